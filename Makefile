@@ -1,0 +1,93 @@
+# Needs only make and Python 3.11 or later: everything else goes into a virtual environment here.
+#   AIRFLOW=2.11      run against Airflow 2.11 (in an environment of its own) in place of 3.3
+#   PYTHON=python3.12 the interpreter to build the environment with
+#   JOBS=4            test processes
+#   ARGS="-k hashes"  more arguments for pytest
+#   SKIP_POSTGRES=1   leave out the tests that need a PostgreSQL server
+
+PYTHON ?= python3
+AIRFLOW ?= 3.3
+JOBS ?= 2
+ARGS ?=
+
+LATEST := 3.3
+LOCK := requirements/airflow-$(AIRFLOW).txt
+VENV := .venv$(if $(filter-out $(LATEST),$(AIRFLOW)),-$(AIRFLOW))
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+CHECKED := airflow_provider_pinterest dags tests $(wildcard demo benchmarks)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+.PHONY: help demo test lint format types build bench ci lock clean install postgres
+
+help: ## Show this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
+		|| sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1  \2/p' $(MAKEFILE_LIST)
+
+demo: $(INSTALLED) ## See it work: a warehouse, a local Pinterest, a DAG run
+	@$(BIN)/python -m demo
+
+test: $(INSTALLED) postgres ## Run all tests
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
+
+lint: $(INSTALLED) ## Check format, style and security
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/bandit --quiet --recursive --configfile pyproject.toml airflow_provider_pinterest
+
+format: $(INSTALLED) ## Format the code and repair what can be repaired
+	@$(BIN)/ruff check --fix --show-fixes .
+	@$(BIN)/ruff format .
+
+types: $(INSTALLED) ## Check the types
+	@$(BIN)/mypy $(CHECKED)
+
+build: $(INSTALLED) ## Build the sdist and the wheel into dist/
+	@rm -rf dist
+	@$(BIN)/python -m build --no-isolation --outdir dist .
+
+bench: $(VENV)/.bench-installed ## Measure events a second and memory, beside the official client
+	@$(BIN)/python -m benchmarks
+
+ci: ## Everything a change must pass, on both Airflow versions
+	@.ci/run
+
+lock: $(INSTALLED) ## Resolve requirements/*.txt anew
+	@for airflow in 3.3 2.11; do \
+		$(BIN)/uv pip compile --upgrade --quiet --universal --python-version 3.11 --no-annotate \
+			--custom-compile-command "make lock" --all-extras \
+			--output-file requirements/airflow-$$airflow.txt \
+			pyproject.toml requirements/airflow-$$airflow.in || exit 1; \
+	done
+	@$(BIN)/uv pip compile --upgrade --quiet --universal --python-version 3.11 --no-annotate \
+		--custom-compile-command "make lock" \
+		--output-file requirements/bench.txt requirements/bench.in
+
+clean: ## Remove what was built, cached and installed
+	@rm -rf .venv* build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+install: $(INSTALLED)
+	@:
+
+# uv installs several times faster than pip; pip is there when uv cannot run or reach its registry.
+$(INSTALLED): $(LOCK) pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or later is needed: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || .ci/apt-install python3-venv
+	@test -x $(BIN)/python || { echo "Installing Airflow $(AIRFLOW) into $(VENV)"; $(PYTHON) -m venv $(VENV); }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(LOCK) uv
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --requirement $(LOCK) \
+		|| $(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement $(LOCK)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.bench-installed: $(INSTALLED) requirements/bench.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --requirement requirements/bench.txt \
+		|| $(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements/bench.txt
+	@touch $@
+
+postgres: $(INSTALLED)
+	@test -n "$(SKIP_POSTGRES)" || $(BIN)/python -m tests.postgres 2>/dev/null || .ci/apt-install postgresql

@@ -1,0 +1,83 @@
+"""Events → batches: at most 1,000 events and so many bytes of JSON, whichever comes first.
+
+https://developers.pinterest.com/docs/api/v5/events-create/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from airflow_provider_pinterest.conversions.events import Event
+
+MAX_EVENTS: Final = 1_000
+"""The most events that Pinterest takes in one request."""
+
+_HEAD: Final = b'{"data":['
+_TAIL: Final = b"]}"
+ENVELOPE: Final = len(_HEAD) + len(_TAIL)
+"""Bytes of a body around its events."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Events that go out in one request; slices of it are batches too."""
+
+    events: Sequence[Event]
+
+    def __len__(self) -> int:
+        return len(self.events)
+
+    @property
+    def body(self) -> bytes:
+        """The request's JSON."""
+        return b"%b%b%b" % (_HEAD, b",".join([event.body for event in self.events]), _TAIL)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the body."""
+        return ENVELOPE + len(self.events) - 1 + sum(len(event.body) for event in self.events)
+
+    def halves(self) -> tuple[Batch, Batch]:
+        """Cut it in two; defined for two events or more."""
+        middle = len(self.events) // 2
+        return Batch(self.events[:middle]), Batch(self.events[middle:])
+
+    def by_offline(self) -> tuple[Batch, Batch]:
+        """Cut it into what Pinterest can deduplicate and what it cannot."""
+        return (
+            Batch([event for event in self.events if not event.offline]),
+            Batch([event for event in self.events if event.offline]),
+        )
+
+
+class Batcher:
+    """Collects events until a batch is full.
+
+    :param max_events: most events of a batch.
+    :param max_bytes: most bytes of a batch's body; may be lowered while it runs.
+    """
+
+    def __init__(self, max_events: int = MAX_EVENTS, max_bytes: int = 2_000_000) -> None:
+        self.max_events = max_events
+        self.max_bytes = max_bytes
+        self._events: list[Event] = []
+        self._size = ENVELOPE
+
+    def add(self, event: Event) -> Batch | None:
+        """Add an event; return the batch that it completes, or for which it was too much."""
+        size = len(event.body) + 1
+        full = None
+        if self._events and self._size + size > self.max_bytes:
+            full = self.rest()
+        self._events.append(event)
+        self._size += size
+        if full is None and len(self._events) >= self.max_events:
+            full = self.rest()
+        return full
+
+    def rest(self) -> Batch | None:
+        """Return the batch begun, if any, and begin another."""
+        events, self._events, self._size = self._events, [], ENVELOPE
+        return Batch(events) if events else None

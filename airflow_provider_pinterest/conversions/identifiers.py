@@ -1,0 +1,297 @@
+"""Personal identifiers: canonical text, then SHA-256.
+
+Pinterest matches people by SHA-256 hex of the UTF-8 of a canonical text; two senders agree only if their
+canonical texts agree to the letter. One function per identifier makes that text from NFC-normalised, trimmed
+input and returns an empty string where there is none.
+
+https://developers.pinterest.com/docs/api-features/conversion-overview/
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import ipaddress
+import re
+import unicodedata
+from collections.abc import Callable
+from hashlib import sha256
+from types import ModuleType
+from typing import Any, Final
+
+from airflow_provider_pinterest.conversions import values
+from airflow_provider_pinterest.conversions.codes import COUNTRIES, US_STATES, letters
+from airflow_provider_pinterest.conversions.reasons import IDENTIFIER_WARNING, Unfit, Unusable
+
+Canonical = Callable[[str], str]
+"""NFC-normalised, trimmed text → canonical text, empty where there is none."""
+
+Hashes = list[str]
+"""What Pinterest takes for one identifier: one or more SHA-256, each 64 lowercase hex digits."""
+
+MEMO_SIZE: Final = 16_384
+"""Distinct cells remembered per low-cardinality identifier (about 5 MB); later ones are computed each time."""
+
+_is_sha256 = re.compile(r"[0-9a-fA-F]{64}", re.ASCII).fullmatch
+_not_digits = re.compile(r"\D+", re.ASCII)
+_trunk_prefix = re.compile(r"^\s*(?:\+|00)[^(]*\(0\)")
+_is_ipv4 = re.compile(r"(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?!$)|$)){4}", re.ASCII).fullmatch
+
+_ASCII_DIGITS: Final = dict.fromkeys(set(range(128)) - set(b"0123456789"))
+"""Removes what is no digit from ASCII text."""
+
+_GENDERS: Final = {
+    **dict.fromkeys("f female woman girl w".split(), "f"),  # noqa: SIM905
+    **dict.fromkeys("m male man boy".split(), "m"),  # noqa: SIM905
+    **dict.fromkeys("n nonbinary non-binary enby x diverse".split(), "n"),  # noqa: SIM905
+    "non binary": "n",
+}
+
+
+def email(text: str) -> str:
+    """Remove all white space and lowercase; text that is no address has no canonical form."""
+    address = "".join(text.split()).lower()
+    local, at, domain = address.partition("@")
+    return address if local and at and domain and "@" not in domain else ""
+
+
+def phone(text: str) -> str:
+    """Keep the digits, without leading zeros; the country code must be part of the number."""
+    if "(0)" in text:
+        text = _trunk_prefix.sub(_without_trunk_zero, text)
+    digits = (text.translate(_ASCII_DIGITS) if text.isascii() else _not_digits.sub("", text)).lstrip("0")
+    return digits if 7 <= len(digits) <= 15 else ""
+
+
+def _without_trunk_zero(found: re.Match[str]) -> str:
+    return found[0].removesuffix("(0)")
+
+
+def phone_of(country: str) -> Canonical:
+    """Make a canonicaliser that reads national numbers as numbers of ``country`` (ISO alpha-2).
+
+    :raises ImportError: the ``phonenumbers`` library is not installed (extra ``phone``).
+    :raises ValueError: no country of that code has a numbering plan.
+    """
+    import phonenumbers
+
+    if country.upper() not in phonenumbers.SUPPORTED_REGIONS:
+        raise ValueError(country)
+    return lambda text: _parsed_phone(phonenumbers, text, country.upper())
+
+
+def _parsed_phone(library: ModuleType, text: str, country: str) -> str:
+    try:
+        parsed = library.parse(text, country)
+    except library.NumberParseException:
+        return ""
+    return f"{parsed.country_code}{parsed.national_number}" if library.is_possible_number(parsed) else ""
+
+
+def gender(text: str) -> str:
+    """Map words and letters to ``f``, ``m`` or ``n``."""
+    return _GENDERS.get(text.lower(), "")
+
+
+def birth_date(order: str | None) -> Canonical:
+    """Make a canonicaliser to ``YYYYMMDD``.
+
+    Read are ``YYYY-MM-DD`` with any of ``- / . `` or nothing between, ISO datetimes, ``DD.MM.YYYY``, and
+    ``/`` or ``-`` between day and month in whatever order is certain.
+
+    :param order: ``"MDY"`` or ``"DMY"`` settles dates such as 03/04/1990; ``None`` leaves those out.
+    """
+
+    def canonical(text: str) -> str:
+        year_first = re.fullmatch(r"(\d{4})([-/.]?)(\d{1,2})\2(\d{1,2})(?:[T ].*)?", text, re.ASCII)
+        year_last = re.fullmatch(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4})", text, re.ASCII)
+        if year_first:
+            return _date(int(year_first[1]), int(year_first[3]), int(year_first[4]))
+        if not year_last:
+            return ""
+        one, mark, two, year = int(year_last[1]), year_last[2], int(year_last[3]), int(year_last[4])
+        month_first, day_first = _date(year, one, two), _date(year, two, one)
+        certain = month_first == day_first or not (month_first and day_first)
+        if certain:
+            return month_first or day_first
+        if order is None:
+            return day_first if mark == "." else ""
+        return month_first if order == "MDY" else day_first
+
+    return canonical
+
+
+def _date(year: int, month: int, day: int) -> str:
+    try:
+        return dt.date(year, month, day).strftime("%Y%m%d") if year >= 1900 else ""
+    except ValueError:
+        return ""
+
+
+def name(text: str) -> str:
+    """Collapse white space to one space each and lowercase."""
+    return " ".join(text.split()).lower()
+
+
+def city(text: str) -> str:
+    """Keep letters (with their marks) and digits of any script, lowercase."""
+    text = text.lower()
+    if text.isalpha():
+        return text
+    return "".join(char for char in text if char.isalnum() or unicodedata.category(char)[0] == "M")
+
+
+def state(text: str, in_us: bool | None) -> str:
+    """Lowercase; names and codes of US states become the two-letter code unless the country is another."""
+    if in_us is not False:
+        known = US_STATES.get(letters(text.upper().removeprefix("US-")))
+        if known:
+            return known
+    return " ".join(text.split()).lower()
+
+
+def postal_code(text: str, in_us: bool | None) -> str:
+    """Keep the five digits of a US code; elsewhere letters and digits, lowercase."""
+    if in_us or (in_us is None and re.fullmatch(r"\d{5}(?:-?\d{4})?", text, re.ASCII)):
+        return _not_digits.sub("", text.partition("-")[0])[:5]
+    return "".join(char for char in text.lower() if char.isalnum())
+
+
+def postal_digits(text: str, in_us: bool | None) -> str:
+    """Keep digits only, as Pinterest's text has it, at the price of the UK's, Canada's and others' letters."""
+    return _not_digits.sub("", postal_code(text, in_us))
+
+
+def country(text: str) -> str:
+    """Map alpha-2, alpha-3 and English names to the lowercase alpha-2 code."""
+    return COUNTRIES.get(letters(text), "")
+
+
+def advertising_id(text: str) -> str:
+    """Lowercase; the all-zero id of people who limit tracking is none."""
+    return text.lower() if text.strip("0-") else ""
+
+
+def sha(canonical: str) -> str:
+    """Return the SHA-256 hex of the UTF-8 of ``canonical``."""
+    return sha256(canonical.encode()).hexdigest()
+
+
+US: Final = sha("us")
+
+
+def hashed(field: str, canonical: Canonical, *, already: bool | None = None) -> Callable[[Any], Hashes | None]:
+    """Make the reader of an identifier that goes out hashed.
+
+    :param field: leaf name such as ``em``, for the warning's code.
+    :param already: whether values are hashed already; ``None``: those that look like SHA-256 are.
+    """
+    code = f"{IDENTIFIER_WARNING}{field}"
+
+    def one(text: str) -> str:
+        """Hash one trimmed text; an empty answer means it has no canonical form."""
+        if len(text) == 64 and already is not False and _is_sha256(text):
+            return text.lower()
+        if already:
+            return ""
+        if not text.isascii():
+            text = unicodedata.normalize("NFC", text)
+        plain = canonical(text)
+        return sha256(plain.encode()).hexdigest() if plain else ""
+
+    def read(cell: Any) -> Hashes | None:
+        if type(cell) is str:
+            text = cell.strip()
+            if not text:
+                return None
+            if text[0] != "[":
+                try:
+                    digest = one(text)
+                except UnicodeEncodeError:
+                    digest = ""
+                if digest:
+                    return [digest]
+                raise Unusable(code)
+        return several(cell)
+
+    def several(cell: Any) -> Hashes | None:
+        """Hash a list-valued cell; what is usable in it survives what is not."""
+        kept: dict[str, None] = {}
+        dropped = False
+        try:
+            elements = values.items(cell)
+        except Unfit:
+            raise Unusable(code) from None
+        for item in elements:
+            try:
+                text = (
+                    item.isoformat()[:10] if isinstance(item, dt.date) else None if item is None else values.text(item)
+                )
+                digest = one(text) if text else ""
+            except (Unfit, UnicodeEncodeError, ValueError):
+                text, digest = "?", ""
+            if digest:
+                kept[digest] = None
+            dropped = dropped or (bool(text) and not digest)
+        if dropped:
+            raise Unusable(code, list(kept) or None)
+        return list(kept) or None
+
+    return read
+
+
+def remembered(read: Callable[[Any], Hashes | None], size: int = MEMO_SIZE) -> Callable[[Any], Hashes | None]:
+    """Remember up to ``size`` answers of ``read`` for text cells: cities and first names repeat."""
+    memo: dict[str, Hashes] = {}
+    recall = memo.get
+
+    def recalled(cell: Any) -> Hashes | None:
+        if type(cell) is not str:
+            return read(cell)
+        known = recall(cell)
+        if known is not None:
+            return known
+        found = read(cell)
+        if found is not None and len(memo) < size:
+            memo[cell] = found
+        return found
+
+    return recalled
+
+
+def by_country(
+    read_by: dict[bool | None, Callable[[Any], Hashes | None]],
+) -> Callable[[Any, Hashes | None], Hashes | None]:
+    """Make the reader of an identifier whose form depends on the country of the same row.
+
+    :param read_by: the reader where the country is the US (``True``), another one, or unknown (``None``).
+    """
+
+    def read(cell: Any, countries: Hashes | None) -> Hashes | None:
+        return read_by[None if not countries else US in countries](cell)
+
+    return read
+
+
+def plain(cell: Any) -> str | None:
+    """Read an identifier that goes out as it is; an ``@`` in it would be somebody's address.
+
+    :raises Unusable: it holds an ``@``, or is not text.
+    """
+    try:
+        text = values.text(cell)
+    except Unfit:
+        raise Unusable("personal_data_in_plain_field") from None
+    if text and "@" in text:
+        raise Unusable("personal_data_in_plain_field")
+    return text
+
+
+def ip_address(cell: Any) -> str | None:
+    """Read an IPv4 or IPv6 address, also from the standard library's address objects."""
+    text = cell.strip() if isinstance(cell, str) else str(cell)
+    if not text or _is_ipv4(text):
+        return text or None
+    try:
+        return str(ipaddress.IPv6Address(text))
+    except ValueError:
+        raise Unusable(f"{IDENTIFIER_WARNING}client_ip_address") from None

@@ -1,0 +1,91 @@
+"""Why a row was rejected, and what was warned about: codes, as data.
+
+The codes are stable: people build alerts on them. A rejected row carries one or more of :data:`REASONS`;
+a delivered event may be counted under some of :data:`WARNINGS`.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+REASONS: Final[dict[str, str]] = {
+    # found before sending
+    "missing_field": "A field that Pinterest requires is missing or empty.",
+    "no_match_key": "user_data needs a usable em, or hashed_maids, or both client_ip_address and client_user_agent.",
+    "bad_type": "The cell cannot be turned into the field's type without loss.",
+    "bad_value": "The value is outside the field's limits or not one of its choices.",
+    "too_long": "The text or list is longer than Pinterest allows.",
+    "bad_text": "The text holds a lone surrogate, so it cannot be written as UTF-8.",
+    "bad_json": "The cell should hold JSON and cannot be read as such.",
+    "unknown_field": "A nested name, or a column that only some rows have, is no field of Pinterest's.",
+    "bad_time": "The time cannot be read.",
+    "future_event_time": "event_time lies more than five minutes in the future.",
+    "too_old": "event_time is older than max_event_age.",
+    "bad_action_source": "action_source is none of app_android, app_ios, web, offline.",
+    "bad_currency": "currency is not an ISO 4217 code.",
+    "ldp_without_region": "opt_out_type asks for limited data processing, which counts only with st and country.",
+    "too_large": "The event alone is larger than max_batch_bytes.",
+    # found by Pinterest
+    "pinterest_failed": "Pinterest answered that this event failed.",
+    "pinterest_refused": "Pinterest refuses every request that holds this event.",
+    # not found out
+    "outcome_unknown": "The event was sent, its outcome is unknown, and a second copy could not be told apart.",
+}
+"""Code → meaning, for rows that were rejected, failed or held."""
+
+IDENTIFIER_WARNING: Final = "unusable_"
+
+WARNINGS: Final[dict[str, str]] = {
+    "unknown_event_name": "event_name is not one that Pinterest lists; sent as it is.",
+    "time_from_date": "event_time came as a date without a time of day; midnight was sent.",
+    "personal_data_in_plain_field": "A user_data field that goes out unhashed held an @; it was left out.",
+    "pinterest_warning": "Pinterest accepted the event and attached a warning.",
+    **{
+        f"{IDENTIFIER_WARNING}{name}": f"user_data.{name} has no canonical form; it was left out of the event."
+        for name in (
+            "em ph ge db fn ln ct st zp country external_id hashed_maids client_ip_address".split()  # noqa: SIM905
+        )
+    },
+}
+"""Code → meaning, for what was noticed about events that were sent all the same."""
+
+
+class Reason(NamedTuple):
+    """One reason why one row cannot be sent.
+
+    :param code: a key of :data:`REASONS`.
+    :param field: path of the field it is about, such as ``custom_data.value``.
+    :param message: what is wrong and what to change; holds no personal data.
+    """
+
+    code: str
+    field: str
+    message: str
+
+
+class Unfit(Exception):  # noqa: N818 - a verdict on a cell that never leaves this package
+    """A cell that cannot become its field's value.
+
+    :param code: a key of :data:`REASONS`.
+    :param message: what is wrong; holds no personal data.
+    :param at: where inside the cell, such as ``[2].quantity``.
+    """
+
+    def __init__(self, code: str, message: str, at: str = "") -> None:
+        super().__init__(code, message, at)
+        self.code = code
+        self.message = message
+        self.at = at
+
+
+class Unusable(Exception):  # noqa: N818 - a verdict on a cell that never leaves this package
+    """An identifier without a canonical form: left out of the event and counted under ``code``.
+
+    :param code: a key of :data:`WARNINGS`.
+    :param kept: what of a list-valued cell is usable all the same.
+    """
+
+    def __init__(self, code: str, kept: list[str] | None = None) -> None:
+        super().__init__(code)
+        self.code = code
+        self.kept = kept

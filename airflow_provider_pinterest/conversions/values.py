@@ -1,0 +1,225 @@
+"""Cells to JSON values, without loss: text, numbers, booleans, lists, times.
+
+Each reader takes one non-empty cell of whatever type a database driver, a JSON document or a DAG author
+produced, and returns the value as Pinterest wants it, ``None`` where nothing is left to send, or raises
+:class:`~airflow_provider_pinterest.conversions.reasons.Unfit`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+import pendulum
+
+from airflow_provider_pinterest.conversions.reasons import Unfit
+
+PLAIN_NUMBER: Final = re.compile(r"-?\d{1,30}(?:\.\d{1,30})?", re.ASCII).fullmatch
+DIGITS: Final = re.compile(r"-?\d{1,20}", re.ASCII).fullmatch
+EXPONENT_LIMIT: Final = 30
+"""Numbers with more digits than this on either side of the point are no money and no quantity."""
+
+INT64: Final = range(-(2**63), 2**63)
+EXACT_FLOAT: Final = 2**53
+"""Up to here every whole float is exactly one integer."""
+
+EARLIEST: Final = 946_684_800
+"""2000-01-01: a smaller Unix time is something else, such as the number 20261121."""
+
+_UNITS: Final = ((10**11, 1), (10**14, 1_000), (10**17, 1_000_000), (10**20, 1_000_000_000))
+"""Below the first number it is seconds; then milliseconds, microseconds, nanoseconds: no two can be confused."""
+
+_TRUE: Final = frozenset({"true", "t", "yes", "y", "1"})
+_FALSE: Final = frozenset({"false", "f", "no", "n", "0"})
+
+
+_NUMBERS: Final = (int, float, Decimal)
+
+
+def kind(cell: object) -> str:
+    """Name the type of ``cell`` for a message; never its content, which may be personal."""
+    return type(cell).__name__
+
+
+def text(cell: Any) -> str | None:
+    """Read text; whole floats such as ``4711.0`` (an integer column with gaps) lose the ``.0``."""
+    if type(cell) is str:
+        return cell.strip() or None
+    if isinstance(cell, str):
+        return str(cell).strip() or None
+    if isinstance(cell, bool) or not isinstance(cell, (*_NUMBERS, UUID)):
+        raise Unfit("bad_type", f"expected text, got {kind(cell)}; cast the column to text")
+    if isinstance(cell, float) and cell.is_integer() and abs(cell) <= EXACT_FLOAT:
+        return str(int(cell))
+    return str(cell) if isinstance(cell, UUID) else number(cell)
+
+
+def number(cell: Any) -> str | None:
+    """Read a decimal number as the text of it, digits kept: ``Decimal("72.390")`` → ``"72.390"``."""
+    if isinstance(cell, str):
+        cell = cell.strip()
+        if not cell or PLAIN_NUMBER(cell):
+            return cell or None
+        try:
+            cell = Decimal(cell if cell.isascii() and "_" not in cell else "-")
+        except InvalidOperation:
+            raise Unfit(
+                "bad_type", "expected a number such as 72.39, got other text (no currency sign, no comma)"
+            ) from None
+    if type(cell) is float and PLAIN_NUMBER(written := repr(cell)):
+        return written
+    if isinstance(cell, bool) or not isinstance(cell, _NUMBERS):
+        raise Unfit("bad_type", f"expected a number, got {kind(cell)}")
+    if isinstance(cell, int):
+        if abs(cell) >= 10**EXPONENT_LIMIT:
+            raise Unfit("bad_value", f"the number has more than {EXPONENT_LIMIT} digits")
+        return str(cell)
+    exact = cell if isinstance(cell, Decimal) else Decimal(repr(float(cell)))
+    if not exact.is_finite():
+        raise Unfit("bad_type", "expected a number, got NaN or Infinity")
+    digits = exact.as_tuple()
+    if exact and (exact.adjusted() >= EXPONENT_LIMIT or -int(digits.exponent) > EXPONENT_LIMIT):
+        raise Unfit("bad_value", f"the number has more than {EXPONENT_LIMIT} digits")
+    return format(exact, "f") if exact else "0"
+
+
+def integer(cell: Any) -> int | None:
+    """Read a 64-bit integer; whole floats, decimals and digit strings are integers."""
+    if type(cell) is int and cell in INT64:
+        return cell
+    plain = number(cell)
+    if plain is None:
+        return None
+    whole, _, fraction = plain.partition(".")
+    if fraction.strip("0"):
+        raise Unfit("bad_type", "expected a whole number, got a fraction")
+    if int(whole) not in INT64:
+        raise Unfit("bad_value", "the number does not fit into 64 bits")
+    return int(whole)
+
+
+def boolean(cell: Any) -> bool | None:
+    """Read a boolean: ``True``, ``1``, ``"true"``, ``"t"``, ``"yes"``, ``"y"``, ``"1"`` and their opposites."""
+    if cell is True or cell is False:
+        return cell
+    word = cell.strip().lower() if isinstance(cell, str) else str(cell) if type(cell) is int else None
+    if word == "":
+        return None
+    if word in _TRUE or word in _FALSE:
+        return word in _TRUE
+    raise Unfit("bad_type", "expected a boolean: true or false, 1 or 0, yes or no")
+
+
+def items(cell: Any) -> Sequence[Any]:
+    """Return the elements of a list-valued cell: a list, the text of a JSON array, or a single value."""
+    if isinstance(cell, (list, tuple)):
+        return cell
+    if isinstance(cell, (set, frozenset)):
+        return sorted(cell, key=repr)
+    if isinstance(cell, str) and cell.lstrip().startswith("[") and cell.rstrip().endswith("]"):
+        found = json(cell)
+        if isinstance(found, list):
+            return found
+    return (cell,)
+
+
+def texts(cell: Any) -> list[str] | None:
+    """Read a list of texts; empty elements are left out."""
+    found = []
+    for position, item in enumerate(items(cell)):
+        try:
+            value = None if item is None else text(item)
+        except Unfit as unfit:
+            raise Unfit(unfit.code, unfit.message, f"[{position}]{unfit.at}") from None
+        if value is not None:
+            found.append(value)
+    return found or None
+
+
+def json(cell: Any) -> Any:
+    """Read a cell that holds JSON: text is parsed, mappings and lists are taken as they are."""
+    if not isinstance(cell, str):
+        if isinstance(cell, (Mapping, list, tuple)):
+            return cell
+        raise Unfit("bad_json", f"expected JSON text, a mapping or a list, got {kind(cell)}")
+    try:
+        return orjson.loads(cell)
+    except (ValueError, TypeError):
+        raise Unfit("bad_json", "the text is not valid JSON") from None
+
+
+def unix_time(cell: Any, timezone: dt.tzinfo) -> tuple[int, bool]:
+    """Read a point in time as Unix seconds, and whether only a date was given.
+
+    Taken are aware and naive datetimes (naive ones stand in ``timezone``), dates (midnight in ``timezone``),
+    ISO 8601 text of either, and numbers or digit strings of seconds, milliseconds, microseconds or
+    nanoseconds since 1970, which cannot be confused with one another for any time since 2000.
+    """
+    if isinstance(cell, str):
+        cell = cell.strip()
+        if DIGITS(cell) and len(cell) != len("20261121"):
+            return _from_number(int(cell)), False
+        if PLAIN_NUMBER(cell) and "." in cell:
+            return _from_number(float(cell)), False
+        cell = _parsed(cell)
+    if isinstance(cell, dt.datetime):
+        try:
+            aware = cell if cell.tzinfo is not None else cell.replace(tzinfo=timezone)
+            return _checked(int(aware.timestamp() // 1)), False
+        except (ValueError, OverflowError):
+            raise Unfit("bad_time", "the datetime is not a time (NaT) or out of range") from None
+    if isinstance(cell, dt.date):
+        midnight = dt.datetime.combine(cell, dt.time(), timezone)
+        return _checked(int(midnight.timestamp())), True
+    if isinstance(cell, bool) or not isinstance(cell, _NUMBERS):
+        raise Unfit("bad_time", f"expected a datetime, ISO 8601 text or Unix time, got {kind(cell)}")
+    return _from_number(cell), False
+
+
+def _parsed(cell: str) -> dt.date:
+    """Parse ISO 8601 text into a date or a datetime."""
+    parsers: tuple[Callable[[str], dt.date], ...]
+    if len(cell) == len("2026-11-21"):
+        parsers = (dt.date.fromisoformat, _pendulum)
+    elif len(cell) == len("20261121") and cell.isdigit():
+        parsers = (dt.date.fromisoformat,)
+    else:
+        parsers = (dt.datetime.fromisoformat, _pendulum)
+        cell = f"{cell[:-4]}+00:00" if cell.endswith(" UTC") else cell
+    for parse in parsers:
+        try:
+            return parse(cell)
+        except (ValueError, OverflowError):
+            continue
+    raise Unfit("bad_time", "expected ISO 8601 text such as 2026-11-21T09:30:00+01:00 or Unix seconds")
+
+
+def _pendulum(cell: str) -> dt.date:
+    """Parse what the standard library does not read, such as ``2026-11-21T09:30:00,5 +01:00``."""
+    found = pendulum.parse(cell, exact=True, tz=None)
+    if not isinstance(found, dt.date) or len(cell) < len("2026-325"):
+        raise ValueError("a time of day, a duration, a month or a year is no point in time")
+    return found
+
+
+def _from_number(cell: float | Decimal) -> int:
+    """Tell seconds, milliseconds, microseconds and nanoseconds apart by their size."""
+    try:
+        size = cell if cell >= 0 else -cell
+        for limit, unit in _UNITS:
+            if size < limit:
+                return _checked(int(cell // unit))
+    except (ValueError, OverflowError, InvalidOperation):
+        pass  # NaN and Infinity
+    raise Unfit("bad_time", "the number is no Unix time")
+
+
+def _checked(seconds: int) -> int:
+    if seconds < EARLIEST:
+        raise Unfit("bad_time", "the time lies before the year 2000; expected Unix seconds or ISO 8601 text")
+    return seconds

@@ -1,0 +1,3 @@
+"""The operator as a TaskFlow decorator."""
+
+from __future__ import annotations

@@ -1,0 +1,188 @@
+"""What to do about an answer: one pure function, row for row the fault matrix.
+
+It looks at the answer, at how often the batch was tried, at whether Pinterest could tell a second copy of its
+events apart, and at how long the run may still wait; it touches nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final, assert_never
+
+from airflow_provider_pinterest.delivery.answers import (
+    Answer,
+    Busy,
+    Denied,
+    Doubt,
+    Listed,
+    Refused,
+    TooLarge,
+    Trace,
+)
+from airflow_provider_pinterest.exceptions import CredentialError, DeliveryError, UnavailableError
+
+FIRST_WAIT: Final = 0.5
+"""Seconds that the first retry waits at most; doubled each time."""
+
+LONGEST_WAIT: Final = 60.0
+"""Seconds that a retry waits at most where Pinterest names no time."""
+
+
+class Deduplicable(Enum):
+    """Whether Pinterest can tell second copies of a batch's events apart."""
+
+    ALL = "all"
+    SOME = "some"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Deliver:
+    """Every event has its outcome."""
+
+    answer: Listed
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Send the same batch again.
+
+    :param after: seconds to wait.
+    :param for_all: whether every sender to the account waits.
+    """
+
+    after: float
+    for_all: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Cut the batch in two and send both halves, to find what is refused or to make it smaller.
+
+    :param smaller: whether later batches must be smaller too.
+    """
+
+    trace: Trace
+    smaller: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SplitByKind:
+    """Cut the batch into what can be resent and what must be held."""
+
+    trace: Trace
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Do not send again; the outcome stays unknown."""
+
+    trace: Trace
+
+
+@dataclass(frozen=True, slots=True)
+class Isolated:
+    """The single event left is what Pinterest refuses."""
+
+    trace: Trace
+
+
+@dataclass(frozen=True, slots=True)
+class Renew:
+    """Get a new token and send again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """End the run; nothing is wrong with the events, or not with these alone."""
+
+    error: DeliveryError
+
+
+Action = Deliver | Retry | Split | SplitByKind | Hold | Isolated | Renew | Stop
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What the decision depends on besides the answer.
+
+    :param events: size of the batch.
+    :param attempt: how often it was sent, this answer included; from 1.
+    :param kind: whether second copies can be told apart (in test mode nothing is recorded: all can).
+    :param time_left: seconds that the batch may still wait, all its waits together.
+    :param renewable: whether a new token can be had and was not got for this batch yet.
+    """
+
+    events: int
+    attempt: int
+    kind: Deduplicable
+    time_left: float
+    renewable: bool = False
+
+
+def decide(answer: Answer, now: Situation, jitter: Callable[[], float]) -> Action:
+    """Return what to do next.
+
+    :param jitter: returns a random number from 0 to 1, for the length of a wait.
+    """
+    match answer:
+        case Listed():
+            return Deliver(answer)
+        case Denied(trace):
+            if trace.status == 401 and now.renewable:
+                return Renew()
+            return Stop(denied(trace))
+        case TooLarge(trace):
+            if now.events > 1:
+                return Split(trace, smaller=True)
+            return Isolated(trace)
+        case Refused(trace, partly=True) if now.kind is not Deduplicable.ALL:
+            return SplitByKind(trace) if now.kind is Deduplicable.SOME else Hold(trace)
+        case Refused(trace):
+            return Split(trace) if now.events > 1 else Isolated(trace)
+        case Busy():
+            return _again(answer, now, jitter)
+        case Doubt(trace):
+            if now.kind is Deduplicable.ALL:
+                return _again(answer, now, jitter)
+            return SplitByKind(trace) if now.kind is Deduplicable.SOME else Hold(trace)
+    assert_never(answer)
+
+
+def _again(answer: Busy | Doubt, now: Situation, jitter: Callable[[], float]) -> Retry | Stop:
+    """Wait as long as Pinterest says, else with full jitter; give up when that is too long."""
+    asked = answer.retry_after
+    longest = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(now.attempt - 1, 16))
+    wait = asked if asked is not None else jitter() * longest
+    if wait > now.time_left:
+        message = f"Pinterest cannot take events now ({answer.trace})."
+        if asked is not None:
+            message += f" It asks to come again in {asked:.0f} seconds."
+        return Stop(_error(UnavailableError, message, answer.trace, retry_after=asked))
+    return Retry(wait, for_all=isinstance(answer, Busy) and answer.for_all)
+
+
+def denied(trace: Trace) -> DeliveryError:
+    """Say in words what is wrong with the token, the role, the account or the host."""
+    match trace.status:
+        case 401:
+            what = (
+                "the access token is wrong or expired. Make a new one in Ads Manager (Conversions → Conversions API "
+                "→ Generate token) and put it into the connection's password"
+            )
+        case 403:
+            what = (
+                "the token may not send events to this ad account. Check ad_account_id, and that the token's user "
+                "is Owner, Admin, Analyst, Audience or Campaign there; an OAuth token needs the scope ads:write"
+            )
+        case 404 | 405:
+            what = "there is no such endpoint or ad account. Check the connection's host and ad_account_id"
+        case _:
+            what = "the host answers with a redirect, which is never followed. Check the connection's host"
+    return _error(CredentialError, f"Pinterest denies access: {what} ({trace}).", trace)
+
+
+def _error(kind: type[DeliveryError], message: str, trace: Trace, *, retry_after: float | None = None) -> DeliveryError:
+    return kind(message, status=trace.status, code=trace.code, request_id=trace.request_id, retry_after=retry_after)

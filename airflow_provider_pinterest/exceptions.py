@@ -1,0 +1,72 @@
+"""Everything this package raises on purpose.
+
+::
+
+    PinterestError
+    ├── ParameterError(ValueError)      a parameter, connection field or mapping that cannot work: change the DAG
+    │   └── MappingError                columns that map to no field, or two to one
+    ├── SourceError                     the warehouse, the XCom value or the file could not be read
+    └── DeliveryError                   Pinterest could not be reached, or did not accept
+        ├── CredentialError             401, 403, 404, 3xx: token, role or account; nothing was rejected
+        ├── RefusedError                the mapping as a whole is refused: every event meets the same 400
+        └── UnavailableError            429, 503, network: try again after ``retry_after`` seconds
+
+A run that delivered everything it could and then found too many rejected rows, too few events, or events held
+in doubt fails with Airflow's own ``AirflowFailException``: a retry could not help.
+"""
+
+from __future__ import annotations
+
+
+class PinterestError(Exception):
+    """Anything that this package raises on purpose."""
+
+
+class ParameterError(PinterestError, ValueError):
+    """A parameter, connection field or mapping that cannot work; the message says what to change."""
+
+
+class MappingError(ParameterError):
+    """Columns that map to no field, or several that map to the same."""
+
+
+class SourceError(PinterestError):
+    """The source of the rows could not be read, or broke off."""
+
+
+class DeliveryError(PinterestError):
+    """Pinterest could not be reached or did not accept a request.
+
+    :param message: what happened and what to do.
+    :param status: HTTP status, ``None`` when there was no answer.
+    :param code: Pinterest's own error code.
+    :param request_id: Pinterest's ``x-pinterest-rid``, which its support asks for.
+    :param retry_after: seconds to wait before another try makes sense.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        code: int | None = None,
+        request_id: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.request_id = request_id
+        self.retry_after = retry_after
+
+
+class CredentialError(DeliveryError):
+    """Token, role, ad account or host are wrong; the events are good."""
+
+
+class RefusedError(DeliveryError):
+    """Pinterest refuses the events as a whole: the mapping is wrong, not single rows."""
+
+
+class UnavailableError(DeliveryError):
+    """Pinterest cannot take events now; ``retry_after`` says when to come again, where it is known."""

@@ -1,0 +1,3 @@
+"""Airflow connection → client."""
+
+from __future__ import annotations

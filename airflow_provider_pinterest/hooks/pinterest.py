@@ -1,0 +1,195 @@
+"""An Airflow connection of type ``pinterest`` → a client of one ad account.
+
+https://developers.pinterest.com/docs/api-features/conversion-overview/
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from functools import cached_property
+from typing import Any, ClassVar
+
+import orjson
+from airflow.providers.common.compat.sdk import BaseHook, Connection, mask_secret
+
+from airflow_provider_pinterest.delivery.answers import Busy, Denied, Doubt, Listed
+from airflow_provider_pinterest.delivery.client import Client, account_id, base_url
+from airflow_provider_pinterest.delivery.credentials import Credential
+from airflow_provider_pinterest.delivery.decide import denied
+from airflow_provider_pinterest.delivery.pace import CALLS_PER_MINUTE, Pace
+from airflow_provider_pinterest.delivery.sender import Sender
+from airflow_provider_pinterest.exceptions import ParameterError, PinterestError
+
+
+class PinterestHook(BaseHook):
+    """Connect to the Pinterest Conversions API.
+
+    The connection's password is the access token: a conversion token, or one of OAuth. Its host is the base URL
+    of the API, by default Pinterest's. Its extras, each read by name, are ``ad_account_id``, ``calls_per_minute``,
+    ``rate_limit_storage`` and, to refresh an OAuth token, ``app_id``, ``app_secret`` and ``refresh_token``.
+
+    :param pinterest_conn_id: the connection.
+    """
+
+    conn_name_attr = "pinterest_conn_id"
+    default_conn_name = "pinterest_default"
+    conn_type = "pinterest"
+    hook_name = "Pinterest"
+
+    EXTRAS: ClassVar[tuple[str, ...]] = (
+        "ad_account_id",
+        "app_id",
+        "app_secret",
+        "refresh_token",
+        "calls_per_minute",
+        "rate_limit_storage",
+    )
+
+    def __init__(self, pinterest_conn_id: str = default_conn_name, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.pinterest_conn_id = pinterest_conn_id
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Return labels for the connection form of Airflow before 3.2, which does not read them in the metadata."""
+        from airflow_provider_pinterest.get_provider_info import get_provider_info
+
+        behaviour: dict[str, Any] = get_provider_info()["connection-types"][0]["ui-field-behaviour"]
+        return {name.replace("-", "_"): value for name, value in behaviour.items()}
+
+    @cached_property
+    def connection(self) -> Connection:
+        """The Airflow connection; never log it."""
+        return self.get_connection(self.pinterest_conn_id)
+
+    def ad_account_id(self, wanted: str | None = None) -> str:
+        """Return the ad account to send to, checked.
+
+        :param wanted: the task's own; ``None``: the connection's.
+        :raises ParameterError: there is none, or it is not one to 18 digits.
+        """
+        found = wanted or self._extra("ad_account_id")
+        if not found:
+            raise ParameterError(
+                f"No ad account: pass ad_account_id, or set it in connection {self.pinterest_conn_id!r}."
+            )
+        return account_id(found)
+
+    def get_conn(self) -> Client:
+        """Return a client of the connection's own ad account.
+
+        :raises ParameterError: the connection lacks something; the message says what.
+        """
+        return self.client()
+
+    def client(self, ad_account_id: str | None = None, *, test: bool = False, connections: int = 1) -> Client:
+        """Return a client of an ad account.
+
+        :param ad_account_id: ``None``: the connection's.
+        :param test: validate without recording.
+        :param connections: how many calls may be under way at once.
+        :raises ParameterError: the connection lacks something; the message says what.
+        """
+        url = base_url(self.connection.host)
+        token = self.connection.password
+        if not token:
+            raise ParameterError(
+                f"Connection {self.pinterest_conn_id!r} has no access token: put one into its password "
+                "(Ads Manager → Conversions → Conversions API → Generate token)."
+            )
+        if not token.isascii() or any(char.isspace() for char in token.strip()):
+            raise ParameterError(
+                f"The access token in connection {self.pinterest_conn_id!r} holds characters that no token has: "
+                "paste it again."
+            )
+        for secret in (token, self._extra("app_secret"), self._extra("refresh_token")):
+            if secret:
+                mask_secret(secret)
+        credential = Credential(
+            token.strip(),
+            refresh=self._extra("refresh_token"),
+            app_id=self._extra("app_id"),
+            app_secret=self._extra("app_secret"),
+            token_url=f"{url}/oauth/token",
+            on_new_token=mask_secret,
+        )
+        return Client(url, self.ad_account_id(ad_account_id), credential, test=test, connections=connections)
+
+    def sender(
+        self, ad_account_id: str | None = None, *, test: bool = False, stop: threading.Event | None = None
+    ) -> Sender:
+        """Return a sender of batches to an ad account, at the connection's rate.
+
+        :param ad_account_id: ``None``: the connection's.
+        :param test: validate without recording.
+        :param stop: set to end every wait at once.
+        :raises ParameterError: the connection lacks something; the message says what.
+        """
+        client = self.client(ad_account_id, test=test)
+        pace = Pace(
+            f"{base_url(self.connection.host)}/{client.ad_account_id}",
+            calls_per_minute=self._calls_per_minute(),
+            uri=str(self._extra("rate_limit_storage") or "memory://"),
+            test=test,
+            stop=stop,
+        )
+        return Sender(client, pace)
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Send one invented event in test mode, which is validated and not recorded; say in words what is wrong."""
+        try:
+            client = self.client(test=True)
+            answer = client.post(_test_body(), 1)
+            if isinstance(answer, Denied) and answer.trace.status == 401 and client.credential.renewable:
+                client.renew(client.credential.token)
+                answer = client.post(_test_body(), 1)
+        except PinterestError as error:
+            return False, str(error)
+        match answer:
+            case Listed(failed=failed, unknown=unknown) if not failed and not unknown:
+                return True, f"Ad account {client.ad_account_id} takes events with this token."
+            case Listed(failed=failed):
+                return (
+                    False,
+                    f"Pinterest answered, and did not take a test event: {next(iter(failed.values()), '')}",
+                )
+            case Denied(trace):
+                return False, str(denied(trace))
+            case Busy() | Doubt():
+                return (
+                    False,
+                    f"Pinterest cannot be reached or is busy ({answer.trace}). Check the network and the host.",
+                )
+            case _:
+                return False, f"Pinterest refused a test event ({answer.trace})."
+
+    def _calls_per_minute(self) -> int:
+        value = self._extra("calls_per_minute")
+        try:
+            calls = int(value) if value not in (None, "") else CALLS_PER_MINUTE
+        except (TypeError, ValueError):
+            calls = 0
+        if calls < 1:
+            raise ParameterError(
+                f"calls_per_minute in connection {self.pinterest_conn_id!r} must be a whole number of 1 or more."
+            )
+        return calls
+
+    def _extra(self, name: str) -> Any:
+        extra = self.connection.extra_dejson
+        return extra.get(name)
+
+
+def _test_body() -> bytes:
+    """Return the body of one event about nobody."""
+    nobody = hashlib.sha256(b"connection-test@example.com").hexdigest()
+    event = {
+        "event_name": "page_visit",
+        "action_source": "web",
+        "event_time": int(time.time()),
+        "event_id": "airflow-connection-test",
+        "user_data": {"em": [nobody]},
+    }
+    return orjson.dumps({"data": [event]})

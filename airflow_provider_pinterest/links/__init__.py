@@ -1,0 +1,3 @@
+"""Buttons on a task instance."""
+
+from __future__ import annotations

@@ -1,0 +1,28 @@
+"""From a task instance to the account's conversions in Ads Manager."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow.providers.common.compat.sdk import BaseOperatorLink, XCom
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import BaseOperator
+
+RESULT_KEY: Final = "pinterest_result"
+"""The XCom key of a run's account."""
+
+
+class AdsManagerConversionsLink(BaseOperatorLink):
+    """Opens the conversions page of the ad account that the task sent to; empty before it has a result."""
+
+    name = "Pinterest Ads Manager"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: Any) -> str:  # noqa: ARG002
+        """Return the page's address.
+
+        https://help.pinterest.com/en/business/article/the-pinterest-api-for-conversions
+        """
+        result = XCom.get_value(key=RESULT_KEY, ti_key=ti_key)
+        account = result.get("ad_account_id") if isinstance(result, dict) else None
+        return f"https://ads.pinterest.com/advertiser/{account}/conversions/" if account else ""

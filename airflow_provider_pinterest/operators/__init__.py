@@ -1,0 +1,3 @@
+"""What a DAG author writes."""
+
+from __future__ import annotations

@@ -1,0 +1,172 @@
+"""The command ``python -m airflow_provider_pinterest.sandbox``: serve until told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import ipaddress
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+from airflow_provider_pinterest.sandbox.settings import PartialFailure, RetryHeader, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow_provider_pinterest.sandbox.tokens import Token
+
+_DEFAULTS = Settings()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    options = _parser().parse_args(arguments)
+    from airflow_provider_pinterest import sandbox
+
+    try:
+        _ = sandbox.Sandbox  # needs the packages of the extra
+    except ModuleNotFoundError as missing:
+        print(missing, file=sys.stderr)
+        return 2
+    gc.set_threshold(100_000, 20, 100)  # a call makes 25,000 objects that die with it: do not look for cycles
+    return _serve(options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m airflow_provider_pinterest.sandbox",
+        description="A local Pinterest for the Conversions API. Nothing it receives leaves this machine.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--host", default="127.0.0.1", help="the address to listen on")
+    add("--port", type=int, default=8765, help="the port to listen on; 0 chooses a free one")
+    add("--port-file", type=Path, metavar="FILE", help="write the port to this file when ready")
+    add("--db", type=Path, metavar="FILE", help="keep what is received in this SQLite file, not in memory")
+    add("--token", action="append", default=[], metavar="TOKEN[=ACCOUNT,…]",
+        help="another conversion token, for these accounts only; repeatable")  # fmt: skip
+    add(
+        "--ad-account",
+        action="append",
+        metavar="ID",
+        help="an account that exists; repeatable; without it any does",
+    )
+    add("--partial-failure", choices=get_args(PartialFailure), default=_DEFAULTS.partial_failure,
+        help="the shape of an answer when some events failed")  # fmt: skip
+    add("--retry-header", choices=get_args(RetryHeader), default=_DEFAULTS.retry_header,
+        help="the header of a 429 that says when to come again")  # fmt: skip
+    add("--calls-per-window", type=int, default=_DEFAULTS.calls_per_window, metavar="N",
+        help="calls per account and window; 0 is unlimited")  # fmt: skip
+    add(
+        "--window-seconds",
+        type=float,
+        default=_DEFAULTS.window_seconds,
+        metavar="S",
+        help="the length of the window",
+    )
+    add("--test-calls-per-window", type=int, default=_DEFAULTS.test_calls_per_window, metavar="N",
+        help="test calls per window; 0 is unlimited")  # fmt: skip
+    add("--test-window-seconds", type=float, default=_DEFAULTS.test_window_seconds, metavar="S",
+        help="the length of the window of test calls")  # fmt: skip
+    add(
+        "--max-body-bytes",
+        type=int,
+        default=_DEFAULTS.max_body_bytes,
+        metavar="N",
+        help="a larger body gets a 413",
+    )
+    add("--rotate-refresh-token", action="store_true", help="let each refresh replace the refresh token")
+    add("--no-json", action="store_true", help="count events without keeping their JSON")
+    add("--verbose", action="store_true", help="log method, path, status and number of events of each call")
+    return parser
+
+
+def _serve(options: argparse.Namespace) -> int:
+    import asyncio
+    import logging
+
+    if not _is_loopback(options.host):
+        print(
+            f"Warning: {options.host} can be reached from other machines; the sandbox guards nothing",
+            file=sys.stderr,
+        )
+    if options.verbose:
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    try:
+        settings = Settings().changed(
+            {
+                "partial_failure": options.partial_failure,
+                "retry_header": options.retry_header,
+                "calls_per_window": options.calls_per_window,
+                "window_seconds": options.window_seconds,
+                "test_calls_per_window": options.test_calls_per_window,
+                "test_window_seconds": options.test_window_seconds,
+                "max_body_bytes": options.max_body_bytes,
+                "ad_account_ids": options.ad_account,
+                "rotate_refresh_token": options.rotate_refresh_token,
+                "keep_json": not options.no_json,
+            }
+        )
+        asyncio.run(_until_told(settings, options))
+    except (OSError, ValueError) as problem:
+        print(f"The local Pinterest cannot start: {problem}", file=sys.stderr)
+        return 1
+    return 0
+
+
+async def _until_told(settings: Settings, options: argparse.Namespace) -> None:
+    import asyncio
+    import signal
+
+    from airflow_provider_pinterest.sandbox.harness import base_url, example_connection
+    from airflow_provider_pinterest.sandbox.pinterest import LocalPinterest
+    from airflow_provider_pinterest.sandbox.server import serve
+    from airflow_provider_pinterest.sandbox.tokens import CONVERSION_TOKEN
+
+    told = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
+    pinterest = LocalPinterest(settings, db=options.db)
+    try:
+        for text in options.token:
+            pinterest.tokens.add(_token(text))
+        runner, port = await serve(pinterest, options.host, options.port)
+        try:
+            url = base_url(options.host, port)
+            connection = json.dumps(example_connection(url, CONVERSION_TOKEN))
+            if options.port_file is not None:
+                _write_whole(options.port_file, str(port))
+            variable = f"AIRFLOW_CONN_PINTEREST_DEFAULT='{connection}'"
+            print(f"Local Pinterest at {url} token {CONVERSION_TOKEN} {variable}", flush=True)
+            await told.wait()
+        finally:
+            await runner.cleanup()
+    finally:
+        pinterest.store.close()
+
+
+def _token(text: str) -> Token:
+    from airflow_provider_pinterest.sandbox.tokens import Token
+
+    value, restricted, accounts = text.partition("=")
+    return Token(value, ad_account_ids=frozenset(accounts.split(",")) if restricted else None)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Write so that a reader sees either nothing or all of it."""
+    part = path.with_name(path.name + ".part")
+    part.write_text(text)
+    part.replace(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,186 @@
+"""Pinterest's own paths under ``/v5``: what is checked, in which order, and what comes back."""
+
+from __future__ import annotations
+
+import base64
+import re
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from airflow_provider_pinterest.sandbox import answers, judge
+from airflow_provider_pinterest.sandbox.judge import Verdict
+from airflow_provider_pinterest.sandbox.pinterest import VISIT, LocalPinterest, Visit
+from airflow_provider_pinterest.sandbox.tokens import (
+    ACCESS_SECONDS,
+    APP_ID,
+    APP_SECRET,
+    READ,
+    REFRESH_SECONDS,
+    WRITE,
+    Token,
+)
+from airflow_provider_pinterest.sandbox.wire import Refused, handler
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aiohttp import web
+
+    from airflow_provider_pinterest.sandbox.answers import Answer
+
+_is_account_id = re.compile(r"[0-9]{1,18}").fullmatch
+_BASIC = "Basic " + base64.b64encode(f"{APP_ID}:{APP_SECRET}".encode()).decode()
+
+
+def add_routes(app: web.Application, pinterest: LocalPinterest) -> None:
+    """Add Pinterest's paths to the application; faults know them by these names."""
+    api = _Api(pinterest)
+    account = "/v5/ad_accounts/{ad_account_id}"
+    app.router.add_post(f"{account}/events", handler(api.events), name="events")
+    app.router.add_get(account, handler(api.account), name="account", allow_head=False)
+    app.router.add_post("/v5/oauth/token", handler(api.token), name="token")
+    app.router.add_post("/v5/oauth/conversion_token", handler(api.conversion_token), name="conversion_token")
+
+
+class _Api:
+    def __init__(self, pinterest: LocalPinterest) -> None:
+        self._pinterest = pinterest
+
+    async def events(self, request: web.Request) -> Answer:
+        pinterest, visit = self._pinterest, VISIT.get()
+        if visit.size > pinterest.settings.max_body_bytes:
+            raise Refused(answers.error(413))
+        token, account = self._bearer(request), _account_id(request)
+        if not token.may_send_events():
+            raise Refused(answers.scope_missing())
+        if not (token.may_use(account) and pinterest.exists(account)):
+            raise Refused(answers.error(403))
+        visit.test = _is_test(request)
+        if wait := pinterest.wait(account, test=visit.test):
+            raise Refused(answers.rate_limited(wait, pinterest.settings.retry_header, pinterest.clock()))
+        return self._judged(await _event_list(request, visit), visit, account)
+
+    def _judged(self, events: list[dict[str, Any]], visit: Visit, account: str) -> Answer:
+        pinterest = self._pinterest
+        if poisons := pinterest.faults.poisons:
+            for event in events:
+                if (message := poisons.get(event.get("event_id", ""))) is not None:
+                    raise Refused(answers.error(400, message))
+        verdicts = judge.verdicts(events, pinterest.clock())
+        if failing := pinterest.faults.failing:
+            verdicts = [
+                Verdict(failing.get(event.get("event_id", ""), verdict.error), verdict.warning)
+                for event, verdict in zip(events, verdicts, strict=True)
+            ]
+        accepted = [event for event, verdict in zip(events, verdicts, strict=True) if not verdict.error]
+        pinterest.store.accept(
+            accepted,
+            call=visit.number,
+            ad_account_id=account,
+            test=visit.test,
+            received_at=visit.received_at,
+            keep_json=pinterest.settings.keep_json,
+        )
+        visit.verdicts, visit.accepted = verdicts, len(accepted)
+        return answers.outcome(verdicts, pinterest.settings.partial_failure)
+
+    async def account(self, request: web.Request) -> Answer:
+        token, account = self._bearer(request), _account_id(request)
+        if not token.may_read_accounts():
+            raise Refused(answers.scope_missing())
+        if not self._pinterest.exists(account):
+            raise Refused(answers.json_answer({"code": 2, "message": "AdAccount not found."}, 404))
+        if not token.may_use(account):
+            raise Refused(answers.error(403))
+        return answers.json_answer(
+            {
+                "id": account,
+                "name": f"Sandbox account {account}",
+                "owner": {"id": "1", "username": "sandbox"},
+                "country": "US",
+                "currency": "USD",
+                "permissions": ["OWNER"],
+                "created_time": 1_700_000_000,
+                "updated_time": 1_700_000_000,
+            }
+        )
+
+    async def token(self, request: web.Request) -> Answer:
+        if request.headers.get("Authorization") != _BASIC:
+            raise Refused(answers.error(401))
+        form = await request.post()
+        wanted = {"client_credentials": "scope", "refresh_token": "refresh_token"}  # nosec B105
+        grant = str(form.get("grant_type"))
+        if grant not in wanted:
+            raise Refused(answers.error(400, "This sandbox grants refresh_token and client_credentials only"))
+        if wanted[grant] not in form:
+            raise Refused(answers.error(400, f"{wanted[grant]!r} is a required property"))
+        scopes = re.findall(r"[^,\s]+", str(form.get("scope", f"{READ},{WRITE}")))
+        if grant == "client_credentials":
+            return answers.json_answer(self._granted(grant, scopes))
+        tokens = self._pinterest.tokens
+        if form["refresh_token"] != tokens.refresh_token():
+            raise Refused(answers.error(401))
+        if self._pinterest.settings.rotate_refresh_token:
+            tokens.rotate_refresh_token()
+        refresh = {
+            "refresh_token": tokens.refresh_token(),
+            "refresh_token_expires_in": REFRESH_SECONDS,
+            "refresh_token_expires_at": int(self._pinterest.clock()) + REFRESH_SECONDS,
+        }
+        return answers.json_answer({**self._granted(grant, scopes), **refresh})
+
+    def _granted(self, grant: str, scopes: Sequence[str]) -> dict[str, object]:
+        token = self._pinterest.tokens.mint_oauth(scopes, self._pinterest.clock())
+        return {
+            "response_type": grant,
+            "access_token": token.value,
+            "token_type": "bearer",  # nosec B105
+            "expires_in": ACCESS_SECONDS,
+            "scope": " ".join(sorted(token.scopes)),
+        }
+
+    async def conversion_token(self, request: web.Request) -> Answer:
+        token = self._bearer(request)
+        if not token.may_mint_conversion_tokens():
+            raise Refused(answers.scope_missing())
+        minted = self._pinterest.tokens.mint_conversion(token)
+        return answers.json_answer({"access_token": minted.value, "token_type": minted.kind})
+
+    def _bearer(self, request: web.Request) -> Token:
+        scheme, _, value = request.headers.get("Authorization", "").partition(" ")
+        token = self._pinterest.tokens.find(value, self._pinterest.clock())
+        if token is None or scheme.lower() != "bearer":
+            raise Refused(answers.error(401))
+        return token
+
+
+def _account_id(request: web.Request) -> str:
+    account = request.match_info["ad_account_id"]
+    if not _is_account_id(account):
+        raise Refused(answers.error(400, f"{account!r} is not a valid ad account id"))
+    return account
+
+
+def _is_test(request: web.Request) -> bool:
+    word = request.query.get("test", "false")
+    if word not in ("true", "false"):
+        raise Refused(answers.error(400, f"{word!r} is not of type 'boolean'"))
+    return word == "true"
+
+
+async def _event_list(request: web.Request, visit: Visit) -> list[dict[str, Any]]:
+    """Return the events of a request that is well-shaped as a whole."""
+    if request.content_type != "application/json" or "Content-Encoding" in request.headers:
+        raise Refused(answers.error(400, "The body must be application/json without a Content-Encoding"))
+    try:
+        body = orjson.loads(await request.read())
+    except orjson.JSONDecodeError as problem:
+        raise Refused(answers.error(400, f"The body is not JSON: {problem}")) from problem
+    if isinstance(body, dict) and isinstance(body.get("data"), list):
+        visit.events = len(body["data"])
+    if refusal := judge.refusal(body):
+        raise Refused(answers.error(400, refusal))
+    events: list[dict[str, Any]] = body["data"]
+    return events

@@ -1,0 +1,226 @@
+"""What goes wrong on request: which fault meets which call. Decisions only; the server carries them out.
+
+Faults are asked in the order they were added. Delays add up; the first other fault that meets a call ends it.
+``poison`` and ``fail_event`` meet every request that carries their event.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, get_args
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Kind = Literal["status", "delay", "drop", "reset", "malformed", "drip", "redirect", "poison", "fail_event"]
+Endpoint = Literal["events", "account", "token", "conversion_token", "any"]
+Form = Literal["json", "html", "empty", "short_list", "long_list", "no_list"]
+
+
+class FaultOptions(TypedDict, total=False):
+    """The options of a fault as keyword arguments; the same names as in ``Fault``."""
+
+    times: int | None
+    share: float
+    seed: int
+    after: int
+    on: Endpoint
+    ad_account_id: str | None
+    after_accepting: bool
+    status: int
+    headers: Mapping[str, str]
+    body: str | Mapping[str, object] | list[object] | None
+    seconds: float
+    form: Form
+    location: str
+    event_id: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that goes wrong.
+
+    :param times: how many calls it meets; None means until it is cleared.
+    :param share: the share of calls it meets, drawn with ``seed``.
+    :param after: how many calls it lets pass first.
+    :param on: the endpoint it meets; ``any`` for all.
+    :param ad_account_id: meets calls for this account only.
+    :param after_accepting: whether the request is carried out before things go wrong.
+    :param status: the HTTP status, for ``status``.
+    :param headers: more headers, for ``status``.
+    :param body: a text or JSON to answer instead of the usual error, for ``status``.
+    :param seconds: how long, for ``delay``; per byte, for ``drip``.
+    :param form: in which way the 200 is broken, for ``malformed``.
+    :param location: where to, for ``redirect``.
+    :param event_id: which event, for ``poison`` and ``fail_event``.
+    :param message: what Pinterest says about it.
+    """
+
+    kind: Kind
+    times: int | None = None
+    share: float = 1.0
+    seed: int = 0
+    after: int = 0
+    on: Endpoint = "events"
+    ad_account_id: str | None = None
+    after_accepting: bool = False
+    status: int = 500
+    headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    body: str | Mapping[str, object] | list[object] | None = None
+    seconds: float = 0.05
+    form: Form = "json"
+    location: str = "/v5/redirected"
+    event_id: str = ""
+    message: str = ""
+
+
+_SELECTION = frozenset({"times", "share", "seed", "after", "on", "ad_account_id"})
+_OPTIONS: Mapping[Kind, frozenset[str]] = {
+    "status": _SELECTION | {"status", "headers", "body", "after_accepting"},
+    "delay": _SELECTION | {"seconds", "after_accepting"},
+    "drop": _SELECTION | {"after_accepting"},
+    "reset": _SELECTION | {"after_accepting"},
+    "malformed": _SELECTION | {"form", "after_accepting"},
+    "drip": _SELECTION | {"seconds"},
+    "redirect": _SELECTION | {"location"},
+    "poison": frozenset({"event_id", "message"}),
+    "fail_event": frozenset({"event_id", "message"}),
+}
+_ACCEPTING_BY_DEFAULT = frozenset({"malformed", "drip"})
+_TYPES: Mapping[str, tuple[type, ...]] = {
+    "times": (int, type(None)),
+    "share": (int, float),
+    "seed": (int,),
+    "after": (int,),
+    "ad_account_id": (str, type(None)),
+    "after_accepting": (bool,),
+    "status": (int,),
+    "headers": (dict,),
+    "body": (str, dict, list, type(None)),
+    "seconds": (int, float),
+    "location": (str,),
+    "event_id": (str,),
+    "message": (str,),
+}
+_CHOICES: Mapping[str, tuple[str, ...]] = {"on": get_args(Endpoint), "form": get_args(Form)}
+
+
+def fault(kind: str, options: Mapping[str, Any]) -> Fault:
+    """Build a fault from what a person asked for.
+
+    :raises ValueError: when the kind or an option is unknown or does not fit; says what there is.
+    """
+    known = {name: name for name in get_args(Kind)}
+    if kind not in known:
+        raise ValueError(f"unknown kind {kind!r}; there are {', '.join(known)}")
+    exact: Kind = known[kind]
+    for name, value in options.items():
+        if name not in _OPTIONS[exact]:
+            raise ValueError(f"{kind} has no option {name!r}; there are {', '.join(sorted(_OPTIONS[exact]))}")
+        if name in _CHOICES:
+            if value not in _CHOICES[name]:
+                raise ValueError(f"{name} must be one of {', '.join(_CHOICES[name])}")
+        elif not isinstance(value, _TYPES[name]) or (isinstance(value, bool) and bool not in _TYPES[name]):
+            raise ValueError(f"{name} must be of type {' or '.join(t.__name__ for t in _TYPES[name])}")
+    made = Fault(exact, **{"after_accepting": exact in _ACCEPTING_BY_DEFAULT, **options})
+    if exact in ("poison", "fail_event") and not made.event_id:
+        raise ValueError(f"{kind} needs an event_id")
+    if not 0 <= made.share <= 1 or made.seconds < 0 or made.after < 0 or (made.times or 0) < 0:
+        raise ValueError("share lies between 0 and 1; seconds, after and times are not negative")
+    if not 200 <= made.status <= 599:
+        raise ValueError("status lies between 200 and 599")
+    return made
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What happens to one call: waits before and after carrying it out (seconds), and how it ends."""
+
+    delay_before: float = 0.0
+    delay_after: float = 0.0
+    ending: Fault | None = None
+    names: tuple[str, ...] = ()
+
+    def ends_with(self, *kinds: Kind) -> bool:
+        """Tell whether the call ends with a fault of one of these kinds."""
+        return self.ending is not None and self.ending.kind in kinds
+
+
+NO_FAULT = Plan()
+
+
+class _Standing:
+    """A fault with its count of calls seen and met."""
+
+    def __init__(self, fault: Fault) -> None:
+        self.fault = fault
+        self.seen = 0
+        self.met = 0
+        self._random = random.Random(fault.seed)  # noqa: S311  # nosec B311 - repeatable, not secret
+
+    def meets(self, endpoint: str | None, ad_account_id: str | None) -> bool:
+        fault = self.fault
+        if fault.on not in ("any", endpoint) or fault.ad_account_id not in (None, ad_account_id):
+            return False
+        self.seen += 1
+        if self.seen <= fault.after or (fault.times is not None and self.met >= fault.times):
+            return False
+        if fault.share < 1 and self._random.random() >= fault.share:
+            return False
+        self.met += 1
+        return True
+
+
+class Faults:
+    """The faults that are switched on."""
+
+    def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Switch all faults off."""
+        self._standing: list[_Standing] = []
+        self.poisons: dict[str, str] = {}
+        self.failing: dict[str, str] = {}
+
+    def add(self, fault: Fault) -> None:
+        """Switch a fault on."""
+        if fault.kind == "poison":
+            self.poisons[fault.event_id] = fault.message or "The request was invalid."
+        elif fault.kind == "fail_event":
+            self.failing[fault.event_id] = fault.message or "The event could not be processed."
+        else:
+            self._standing.append(_Standing(fault))
+
+    def plan(self, endpoint: str | None, ad_account_id: str | None) -> Plan:
+        """Decide what happens to the next call, and count it."""
+        if not self._standing:
+            return NO_FAULT
+        before = after = 0.0
+        names: list[str] = []
+        for standing in self._standing:
+            if not standing.meets(endpoint, ad_account_id):
+                continue
+            fault = standing.fault
+            names.append(fault.kind)
+            if fault.kind != "delay":
+                return Plan(before, after, fault, tuple(names))
+            if fault.after_accepting:
+                after += fault.seconds
+            else:
+                before += fault.seconds
+        return Plan(before, after, None, tuple(names))
+
+    def listed(self) -> list[dict[str, object]]:
+        """Return what is switched on, with the calls each fault has seen and met."""
+        rows = [{**_options(s.fault), "seen": s.seen, "met": s.met} for s in self._standing]
+        rows += [{"kind": "poison", "event_id": e, "message": m} for e, m in self.poisons.items()]
+        rows += [{"kind": "fail_event", "event_id": e, "message": m} for e, m in self.failing.items()]
+        return rows
+
+
+def _options(fault: Fault) -> dict[str, object]:
+    return {name: getattr(fault, name) for name in ("kind", *sorted(_OPTIONS[fault.kind]))}

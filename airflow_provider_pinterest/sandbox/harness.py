@@ -1,0 +1,228 @@
+"""The local Pinterest inside a Python process: a server on its own thread, for tests and demonstrations."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from concurrent.futures import Future
+from pathlib import Path
+from typing import TYPE_CHECKING, Self, TypeVar, Unpack
+
+from airflow_provider_pinterest.sandbox import tokens
+from airflow_provider_pinterest.sandbox.faults import FaultOptions, Kind, fault
+from airflow_provider_pinterest.sandbox.pinterest import LocalPinterest
+from airflow_provider_pinterest.sandbox.server import serve
+from airflow_provider_pinterest.sandbox.settings import Settings, SettingsChanges
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from airflow_provider_pinterest.sandbox.store import Call, Received, Totals
+    from airflow_provider_pinterest.sandbox.tokens import Token
+
+T = TypeVar("T")
+
+EXAMPLE_ACCOUNT = "549755885175"
+
+
+def base_url(host: str, port: int) -> str:
+    """Return the address of the API."""
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/v5"
+
+
+def example_connection(url: str, token: str, ad_account_id: str = EXAMPLE_ACCOUNT) -> dict[str, object]:
+    """Return an Airflow connection to the sandbox, as in ``AIRFLOW_CONN_PINTEREST_DEFAULT``."""
+    return {
+        "conn_type": "pinterest",
+        "host": url,
+        "password": token,
+        "extra": {"ad_account_id": ad_account_id},
+    }
+
+
+class Sandbox:
+    """A local Pinterest for the time of a ``with`` block, or between ``start`` and ``stop``.
+
+    :param db: a file to keep what is received, or None for memory.
+    :param port: 0 chooses a free one.
+    :param clock: the Unix time in seconds, by which events are judged and tokens expire.
+    :param changes: settings other than the defaults; see ``Settings``.
+    """
+
+    token = tokens.CONVERSION_TOKEN
+    oauth_token = tokens.OAUTH_TOKEN
+    refresh_token = tokens.REFRESH_TOKEN
+    app_id = tokens.APP_ID
+    app_secret = tokens.APP_SECRET
+    ad_account_id = EXAMPLE_ACCOUNT
+
+    def __init__(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        db: Path | str | None = None,
+        clock: Callable[[], float] = time.time,
+        **changes: Unpack[SettingsChanges],
+    ) -> None:
+        self._settings = Settings().changed(changes)
+        self._host = host
+        self._port = port
+        self._db = None if db is None else Path(db)
+        self._clock = clock
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> Self:
+        """Serve, and return when calls are answered.
+
+        :raises OSError: when the address cannot be bound.
+        """
+        if self._thread is not None:
+            raise RuntimeError("the sandbox is running")
+        self._pinterest = LocalPinterest(self._settings, db=self._db, clock=self._clock)
+        self._stopping = asyncio.Event()
+        ready: Future[int] = Future()
+        self._thread = threading.Thread(
+            target=lambda: asyncio.run(self._serve(ready)), name="pinterest-sandbox", daemon=True
+        )
+        self._thread.start()
+        try:
+            self.port = ready.result()
+        except Exception:
+            self._join()
+            raise
+        self.url = base_url(self._host, self.port)
+        return self
+
+    def stop(self) -> None:
+        """Stop serving; what was received is gone unless it is kept in a file."""
+        if self._thread is not None:
+            self._loop.call_soon_threadsafe(self._stopping.set)
+            self._join()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def fault(self, kind: Kind, **options: Unpack[FaultOptions]) -> None:
+        """Switch a fault on; see ``Fault`` for the options.
+
+        :raises ValueError: when an option is unknown or does not fit the kind.
+        """
+        made = fault(kind, options)
+        self._do(lambda: self._pinterest.faults.add(made))
+
+    def clear_faults(self) -> None:
+        """Switch all faults off."""
+        self._do(self._pinterest.faults.clear)
+
+    def clear(self) -> None:
+        """Forget what was received, the faults and the calls counted against the limits."""
+        self._do(self._pinterest.clear)
+
+    def settings(self, **changes: Unpack[SettingsChanges]) -> Settings:
+        """Change settings while it runs, and return them all."""
+
+        def change() -> Settings:
+            self._pinterest.settings = self._pinterest.settings.changed(changes)
+            return self._pinterest.settings
+
+        return self._do(change)
+
+    def add_token(self, token: Token) -> None:
+        """Make a token known."""
+        self._do(lambda: self._pinterest.tokens.add(token))
+
+    def expire_tokens(self, token: str | None = None) -> int:
+        """Expire one token, or all OAuth access tokens, and return how many that were."""
+        return self._do(lambda: self._pinterest.tokens.expire(self._clock(), token))
+
+    def events(
+        self,
+        *,
+        ad_account_id: str | None = None,
+        event_id: str | None = None,
+        event_name: str | None = None,
+        action_source: str | None = None,
+        test: bool | None = False,
+    ) -> list[Received]:
+        """Return accepted copies in the order they came; ``test=None`` includes those of test calls."""
+        filters = _given(
+            ad_account_id=ad_account_id,
+            event_id=event_id,
+            event_name=event_name,
+            action_source=action_source,
+            test=test,
+        )
+        return self._do(lambda: self._pinterest.store.events(filters))
+
+    def copies(
+        self,
+        *,
+        ad_account_id: str | None = None,
+        event_name: str | None = None,
+        action_source: str | None = None,
+        duplicates_only: bool = False,
+    ) -> dict[str, int]:
+        """Return how many copies of each ``event_id`` were accepted outside test mode.
+
+        One ``event_id`` under two names or accounts counts as two copies: filter when they share ids.
+        """
+        filters = _given(ad_account_id=ad_account_id, event_name=event_name, action_source=action_source, test=False)
+        counts: dict[str, int] = {}
+        for row in self._do(lambda: self._pinterest.store.copies(filters)):
+            counts[row.event_id] = counts.get(row.event_id, 0) + row.copies
+        return {event_id: n for event_id, n in counts.items() if n > 1} if duplicates_only else counts
+
+    def calls(self, *, path: str | None = None, status: int | None = None, method: str | None = None) -> list[Call]:
+        """Return the calls in the order they came."""
+        filters = _given(path=path, status=status, method=method)
+        return self._do(lambda: self._pinterest.store.calls(filters))
+
+    def totals(self) -> Totals:
+        """Return the counters of calls and accepted copies."""
+        return self._do(self._pinterest.store.totals)
+
+    def connection(self, ad_account_id: str = EXAMPLE_ACCOUNT) -> dict[str, object]:
+        """Return an Airflow connection to this sandbox, as in ``AIRFLOW_CONN_PINTEREST_DEFAULT``."""
+        return example_connection(self.url, self.token, ad_account_id)
+
+    async def _serve(self, ready: Future[int]) -> None:
+        self._loop = asyncio.get_running_loop()
+        try:
+            runner, port = await serve(self._pinterest, self._host, self._port)
+        except Exception as problem:  # noqa: BLE001 - raised on the caller's thread
+            self._pinterest.store.close()
+            ready.set_exception(problem)
+            return
+        ready.set_result(port)
+        try:
+            await self._stopping.wait()
+        finally:
+            await runner.cleanup()
+            self._pinterest.store.close()
+
+    def _join(self) -> None:
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    def _do(self, work: Callable[[], T]) -> T:
+        """Run something on the server's thread and return what it returns."""
+        if self._thread is None:
+            raise RuntimeError("the sandbox is not running")
+
+        async def run() -> T:
+            return work()
+
+        return asyncio.run_coroutine_threadsafe(run(), self._loop).result()
+
+
+def _given(**filters: object) -> dict[str, object]:
+    return {name: value for name, value in filters.items() if value is not None}

@@ -1,0 +1,113 @@
+"""One Pinterest: its settings, tokens, limits and faults, what it received, and what is known of a call."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from airflow_provider_pinterest.sandbox.faults import Faults
+from airflow_provider_pinterest.sandbox.limits import Limits
+from airflow_provider_pinterest.sandbox.store import Call, Store
+from airflow_provider_pinterest.sandbox.tokens import Tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from aiohttp import web
+
+    from airflow_provider_pinterest.sandbox.judge import Verdict
+    from airflow_provider_pinterest.sandbox.settings import Settings
+
+
+@dataclass(slots=True)
+class Visit:
+    """What is known of the call being answered; filled in on its way."""
+
+    number: int
+    in_flight: int
+    received_at: float
+    started: float = field(default_factory=time.monotonic)
+    rid: str = field(default_factory=lambda: str(secrets.randbits(53)))
+    test: bool = False
+    size: int = 0
+    events: int = 0
+    accepted: int = 0
+    verdicts: Sequence[Verdict] = ()
+
+
+VISIT: ContextVar[Visit] = ContextVar("visit")
+
+
+class LocalPinterest:
+    """The state behind the server.
+
+    :param db: a file to keep what is received, or None for memory.
+    :param clock: the Unix time in seconds.
+    """
+
+    def __init__(self, settings: Settings, *, db: Path | None = None, clock: Callable[[], float] = time.time) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.store = Store(db)
+        self.tokens = Tokens()
+        self.limits = Limits()
+        self.faults = Faults()
+        self._number = self.store.last_call()
+        self._in_flight = 0
+
+    def clear(self) -> None:
+        """Forget what was received, the faults and the calls counted against the limits."""
+        self.store.clear()
+        self.faults.clear()
+        self.limits.clear()
+
+    def arrival(self) -> Visit:
+        """Give a call its number and count it as in flight until its ``departure``."""
+        self._number += 1
+        self._in_flight += 1
+        return Visit(self._number, self._in_flight, self.clock())
+
+    def departure(self) -> None:
+        """Count one call less in flight."""
+        self._in_flight -= 1
+
+    def exists(self, ad_account_id: str) -> bool:
+        """Tell whether there is such an account."""
+        return self.settings.ad_account_ids is None or ad_account_id in self.settings.ad_account_ids
+
+    def wait(self, ad_account_id: str, *, test: bool) -> float:
+        """Admit a call under the rate limit and return 0, or return the seconds to wait."""
+        now, settings = time.monotonic(), self.settings
+        if test:
+            return self.limits.test.wait(now, settings.test_calls_per_window, settings.test_window_seconds)
+        window = self.limits.accounts[ad_account_id]
+        return window.wait(now, settings.calls_per_window, settings.window_seconds)
+
+    def record(self, request: web.Request, visit: Visit, status: int, faults: Sequence[str] = ()) -> Call:
+        """Keep the call.
+
+        :param status: what it is answered with; 0 when its connection is cut.
+        """
+        call = Call(
+            number=visit.number,
+            received_at=visit.received_at,
+            seconds=time.monotonic() - visit.started,
+            method=request.method,
+            path=request.path,
+            ad_account_id=request.match_info.get("ad_account_id"),
+            test=visit.test,
+            status=status,
+            events=visit.events,
+            accepted=visit.accepted,
+            bytes=visit.size,
+            in_flight=visit.in_flight,
+            user_agent=request.headers.get("User-Agent", ""),
+            fault=" ".join(faults),
+            rid=visit.rid,
+        )
+        self.store.record(call)
+        return call

@@ -1,0 +1,106 @@
+"""The HTTP server: what surrounds every call, and how faults are carried out around it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from airflow_provider_pinterest.sandbox import answers, api, control, wire
+from airflow_provider_pinterest.sandbox.pinterest import VISIT, LocalPinterest, Visit
+
+if TYPE_CHECKING:
+    from aiohttp.typedefs import Middleware
+
+    from airflow_provider_pinterest.sandbox.answers import Answer
+    from airflow_provider_pinterest.sandbox.faults import Plan
+
+log = logging.getLogger("airflow_provider_pinterest.sandbox")
+
+_LARGEST_READ = 512 * 1024 * 1024  # taken off the wire before a 413, whose own limit is a setting
+_SHUTDOWN_SECONDS = 0.1
+
+
+async def serve(pinterest: LocalPinterest, host: str, port: int) -> tuple[web.AppRunner, int]:
+    """Start serving and return the runner, whose ``cleanup`` stops it, and the port.
+
+    :param port: 0 chooses a free one.
+    :raises OSError: when the address cannot be bound.
+    """
+    app = web.Application(client_max_size=_LARGEST_READ, middlewares=[_surrounding(pinterest)])
+    api.add_routes(app, pinterest)
+    control.add_routes(app, pinterest)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS, auto_decompress=False)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except OSError:
+        await runner.cleanup()
+        raise
+    return runner, int(runner.addresses[0][1])
+
+
+def _surrounding(pinterest: LocalPinterest) -> Middleware:
+    @web.middleware
+    async def surround(request: web.Request, handler: wire.Handler) -> web.StreamResponse:
+        """Count the call, let faults meet it and keep it; leave the sandbox's own paths alone."""
+        if not request.path.startswith("/v5/"):
+            return wire.response(await wire.answer_of(request, handler), "sandbox")
+        visit = pinterest.arrival()
+        VISIT.set(visit)
+        try:
+            return await _answered(pinterest, request, handler, visit)
+        finally:
+            pinterest.departure()
+
+    return surround
+
+
+async def _answered(
+    pinterest: LocalPinterest, request: web.Request, handle: wire.Handler, visit: Visit
+) -> web.StreamResponse:
+    try:
+        visit.size = len(await request.read())
+    except (OSError, web.RequestPayloadError):
+        _keep(pinterest, request, visit, None, ("client hung up",))
+        return wire.cut(request, reset=False)
+    except web.HTTPRequestEntityTooLarge:
+        answer: Answer | None = answers.error(413)
+        _keep(pinterest, request, visit, answer)
+        return wire.response(answers.error(413), visit.rid)
+    plan = pinterest.faults.plan(request.match_info.route.name, request.match_info.get("ad_account_id"))
+    answer = await _carried_out(plan, request, handle, visit)
+    _keep(pinterest, request, visit, answer, plan.names)
+    if answer is None:
+        return wire.cut(request, reset=plan.ends_with("reset"))
+    if plan.ending is not None and plan.ends_with("drip"):
+        return await wire.drip(request, answer, visit.rid, plan.ending.seconds)
+    return wire.response(answer, visit.rid)
+
+
+async def _carried_out(plan: Plan, request: web.Request, handle: wire.Handler, visit: Visit) -> Answer | None:
+    """Carry the call out as its faults allow, and return the answer, or None where there is to be none."""
+    ending = plan.ending
+    answer = None
+    await asyncio.sleep(plan.delay_before)
+    if ending is None or ending.after_accepting:
+        answer = await wire.answer_of(request, handle)
+    await asyncio.sleep(plan.delay_after)
+    if plan.ends_with("drop", "reset"):
+        return None
+    if ending is not None and not plan.ends_with("drip"):
+        return answers.faulty(ending, visit.verdicts)
+    return answer
+
+
+def _keep(
+    pinterest: LocalPinterest,
+    request: web.Request,
+    visit: Visit,
+    answer: Answer | None,
+    faults: tuple[str, ...] = (),
+) -> None:
+    call = pinterest.record(request, visit, 0 if answer is None else answer.status, faults)
+    log.info("%s %s %d %d", call.method, call.path, call.status, call.events)

@@ -1,0 +1,95 @@
+"""How this Pinterest behaves: every switch, its default and its check. Changed at start and at run time."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypedDict, cast, get_args
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PartialFailure = Literal["422-details", "422-top", "422-bare", "200"]
+RetryHeader = Literal["x-ratelimit-reset", "retry-after", "retry-after-date", "none"]
+
+
+class SettingsChanges(TypedDict, total=False):
+    """The settings as keyword arguments; the same names as in ``Settings``."""
+
+    partial_failure: PartialFailure
+    retry_header: RetryHeader
+    calls_per_window: int
+    window_seconds: float
+    test_calls_per_window: int
+    test_window_seconds: float
+    max_body_bytes: int
+    ad_account_ids: tuple[str, ...] | None
+    rotate_refresh_token: bool
+    keep_json: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The switches of the local Pinterest.
+
+    :param partial_failure: the shape of an answer when some events failed. Pinterest does not publish it.
+    :param retry_header: the header of a 429 that says when to come again.
+    :param calls_per_window: calls per account in any ``window_seconds``; 0 is unlimited.
+    :param test_calls_per_window: test calls of all accounts in any ``test_window_seconds``; 0 is unlimited.
+    :param max_body_bytes: a larger body is answered with 413.
+    :param ad_account_ids: the accounts that exist; None means any.
+    :param rotate_refresh_token: whether a refresh replaces the refresh token too.
+    :param keep_json: whether each event's JSON is kept; without it a million events take little memory.
+    """
+
+    partial_failure: PartialFailure = "422-details"
+    retry_header: RetryHeader = "x-ratelimit-reset"
+    calls_per_window: int = 5000
+    window_seconds: float = 60.0
+    test_calls_per_window: int = 10
+    test_window_seconds: float = 1.0
+    max_body_bytes: int = 5_000_000
+    ad_account_ids: tuple[str, ...] | None = None
+    rotate_refresh_token: bool = False
+    keep_json: bool = True
+
+    def changed(self, changes: Mapping[str, object]) -> Settings:
+        """Return these settings with some of them changed.
+
+        :raises ValueError: when a name is unknown or a value does not fit it.
+        """
+        known = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        for name, value in changes.items():
+            if name not in known:
+                raise ValueError(f"unknown setting {name!r}; there are {', '.join(known)}")
+            known[name] = _fitting(name, value)
+        return Settings(**known)
+
+
+_CHOICES: Mapping[str, tuple[str, ...]] = {
+    "partial_failure": get_args(PartialFailure),
+    "retry_header": get_args(RetryHeader),
+}
+_SWITCHES = frozenset({"rotate_refresh_token", "keep_json"})
+_WHOLE = frozenset({"calls_per_window", "test_calls_per_window", "max_body_bytes"})
+
+
+def _fitting(name: str, value: object) -> object:
+    if name in _CHOICES:
+        if value not in _CHOICES[name]:
+            raise ValueError(f"{name} must be one of {', '.join(_CHOICES[name])}")
+        return value
+    if name == "ad_account_ids":
+        if value is None:
+            return None
+        if isinstance(value, (list, tuple)) and all(isinstance(account, str) for account in value):
+            return tuple(cast("list[str]", value))
+        raise ValueError("ad_account_ids must be a list of texts, or null for any account")
+    if name in _SWITCHES:
+        if isinstance(value, bool):
+            return value
+        raise ValueError(f"{name} must be true or false")
+    number = int if name in _WHOLE else (int, float)
+    if isinstance(value, bool) or not isinstance(value, number) or value < 0:
+        raise ValueError(f"{name} must be a number of zero or more{', without a fraction' if name in _WHOLE else ''}")
+    return value

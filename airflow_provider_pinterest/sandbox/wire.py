@@ -1,0 +1,99 @@
+"""How an answer reaches the client, or does not: responses, cut connections, drips."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import struct
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from airflow_provider_pinterest.sandbox import answers
+
+if TYPE_CHECKING:
+    from airflow_provider_pinterest.sandbox.answers import Answer
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Path = Callable[[web.Request], Awaitable["Answer"]]
+
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+
+
+class Refused(Exception):  # noqa: N818 - not an error but an answer
+    """Ends a call with an answer."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.status)
+        self.answer = answer
+
+
+class _Carrier(web.Response):
+    """Carries an answer through aiohttp's routing."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__()
+        self.answer = answer
+
+
+def handler(path: Path) -> Handler:
+    """Make an aiohttp handler of a function that returns an answer or raises ``Refused``."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        try:
+            return _Carrier(await path(request))
+        except Refused as refused:
+            return _Carrier(refused.answer)
+
+    return handle
+
+
+async def answer_of(request: web.Request, handle: Handler) -> Answer:
+    """Call a handler and return its answer; routing's own refusals (404, 405) become answers too."""
+    try:
+        response = await handle(request)
+    except web.HTTPException as problem:
+        allow = {"Allow": problem.headers["Allow"]} if "Allow" in problem.headers else None
+        return answers.error(problem.status, headers=allow)
+    if not isinstance(response, _Carrier):
+        raise TypeError(f"{request.path} returned no answer")
+    return response.answer
+
+
+def response(answer: Answer, rid: str) -> web.Response:
+    """Return the response that sends an answer."""
+    return web.Response(
+        status=answer.status,
+        body=answer.body,
+        content_type=answer.content_type,
+        charset="utf-8",
+        headers={**answer.headers, "x-pinterest-rid": rid},
+    )
+
+
+def cut(request: web.Request, *, reset: bool) -> web.Response:
+    """Close the connection without an answer: with a TCP reset, or in good order."""
+    transport = request.transport
+    if transport is not None and reset:
+        connection = transport.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        transport.abort()
+    elif transport is not None:
+        transport.close()
+    return web.Response()  # never sent: the connection is closing
+
+
+async def drip(request: web.Request, answer: Answer, rid: str, seconds: float) -> web.StreamResponse:
+    """Send an answer's body with a pause of ``seconds`` after each byte."""
+    dripping = web.StreamResponse(status=answer.status, headers={**answer.headers, "x-pinterest-rid": rid})
+    dripping.content_type = answer.content_type
+    dripping.content_length = len(answer.body)
+    with contextlib.suppress(ConnectionError):  # the client lost patience, which is what a drip is for
+        await dripping.prepare(request)
+        for position in range(len(answer.body)):
+            await dripping.write(answer.body[position : position + 1])
+            await asyncio.sleep(seconds)
+        await dripping.write_eof()
+    return dripping

@@ -1,0 +1,52 @@
+"""Backfill checkouts, day by day.
+
+Sends the checkouts of past days, one run a day. New runs are not scheduled for the past by themselves
+(`catchup=False`); ask for them:
+
+- Airflow 3: `airflow backfill create --dag-id pinterest_backfill --from-date 2026-11-14 --to-date 2026-11-20`
+- Airflow 2.11: `airflow dags backfill pinterest_backfill --start-date 2026-11-14 --end-date 2026-11-20`
+
+**How far back.** Events that arrive more than an hour late are counted as offline, and Pinterest is said to
+refuse events older than a week. `max_event_age` rejects rows that are too old to be worth a call, with the
+code `too_old`, so that they are counted and listed instead of lost. A backfill always meets some: rows that
+were themselves loaded late.
+
+**Twice is once only within 24 hours.** Pinterest deduplicates web events by `event_id` for 24 hours after it
+received the first. Do not backfill a day that the 15-minute sync has sent already, unless it was today.
+
+**Needs** the connections `pinterest_default` and `warehouse`, optionally the Variable
+`pinterest_rejects_path`.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pendulum
+from airflow.providers.common.compat.sdk import DAG
+from airflow.timetables.interval import CronDataIntervalTimetable
+
+from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
+
+with DAG(
+    dag_id="pinterest_backfill",
+    doc_md=__doc__,
+    schedule=CronDataIntervalTimetable("0 0 * * *", timezone="UTC"),
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=2,  # days at a time; the rate limit of the ad account is shared by all of them
+    default_args={"retries": 3, "retry_delay": timedelta(minutes=5)},
+    tags=["pinterest"],
+):
+    SendConversionsOperator(
+        task_id="send_checkouts_of_the_day",
+        sql="sql/checkouts.sql",
+        sql_conn_id="warehouse",
+        parameters={"start": "{{ data_interval_start }}", "end": "{{ data_interval_end }}"},
+        defaults={"event_name": "checkout", "action_source": "web"},
+        identifiers={"ph": {"country": "DE"}},
+        max_event_age=timedelta(days=7),
+        max_rejected=0.05,  # late rows are to be expected here
+        rejects_path="{{ var.value.get('pinterest_rejects_path', '/tmp/pinterest-rejects') }}",
+        key_columns=["order_id"],
+    )

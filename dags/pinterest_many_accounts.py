@@ -1,0 +1,61 @@
+"""One DAG, many ad accounts.
+
+An agency, or a shop with one ad account per country: a table says which accounts there are, and the sending
+task is mapped over its rows. A new account is a new row; each has its own task instance, result, retries
+and rejects. The token of the connection needs a role on every account; where each has its own token, map
+`pinterest_conn_id` too.
+
+What differs from account to account is mapped (`expand_kwargs`), what all share is not (`partial`). Values
+that come from a task are not templated, so the window is filled in there.
+
+**Needs** the connections `pinterest_default` and `warehouse`, optionally the Variable
+`pinterest_rejects_path`.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pendulum
+from airflow.providers.common.compat.sdk import DAG, BaseHook, task
+from airflow.timetables.interval import CronDataIntervalTimetable
+
+from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
+
+with DAG(
+    dag_id="pinterest_many_accounts",
+    doc_md=__doc__,
+    schedule=CronDataIntervalTimetable("*/15 * * * *", timezone="UTC"),
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    default_args={"retries": 3, "retry_delay": timedelta(minutes=1)},
+    tags=["pinterest"],
+):
+
+    @task
+    def ad_accounts(data_interval_start: Any = None, data_interval_end: Any = None) -> list[dict[str, Any]]:
+        """Return what differs from account to account, as arguments of the sending task."""
+        hook = BaseHook.get_hook("warehouse")
+        # A fixed order: retries of a mapped task know each other by their position.
+        query = "SELECT shop, ad_account_id, country FROM ad_accounts WHERE active = 1 ORDER BY shop"
+        window = {"start": str(data_interval_start), "end": str(data_interval_end)}
+        return [
+            {
+                "ad_account_id": ad_account_id,
+                "parameters": {"shop": shop, **window},
+                "identifiers": {"ph": {"country": country}},  # telephone numbers are written the country's way
+            }
+            for shop, ad_account_id, country in hook.get_records(query)
+        ]
+
+    SendConversionsOperator.partial(
+        task_id="send_checkouts_of_shop",
+        sql="sql/shop_checkouts.sql",
+        sql_conn_id="warehouse",
+        defaults={"event_name": "checkout", "action_source": "web"},
+        max_rejected=0.05,
+        rejects_path="{{ var.value.get('pinterest_rejects_path', '/tmp/pinterest-rejects') }}",
+        key_columns=["order_id"],
+    ).expand_kwargs(ad_accounts())

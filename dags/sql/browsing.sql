@@ -1,0 +1,27 @@
+-- What visitors of the web shop did in one window: page visits, searches, products put into the basket.
+--
+-- Few of them are logged in. Without an address Pinterest matches on ip_address and user_agent together, and on
+-- click_id (its _epik cookie), if the shop keeps them.
+
+SELECT
+    w.event_id,  -- made in the browser; the Pinterest tag sends the same one
+    w.event_name,
+    w.occurred_at AS event_time,
+    w.url AS event_source_url,
+    w.search_string,
+    w.product_id AS content_ids,
+    p.name AS content_name,
+    p.category AS content_category,
+    c.email,
+    w.customer_id AS external_id,
+    w.ip_address,
+    w.user_agent,
+    w.click_id
+FROM web_events AS w
+LEFT JOIN customers AS c ON c.customer_id = w.customer_id AND c.consent = 1
+LEFT JOIN products AS p ON p.product_id = w.product_id
+WHERE
+    w.loaded_at >= datetime(:start)
+    AND w.loaded_at < datetime(:end)
+    AND w.consent = 1  -- the cookie banner's answer
+ORDER BY w.loaded_at, w.event_id

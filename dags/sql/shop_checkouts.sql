@@ -1,0 +1,24 @@
+-- Orders of one shop in one window, for the shop's own ad account.
+
+SELECT
+    'checkout-' || o.order_id AS event_id,
+    o.ordered_at AS event_time,
+    o.page_url AS event_source_url,
+    o.order_id,
+    o.currency,
+    o.total AS value,
+    c.email,
+    c.phone,
+    c.country,
+    o.ip_address,
+    o.user_agent,
+    o.click_id,
+    c.opt_out
+FROM orders AS o
+JOIN customers AS c ON c.customer_id = o.customer_id
+WHERE
+    o.shop = :shop
+    AND o.loaded_at >= datetime(:start)
+    AND o.loaded_at < datetime(:end)
+    AND c.consent = 1
+ORDER BY o.loaded_at, o.order_id

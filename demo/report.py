@@ -1,0 +1,137 @@
+"""What the demo prints: one screen of plain text, with colour only on a terminal that wants it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+from demo.planted import Fate, Feed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from demo.verdict import Feeding, Verdict
+
+REJECTS_SHOWN: Final = 4
+QUALITY_SHOWN: Final = ("em", "hashed_maids", "ph", "click_id", "client_ip_address", "external_id")
+
+_STYLES: Final = {"bold": "1", "dim": "2", "good": "32", "bad": "1;31"}
+
+
+def styled(text: str, style: str) -> str:
+    """Colour ``text`` if standard output is a terminal and ``NO_COLOR`` is not set."""
+    if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
+        return text
+    return f"\033[{_STYLES[style]}m{text}\033[0m"
+
+
+def heading(text: str, style: str = "bold") -> None:
+    """Begin a section."""
+    print(f"\n{styled(text, style)}")
+
+
+def show(verdict: Verdict, calls: Mapping[str, int], kept: Path | None) -> None:
+    """Print what was sent, what became of the planted rows, some rejects, and the verdict.
+
+    :param calls: HTTP status → calls that the local Pinterest answered with it.
+    :param kept: the folder that stays, if one does.
+    """
+    if verdict.feedings:
+        _sent(verdict.feedings)
+        _quality(verdict.feedings)
+        _planted(verdict)
+        _rejects(verdict.feedings)
+    _verdict(verdict, calls)
+    if kept:
+        print(styled(f"\n  warehouse.db, rejects/ and airflow.log are in {kept}", "dim"))
+
+
+def _sent(feedings: Sequence[Feeding]) -> None:
+    heading("What Airflow sent, and what the local Pinterest counted")
+    columns = "  {:<27} {:<17} {:>7} {:>9} {:>11} {:>8} {:>6} {:>6} {:>9}".format
+    print(
+        styled(
+            columns("DAG", "task", "rows", "rejected", "duplicates", "sent", "calls", "late", "counted"),
+            "dim",
+        )
+    )
+    for feeding in feedings:
+        result = feeding.result
+        # An event that arrives more than an hour late is counted as offline; those of the stores are anyhow.
+        late = "-" if feeding.feed is Feed.STORE_SALES else f"{result['freshness']['over_1h']:,}"
+        numbers = [result[name] for name in _SUMMED]
+        line = columns(
+            feeding.task.dag_id,
+            feeding.task.task_id,
+            *(f"{n:,}" for n in numbers),
+            late,
+            f"{len(feeding.received):,}",
+        )
+        print(line + _same(len(feeding.received), result["events_processed"]))
+    sums = [sum(feeding.result[name] for feeding in feedings) for name in _SUMMED]
+    counted = sum(len(feeding.received) for feeding in feedings)
+    line = columns("together", "", *(f"{n:,}" for n in sums), "", f"{counted:,}")
+    print(styled(line, "bold") + _same(counted, sums[_SUMMED.index("events_processed")]))
+
+
+_SUMMED: Final = ("rows_read", "rows_rejected", "duplicates_dropped", "events_processed", "calls")
+
+
+def _same(counted: int, sent: int) -> str:
+    return styled(" = sent", "good") if counted == sent else styled(" <> sent", "bad")
+
+
+def _quality(feedings: Sequence[Feeding]) -> None:
+    heading("What Pinterest can match people by: the share of events that carry it")
+    for feeding in feedings:
+        coverage = {name.rpartition(".")[2]: share for name, share in feeding.result["coverage"].items()
+                    if name.startswith("user_data.")}  # fmt: skip
+        shares = "   ".join(f"{name} {coverage[name]:.0%}" for name in QUALITY_SHOWN if coverage.get(name))
+        print(f"  {feeding.task.task_id:<17} {shares}")
+
+
+def _planted(verdict: Verdict) -> None:
+    heading("The troublesome rows planted in the warehouse, and what became of them")
+    lines: dict[tuple[str, str], list[tuple[int, bool, str]]] = {}
+    order = {fate: place for place, fate in enumerate((Fate.REJECTED, Fate.DROPPED, Fate.SENT))}
+    for kind, met in sorted(verdict.kinds, key=lambda pair: order[pair[0].fate]):
+        fate = f"{kind.fate}: {kind.reason}" if kind.reason else str(kind.fate)
+        lines.setdefault((kind.name, fate), []).append((kind.rows, met, kind.story))
+    for (name, fate), found in lines.items():
+        count, met = sum(count for count, _, _ in found), all(met for _, met, _ in found)
+        mark = styled("ok ", "good") if met else styled("NO ", "bad")
+        print(f"  {mark} {count:>3}  {name:<24}{fate:<32}{styled(found[0][2], 'dim')}")
+
+
+def _rejects(feedings: Sequence[Feeding]) -> None:
+    heading("From the rejects files: which row, and what to mend")
+    shown: dict[str, tuple[str, str]] = {}
+    for feeding in feedings:
+        for row in feeding.rejects:
+            reason = row["reasons"][0]
+            keys: Mapping[str, Any] = row["keys"] or {"event_id": row["event_id"]}
+            who = " ".join(f"{name}={value}" for name, value in keys.items())
+            what = f"{reason['code']}: {reason['field']} {reason['message']}"
+            shown.setdefault(reason["code"], (f"{feeding.feed} row {row['row']}, {who}", what))
+    for who, what in list(shown.values())[:REJECTS_SHOWN]:
+        print(f"  {who}\n      {what}")
+
+
+def _verdict(verdict: Verdict, calls: Mapping[str, int]) -> None:
+    if verdict.faults:
+        heading("It does not add up", "bad")
+        for fault in verdict.faults:
+            print(f"  - {fault}")
+        return
+    sent = sum(feeding.result["events_processed"] for feeding in verdict.feedings)
+    answers = ", ".join(f"{count} x {status}" for status, count in calls.items())
+    heading("It adds up", "good")
+    print(f"  {sent:,} events sent, the same {sent:,} counted by the local Pinterest ({answers}):")
+    print("  none missing, none twice, none with an address in clear; every planted row met its fate.")
+
+
+def failed(reason: str) -> None:
+    """Print why the demo could not be shown."""
+    print(f"\n{styled('The demo failed', 'bad')}: {reason}", file=sys.stderr)

@@ -1,0 +1,159 @@
+"""Compare three books about one day: the operator's results, the sandbox's, and the warehouse builder's.
+
+None of the three is made from another. :func:`judge` returns what it found; an empty list of faults means
+that they agree to the row.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from demo import planted
+from demo.planted import Fate, Feed, Kind
+
+if TYPE_CHECKING:
+    from demo.run_dags import TaskRun
+    from demo.warehouse import Warehouse
+
+TASKS: Final[Mapping[tuple[str, str], Feed]] = {
+    ("pinterest_sync_checkouts", "send_checkouts"): Feed.CHECKOUTS,
+    ("pinterest_sync_checkouts", "send_browsing"): Feed.BROWSING,
+    ("pinterest_store_sales", "send_store_sales"): Feed.STORE_SALES,
+    ("pinterest_events_from_task", "send_app_events"): Feed.APP_EVENTS,
+    ("pinterest_events_from_task", "send_signups"): Feed.SIGNUPS,
+}
+"""Which task of which DAG sends which feed."""
+
+Event = Mapping[str, Any]
+
+
+class Feeding(NamedTuple):
+    """One feed's task, and what the local Pinterest holds of it.
+
+    :param result: the operator's account of the run.
+    :param rejects: the rejected rows, as written to the rejects file.
+    :param received: the events that arrived, every copy of them.
+    """
+
+    feed: Feed
+    task: TaskRun
+    result: Mapping[str, Any]
+    rejects: Sequence[Mapping[str, Any]]
+    received: Sequence[Event]
+
+
+class Verdict(NamedTuple):
+    """What the comparison found.
+
+    :param feedings: one per feed, in the order they were sent.
+    :param kinds: each kind of planted row, and whether it met its fate.
+    :param faults: what does not agree, in words; empty when all does.
+    """
+
+    feedings: Sequence[Feeding]
+    kinds: Sequence[tuple[Kind, bool]]
+    faults: Sequence[str]
+
+
+def judge(warehouse: Warehouse, tasks: Iterable[TaskRun], received: Iterable[Event]) -> Verdict:
+    """Compare what ran with what was planted and with what arrived."""
+    faults = [f"{task.dag_id}.{task.task_id} ended as {task.state}" for task in tasks if task.state != "success"]
+    arrived: dict[Feed, list[Event]] = {feed: [] for feed in Feed}
+    for event in received:
+        arrived[feed_of(event)].append(event)
+    ran = {(task.dag_id, task.task_id): task for task in tasks}
+    feedings = []
+    for place, feed in TASKS.items():
+        task = ran.get(place)
+        if task is None or task.result is None:
+            faults.append(f"{'.'.join(place)} left no result")
+            continue
+        feedings.append(Feeding(feed, task, task.result, rejects(task.result["rejects_path"]), arrived[feed]))
+    for feeding in feedings:
+        faults += [f"{feeding.feed}: {fault}" for fault in _faults(feeding, warehouse)]
+    kinds = [(kind, _met(kind, feeding, warehouse)) for feeding in feedings for kind in planted.KINDS
+             if kind.feed is feeding.feed]  # fmt: skip
+    faults += [f"{kind.feed}: the planted rows '{kind.name}' did not meet their fate" for kind, met in kinds if not met]
+    return Verdict(feedings, kinds, faults)
+
+
+def feed_of(event: Event) -> Feed:
+    """Tell which feed an event came from."""
+    if event["action_source"] == "offline":
+        return Feed.STORE_SALES
+    if event["action_source"] != "web":
+        return Feed.APP_EVENTS
+    return {"checkout": Feed.CHECKOUTS, "signup": Feed.SIGNUPS}.get(event["event_name"], Feed.BROWSING)
+
+
+def key_of(event: Event) -> str:
+    """Return what the builder's books know an event by."""
+    key: str = event["custom_data"]["order_id"] if event["action_source"] == "offline" else event["event_id"]
+    return key
+
+
+def rejects(path: str | None) -> list[dict[str, Any]]:
+    """Read the rejected rows below a local path, in the order of their rows."""
+    if not path:
+        return []
+    place = Path(path.removeprefix("file://"))
+    files = sorted(place.rglob("*.ndjson")) if place.is_dir() else [place] if place.exists() else []
+    rows = [json.loads(line) for file in files for line in file.read_text(encoding="utf-8").splitlines()]
+    return sorted(rows, key=lambda row: int(row["row"]))
+
+
+def _faults(feeding: Feeding, warehouse: Warehouse) -> list[str]:
+    """Say what about one feed does not agree."""
+    feed, result = feeding.feed, feeding.result
+    expected = {
+        "rows_read": planted.rows_read(feed),
+        "events_sent": planted.SENT[feed],
+        "events_processed": planted.SENT[feed],
+        "events_failed": 0,
+        "events_held": 0,
+        "rows_rejected": planted.of(feed, Fate.REJECTED),
+        "duplicates_dropped": planted.of(feed, Fate.DROPPED),
+        "rows_not_sent": 0,
+        "already_sent": 0,
+        "validated_only": 0,
+        "reasons": planted.reasons(feed),
+    }
+    faults = [
+        f"the result says {name} = {result[name]}, planted were {value}"
+        for name, value in expected.items()
+        if result[name] != value
+    ]
+    copies = Counter(map(key_of, feeding.received))
+    keys = warehouse.keys[feed]
+    twice = sum(1 for count in copies.values() if count > 1)
+    if missing := len(keys - copies.keys()):
+        faults.append(f"{missing} events never arrived")
+    if foreign := len(copies.keys() - keys):
+        faults.append(f"{foreign} events arrived that should not have")
+    if twice:
+        faults.append(f"{twice} events arrived more than once")
+    listed = Counter(reason["code"] for row in feeding.rejects for reason in row["reasons"])
+    if listed != Counter(planted.reasons(feed)):
+        faults.append(f"the rejects file lists {dict(listed)}")
+    if plain := sum(1 for event in feeding.received if "@" in json.dumps(event["user_data"])):
+        faults.append(f"{plain} events carried an address in clear")
+    return faults
+
+
+def _met(kind: Kind, feeding: Feeding, warehouse: Warehouse) -> bool:
+    """Return whether the planted rows of one kind became what they should."""
+    if kind.fate is Fate.REJECTED:
+        return bool(feeding.result["reasons"].get(kind.reason) == planted.reasons(kind.feed)[kind.reason])
+    if kind.fate is Fate.DROPPED:
+        return bool(feeding.result["duplicates_dropped"] == kind.rows)
+    proofs = warehouse.proofs[kind]
+    arrived = {key_of(event): event["user_data"] for event in feeding.received}
+    return len(proofs) == kind.rows and all(
+        arrived.get(key, {}).get(field) == [digest]
+        for key, digests in proofs.items()
+        for field, digest in digests.items()
+    )

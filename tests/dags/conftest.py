@@ -1,0 +1,74 @@
+"""Real Airflow, the local Pinterest and the demo's warehouse, for running the example DAGs once each."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import shutil
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+from unittest import mock
+
+import pytest
+
+from airflow_provider_pinterest.sandbox import Sandbox
+from demo import run_dags, stage, warehouse
+from demo.run_dags import TaskRun
+from demo.verdict import rejects
+from demo.warehouse import Warehouse
+
+
+class Ran(NamedTuple):
+    """What one run of a DAG did.
+
+    :param received: the events that the local Pinterest recorded, each with its account.
+    :param tested: those that it got in test mode.
+    """
+
+    tasks: list[TaskRun]
+    received: list[Any]
+    tested: list[Any]
+
+    @property
+    def results(self) -> list[dict[str, Any]]:
+        """The accounts of the sending tasks, in the order of their names."""
+        return [task.result for task in self.tasks if task.result is not None]
+
+    def rejects(self) -> list[dict[str, Any]]:
+        return [row for result in self.results for row in rejects(result["rejects_path"])]
+
+
+class ExampleDags:
+    """Runs the example DAGs, each way of running one once a session."""
+
+    def __init__(self, folder: Path, shop: Warehouse, pinterest: Sandbox, rejects_path: Path) -> None:
+        self.shop = shop
+        self._pinterest = pinterest
+        self._connections = stage.connections(shop.path, pinterest.url, rejects_path)
+        self._dags = run_dags.load(folder)
+        self._ran: dict[str, Ran] = {}
+
+    def run(self, dag_id: str, when: dt.datetime, conf: dict[str, Any] | None = None) -> Ran:
+        """Run a DAG at a time, or return what it did when it was run so before."""
+        key = json.dumps([dag_id, when.isoformat(), conf], sort_keys=True)
+        if key not in self._ran:
+            self._pinterest.clear()
+            with warnings.catch_warnings(), mock.patch.dict(os.environ, self._connections):
+                warnings.simplefilter("ignore")  # of Airflow's own making; the DAG files' are tested apart
+                tasks = run_dags.run(self._dags[dag_id], when, conf)
+            self._ran[key] = Ran(tasks, self._pinterest.events(test=False), self._pinterest.events(test=True))
+        return self._ran[key]
+
+
+@pytest.fixture(scope="session")
+def dags(airflow_db: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExampleDags]:
+    folder = airflow_db / "examples"
+    shutil.copytree(stage.DAGS, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    work = tmp_path_factory.mktemp("dags")
+    shop = warehouse.build(work / "warehouse.db", now=dt.datetime.now(dt.UTC))
+    with Sandbox() as pinterest:
+        yield ExampleDags(airflow_db, shop, pinterest, work / "rejects")
+    shutil.rmtree(folder)
