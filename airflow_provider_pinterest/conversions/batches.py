@@ -5,7 +5,7 @@ https://developers.pinterest.com/docs/api/v5/events-create/
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -44,11 +44,11 @@ class Batch:
         middle = len(self.events) // 2
         return Batch(self.events[:middle]), Batch(self.events[middle:])
 
-    def by_offline(self) -> tuple[Batch, Batch]:
-        """Cut it into what Pinterest can deduplicate and what it cannot."""
+    def divided(self, test: Callable[[Event], bool]) -> tuple[Batch, Batch]:
+        """Cut it into the events that pass a test and those that do not."""
         return (
-            Batch([event for event in self.events if not event.offline]),
-            Batch([event for event in self.events if event.offline]),
+            Batch([event for event in self.events if test(event)]),
+            Batch([event for event in self.events if not test(event)]),
         )
 
 

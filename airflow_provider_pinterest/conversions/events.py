@@ -235,6 +235,8 @@ class EventBuilder:
             except Unfit as unfit:
                 problems.append(Reason(unfit.code, path, unfit.message))
                 continue
+            if document is None:
+                continue
             if not isinstance(document, Mapping):
                 problems.append(Reason("bad_json", path, f"expected a JSON object, got {values.kind(document)}"))
                 continue

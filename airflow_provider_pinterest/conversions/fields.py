@@ -155,7 +155,12 @@ def time(_: Field, options: Options) -> Reader:
 def seconds(_: Field, options: Options) -> Reader:
     """A point in time as Unix seconds."""
     timezone = options.timezone
-    return lambda cell: values.unix_time(cell, timezone)[0]
+
+    def read(cell: Any) -> int | None:
+        found = values.unix_time(cell, timezone)
+        return found and found[0]
+
+    return read
 
 
 def texts(field: Field, _: Options) -> Reader:
@@ -317,6 +322,8 @@ def objects(field: Field, options: Options) -> Reader:
 
     def read(cell: Any) -> list[dict[str, Any]] | None:
         document = values.json(cell)
+        if document is None:
+            return None
         elements = document if isinstance(document, (list, tuple)) else (document,)
         return [found for position, item in enumerate(elements) if (found := one(item, position))] or None
 

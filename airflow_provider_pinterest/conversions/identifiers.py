@@ -15,7 +15,6 @@ import re
 import unicodedata
 from collections.abc import Callable
 from hashlib import sha256
-from types import ModuleType
 from typing import Any, Final
 
 from airflow_provider_pinterest.conversions import values
@@ -34,7 +33,7 @@ MEMO_SIZE: Final = 16_384
 _is_sha256 = re.compile(r"[0-9a-fA-F]{64}", re.ASCII).fullmatch
 _not_digits = re.compile(r"\D+", re.ASCII)
 _trunk_prefix = re.compile(r"^\s*(?:\+|00)[^(]*\(0\)")
-_is_ipv4 = re.compile(r"(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?!$)|$)){4}", re.ASCII).fullmatch
+_is_ipv4 = re.compile(r"{0}\.{0}\.{0}\.{0}".format(r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"), re.ASCII).fullmatch
 
 _ASCII_DIGITS: Final = dict.fromkeys(set(range(128)) - set(b"0123456789"))
 """Removes what is no digit from ASCII text."""
@@ -72,19 +71,29 @@ def phone_of(country: str) -> Canonical:
     :raises ImportError: the ``phonenumbers`` library is not installed (extra ``phone``).
     :raises ValueError: no country of that code has a numbering plan.
     """
-    import phonenumbers
+    import phonenumbers as library
 
-    if country.upper() not in phonenumbers.SUPPORTED_REGIONS:
-        raise ValueError(country)
-    return lambda text: _parsed_phone(phonenumbers, text, country.upper())
+    region = country.upper()
+    if region not in library.SUPPORTED_REGIONS:
+        raise ValueError(repr(country))
+    code = library.country_code_for_region(region)
 
+    def parsed(text: str) -> Any:
+        try:
+            return library.parse(text, region)
+        except library.NumberParseException:
+            return None
 
-def _parsed_phone(library: ModuleType, text: str, country: str) -> str:
-    try:
-        parsed = library.parse(text, country)
-    except library.NumberParseException:
-        return ""
-    return f"{parsed.country_code}{parsed.national_number}" if library.is_possible_number(parsed) else ""
+    def canonical(text: str) -> str:
+        """Read a number; one that begins with the country's own code may lack nothing but its plus."""
+        number = parsed(f"+{text}")
+        if number is None or number.country_code != code or not library.is_valid_number(number):
+            number = parsed(text)
+        if number is None or not library.is_possible_number(number):
+            return ""
+        return phone(library.format_number(number, library.PhoneNumberFormat.E164))
+
+    return canonical
 
 
 def gender(text: str) -> str:
@@ -292,6 +301,7 @@ def ip_address(cell: Any) -> str | None:
     if not text or _is_ipv4(text):
         return text or None
     try:
-        return str(ipaddress.IPv6Address(text))
+        address = ipaddress.IPv6Address(text.partition("%")[0])
     except ValueError:
         raise Unusable(f"{IDENTIFIER_WARNING}client_ip_address") from None
+    return str(address.ipv4_mapped or address)

@@ -40,6 +40,7 @@ WARNINGS: Final[dict[str, str]] = {
     "time_from_date": "event_time came as a date without a time of day; midnight was sent.",
     "personal_data_in_plain_field": "A user_data field that goes out unhashed held an @; it was left out.",
     "pinterest_warning": "Pinterest accepted the event and attached a warning.",
+    "dedup_uncertain": "Resent in doubt, over an hour old: whether Pinterest still tells copies apart is unknown.",
     **{
         f"{IDENTIFIER_WARNING}{name}": f"user_data.{name} has no canonical form; it was left out of the event."
         for name in (

@@ -20,6 +20,7 @@ import pendulum
 from airflow_provider_pinterest.conversions.reasons import Unfit
 
 PLAIN_NUMBER: Final = re.compile(r"-?\d{1,30}(?:\.\d{1,30})?", re.ASCII).fullmatch
+_gap_before_offset = re.compile(r" (?=(?:Z|[+-]\d\d:?(?:\d\d)?)$)", re.ASCII).sub
 DIGITS: Final = re.compile(r"-?\d{1,20}", re.ASCII).fullmatch
 EXPONENT_LIMIT: Final = 30
 """Numbers with more digits than this on either side of the point are no money and no quantity."""
@@ -34,9 +35,8 @@ EARLIEST: Final = 946_684_800
 _UNITS: Final = ((10**11, 1), (10**14, 1_000), (10**17, 1_000_000), (10**20, 1_000_000_000))
 """Below the first number it is seconds; then milliseconds, microseconds, nanoseconds: no two can be confused."""
 
-_TRUE: Final = frozenset({"true", "t", "yes", "y", "1"})
-_FALSE: Final = frozenset({"false", "f", "no", "n", "0"})
-
+_TRUE: Final = frozenset({"true", "t", "yes", "y", "1", "1.0"})
+_FALSE: Final = frozenset({"false", "f", "no", "n", "0", "0.0"})
 
 _NUMBERS: Final = (int, float, Decimal)
 
@@ -48,15 +48,17 @@ def kind(cell: object) -> str:
 
 def text(cell: Any) -> str | None:
     """Read text; whole floats such as ``4711.0`` (an integer column with gaps) lose the ``.0``."""
-    if type(cell) is str:
-        return cell.strip() or None
     if isinstance(cell, str):
-        return str(cell).strip() or None
-    if isinstance(cell, bool) or not isinstance(cell, (*_NUMBERS, UUID)):
+        return cell.strip() or None
+    if isinstance(cell, UUID):
+        return str(cell)
+    if isinstance(cell, bool) or not isinstance(cell, _NUMBERS):
         raise Unfit("bad_type", f"expected text, got {kind(cell)}; cast the column to text")
-    if isinstance(cell, float) and cell.is_integer() and abs(cell) <= EXACT_FLOAT:
+    if isinstance(cell, float) and cell.is_integer():
+        if abs(cell) > EXACT_FLOAT:
+            raise Unfit("bad_type", "a float this large may have lost digits; cast the column to text")
         return str(int(cell))
-    return str(cell) if isinstance(cell, UUID) else number(cell)
+    return number(cell)
 
 
 def number(cell: Any) -> str | None:
@@ -85,7 +87,7 @@ def number(cell: Any) -> str | None:
     digits = exact.as_tuple()
     if exact and (exact.adjusted() >= EXPONENT_LIMIT or -int(digits.exponent) > EXPONENT_LIMIT):
         raise Unfit("bad_value", f"the number has more than {EXPONENT_LIMIT} digits")
-    return format(exact, "f") if exact else "0"
+    return format(exact, "f") if exact or -EXPONENT_LIMIT <= int(digits.exponent) <= 0 else "0"
 
 
 def integer(cell: Any) -> int | None:
@@ -104,10 +106,10 @@ def integer(cell: Any) -> int | None:
 
 
 def boolean(cell: Any) -> bool | None:
-    """Read a boolean: ``True``, ``1``, ``"true"``, ``"t"``, ``"yes"``, ``"y"``, ``"1"`` and their opposites."""
+    """Read a boolean: ``True``, ``1``, ``1.0``, ``"true"``, ``"t"``, ``"yes"``, ``"y"`` and their opposites."""
     if cell is True or cell is False:
         return cell
-    word = cell.strip().lower() if isinstance(cell, str) else str(cell) if type(cell) is int else None
+    word = str(cell).strip().lower() if isinstance(cell, (str, *_NUMBERS)) else None
     if word == "":
         return None
     if word in _TRUE or word in _FALSE:
@@ -142,18 +144,18 @@ def texts(cell: Any) -> list[str] | None:
 
 
 def json(cell: Any) -> Any:
-    """Read a cell that holds JSON: text is parsed, mappings and lists are taken as they are."""
+    """Read a cell that holds JSON: text is parsed, mappings and lists are taken as they are; blank is ``None``."""
     if not isinstance(cell, str):
         if isinstance(cell, (Mapping, list, tuple)):
             return cell
         raise Unfit("bad_json", f"expected JSON text, a mapping or a list, got {kind(cell)}")
     try:
-        return orjson.loads(cell)
+        return orjson.loads(cell) if cell and not cell.isspace() else None
     except (ValueError, TypeError):
         raise Unfit("bad_json", "the text is not valid JSON") from None
 
 
-def unix_time(cell: Any, timezone: dt.tzinfo) -> tuple[int, bool]:
+def unix_time(cell: Any, timezone: dt.tzinfo) -> tuple[int, bool] | None:
     """Read a point in time as Unix seconds, and whether only a date was given.
 
     Taken are aware and naive datetimes (naive ones stand in ``timezone``), dates (midnight in ``timezone``),
@@ -162,6 +164,8 @@ def unix_time(cell: Any, timezone: dt.tzinfo) -> tuple[int, bool]:
     """
     if isinstance(cell, str):
         cell = cell.strip()
+        if not cell:
+            return None
         if DIGITS(cell) and len(cell) != len("20261121"):
             return _from_number(int(cell)), False
         if PLAIN_NUMBER(cell) and "." in cell:
@@ -190,7 +194,7 @@ def _parsed(cell: str) -> dt.date:
         parsers = (dt.date.fromisoformat,)
     else:
         parsers = (dt.datetime.fromisoformat, _pendulum)
-        cell = f"{cell[:-4]}+00:00" if cell.endswith(" UTC") else cell
+        cell = _gap_before_offset("", f"{cell[:-3]}Z" if cell.endswith(" UTC") else cell)
     for parse in parsers:
         try:
             return parse(cell)

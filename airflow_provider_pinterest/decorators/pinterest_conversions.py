@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+import datetime as dt
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from airflow.providers.common.compat.sdk import (
     DecoratedOperator,
@@ -13,10 +14,14 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_pinterest.exceptions import ParameterError
-from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
+from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator, Withheld
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, TaskDecorator
+
+
+_SHOWN: Final = (str, int, float, dt.date, dt.timedelta, type(None))
+"""Arguments of these types are shown among the rendered fields; any other may be rows of an upstream task."""
 
 
 class _SendConversionsDecorated(DecoratedOperator, SendConversionsOperator):
@@ -47,10 +52,37 @@ class _SendConversionsDecorated(DecoratedOperator, SendConversionsOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Call the function and deliver its rows."""
+        self.op_args = [_unwrapped(value) for value in self.op_args]
+        self.op_kwargs = {name: _unwrapped(value) for name, value in self.op_kwargs.items()}
         context_merge(context, self.op_kwargs)
         kwargs = determine_kwargs(self.python_callable, self.op_args, context)
         self.events = self.python_callable(*self.op_args, **kwargs)
+        if self.events is None:
+            raise ParameterError(
+                f"{self.python_callable.__name__} returned None: return or yield rows, or an empty list."
+            )
         return super(DecoratedOperator, self).execute(context)
+
+    def _do_render_template_fields(
+        self,
+        parent: Any,
+        template_fields: Iterable[str],
+        context: Context,
+        jinja_env: Any,
+        seen_oids: set[int],
+    ) -> None:
+        """Render the fields, and withhold the function's arguments that may be rows of an upstream task."""
+        super()._do_render_template_fields(parent, template_fields, context, jinja_env, seen_oids)
+        parent.op_args = [_withheld(value) for value in parent.op_args]
+        parent.op_kwargs = {name: _withheld(value) for name, value in parent.op_kwargs.items()}
+
+
+def _withheld(value: Any) -> Any:
+    return value if isinstance(value, (*_SHOWN, Withheld)) else Withheld(value)
+
+
+def _unwrapped(value: Any) -> Any:
+    return value.rows if isinstance(value, Withheld) else value
 
 
 def pinterest_conversions_task(python_callable: Callable[..., Any] | None = None, **kwargs: Any) -> TaskDecorator:

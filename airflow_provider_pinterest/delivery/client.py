@@ -141,12 +141,14 @@ class Client:
         adapter = _Adapter(pool_connections=1, pool_maxsize=connections, max_retries=0)
         self.session.mount("https://", adapter)
         self.session.mount("http://", adapter)
+        self._busy: dict[int, dict[str, Any]] = {}
 
     def post(self, body: bytes, events: int) -> Answer:
         """Send one body of so many events; whatever happens, an answer describes it."""
         connect, read, total = self._timeouts
         late = threading.Event()
-        cut = threading.Timer(total, _cut, args=(_current.__dict__, late))
+        mine = self._busy[threading.get_ident()] = _current.__dict__
+        cut = threading.Timer(total, _cut, args=(mine, late))
         cut.daemon = True
         cut.start()
         try:
@@ -166,6 +168,7 @@ class Client:
             return self._failed(error, late=late.is_set())
         finally:
             cut.cancel()
+            self._busy.pop(threading.get_ident(), None)
         return read_answer(response.status_code, response.headers, content, events, time.time())
 
     def renew(self, used: str) -> None:
@@ -174,6 +177,11 @@ class Client:
         :raises CredentialError: Pinterest does not issue one.
         """
         self.credential.renew(self.session, used, self._timeouts[:2])
+
+    def abort(self) -> None:
+        """Cut off every call under way; whoever made it is left in doubt."""
+        for mine in list(self._busy.values()):
+            _cut(mine)
 
     def close(self) -> None:
         """Close the connections."""
@@ -185,9 +193,10 @@ class Client:
         return read_failure(error)
 
 
-def _cut(mine: dict[str, Any], late: threading.Event) -> None:
+def _cut(mine: dict[str, Any], late: threading.Event | None = None) -> None:
     """Cut a connection off so that whoever reads from it stops waiting."""
-    late.set()
+    if late is not None:
+        late.set()
     connection = mine.get("connection")
     sock = getattr(connection, "sock", None)
     if sock is not None:

@@ -1,13 +1,15 @@
 """The rate limit: how many calls an ad account may make, over a moving window.
 
 Pinterest publishes 5,000 calls a minute and ad account, and 10 test calls a second. Calls are counted by
-``limits``, in this process or in a store that several workers share.
+``limits``: always in this process, and where several workers share an account also in a store that they share.
+A shared store that does not answer never means no limit: this process then takes a tenth of it.
 
 https://developers.pinterest.com/docs/reference/rate-limits/
 """
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from functools import lru_cache
@@ -20,31 +22,53 @@ from limits.strategies import MovingWindowRateLimiter
 
 from airflow_provider_pinterest.exceptions import ParameterError
 
+log = logging.getLogger(__name__)
+
 CALLS_PER_MINUTE: Final = 5_000
 TEST_CALLS_PER_SECOND: Final = 10
 
+ALONE_SHARE: Final = 10
+"""A process that cannot reach the shared store takes one part in so many of the limit."""
+
+ASK_AGAIN: Final = 30.0
+"""Seconds after which a store that did not answer is asked again."""
+
+STORE_TIMEOUT: Final = 2.0
+"""Seconds that the shared store may take to answer."""
+
 NAMESPACE: Final = "airflow-provider-pinterest"
+
+MEMORY: Final = "memory://"
 
 
 class Stopped(Exception):  # noqa: N818 - a signal, not an error
-    """The run was told to stop while it waited."""
+    """The run must not send any more."""
 
 
 @lru_cache(maxsize=8)
 def storage(uri: str) -> Storage:
-    """Return the store of that address, one per process.
+    """Return the store at that address, one per process.
 
-    :raises ParameterError: there is no such store.
+    :raises ParameterError: there is no such store, or its library is not installed.
     """
     scheme = uri.partition("://")[0]
-    if scheme != "memory":
-        raise ParameterError(f"rate_limit_storage: {scheme}:// is no store of call counts; use memory://")
+    if uri != MEMORY and scheme not in ("redis", "rediss"):
+        raise ParameterError("rate_limit_storage must be memory:// or redis://host:port/db (rediss:// for TLS).")
     try:
-        found = storage_from_string(uri)
+        if uri == MEMORY:
+            return MemoryStorage()
+        timeouts: dict[str, float | str | bool] = {
+            "socket_timeout": STORE_TIMEOUT,
+            "socket_connect_timeout": STORE_TIMEOUT,
+        }
+        found = storage_from_string(uri, wrap_exceptions=True, **timeouts)
     except ConfigurationError as error:
-        raise ParameterError(f"rate_limit_storage: {error}") from None
+        hint = "" if "redis" not in str(error) else " Install it: pip install 'airflow-provider-pinterest[redis]'."
+        raise ParameterError(f"rate_limit_storage: {type(error).__name__}.{hint}") from None
+    except ValueError:
+        raise ParameterError("rate_limit_storage is no address that can be read: redis://host:port/db") from None
     if not isinstance(found, Storage):
-        raise ParameterError(f"rate_limit_storage: {uri} is not supported")
+        raise ParameterError("rate_limit_storage must be memory:// or redis://host:port/db (rediss:// for TLS).")
     return found
 
 
@@ -53,7 +77,7 @@ class Pace:
 
     :param budget: what the calls count against, such as host and ad account.
     :param calls_per_minute: the limit.
-    :param uri: the store of the counts.
+    :param uri: the store that shares the counts.
     :param test: count against the limit for test calls instead.
     :param stop: set to end every wait at once.
     """
@@ -63,19 +87,19 @@ class Pace:
         budget: str,
         *,
         calls_per_minute: int = CALLS_PER_MINUTE,
-        uri: str = "memory://",
+        uri: str = MEMORY,
         test: bool = False,
         stop: threading.Event | None = None,
     ) -> None:
         self.stop = stop or threading.Event()
         self._key = f"test/{budget}" if test else budget
-        self._limit: RateLimitItem = (
-            RateLimitItemPerSecond(TEST_CALLS_PER_SECOND, namespace=NAMESPACE)
-            if test
-            else RateLimitItemPerMinute(calls_per_minute, namespace=NAMESPACE)
-        )
-        self._limiter = MovingWindowRateLimiter(storage(uri))
+        self._limit = _limit(calls_per_minute, test=test)
+        self._alone = _limit(max(1, calls_per_minute // ALONE_SHARE), test=test, share=ALONE_SHARE)
+        self._local = MovingWindowRateLimiter(storage(MEMORY))
+        self._shared = None if uri == MEMORY else MovingWindowRateLimiter(storage(uri))
+        self._ask_after = 0.0
         self._resume = 0.0
+        self._lock = threading.Lock()
 
     def wait(self) -> None:
         """Return when one more call may go out, which is then counted.
@@ -85,13 +109,13 @@ class Pace:
         longest = time.monotonic() + self._limit.get_expiry() + 1
         while True:
             self.sleep(self._resume - time.monotonic())
-            if self._limiter.hit(self._limit, self._key):
+            with self._lock:
+                wait = self._admit()
+            if wait <= 0:
                 return
-            if time.monotonic() > longest and isinstance(self._limiter.storage, MemoryStorage):
-                self._limiter.clear(self._limit, self._key)  # the wall clock, which `limits` reads, was set back
-                continue
-            reset = self._limiter.get_window_stats(self._limit, self._key).reset_time - time.time()
-            self.sleep(min(max(reset, 0.005), 1.0))
+            if time.monotonic() > longest:
+                self._local.clear(self._limit, self._key)  # the wall clock, which `limits` reads, was set back
+            self.sleep(min(max(wait, 0.005), 1.0))
 
     def pause(self, seconds: float) -> None:
         """Make every call wait that long from now, whichever thread makes it."""
@@ -104,3 +128,51 @@ class Pace:
         """
         if self.stop.wait(seconds) if seconds > 0 else self.stop.is_set():
             raise Stopped
+
+    def _admit(self) -> float:
+        """Count a call if it may go out; return the seconds to wait if not.
+
+        The local window comes on top of the shared one, so that a store that loses its counts costs one window
+        at most.
+        """
+        if not self._local.test(self._limit, self._key):
+            return _until_free(self._local, self._limit, self._key)
+        shared = self._shared_wait()
+        if shared is None:
+            if not self._local.hit(self._alone, self._key):
+                return _until_free(self._local, self._alone, self._key)
+            shared = 0.0
+        if shared <= 0:
+            self._local.hit(self._limit, self._key)
+        return shared
+
+    def _shared_wait(self) -> float | None:
+        """Ask the shared store; return the seconds to wait, or ``None`` when it does not answer."""
+        if self._shared is None:
+            return 0.0
+        if time.monotonic() < self._ask_after:
+            return None
+        try:
+            if self._shared.hit(self._limit, self._key):
+                return 0.0
+            return _until_free(self._shared, self._limit, self._key)
+        except Exception as error:  # noqa: BLE001 - whatever the store's library raises
+            self._ask_after = time.monotonic() + ASK_AGAIN
+            log.warning(
+                "The rate limit's store does not answer (%s): this process goes on with a tenth of the limit, and "
+                "asks again in %.0f s",
+                type(error).__name__,
+                ASK_AGAIN,
+            )
+            return None
+
+
+def _limit(calls_per_minute: int, *, test: bool, share: int = 1) -> RateLimitItem:
+    namespace = NAMESPACE if share == 1 else f"{NAMESPACE}/alone"
+    if test:
+        return RateLimitItemPerSecond(TEST_CALLS_PER_SECOND // share, namespace=namespace)
+    return RateLimitItemPerMinute(calls_per_minute, namespace=namespace)
+
+
+def _until_free(limiter: MovingWindowRateLimiter, limit: RateLimitItem, key: str) -> float:
+    return max(limiter.get_window_stats(limit, key).reset_time - time.time(), 0.001)

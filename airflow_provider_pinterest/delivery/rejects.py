@@ -1,14 +1,14 @@
 """Rows that did not become processed events, as NDJSON that a person and a program can read.
 
-A run writes into a folder of its own, in parts named by their first row, because object stores cannot append;
-a later try of the same run overwrites them. Local files are for their owner only (0600).
+A run writes into a folder of its own, in parts, because object stores cannot append. A later try of the same run
+keeps what an earlier one had settled and writes the rest anew. Local files are for their owner only (0600).
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import IO, Any, Final, Protocol, cast
 
@@ -41,19 +41,19 @@ class Rejects:
     """Writes rejections into a folder.
 
     :param folder: the run's own.
-    :raises OSError: the folder cannot be made, or not be emptied of what an earlier try left.
+    :param settled: tells of a row and a stage whether an earlier try's line about it stands; ``None``: none do.
+    :raises OSError: the folder cannot be made, or an earlier try's parts not be mended.
     """
 
-    def __init__(self, folder: Folder) -> None:
+    def __init__(self, folder: Folder, settled: Callable[[int, str], bool] | None = None) -> None:
         self._folder = folder
         self._waiting: list[Rejection] = []
-        self.written = 0
-        """Rejections in finished parts."""
+        self._parts = 0
         folder.mkdir(parents=True, exist_ok=True)
         with suppress(FileNotFoundError):
-            for part in list(folder.iterdir()):
+            for part in sorted(folder.iterdir(), key=lambda part: part.name):
                 if part.name.startswith("part-"):
-                    part.unlink()
+                    self._mend(part, settled)
 
     def add(self, rejection: Rejection) -> None:
         """Add a rejection; it is written with the next part.
@@ -71,11 +71,30 @@ class Rejects:
         """
         if not self._waiting:
             return
-        path = self._folder / f"part-{self._waiting[0].row:012d}-{self.written:09d}.ndjson"
-        with _private(path) as part:
-            part.writelines(line(rejection) for rejection in self._waiting)
-        self.written += len(self._waiting)
+        self._write([line(rejection) for rejection in self._waiting])
         self._waiting = []
+
+    def _write(self, lines: list[bytes]) -> None:
+        """Write a part and see it safe."""
+        with _private(self._folder / f"part-{self._parts:09d}.ndjson") as part:
+            part.writelines(lines)
+            part.flush()
+            with suppress(OSError, AttributeError):  # an object store's file has no descriptor
+                os.fsync(part.fileno())
+        self._parts += 1
+
+    def _mend(self, part: Folder, settled: Callable[[int, str], bool] | None) -> None:
+        """Keep of an earlier try's part what is settled."""
+        kept = []
+        if settled is not None:
+            with part.open("rb") as lines:
+                for written in lines:
+                    document = orjson.loads(written)
+                    if settled(document["row"], document["stage"]):
+                        kept.append(written)
+        part.unlink()
+        if kept:
+            self._write(kept)
 
 
 def line(rejection: Rejection) -> bytes:

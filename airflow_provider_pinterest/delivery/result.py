@@ -13,41 +13,68 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from airflow_provider_pinterest.conversions.events import Event, Rejection, Stage
-
 HOUR: Final = 3_600
 STALE: Final = 7 * 24 * HOUR
 """Seconds after which an event may be refused or ignored."""
 
-EXACT_LAG: Final = 7_200
-"""Lags up to here are counted to the second, longer ones to one part in 128."""
+LAG_BITS: Final = 6
+"""Lags are counted to so many binary digits: to the second below 64 s, to 1.6 % or better above."""
 
 
+@dataclass(slots=True)
 class Lags:
-    """How old events were when they were received, in seconds, without keeping one number per event."""
+    """How old events were when they were received, in seconds, without keeping one number per event.
 
-    def __init__(self) -> None:
-        self._counts: Counter[int] = Counter()
+    :param counts: rounded lag → events.
+    :param longest: the longest lag, not rounded.
+    :param late: events received more than an hour after they happened.
+    :param stale: events received more than seven days after they happened.
+    """
+
+    counts: Counter[int] = field(default_factory=Counter)
+    longest: int | None = None
+    late: int = 0
+    stale: int = 0
 
     def add(self, times: Iterable[int], now: float) -> None:
         """Count events that happened at ``times`` and were received ``now``."""
         for time, count in Counter(times).items():
             lag = max(0, int(now - time))
-            if lag > EXACT_LAG:
-                shift = lag.bit_length() - 8
-                lag = lag >> shift << shift
-            self._counts[lag] += count
+            shift = max(lag.bit_length() - LAG_BITS, 0)
+            self.counts[lag >> shift << shift] += count
+            self.longest = max(self.longest or 0, lag)
+            self.late += count if lag > HOUR else 0
+            self.stale += count if lag > STALE else 0
+
+    def merge(self, other: Lags) -> None:
+        """Add the counts of another."""
+        self.counts.update(other.counts)
+        if other.longest is not None:
+            self.longest = max(self.longest or 0, other.longest)
+        self.late += other.late
+        self.stale += other.stale
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the counts for :meth:`from_json`."""
+        counts = {str(lag): count for lag, count in self.counts.items()}
+        return {"counts": counts, "longest": self.longest, "late": self.late, "stale": self.stale}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Lags:
+        """Return what :meth:`as_json` wrote down."""
+        counts = Counter({int(lag): count for lag, count in values["counts"].items()})
+        return cls(counts, values["longest"], values["late"], values["stale"])
 
     def summary(self) -> dict[str, int | None]:
         """Return the median, the 95th percentile and the maximum, and how many were late or stale."""
-        total = self._counts.total()
-        ordered = sorted(self._counts.items())
+        total = self.counts.total()
+        ordered = sorted(self.counts.items())
         return {
             "p50_s": _quantile(ordered, total * 0.50),
             "p95_s": _quantile(ordered, total * 0.95),
-            "max_s": ordered[-1][0] if ordered else None,
-            "over_1h": sum(count for lag, count in ordered if lag > HOUR),
-            "stale": sum(count for lag, count in ordered if lag > STALE),
+            "max_s": self.longest,
+            "over_1h": self.late,
+            "stale": self.stale,
         }
 
 
@@ -61,28 +88,77 @@ def _quantile(ordered: list[tuple[int, int]], rank: float) -> int | None:
 
 
 @dataclass(slots=True)
-class Tally:
-    """The counts of a run while it runs; every event is counted where it ends, and nowhere else."""
+class Delivered:
+    """What became of events that were sent; a checkpoint carries it from one try to the next."""
 
-    rows_read: int = 0
-    events_built: int = 0
-    events_processed: int = 0
-    events_failed: int = 0
-    events_held: int = 0
-    rows_rejected: int = 0
-    duplicates_dropped: int = 0
-    already_sent: int = 0
-    validated_only: int = 0
+    processed: int = 0
+    failed: int = 0
+    held: int = 0
     calls: int = 0
     retries: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     warnings: Counter[str] = field(default_factory=Counter)
     lags: Lags = field(default_factory=Lags)
 
+    def merge(self, other: Delivered) -> None:
+        """Add another part of the run."""
+        self.processed += other.processed
+        self.failed += other.failed
+        self.held += other.held
+        self.calls += other.calls
+        self.retries += other.retries
+        self.reasons.update(other.reasons)
+        self.warnings.update(other.warnings)
+        self.lags.merge(other.lags)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it for :meth:`from_json`."""
+        return {
+            "processed": self.processed,
+            "failed": self.failed,
+            "held": self.held,
+            "calls": self.calls,
+            "retries": self.retries,
+            "reasons": dict(self.reasons),
+            "warnings": dict(self.warnings),
+            "lags": self.lags.as_json(),
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Delivered:
+        """Return what :meth:`as_json` wrote down."""
+        return cls(
+            processed=values["processed"],
+            failed=values["failed"],
+            held=values["held"],
+            calls=values["calls"],
+            retries=values["retries"],
+            reasons=Counter(values["reasons"]),
+            warnings=Counter(values["warnings"]),
+            lags=Lags.from_json(values["lags"]),
+        )
+
+
+@dataclass(slots=True)
+class Tally:
+    """The counts of a run while it runs; every row is counted where it ends, and nowhere else."""
+
+    rows_read: int = 0
+    events_built: int = 0
+    rows_rejected: int = 0
+    duplicates_dropped: int = 0
+    already_sent: int = 0
+    validated_only: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    """Codes of rows rejected before sending."""
+    delivered: Delivered = field(default_factory=Delivered)
+    valid_lags: Lags = field(default_factory=Lags)
+    """Lags of events that were only validated."""
+
     @property
     def events_sent(self) -> int:
-        """Events that went out and were answered for, one way or the other."""
-        return self.events_processed + self.events_failed + self.events_held
+        """Events that went out and were settled, one way or another."""
+        return self.delivered.processed + self.delivered.failed + self.delivered.held
 
     @property
     def rows_not_sent(self) -> int:
@@ -92,22 +168,12 @@ class Tally:
     @property
     def rejected(self) -> int:
         """What counts against ``max_rejected``."""
-        return self.rows_rejected + self.events_failed
+        return self.rows_rejected + self.delivered.failed
 
-    def rejection(self, rejection: Rejection) -> None:
-        """Count a rejection under its stage and each of its codes."""
-        match rejection.stage:
-            case Stage.VALIDATION:
-                self.rows_rejected += 1
-            case Stage.PINTEREST:
-                self.events_failed += 1
-            case Stage.OUTCOME_UNKNOWN:
-                self.events_held += 1
-        self.reasons.update({reason.code for reason in rejection.reasons})
-
-    def received(self, events: Iterable[Event], now: float) -> None:
-        """Count how old events were when Pinterest had them."""
-        self.lags.add([event.time for event in events], now)
+    @property
+    def arrived(self) -> int:
+        """What counts towards ``min_events``."""
+        return self.delivered.processed + self.validated_only + self.already_sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +196,16 @@ class Result:
         warnings: Mapping[str, int],
         coverage: Mapping[str, int],
         rejects_path: str | None,
+        resumed_from: int | None = None,
     ) -> Result:
         """Take the account of a tally.
 
         :param warnings: code → events, from before sending.
         :param coverage: field → valid events that carry it.
+        :param resumed_from: the row up to which an earlier try had settled everything.
         """
+        sent = tally.delivered
+        lags = tally.valid_lags if tally.validated_only else sent.lags
         built = max(tally.events_built, 1)
         return cls(
             {
@@ -143,26 +213,26 @@ class Result:
                 "test": test,
                 "rows_read": tally.rows_read,
                 "events_sent": tally.events_sent,
-                "events_processed": tally.events_processed,
-                "events_failed": tally.events_failed,
-                "events_held": tally.events_held,
+                "events_processed": sent.processed,
+                "events_failed": sent.failed,
+                "events_held": sent.held,
                 "rows_rejected": tally.rows_rejected,
                 "duplicates_dropped": tally.duplicates_dropped,
                 "already_sent": tally.already_sent,
                 "validated_only": tally.validated_only,
                 "rows_not_sent": tally.rows_not_sent,
-                "calls": tally.calls,
-                "retries": tally.retries,
+                "calls": sent.calls,
+                "retries": sent.retries,
                 "seconds": round(seconds, 3),
-                "reasons": dict(tally.reasons.most_common()),
-                "warnings": dict((tally.warnings + Counter(warnings)).most_common()),
-                "freshness": tally.lags.summary(),
+                "reasons": dict((tally.reasons + sent.reasons).most_common()),
+                "warnings": dict((sent.warnings + Counter(warnings)).most_common()),
+                "freshness": lags.summary(),
                 "coverage": {
                     name: round(count / built, 4)
                     for name, count in sorted(coverage.items(), key=lambda item: (-item[1], item[0]))
                 },
                 "rejects_path": rejects_path,
-                "resumed_from": None,
+                "resumed_from": resumed_from,
             }
         )
 
@@ -195,6 +265,8 @@ class Result:
         for title in ("reasons", "warnings"):
             if value[title]:
                 lines.append(f"{title}: " + ", ".join(f"{code} {count:,}" for code, count in value[title].items()))
+        if value["resumed_from"] is not None:
+            lines.append(f"resumed after row {value['resumed_from']:,}; the counts are those of all tries together")
         if value["rejects_path"]:
             lines.append(f"rejects: {value['rejects_path']}")
         return "\n".join(lines)

@@ -1,6 +1,7 @@
-"""Rows in, outcomes out: the loop that joins source, events, batches, sender and account.
+"""Rows in, outcomes out: the loop that joins source, events, batches, senders, checkpoint and account.
 
-It knows nothing of where rows come from, and holds no more than a batch of them.
+It knows nothing of where rows come from, and holds no more than the batches under way. Batches are settled in the
+order in which they were cut; the rows up to the last settled one are the prefix that a checkpoint names.
 """
 
 from __future__ import annotations
@@ -8,14 +9,28 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field
 from typing import Final
 
 from airflow_provider_pinterest.conversions.batches import Batch, Batcher
 from airflow_provider_pinterest.conversions.events import Chunk, Duplicate, Event, EventBuilder, Rejection
+from airflow_provider_pinterest.delivery.checkpoint import (
+    Checkpoint,
+    EventsHash,
+    Keeper,
+    Mark,
+    hash_of,
+    spans,
+    within,
+)
+from airflow_provider_pinterest.delivery.pace import Stopped
 from airflow_provider_pinterest.delivery.rejects import Rejects
-from airflow_provider_pinterest.delivery.result import Tally
-from airflow_provider_pinterest.delivery.sender import Sender, Settlement
+from airflow_provider_pinterest.delivery.result import Delivered, Tally
+from airflow_provider_pinterest.delivery.sender import Sender, Settlement, in_doubt
+from airflow_provider_pinterest.delivery.window import Shipment, Window
+from airflow_provider_pinterest.exceptions import DeliveryError
 
 log = logging.getLogger(__name__)
 
@@ -25,15 +40,57 @@ PROGRESS_EVERY: Final = 10.0
 EXAMPLES: Final = 5
 """Rejections that are shown in the log."""
 
+GRACE: Final = 4.0
+"""Seconds that a run which was told to stop waits for the calls it has cut off."""
+
+Outcome = Event | Rejection | Duplicate
+
+
+class SourceChanged(Exception):  # noqa: N818 - a finding about the source, which the operator turns into an error
+    """The source does not begin with the rows that an earlier try settled.
+
+    :param harmful: whether starting over could send events a second time that cannot be told apart.
+    """
+
+    def __init__(self, *, harmful: bool) -> None:
+        super().__init__(harmful)
+        self.harmful = harmful
+
+
+@dataclass(slots=True)
+class Plan:
+    """What a run that sends works with.
+
+    :param sender: gets batches accepted.
+    :param window: batches under way.
+    :param keeper: writes checkpoints.
+    :param resume: what an earlier try left behind.
+    """
+
+    sender: Sender
+    window: Window
+    keeper: Keeper
+    resume: Checkpoint | None = None
+
+
+@dataclass(slots=True)
+class _Prefix:
+    """All rows up to ``rows`` are accounted for."""
+
+    rows: int = 0
+    events: EventsHash = field(default_factory=EventsHash)
+    delivered: Delivered = field(default_factory=Delivered)
+
 
 class Run:
     """One run of a source's rows.
 
     :param builder: makes events of rows.
     :param batcher: makes batches of events.
-    :param sender: gets batches accepted; ``None`` to validate only.
+    :param plan: how to send; ``None`` to validate only.
     :param rejects: where rejections are written, if anywhere.
     :param on_first_event: shown the first valid event.
+    :param on_once_only: told of the first event of which no second copy may be sent.
     :param clock: monotonic seconds.
     :param wall: Unix seconds.
     """
@@ -42,21 +99,28 @@ class Run:
         self,
         builder: EventBuilder,
         batcher: Batcher,
-        sender: Sender | None,
+        plan: Plan | None,
         *,
         rejects: Rejects | None = None,
-        on_first_event: Callable[[Event], None] | None = None,
+        on_first_event: Callable[[Event], None] = lambda _: None,
+        on_once_only: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self.tally = Tally()
         self.examples: list[Rejection] = []
         """The first rejections, for the log."""
+        self.finished = False
+        """Whether every row of the source was read and settled."""
         self._builder = builder
         self._batcher = batcher
-        self._sender = sender
+        self._plan = plan
         self._rejects = rejects
         self._on_first_event = on_first_event
+        self._on_once_only = on_once_only
+        self._once_only = bool(plan and plan.resume and plan.resume.offline)
+        self._prefix = _Prefix()
+        self._fenced = False
         self._clock = clock
         self._wall = wall
         self._started = self._reported = clock()
@@ -79,66 +143,279 @@ class Run:
     def feed(self, chunks: Iterable[Chunk]) -> None:
         """Deliver all rows of a source.
 
-        Whatever it raises, :attr:`tally` accounts for every row read so far.
+        Whatever it raises, :attr:`tally` accounts for every row read so far, and the last checkpoint is true.
 
         :raises DeliveryError: Pinterest does not take the events; what is not settled counts as not sent.
         :raises Stopped: the run was told to stop.
+        :raises SourceChanged: an earlier try settled other rows than the source has now; nothing was sent.
         :raises OSError: rejections cannot be written.
         """
-        tally = self.tally
+        outcomes = self._builder.events(chunks)
+        plan = self._plan
         try:
-            for outcome in self._builder.events(chunks):
-                tally.rows_read += 1
-                if type(outcome) is Event:
-                    if not tally.events_built and self._on_first_event:
-                        self._on_first_event(outcome)
-                    tally.events_built += 1
-                    full = self._batcher.add(outcome)
-                    if full is not None:
-                        self._deliver(full)
-                elif isinstance(outcome, Duplicate):
-                    tally.duplicates_dropped += 1
-                elif isinstance(outcome, Rejection):
-                    self._reject(outcome)
-            rest = self._batcher.rest()
-            if rest is not None:
-                self._deliver(rest)
+            if plan is not None and plan.resume is not None:
+                self._replay(outcomes, plan.resume, plan)
+            for outcome in outcomes:
+                self._take(outcome)
+            self._ship(self._batcher.rest(), self.tally.rows_read)
+        except (DeliveryError, Stopped, SourceChanged):
+            raise
+        except Exception:
+            if not self._fenced:
+                self._settle_all()
+            raise
+        except BaseException:
+            if not self._fenced:
+                self._break_off()
+            raise
+        else:
+            self._settle_all()
+            self.finished = True
         finally:
-            if self._rejects is not None:
+            if plan is not None:
+                plan.window.close()
+            if self._rejects is not None and not self._fenced:
                 self._rejects.flush()
 
-    def _deliver(self, batch: Batch) -> None:
-        """Send a batch, or only count it, and note what became of it."""
-        if self._sender is None:
+    def _take(self, outcome: Outcome) -> None:
+        """Count a row, and send its batch when it completes one."""
+        tally = self.tally
+        tally.rows_read += 1
+        if type(outcome) is Event:
+            if not tally.events_built:
+                self._on_first_event(outcome)
+            tally.events_built += 1
+            full = self._batcher.add(outcome)
+            if full is not None:
+                self._ship(full, outcome.row if full.events[-1] is outcome else outcome.row - 1)
+        elif isinstance(outcome, Duplicate):
+            tally.duplicates_dropped += 1
+        elif isinstance(outcome, Rejection):
+            tally.rows_rejected += 1
+            tally.reasons.update({reason.code for reason in outcome.reasons})
+            self._write([outcome])
+
+    def _ship(self, batch: Batch | None, rows: int) -> None:
+        """Send a batch, or only count it.
+
+        :param rows: all rows up to this number are in it or were dealt with before.
+        """
+        if batch is None:
+            return
+        plan = self._plan
+        if plan is None:
             self.tally.validated_only += len(batch)
-            self.tally.received(batch.events, self._wall())
-        else:
-            settled = self._sender.deliver(batch)
-            self._note(settled)
-            if self._sender.max_bytes is not None:
-                self._batcher.max_bytes = min(self._batcher.max_bytes, self._sender.max_bytes)
-            if settled.error is not None:
-                raise settled.error
+            self.tally.valid_lags.add([event.time for event in batch.events], self._wall())
+            self._progress()
+            return
+        self._put(plan, Shipment(batch, rows, once_only=not all(map(plan.sender.resendable, batch.events))))
+        if plan.sender.max_bytes is not None:
+            self._batcher.max_bytes = min(self._batcher.max_bytes, plan.sender.max_bytes)
+
+    def _put(self, plan: Plan, shipment: Shipment) -> None:
+        """Send a shipment, once there is room, and once it is marked if no second copy of it may be sent."""
+        while plan.window.full:
+            self._settle_oldest(plan)
+        if shipment.once_only:
+            if not self._once_only:
+                self._on_once_only()
+                self._once_only = True
+            self._checkpoint(plan, also=shipment)
+        plan.window.put(shipment)
+
+    def _settle_oldest(self, plan: Plan) -> None:
+        """Wait for the oldest batch under way and move the prefix past it.
+
+        :raises DeliveryError: it could not be sent, and the run ends.
+        :raises Stopped: the run was told to stop.
+        """
+        shipment, settled = plan.window.take()
+        if settled.error is not None:
+            self._end(plan, shipment, settled.error)
+        delivered = self._note(shipment, settled)
+        prefix = self._prefix
+        prefix.rows = shipment.rows
+        prefix.events.add(shipment.covered)
+        prefix.delivered.merge(delivered)
+        if plan.keeper.answered():
+            self._checkpoint(plan)
         self._progress()
 
-    def _note(self, settled: Settlement) -> None:
-        tally = self.tally
-        for events, now in settled.processed:
-            tally.events_processed += len(events)
-            tally.received(events, now)
-        for rejection in (*settled.failed, *settled.held):
-            self._reject(rejection)
-        tally.calls += settled.calls
-        tally.retries += settled.retries
-        if settled.warnings:
-            tally.warnings["pinterest_warning"] += settled.warnings
+    def _settle_all(self) -> None:
+        """Wait for all batches under way."""
+        plan = self._plan
+        if plan is None:
+            return
+        while plan.window.under_way:
+            self._settle_oldest(plan)
+        self._checkpoint(plan)
 
-    def _reject(self, rejection: Rejection) -> None:
-        self.tally.rejection(rejection)
-        if len(self.examples) < EXAMPLES:
-            self.examples.append(rejection)
-        if self._rejects is not None:
-            self._rejects.add(rejection)
+    def _end(self, plan: Plan, first: Shipment, error: DeliveryError | Stopped) -> None:
+        """End the run at a batch that could not be sent; let those behind it finish what they are at.
+
+        :raises DeliveryError: always one of the two.
+        :raises Stopped: always one of the two.
+        """
+        if isinstance(error, Stopped):
+            plan.sender.abort()
+        else:
+            plan.sender.stop()
+        self._account_for(plan, [first, *plan.window.drain(None if isinstance(error, DeliveryError) else GRACE)])
+        raise error
+
+    def _break_off(self) -> None:
+        """End the run at once: the process is told to go."""
+        plan = self._plan
+        if plan is None:
+            return
+        plan.sender.abort()
+        self._account_for(plan, plan.window.drain(GRACE))
+
+    def _account_for(self, plan: Plan, shipments: Sequence[Shipment]) -> None:
+        """Count what became of batches beyond the prefix, and leave a last checkpoint."""
+        marks = [mark for shipment in shipments if (mark := self._mark(plan, shipment, noted=True)) is not None]
+        for shipment in shipments:
+            if shipment.settlement is not None:
+                self._note(shipment, shipment.settlement)
+        self._checkpoint(plan, marks=marks)
+
+    def _mark(self, plan: Plan, shipment: Shipment, *, noted: bool) -> Mark | None:
+        """Return what a checkpoint must know of a batch beyond the prefix; ``None``: nothing.
+
+        :param noted: whether its rejections are, or will be before the checkpoint, written down; a batch with
+            rejections that are not counts as not settled.
+        """
+        settled = shipment.settlement
+        if settled is not None and not noted and (settled.rejections or settled.unsent or shipment.hold):
+            settled = None
+        sent = {event.row for event in shipment.batch.events}
+        unsent = sent if settled is None else {event.row for event in settled.unsent}
+        if settled is None:
+            doubt = {event.row for event in shipment.batch.events if not plan.sender.resendable(event)}
+            doubt |= {event.row for event in shipment.hold}
+        else:
+            doubt = set() if noted else {event.row for event in shipment.hold}
+        unsent = unsent - doubt
+        events = shipment.covered
+        if len(unsent) == len(events):
+            return None
+        delivered = deepcopy(shipment.prior) if shipment.prior else Delivered()
+        if settled is not None:
+            delivered.merge(settled.delivered)
+            if noted:
+                delivered.merge(_holding(shipment.hold).delivered)
+        return Mark(
+            events[0].row,
+            events[-1].row,
+            hash_of(events),
+            delivered,
+            spans(events, lambda event: event.row in doubt),
+            spans(events, lambda event: event.row in unsent),
+        )
+
+    def _checkpoint(self, plan: Plan, *, also: Shipment | None = None, marks: Sequence[Mark] | None = None) -> None:
+        """Write down how far the run is settled, after the rejections of that prefix are safe.
+
+        :param also: a batch about to be sent.
+        :param marks: what is known of batches beyond the prefix; ``None``: see what is under way.
+        """
+        if not plan.keeper.durable and marks is None:
+            return
+        if marks is None:
+            shipments = (*plan.window.under_way, also) if also else plan.window.under_way
+            marks = [mark for one in shipments if (mark := self._mark(plan, one, noted=False)) is not None]
+        prefix = self._prefix
+        try:
+            if self._rejects is not None:
+                self._rejects.flush()
+            plan.keeper.write(
+                rows=prefix.rows,
+                events_hash=prefix.events.hexdigest(),
+                delivered=deepcopy(prefix.delivered),
+                offline=self._once_only,
+                marks=tuple(marks),
+            )
+        except BaseException:
+            self._fenced = True
+            plan.sender.abort()
+            raise
+
+    def _replay(self, outcomes: Iterator[Outcome], resume: Checkpoint, plan: Plan) -> None:
+        """Read again what an earlier try settled, and take over what it knew of the batches beyond.
+
+        :raises SourceChanged: these are not the rows of that try.
+        """
+        tally, prefix = self.tally, self._prefix
+        for outcome in _through(outcomes, resume.rows):
+            self._recount(outcome)
+            if type(outcome) is Event:
+                prefix.events.add((outcome,))
+        if tally.rows_read != resume.rows or prefix.events.hexdigest() != resume.events_hash:
+            raise SourceChanged(harmful=resume.offline)
+        prefix.rows = resume.rows
+        prefix.delivered = deepcopy(resume.delivered)
+        tally.delivered.merge(resume.delivered)
+
+        beyond = list(_through(outcomes, max((mark.last for mark in resume.marks), default=0)))
+        events = [outcome for outcome in beyond if type(outcome) is Event]
+        for mark in resume.marks:
+            if hash_of(event for event in events if mark.first <= event.row <= mark.last) != mark.events_hash:
+                raise SourceChanged(harmful=resume.offline)
+        self._take_over(beyond, resume.marks, plan)
+
+    def _take_over(self, beyond: Sequence[Outcome], marks: Sequence[Mark], plan: Plan) -> None:
+        """Send what the marks leave open, keep what they settle, hold what they leave in doubt."""
+        covered: list[Event] = []
+        for outcome in beyond:
+            mark = next((mark for mark in marks if mark.first <= outcome.row <= mark.last), None)
+            if mark is None or type(outcome) is not Event:
+                self._take(outcome)
+                continue
+            if outcome.row == mark.first:
+                self._ship(self._batcher.rest(), mark.first - 1)
+            self._recount(outcome)
+            covered.append(outcome)
+            if outcome.row == mark.last:
+                self._put(plan, self._shipment(plan, mark, covered))
+                covered = []
+
+    def _shipment(self, plan: Plan, mark: Mark, covered: Sequence[Event]) -> Shipment:
+        """Make of a marked batch what is still to be done about it."""
+        resendable = plan.sender.resendable
+        hold = [event for event in covered if within(event.row, mark.doubt) and not resendable(event)]
+        send = [event for event in covered if not mark.settles(event.row) and event not in hold]
+        if hold:
+            log.warning("%d events were under way when an earlier try died: held, not sent again", len(hold))
+        return Shipment(Batch(send), mark.last, once_only=True, covers=covered, prior=mark.delivered, hold=hold)
+
+    def _recount(self, outcome: Outcome) -> None:
+        """Count a row whose fate an earlier try has settled and written down."""
+        tally = self.tally
+        tally.rows_read += 1
+        if type(outcome) is Event:
+            tally.events_built += 1
+        elif isinstance(outcome, Duplicate):
+            tally.duplicates_dropped += 1
+        elif isinstance(outcome, Rejection):
+            tally.rows_rejected += 1
+            tally.reasons.update({reason.code for reason in outcome.reasons})
+
+    def _note(self, shipment: Shipment, settled: Settlement) -> Delivered:
+        """Count what became of a batch, and of what moved on with it."""
+        held = _holding(shipment.hold)
+        delivered = deepcopy(shipment.prior) if shipment.prior else Delivered()
+        delivered.merge(settled.delivered)
+        delivered.merge(held.delivered)
+        self.tally.delivered.merge(delivered)
+        self._write([*settled.rejections, *held.rejections])
+        return delivered
+
+    def _write(self, rejections: Sequence[Rejection]) -> None:
+        for rejection in rejections:
+            if len(self.examples) < EXAMPLES:
+                self.examples.append(rejection)
+            if self._rejects is not None:
+                self._rejects.add(rejection)
 
     def _progress(self) -> None:
         now = self._clock()
@@ -151,8 +428,27 @@ class Run:
             "%s rows read, %s events %s (%s/s), %s rejected, %s calls",
             f"{tally.rows_read:,}",
             f"{done:,}",
-            "sent" if self._sender else "valid",
+            "sent" if self._plan else "valid",
             f"{done / max(self.seconds, 0.001):,.0f}",
             f"{tally.rejected:,}",
-            f"{tally.calls:,}",
+            f"{tally.delivered.calls:,}",
         )
+
+
+def _through(outcomes: Iterator[Outcome], last: int) -> Iterator[Outcome]:
+    """Yield outcomes up to that row, and not take the next from the source."""
+    row = 0
+    while row < last:
+        outcome = next(outcomes, None)
+        if outcome is None:
+            return
+        row = outcome.row
+        yield outcome
+
+
+def _holding(events: Sequence[Event]) -> Settlement:
+    """Hold events that an earlier try has left in doubt."""
+    held = Settlement()
+    for event in events:
+        held.hold(event, in_doubt("the worker died while it was under way"))
+    return held

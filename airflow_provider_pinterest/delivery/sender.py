@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import logging
 import random
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Final
 
 from airflow_provider_pinterest.conversions.batches import Batch
 from airflow_provider_pinterest.conversions.events import Event, Rejection, Stage
 from airflow_provider_pinterest.conversions.reasons import Reason
-from airflow_provider_pinterest.delivery.answers import Listed, Trace
+from airflow_provider_pinterest.delivery.answers import Doubt, Listed, Trace
 from airflow_provider_pinterest.delivery.client import Client
 from airflow_provider_pinterest.delivery.decide import (
     Deduplicable,
@@ -31,6 +33,7 @@ from airflow_provider_pinterest.delivery.decide import (
     decide,
 )
 from airflow_provider_pinterest.delivery.pace import Pace, Stopped
+from airflow_provider_pinterest.delivery.result import HOUR, Delivered
 from airflow_provider_pinterest.exceptions import DeliveryError, RefusedError
 
 log = logging.getLogger(__name__)
@@ -42,38 +45,55 @@ MAX_WAIT: Final = 600.0
 """Seconds that a batch may wait to be accepted, all its waits together."""
 
 
+class OnDoubt(StrEnum):
+    """What to do with events whose outcome is unknown."""
+
+    RESEND = "resend"
+    HOLD = "hold"
+
+
 @dataclass(slots=True)
 class Settlement:
-    """What became of the events of a batch; each is in exactly one list.
+    """What became of the events of a batch; each is counted in ``delivered`` or stands in ``unsent``.
 
-    :param processed: accepted, each part with the Unix time of its answer.
-    :param failed: refused one by one.
-    :param held: sent, outcome unknown, not sent again.
-    :param unsent: not known to be accepted when the run ended; safe to send again.
-    :param warnings: processed events that Pinterest attached a warning to.
-    :param calls: requests made.
-    :param retries: those among them that repeated one before.
+    :param delivered: counts of what is settled: processed, failed or held.
+    :param rejections: of the events that failed or are held.
+    :param unsent: not accepted when the run ended; events that cannot be deduplicated stand here only if it is
+        certain that they were not.
     :param error: what ended the run, if anything did.
     """
 
-    processed: list[tuple[Sequence[Event], float]] = field(default_factory=list)
-    failed: list[Rejection] = field(default_factory=list)
-    held: list[Rejection] = field(default_factory=list)
+    delivered: Delivered = field(default_factory=Delivered)
+    rejections: list[Rejection] = field(default_factory=list)
     unsent: list[Event] = field(default_factory=list)
-    warnings: int = 0
-    calls: int = 0
-    retries: int = 0
     error: DeliveryError | Stopped | None = None
     refused: list[tuple[Event, Trace]] = field(default_factory=list)
     """Isolated by bisection, while it is not yet clear whether they or the mapping are wrong; empty at the end."""
 
+    def fail(self, event: Event, message: str, code: str = "pinterest_failed") -> None:
+        """Count an event that Pinterest does not take."""
+        self.delivered.failed += 1
+        self._reject(event, code, message, Stage.PINTEREST)
+
+    def hold(self, event: Event, message: str) -> None:
+        """Count an event whose outcome is unknown and stays so."""
+        self.delivered.held += 1
+        self._reject(event, "outcome_unknown", message, Stage.OUTCOME_UNKNOWN)
+
+    def _reject(self, event: Event, code: str, message: str, stage: Stage) -> None:
+        self.delivered.reasons[code] += 1
+        self.rejections.append(Rejection(event.row, event.id, event.keys, (Reason(code, "", message),), stage))
+
 
 class Sender:
-    """Gets batches accepted.
+    """Gets batches accepted; shared by the threads that send.
 
     :param client: one ad account's endpoint.
     :param pace: its rate limit.
+    :param on_doubt: what to do with events whose outcome is unknown; ``None``: resend those that Pinterest can
+        deduplicate, hold the others.
     :param max_wait: seconds that a batch may wait after its first failure before the run ends.
+    :param guard: called before each call; raises ``Stopped`` when this process must not send any more.
     :param clock: monotonic seconds.
     :param wall: Unix seconds.
     :param jitter: random numbers from 0 to 1.
@@ -84,22 +104,42 @@ class Sender:
         client: Client,
         pace: Pace,
         *,
+        on_doubt: OnDoubt | None = None,
         max_wait: float = MAX_WAIT,
+        guard: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._client = client
         self._pace = pace
+        self._on_doubt = on_doubt
         self._max_wait = max_wait
+        self._guard = guard
         self._clock = clock
         self._wall = wall
         self._jitter = jitter
+        self._lock = threading.Lock()
         self._accepted_any = False
         self._last_refusal: str | None = None
         self._same_refusals = 0
         self.max_bytes: int | None = None
         """Bytes of the largest body worth trying, once a larger one was refused for its size."""
+
+    def resendable(self, event: Event) -> bool:
+        """Return whether a second copy of the event does no harm, or the user accepts that it does."""
+        if self._client.test or self._on_doubt is OnDoubt.RESEND:
+            return True
+        return not event.offline and self._on_doubt is not OnDoubt.HOLD
+
+    def stop(self) -> None:
+        """Let no further call begin; those under way go on."""
+        self._pace.stop.set()
+
+    def abort(self) -> None:
+        """Let no further call begin, and cut off those under way."""
+        self._pace.stop.set()
+        self._client.abort()
 
     def deliver(self, batch: Batch) -> Settlement:
         """Send a batch until every event is settled or the run must end; raises nothing."""
@@ -120,7 +160,8 @@ class Sender:
         if isinstance(done.error, RefusedError):
             done.unsent += (event for event, _ in done.refused)
         else:
-            done.failed += (_rejection(event, "pinterest_refused", trace.message) for event, trace in done.refused)
+            for event, trace in done.refused:
+                done.fail(event, trace.message, "pinterest_refused")
         done.refused.clear()
         return done
 
@@ -133,17 +174,18 @@ class Sender:
         kind = self._kind(part)
         body = part.body
         patience: float | None = None
-        renewed = False
+        renewed = uncertain = False
         attempt = 0
         while True:
             credential = self._client.credential
             if credential.expired:
                 self._client.renew(credential.token)
             self._pace.wait()
+            self._guard()
             token = credential.token
             attempt += 1
-            done.calls += 1
-            done.retries += attempt > 1
+            done.delivered.calls += 1
+            done.delivered.retries += attempt > 1
             answer = self._client.post(body, len(part))
             patience = patience or self._clock() + self._max_wait
             now = Situation(
@@ -161,6 +203,9 @@ class Sender:
                     return ()
                 case Retry(after, for_all):
                     log.info("Sending %d events again in %.1f s (%s)", len(part), after, answer.trace)
+                    if isinstance(answer, Doubt) and not uncertain:
+                        uncertain = True
+                        self._count_uncertain(part, done)
                     if for_all:
                         self._pace.pause(after)
                     self._pace.sleep(after)
@@ -169,12 +214,14 @@ class Sender:
                     renewed = True
                 case Split(smaller=smaller):
                     if smaller:
-                        self.max_bytes = min(self.max_bytes or len(body), len(body) // 2)
+                        with self._lock:
+                            self.max_bytes = min(self.max_bytes or len(body), len(body) // 2)
                     return part.halves()
                 case SplitByKind():
-                    return part.by_offline()
+                    return part.divided(self.resendable)
                 case Hold(trace):
-                    done.held += (_held(event, trace) for event in part.events)
+                    for event in part.events:
+                        done.hold(event, in_doubt(trace))
                     return ()
                 case Isolated(trace):
                     self._isolate(part.events[0], trace, done)
@@ -183,48 +230,54 @@ class Sender:
                     raise error
 
     def _kind(self, part: Batch) -> Deduplicable:
-        offline = sum(event.offline for event in part.events)
-        if self._client.test or not offline:
+        once_only = sum(not self.resendable(event) for event in part.events)
+        if not once_only:
             return Deduplicable.ALL
-        return Deduplicable.NONE if offline == len(part) else Deduplicable.SOME
+        return Deduplicable.NONE if once_only == len(part) else Deduplicable.SOME
 
     def _accept(self, part: Batch, listed: Listed, done: Settlement) -> None:
         """Note the outcome that Pinterest gives for each event."""
-        processed: Sequence[Event] = part.events
-        if listed.failed or listed.unknown:
-            processed = []
-            for position, event in enumerate(part.events):
-                if position in listed.failed:
-                    done.failed.append(_rejection(event, "pinterest_failed", listed.failed[position]))
-                elif position in listed.unknown:
-                    done.held.append(_held(event, listed.trace))
-                else:
-                    processed.append(event)
-        done.processed.append((processed, self._wall()))
-        done.warnings += listed.warnings
-        self._accepted_any = True
-        self._last_refusal, self._same_refusals = None, 0
+        now = self._wall()
+        times = []
+        for position, event in enumerate(part.events):
+            if position in listed.failed:
+                done.fail(event, listed.failed[position])
+            elif position in listed.unknown:
+                done.hold(event, in_doubt(listed.trace))
+            else:
+                times.append(event.time)
+        done.delivered.processed += len(times)
+        done.delivered.lags.add(times, now)
+        if listed.warnings:
+            done.delivered.warnings["pinterest_warning"] += listed.warnings
+        with self._lock:
+            self._accepted_any = True
+            self._last_refusal, self._same_refusals = None, 0
+
+    def _count_uncertain(self, part: Batch, done: Settlement) -> None:
+        """Count what is sent again and may be late enough that Pinterest counts it as offline."""
+        now = self._wall()
+        late = sum(now - event.time > HOUR for event in part.events)
+        if late and not self._client.test:
+            done.delivered.warnings["dedup_uncertain"] += late
 
     def _isolate(self, event: Event, trace: Trace, done: Settlement) -> None:
         """Note the event that a request was refused for, unless it is one of too many.
 
         :raises RefusedError: so many in a row were refused with the same words that the mapping must be wrong.
         """
-        same = trace.message == self._last_refusal
-        self._last_refusal, self._same_refusals = trace.message, self._same_refusals + 1 if same else 1
-        done.refused.append((event, trace))
-        if self._same_refusals >= SAME_REFUSALS:
-            done.refused.pop()
+        with self._lock:
+            same = trace.message == self._last_refusal
+            self._last_refusal, self._same_refusals = trace.message, self._same_refusals + 1 if same else 1
+            too_many = self._same_refusals >= SAME_REFUSALS
+        if too_many:
             raise _all_refused(trace)
+        done.refused.append((event, trace))
 
 
-def _rejection(event: Event, code: str, message: str) -> Rejection:
-    return Rejection(event.row, event.id, event.keys, (Reason(code, "", message),), Stage.PINTEREST)
-
-
-def _held(event: Event, trace: Trace) -> Rejection:
-    message = f"sent once, and whether it arrived is unknown ({trace}); look for it in Ads Manager before resending"
-    return Rejection(event.row, event.id, event.keys, (Reason("outcome_unknown", "", message),), Stage.OUTCOME_UNKNOWN)
+def in_doubt(trace: Trace | str) -> str:
+    """Say what a person can do about an event whose outcome is unknown."""
+    return f"sent once, and whether it arrived is unknown ({trace}); look for it in Ads Manager before resending"
 
 
 def _all_refused(trace: Trace) -> RefusedError:

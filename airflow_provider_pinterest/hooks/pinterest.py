@@ -6,8 +6,8 @@ https://developers.pinterest.com/docs/api-features/conversion-overview/
 from __future__ import annotations
 
 import hashlib
-import threading
 import time
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -19,7 +19,7 @@ from airflow_provider_pinterest.delivery.client import Client, account_id, base_
 from airflow_provider_pinterest.delivery.credentials import Credential
 from airflow_provider_pinterest.delivery.decide import denied
 from airflow_provider_pinterest.delivery.pace import CALLS_PER_MINUTE, Pace
-from airflow_provider_pinterest.delivery.sender import Sender
+from airflow_provider_pinterest.delivery.sender import MAX_WAIT, OnDoubt, Sender
 from airflow_provider_pinterest.exceptions import ParameterError, PinterestError
 
 
@@ -118,24 +118,33 @@ class PinterestHook(BaseHook):
         return Client(url, self.ad_account_id(ad_account_id), credential, test=test, connections=connections)
 
     def sender(
-        self, ad_account_id: str | None = None, *, test: bool = False, stop: threading.Event | None = None
+        self,
+        ad_account_id: str | None = None,
+        *,
+        test: bool = False,
+        connections: int = 1,
+        on_doubt: OnDoubt | None = None,
+        max_wait: float = MAX_WAIT,
+        guard: Callable[[], None] = lambda: None,
     ) -> Sender:
         """Return a sender of batches to an ad account, at the connection's rate.
 
         :param ad_account_id: ``None``: the connection's.
         :param test: validate without recording.
-        :param stop: set to end every wait at once.
+        :param connections: how many calls may be under way at once.
+        :param on_doubt: what to do with events whose outcome is unknown.
+        :param max_wait: seconds that a batch may wait after its first failure.
+        :param guard: called before each call; raises ``Stopped`` when this process must not send any more.
         :raises ParameterError: the connection lacks something; the message says what.
         """
-        client = self.client(ad_account_id, test=test)
+        client = self.client(ad_account_id, test=test, connections=connections)
         pace = Pace(
             f"{base_url(self.connection.host)}/{client.ad_account_id}",
             calls_per_minute=self._calls_per_minute(),
             uri=str(self._extra("rate_limit_storage") or "memory://"),
             test=test,
-            stop=stop,
         )
-        return Sender(client, pace)
+        return Sender(client, pace, on_doubt=on_doubt, max_wait=max_wait, guard=guard)
 
     def test_connection(self) -> tuple[bool, str]:
         """Send one invented event in test mode, which is validated and not recorded; say in words what is wrong."""

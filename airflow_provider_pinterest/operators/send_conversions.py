@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-import threading
+import logging
+import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import orjson
@@ -19,14 +21,18 @@ from airflow.providers.common.compat.sdk import (
 )
 from airflow.providers.common.sql.hooks.sql import DbApiHook
 
+from airflow_provider_pinterest.airflow_versions import state_store, wake_up_after
 from airflow_provider_pinterest.conversions.batches import ENVELOPE, MAX_EVENTS, Batcher
-from airflow_provider_pinterest.conversions.events import Chunk, Event, EventBuilder, Rejection
+from airflow_provider_pinterest.conversions.events import Chunk, Event, EventBuilder
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
+from airflow_provider_pinterest.delivery.checkpoint import KEY, Checkpoint, Keeper, StateStore, fingerprint
 from airflow_provider_pinterest.delivery.pace import Stopped
 from airflow_provider_pinterest.delivery.rejects import Rejects, folder_name
 from airflow_provider_pinterest.delivery.result import Result, Tally
-from airflow_provider_pinterest.delivery.run import Run
-from airflow_provider_pinterest.exceptions import ParameterError
+from airflow_provider_pinterest.delivery.run import Plan, Run, SourceChanged
+from airflow_provider_pinterest.delivery.sender import OnDoubt, Sender
+from airflow_provider_pinterest.delivery.window import Window
+from airflow_provider_pinterest.exceptions import ParameterError, UnavailableError
 from airflow_provider_pinterest.hooks.pinterest import PinterestHook
 from airflow_provider_pinterest.links.conversions import RESULT_KEY, AdsManagerConversionsLink
 from airflow_provider_pinterest.sources.cursors import Query
@@ -35,8 +41,67 @@ from airflow_provider_pinterest.sources.values import Values
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+log = logging.getLogger(__name__)
+
 SMALLEST_BATCH: Final = 10_000
 """Bytes that a batch must be allowed at least: one event of the usual size fits several times."""
+
+MOST_IN_FLIGHT: Final = 64
+"""Batches under way at once at most: twice what the published limit needs at 300 ms."""
+
+DECISIVE: Final = (
+    "sql",
+    "sql_conn_id",
+    "hook_params",
+    "parameters",
+    "field_map",
+    "identifiers",
+    "defaults",
+    "event_id_from",
+    "timezone",
+    "max_event_age",
+    "key_columns",
+    "rejects_path",
+)
+"""Parameters that decide what the rows become; a checkpoint is good only for the same."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What all attempts of one run share.
+
+    :param folder: of the rejects, if any are written.
+    :param store: where checkpoints are kept, if anywhere.
+    :param fingerprint: of everything that decides what the rows become and where they go.
+    """
+
+    mapping: ColumnMapping
+    account: str
+    test: bool
+    validate_only: bool
+    folder: Any
+    store: StateStore | None
+    fingerprint: str
+
+    def found(self) -> Checkpoint | None:
+        """Return the checkpoint of an earlier try of this run.
+
+        :raises SourceChanged: there is one, of other parameters, and events were sent that cannot be deduplicated.
+        """
+        written = self.store.get(KEY) if self.store else None
+        if not written:
+            return None
+        try:
+            checkpoint = Checkpoint.from_json(written)
+        except ValueError as error:
+            log.warning("An earlier try left a checkpoint that cannot be read (%s): starting over", error)
+            return None
+        if checkpoint.fingerprint == self.fingerprint:
+            return checkpoint
+        if checkpoint.offline:
+            raise SourceChanged(harmful=True)
+        log.warning("The task's parameters are not those of the earlier try: starting over")
+        return None
 
 
 class Withheld:
@@ -80,9 +145,15 @@ class SendConversionsOperator(BaseOperator):
     :param max_event_age: older rows are rejected.
     :param batch_size: events of a request, 1 to 1,000.
     :param max_batch_bytes: bytes of a request's body.
+    :param on_doubt: what to do with events that were sent and whose outcome is unknown: ``"resend"`` or ``"hold"``;
+        ``None``: resend those that Pinterest deduplicates, hold those from ``offline``, which it cannot.
+    :param max_in_flight: batches under way at once.
+    :param max_wait: the longest a batch waits for Pinterest to be available again before the task hands back.
+    :param deferrable: hand back by deferring until Pinterest can be asked again, instead of failing.
     :param rejects_path: folder for rejected, failed and held rows as NDJSON: a local path or the URL of an object
         store, as ``ObjectStoragePath`` takes it (templated).
     :param key_columns: columns copied into the rejects, so that a person finds the row.
+    :param resume: on Airflow 3.3 and later, let a retry go on where an earlier try ended.
     :raises ParameterError: a parameter or a column cannot work; nothing was sent.
     :raises SourceError: the source could not be read to its end.
     :raises DeliveryError: Pinterest does not take the events; rows not sent are counted as such.
@@ -133,8 +204,13 @@ class SendConversionsOperator(BaseOperator):
         max_event_age: dt.timedelta | None = None,
         batch_size: int = MAX_EVENTS,
         max_batch_bytes: int = 2_000_000,
+        on_doubt: str | None = None,
+        max_in_flight: int = 8,
+        max_wait: dt.timedelta = dt.timedelta(minutes=10),
+        deferrable: bool = False,
         rejects_path: str | None = None,
         key_columns: Sequence[str] = (),
+        resume: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -157,64 +233,151 @@ class SendConversionsOperator(BaseOperator):
         self.max_event_age = max_event_age
         self.batch_size = batch_size
         self.max_batch_bytes = max_batch_bytes
+        self.on_doubt = on_doubt
+        self.max_in_flight = max_in_flight
+        self.max_wait = max_wait
+        self.deferrable = deferrable
         self.rejects_path = rejects_path
         self.key_columns = key_columns
-        self._stop: threading.Event | None = None
+        self.resume = resume
+        self._sender: Sender | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Deliver the rows and return the account of the run."""
-        stop = self._stop = threading.Event()
+        return self._deliver(context)
+
+    def resume_delivery(self, context: Context, event: Any, checkpoint: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
+        """Go on after a deferral, where it left off."""
+        return self._deliver(context, Checkpoint.from_json(checkpoint))
+
+    def on_kill(self) -> None:
+        """Send nothing more, and cut off what is under way."""
+        if self._sender is not None:
+            self._sender.abort()
+
+    def _deliver(self, context: Context, carried: Checkpoint | None = None) -> dict[str, Any]:
+        """Deliver the rows, from the first or from where a checkpoint names.
+
+        :param carried: the checkpoint that a deferral brought along.
+        """
         self._check_limits()
+        account = PinterestHook(self.pinterest_conn_id).ad_account_id(self.ad_account_id)
+        job = self._job(context, account)
+        try:
+            return self._attempt(context, job, carried or job.found())
+        except SourceChanged as change:
+            if change.harmful:
+                raise AirflowFailException(
+                    "The source no longer begins with the rows that an earlier try sent, and among those were events "
+                    "that Pinterest cannot deduplicate: sending again would count them twice. Look at that try's "
+                    "result, leave those rows out, and run with resume=False and on_doubt='resend'."
+                ) from None
+            self.log.warning(
+                "The source no longer begins with the rows that an earlier try sent: starting over. Pinterest "
+                "deduplicates what it has, by event_name and event_id, for 24 hours."
+            )
+            return self._attempt(context, job, None)
+
+    def _job(self, context: Context, account: str) -> Job:
+        """Gather what all attempts of this run share."""
         test = _boolean("test", self.test)
         validate_only = _boolean("validate_only", self.validate_only)
-        mapping = ColumnMapping(
-            field_map=self.field_map,
-            identifiers=self.identifiers,
-            defaults=self.defaults,
-            event_id_from=self.event_id_from,
-            timezone=self.timezone,
-            key_columns=self.key_columns,
+        if self.on_doubt == OnDoubt.HOLD and not self.rejects_path:
+            raise ParameterError("on_doubt='hold' needs rejects_path: held events are listed there.")
+        decisive = {name: getattr(self, name) for name in DECISIVE}
+        return Job(
+            mapping=ColumnMapping(
+                field_map=self.field_map,
+                identifiers=self.identifiers,
+                defaults=self.defaults,
+                event_id_from=self.event_id_from,
+                timezone=self.timezone,
+                key_columns=self.key_columns,
+            ),
+            account=account,
+            test=test,
+            validate_only=validate_only,
+            folder=self._rejects_folder(context),
+            store=state_store(context) if self.resume and not test and not validate_only else None,
+            fingerprint=fingerprint(account=account, **decisive),
         )
+
+    def _attempt(self, context: Context, job: Job, resume: Checkpoint | None) -> dict[str, Any]:
+        """Read the source once and deliver what is not settled."""
+        clock = resume.clock if resume else time.time()
         source = self._source(context)
-        hook = PinterestHook(self.pinterest_conn_id)
-        account = hook.ad_account_id(self.ad_account_id)
-        folder = self._rejects_folder(context)
+        keeper = Keeper(resume or Checkpoint(job.fingerprint, clock), job.store, every_answers=self.max_in_flight)
         run = Run(
             EventBuilder(
-                mapping,
-                now=time.time(),
+                job.mapping,
+                now=clock,
                 max_event_age=self.max_event_age,
                 max_event_bytes=self.max_batch_bytes - ENVELOPE,
             ),
             Batcher(self.batch_size, self.max_batch_bytes),
-            None if validate_only else hook.sender(account, test=test, stop=stop),
-            rejects=None if folder is None else Rejects(folder),
-            on_first_event=self._show if validate_only else None,
+            None if job.validate_only else self._plan(job, keeper, resume),
+            rejects=None if job.folder is None else Rejects(job.folder, resume.settles if resume else None),
+            on_first_event=self._show if job.validate_only else lambda _: None,
+            on_once_only=lambda: self._about_to_send_once_only(context, job, resume),
         )
-        try:
-            run.feed(_checked(source.chunks(), mapping, complete=isinstance(source, Query)))
-        except Stopped:
-            raise AirflowException("The task was told to stop; what was sent is in its result.") from None
-        finally:
-            result = Result.of(
-                run.tally,
-                ad_account_id=account,
-                test=test,
-                seconds=run.seconds,
-                warnings=run.warnings,
-                coverage=run.coverage,
-                rejects_path=None if folder is None else str(folder),
+        if resume:
+            self.log.info("Going on after row %s, up to which an earlier try settled everything", f"{resume.rows:,}")
+        elif _try_number(context) > 1 and not (job.store or job.test or job.validate_only):
+            self.log.warning(
+                "Nothing tells how far an earlier try came: everything is sent again, and Pinterest deduplicates by "
+                "event_name and event_id for 24 hours"
             )
-            self._publish(context, result, run.examples)
+        try:
+            run.feed(_checked(source.chunks(), job.mapping, complete=isinstance(source, Query)))
+        except UnavailableError as error:
+            if not self.deferrable:
+                raise
+            wait = error.retry_after or self.max_wait.total_seconds()
+            self.log.info("Pinterest cannot take events now: deferred for %.0f s", wait)
+            self.defer(
+                trigger=wake_up_after(wait),
+                method_name="resume_delivery",
+                kwargs={"checkpoint": keeper.last.as_json()},
+            )
+        except Stopped:
+            raise AirflowException("The task was told to stop; its result says what was sent.") from None
+        finally:
+            self._publish(context, run, job, resume)
+        keeper.forget()
         problem = judge(run.tally, max_rejected=self.max_rejected, min_events=self.min_events)
         if problem:
             raise AirflowFailException(problem)
-        return dict(result.values)
+        return dict(self._result(run, job, resume).values)
 
-    def on_kill(self) -> None:
-        """End every wait; nothing more is sent."""
-        if self._stop is not None:
-            self._stop.set()
+    def _plan(self, job: Job, keeper: Keeper, resume: Checkpoint | None) -> Plan:
+        """Gather what a run that sends works with."""
+        sender = self._sender = PinterestHook(self.pinterest_conn_id).sender(
+            job.account,
+            test=job.test,
+            connections=self.max_in_flight,
+            on_doubt=OnDoubt(self.on_doubt) if self.on_doubt else None,
+            max_wait=self.max_wait.total_seconds(),
+            guard=_not_orphaned(),
+        )
+        return Plan(sender, Window(sender.deliver, self.max_in_flight), keeper, resume)
+
+    def _about_to_send_once_only(self, context: Context, job: Job, resume: Checkpoint | None) -> None:
+        """Refuse to send events a second time that cannot be told apart, where nothing tells what was sent.
+
+        :raises AirflowFailException: this is not the first try, and nothing is remembered of the earlier ones.
+        """
+        if job.folder is None:
+            self.log.warning(
+                "There are events that Pinterest cannot deduplicate, and no rejects_path: should an outcome stay "
+                "unknown, only its count will be known"
+            )
+        if resume is None and job.store is None and _try_number(context) > 1:
+            raise AirflowFailException(
+                "This is not the first try, nothing tells what an earlier one sent, and among the rows are events that "
+                "Pinterest cannot deduplicate (action_source offline): they could be counted twice. If no earlier try "
+                "sent any, or counting twice is acceptable, set on_doubt='resend'. Airflow 3.3 remembers how far a try "
+                "came (with resume=True)."
+            )
 
     def _do_render_template_fields(
         self,
@@ -247,6 +410,12 @@ class SendConversionsOperator(BaseOperator):
                 "max_rejected must be a number of rows (int) or a share from 0.0 to 1.0 (float), "
                 f"got {self.max_rejected!r}."
             )
+        if not _whole(self.max_in_flight) or not 1 <= self.max_in_flight <= MOST_IN_FLIGHT:
+            raise ParameterError(f"max_in_flight must be 1 to {MOST_IN_FLIGHT}, got {self.max_in_flight!r}.")
+        if not isinstance(self.max_wait, dt.timedelta) or self.max_wait < dt.timedelta():
+            raise ParameterError(f"max_wait must be a timedelta of zero or more, got {self.max_wait!r}.")
+        if self.on_doubt not in (None, *OnDoubt):
+            raise ParameterError(f"on_doubt must be 'resend', 'hold' or None, got {self.on_doubt!r}.")
         if self.max_event_age is not None and not (
             isinstance(self.max_event_age, dt.timedelta) and self.max_event_age > dt.timedelta()
         ):
@@ -287,23 +456,35 @@ class SendConversionsOperator(BaseOperator):
         """Log one event as it would go out, its identifiers shortened."""
         self.log.info("One event as it would be sent, identifiers shortened:\n%s", shortened(event.body))
 
-    def _publish(self, context: Context, result: Result, examples: Sequence[Rejection]) -> None:
+    def _result(self, run: Run, job: Job, resume: Checkpoint | None) -> Result:
+        return Result.of(
+            run.tally,
+            ad_account_id=job.account,
+            test=job.test,
+            seconds=run.seconds,
+            warnings=run.warnings,
+            coverage=run.coverage,
+            rejects_path=None if job.folder is None else str(job.folder),
+            resumed_from=resume.rows if resume else None,
+        )
+
+    def _publish(self, context: Context, run: Run, job: Job, resume: Checkpoint | None) -> None:
         """Push the account to XCom and write it into the log."""
+        result = self._result(run, job, resume)
         context["ti"].xcom_push(key=RESULT_KEY, value=dict(result.values))
-        self.log.info("%s", result.table())
-        for rejection in examples:
-            reasons = "; ".join(
-                f"{code} {field} {message}".replace("  ", " ") for code, field, message in rejection.reasons
-            )
+        if run.tally.rows_read or run.finished:
+            self.log.info("%s", result.table())
+        for rejection in run.examples:
+            reasons = "; ".join(" ".join(filter(None, reason)) for reason in rejection.reasons)
             self.log.warning("Row %d (%s): %s", rejection.row, rejection.stage, reasons)
 
 
 def judge(tally: Tally, *, max_rejected: float, min_events: int) -> str | None:
     """Return why a run that came to its end fails all the same, or ``None`` when it is good."""
-    if tally.events_held:
+    if tally.delivered.held:
         return (
-            f"{tally.events_held:,} events were sent and their outcome is unknown. A second copy of them could not be "
-            "told apart, so none was sent; look for them in Ads Manager before you clear the task (reason "
+            f"{tally.delivered.held:,} events were sent and their outcome is unknown. A second copy of them could not "
+            "be told apart, so none was sent; look for them in Ads Manager before you clear the task (reason "
             "outcome_unknown)."
         )
     allowed = max_rejected * tally.rows_read if isinstance(max_rejected, float) else max_rejected
@@ -313,9 +494,11 @@ def judge(tally: Tally, *, max_rejected: float, min_events: int) -> str | None:
             f"{tally.rejected:,} of {tally.rows_read:,} rows were rejected or failed ({most}), more than max_rejected "
             f"{max_rejected} allows. All other rows were delivered; clearing the task sends those again."
         )
-    arrived = tally.events_processed + tally.validated_only + tally.already_sent
-    if arrived < min_events:
-        return f"Only {arrived:,} events were processed, fewer than min_events {min_events:,}. Did the source shrink?"
+    if tally.arrived < min_events:
+        return (
+            f"Only {tally.arrived:,} events were processed, fewer than min_events {min_events:,}. "
+            "Did the source shrink?"
+        )
     return None
 
 
@@ -339,6 +522,25 @@ def _checked(chunks: Iterable[Chunk], mapping: ColumnMapping, *, complete: bool)
         if position == 0:
             mapping.check(chunk.columns, complete=complete)
         yield chunk
+
+
+def _try_number(context: Context) -> int:
+    number = getattr(context["ti"], "try_number", 1)
+    return number if _whole(number) else 1
+
+
+def _not_orphaned() -> Callable[[], None]:
+    """Return a guard that lets nothing more be sent once the supervising process is gone.
+
+    Airflow starts another try then; this one would send beside it.
+    """
+    parent = os.getppid()
+
+    def guard() -> None:
+        if os.getppid() != parent:
+            raise Stopped
+
+    return guard
 
 
 def _boolean(name: str, value: object) -> bool:

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from typing import Any, Final
 from uuid import uuid4
 
 from airflow_provider_pinterest.conversions.events import Chunk
-from airflow_provider_pinterest.exceptions import SourceError
+from airflow_provider_pinterest.delivery.answers import clean
+from airflow_provider_pinterest.exceptions import ParameterError, SourceError
 
 FETCH: Final = 2_000
 """Rows fetched at once."""
+
+_first_word = re.compile(r"(?:[\s(]|--[^\n]*(?:\n|$)|/\*.*?\*/)*(\w*)", re.DOTALL).match
+_QUERIES: Final = frozenset({"select", "with", "values", "table"})
+"""What a statement begins with that Postgres can leave on the server."""
+
+_ROW_LINES: Final = ("DETAIL:", "CONTEXT:")
+"""Lines of a Postgres error that quote the row."""
 
 
 class Query:
     """The rows of one query, read once from the first to the last.
 
     On Postgres the cursor is a named one, so that the rows stay on the server; other drivers page by themselves
-    or are told to by their hook's parameters.
+    or are told to by their hook's parameters. Nothing is ever committed.
 
     :param hook: a ``DbApiHook``.
     :param sql: one statement that returns rows.
@@ -33,45 +42,64 @@ class Query:
     def chunks(self) -> Iterator[Chunk]:
         """Run the query and yield its rows; an empty result yields one chunk without rows.
 
+        :raises ParameterError: there are several statements, and the driver would not say so.
         :raises SourceError: the query fails, returns no rows by its nature, or breaks off in the middle.
         """
         read = 0
         try:
-            with closing(self._hook.get_conn()) as connection, closing(_cursor(connection)) as cursor:
+            with closing(self._hook.get_conn()) as connection, closing(self._cursor(connection)) as cursor:
                 if self._parameters:
                     cursor.execute(self._sql, self._parameters)
                 else:
                     cursor.execute(self._sql)
-                rows = cursor.fetchmany(FETCH)
-                if cursor.description is None:
+                # A named cursor of psycopg2 knows its columns after the first rows only.
+                rows = cursor.fetchmany(FETCH) if cursor.description or _named(cursor) else []
+                if not cursor.description:
                     raise SourceError("The SQL returns no rows by its nature: expected a SELECT.")
                 columns = tuple(column[0] for column in cursor.description)
-                yield Chunk(columns, rows)
+                yield Chunk(columns, _cells(rows))
                 while rows:
                     read += len(rows)
                     rows = cursor.fetchmany(FETCH)
                     if rows:
-                        yield Chunk(columns, rows)
-        except (SourceError, GeneratorExit):
+                        yield Chunk(columns, _cells(rows))
+        except (SourceError, ParameterError):
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - each driver has exceptions of its own
             where = f"after {read:,} rows" if read else "at its start"
-            raise SourceError(
-                f"The warehouse query broke off {where}: {type(error).__name__}: {_first_line(error)}"
-            ) from error
+            # Not chained: a driver's traceback quotes the row, which is personal.
+            raise SourceError(f"The warehouse query broke off {where}: {_said(error)}") from None
 
-
-def _cursor(connection: Any) -> Any:
-    """Open a cursor that leaves the rows on the server where the driver can."""
-    module = type(connection).__module__
-    if module.startswith(("psycopg2.", "psycopg.")) or module in ("psycopg2", "psycopg"):
+    def _cursor(self, connection: Any) -> Any:
+        """Open a cursor that leaves the rows on the server where the driver can."""
+        module = type(connection).__module__.partition(".")[0]
+        if module not in ("psycopg2", "psycopg"):
+            return connection.cursor()
+        if ";" in self._sql and len(statements := self._hook.split_sql_string(self._sql)) > 1:
+            raise ParameterError(f"sql must be one statement, got {len(statements)}.")
         with suppress(AttributeError):
             connection.autocommit = False
+        found = _first_word(self._sql)
+        if found is None or found[1].lower() not in _QUERIES:
+            return connection.cursor()
         cursor = connection.cursor(f"pinterest_{uuid4().hex}")
         cursor.itersize = FETCH
         return cursor
-    return connection.cursor()
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [""])[0][:300]
+def _named(cursor: Any) -> bool:
+    """Tell whether the rows stay on the server until they are fetched."""
+    return bool(getattr(cursor, "name", None))
+
+
+def _cells(rows: Sequence[Any]) -> Sequence[Sequence[Any]]:
+    """Return rows as sequences, also those of a cursor that was configured to make mappings of them."""
+    if rows and isinstance(rows[0], Mapping):
+        return [list(row.values()) for row in rows]
+    return rows
+
+
+def _said(error: Exception) -> str:
+    """Return what a driver says, without what it quotes of the row."""
+    lines = [line for line in str(error).strip().splitlines() if not line.startswith(_ROW_LINES)]
+    return f"{type(error).__name__}: {clean(' '.join(lines[:3]))}"

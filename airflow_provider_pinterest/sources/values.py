@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby, islice
 from typing import Any, Final
 
@@ -16,6 +16,10 @@ CHUNK: Final = 2_000
 class Values:
     """The rows of a list or another iterable of mappings.
 
+    Lists among them are laid out one level deep: the output of a mapped upstream task is a list of lists.
+    Lists are checked to their end at once, what is read piece by piece (a generator, the XComs of a mapped task)
+    while it is read.
+
     :raises ParameterError: it is something else; the message says what to pass.
     """
 
@@ -28,13 +32,15 @@ class Values:
             if isinstance(events.get("data"), list):
                 raise ParameterError("events: got a request body; pass the list under its 'data'.")
             raise ParameterError("events: expected a list of rows, got one mapping; put it into a list.")
-        if events is None or not isinstance(events, Iterable) or isinstance(events, (bytes, bytearray)):
+        if hasattr(events, "to_dict"):
+            raise ParameterError(f"events: got a {type(events).__name__}; pass a list of rows: .to_dict('records').")
+        if not isinstance(events, Iterable) or isinstance(events, (bytes, bytearray, memoryview)):
             raise ParameterError(
                 f"events: expected a list of rows, got {type(events).__name__}. Does the upstream task return one?"
             )
-        if isinstance(events, Sequence):
-            for position, row in enumerate(events):
-                _mapping(row, position, ParameterError)
+        if isinstance(events, (list, tuple)):
+            for _ in _rows(events, ParameterError):
+                pass
         self._events = events
 
     def chunks(self) -> Iterator[Chunk]:
@@ -42,16 +48,27 @@ class Values:
 
         :raises SourceError: one of them is no mapping.
         """
-        rows = (_mapping(row, position, SourceError) for position, row in enumerate(self._events))
-        for columns, same in groupby(rows, key=tuple):
+        for columns, same in groupby(_rows(self._events, SourceError), key=tuple):
             cells = (list(row.values()) for row in same)
             while chunk := list(islice(cells, CHUNK)):
                 yield Chunk(columns, chunk)
 
 
-def _mapping(row: Any, position: int, error: type[Exception]) -> Mapping[str, Any]:
+def _rows(events: Iterable[Any], error: type[Exception]) -> Iterator[Mapping[str, Any]]:
+    """Yield the rows, those of lists in their place.
+
+    :raises error: one of them is no mapping.
+    """
+    row = 0
+    for element in events:
+        for found in element if isinstance(element, (list, tuple)) else (element,):
+            row += 1
+            yield _mapping(found, row, error)
+
+
+def _mapping(row: Any, number: int, error: type[Exception]) -> Mapping[str, Any]:
     """Return the row if it is one."""
     if isinstance(row, Mapping) and all(type(name) is str for name in row):
         return row
     what = "a mapping with a key that is no text" if isinstance(row, Mapping) else type(row).__name__
-    raise error(f"events: row {position + 1} is {what}; expected a mapping of column names to values.")
+    raise error(f"events: row {number} is {what}; expected a mapping of column names to values.")

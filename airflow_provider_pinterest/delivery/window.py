@@ -1,0 +1,121 @@
+"""Batches under way: sent by a few threads, settled in the order in which they were cut.
+
+At most ``size`` batches are beyond the oldest unsettled one, so that memory, and what a crash leaves in doubt,
+are bounded. The first batch goes alone, so that a wrong token or mapping costs one call.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from airflow_provider_pinterest.conversions.batches import Batch
+from airflow_provider_pinterest.conversions.events import Event
+from airflow_provider_pinterest.delivery.result import Delivered
+from airflow_provider_pinterest.delivery.sender import Settlement
+
+
+@dataclass(eq=False, slots=True)
+class Shipment:
+    """A batch on its way, and what moves on with it.
+
+    :param batch: the events to send; may be empty.
+    :param rows: once it is settled, all rows up to this number are accounted for.
+    :param once_only: whether it holds events of which no second copy may be sent.
+    :param covers: the events that are accounted for with it, in the order of the source; ``None``: those sent.
+    :param prior: counts of covered events that an earlier try has settled.
+    :param hold: covered events that an earlier try has left in doubt.
+    :param settlement: what became of the events sent, once it is known.
+    """
+
+    batch: Batch
+    rows: int
+    once_only: bool
+    covers: Sequence[Event] | None = None
+    prior: Delivered | None = None
+    hold: Sequence[Event] = ()
+    settlement: Settlement | None = None
+    failure: BaseException | None = None
+    done: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def covered(self) -> Sequence[Event]:
+        """The events that are accounted for with it."""
+        return self.batch.events if self.covers is None else self.covers
+
+
+class Window:
+    """Sends batches with a few threads and hands them back in order.
+
+    :param deliver: settles one batch; called by several threads at once.
+    :param size: batches under way at most.
+    """
+
+    def __init__(self, deliver: Callable[[Batch], Settlement], size: int) -> None:
+        self._deliver = deliver
+        self._size = size
+        self._under_way: deque[Shipment] = deque()
+        self._queue: queue.SimpleQueue[Shipment | None] = queue.SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        self._open = 1
+
+    @property
+    def under_way(self) -> tuple[Shipment, ...]:
+        """What was put in and not taken out, the oldest first; some of it may be settled."""
+        return tuple(self._under_way)
+
+    @property
+    def full(self) -> bool:
+        """Whether the oldest must be taken out before another can be put in."""
+        return len(self._under_way) >= self._open
+
+    def put(self, shipment: Shipment) -> None:
+        """Send a batch, or only keep its place in the order if there is nothing to send."""
+        self._under_way.append(shipment)
+        if not shipment.batch.events:
+            shipment.settlement = Settlement()
+            shipment.done.set()
+            return
+        if len(self._threads) < min(self._size, len(self._under_way)):
+            thread = threading.Thread(target=self._work, name=f"pinterest-{len(self._threads)}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+        self._queue.put(shipment)
+
+    def take(self) -> tuple[Shipment, Settlement]:
+        """Wait for the oldest batch and hand it back with what became of it."""
+        shipment = self._under_way[0]
+        shipment.done.wait()
+        if shipment.failure is not None:
+            raise shipment.failure
+        if shipment.settlement is None:
+            raise RuntimeError("a batch was marked done without an outcome")
+        self._under_way.popleft()
+        self._open = self._size
+        return shipment, shipment.settlement
+
+    def drain(self, seconds: float | None) -> list[Shipment]:
+        """Wait so long at most for all batches and hand them back, some perhaps not settled."""
+        end = None if seconds is None else time.monotonic() + seconds
+        shipments = list(self._under_way)
+        for shipment in shipments:
+            shipment.done.wait(None if end is None else max(0.0, end - time.monotonic()))
+        self._under_way.clear()
+        return shipments
+
+    def close(self) -> None:
+        """Let the threads end when they have sent what they are sending; does not wait for them."""
+        for _ in self._threads:
+            self._queue.put(None)
+
+    def _work(self) -> None:
+        while (shipment := self._queue.get()) is not None:
+            try:
+                shipment.settlement = self._deliver(shipment.batch)
+            except BaseException as error:  # noqa: BLE001 - raised again where the run waits for it
+                shipment.failure = error
+            shipment.done.set()
