@@ -10,10 +10,8 @@ from __future__ import annotations
 import datetime as dt
 import difflib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
-
-import pendulum
+from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from airflow_provider_pinterest.conversions.fields import (
     BY_PATH,
@@ -25,14 +23,18 @@ from airflow_provider_pinterest.conversions.fields import (
     hashed_by_country,
     object_,
 )
-from airflow_provider_pinterest.conversions.reasons import Unfit, Unusable
+from airflow_provider_pinterest.conversions.plans import Column, IdPart, Layout, Place, Plan, row_reader
+from airflow_provider_pinterest.conversions.reasons import Reason, Unfit, Unusable
 from airflow_provider_pinterest.exceptions import MappingError, ParameterError
 
 PLACES: Final = ("", "user_data", "custom_data", "app_info", "device_info")
 """The objects an event is made of; the first is the event itself."""
 
+OBJECTS: Final = frozenset(PLACES[1:])
+"""Fields whose cells hold a JSON object of fields."""
+
 PLANS_KEPT: Final = 1_024
-"""Compiled sets of columns remembered; JSON cells with ever new keys must not fill the memory."""
+"""Compiled sets of columns remembered; rows with ever new keys must not fill the memory."""
 
 
 def _names() -> dict[str, str]:
@@ -53,54 +55,6 @@ NAMES: Final[dict[str, str]] = _names()
 def nearest(name: str, known: Collection[str]) -> str | None:
     """Return the known name most like ``name``, or ``None`` when nothing is alike."""
     return next(iter(difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.6)), None)
-
-
-class Column(NamedTuple):
-    """One column of a row that becomes one field."""
-
-    position: int
-    place: int
-    name: str
-    read: Reader
-    path: str
-
-
-class IdPart(NamedTuple):
-    """One part of a deterministic ``event_id``: a field of the event as sent, or a cell that is no field."""
-
-    position: int | None
-    place: int
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What to do with the rows of one set of columns.
-
-    :param names: the row's columns.
-    :param columns: fields to read.
-    :param by_country: fields to read once the row's country is known.
-    :param objects: (index, path) of cells that hold a JSON object of fields.
-    :param unknown: names that map to nothing, among nested ones.
-    :param id_parts: what a missing ``event_id`` is made of.
-    :param keys: (name, index) of the columns copied into a rejection.
-    """
-
-    names: tuple[str, ...]
-    columns: tuple[Column, ...]
-    by_country: tuple[Column, ...]
-    objects: tuple[tuple[int, str], ...]
-    unknown: tuple[str, ...]
-    id_parts: tuple[IdPart, ...]
-    keys: tuple[tuple[str, int], ...]
-
-
-class Default(NamedTuple):
-    """A value for events that lack a field."""
-
-    place: int
-    name: str
-    value: Any
 
 
 class ColumnMapping:
@@ -129,20 +83,20 @@ class ColumnMapping:
         self.field_map = _checked("field_map", field_map or {}, Mapping)
         self.event_id_from = _checked("event_id_from", event_id_from, Sequence)
         self.key_columns = _checked("key_columns", key_columns, Sequence)
-        self._extra = frozenset(name.lower() for name in (*key_columns, *event_id_from))
+        self._extra = frozenset(_folded(name) for name in (*key_columns, *event_id_from))
         self._targets = {
-            column.lower(): None if target is None else field_path(target, f"field_map[{column!r}]")
+            _folded(column): None if target is None else field_path(target, f"field_map[{column!r}]")
             for column, target in self.field_map.items()
         }
         switches = _switches(_checked("identifiers", identifiers or {}, Mapping))
         self._readers = _readers(Options(_zone(timezone), switches))
-        self.defaults = self._canonical(_checked("defaults", defaults or {}, Mapping))
-        """Values for events that lack a field, canonical already."""
-        self._plans: dict[tuple[tuple[str, ...], tuple[str, ...]], Plan] = {}
+        self._defaults = self._canonical(_checked("defaults", defaults or {}, Mapping))
+        self._layouts: dict[str, Layout] = {}
+        self._plans: dict[tuple[tuple[str, ...], tuple[int, ...]], Plan] = {}
 
     def target(self, column: str) -> tuple[bool, str | None]:
         """Return whether a column is known, and the path it maps to (``None``: ignored)."""
-        name = column.strip().lower()
+        name = _folded(column)
         if name in self._targets:
             return True, self._targets[name]
         if name in NAMES:
@@ -157,74 +111,82 @@ class ColumnMapping:
             that is not there.
         """
         problems = [self._unknown(column) for column in columns if not self.target(column)[0]]
-        have = {column.strip().lower() for column in columns}
+        have = {_folded(column) for column in columns}
         for parameter in ("field_map", "key_columns", "event_id_from") if complete else ():
             for name in getattr(self, parameter):
-                field = parameter == "event_id_from" and name.lower() in NAMES
-                if name.lower() not in have and not field and "." not in name:
+                field = parameter == "event_id_from" and _folded(name) in NAMES
+                if _folded(name) not in have and not field and "." not in name:
                     problems.append(f"{parameter} names {name!r}, which the source does not have{_or(name, have)}.")
         if problems:
             raise MappingError(" ".join(problems))
         self.plan(tuple(columns))
 
-    def plan(self, columns: tuple[str, ...], nested: tuple[str, ...] = ()) -> Plan:
+    def plan(self, columns: tuple[str, ...]) -> Plan:
         """Compile one set of columns, or return what was compiled before.
 
-        :param columns: the row's columns.
-        :param nested: dotted names of cells that came out of a JSON object, standing before the row's own.
         :raises MappingError: two columns map to the same field.
         """
-        key = (columns, nested)
-        found = self._plans.get(key)
+        return self._plans.get((columns, ())) or self._compiled(columns, ())
+
+    def opened(self, plan: Plan) -> Plan:
+        """Return the plan for rows whose JSON cells were laid out, one layout after another, before their own cells."""
+        sizes = tuple([len(self.layout(path)) for _, path in plan.objects])
+        return self._plans.get((plan.names, sizes)) or self._compiled(plan.names, sizes)
+
+    def layout(self, path: str) -> Layout:
+        """Return the layout of the JSON objects of a place, such as ``custom_data``."""
+        found = self._layouts.get(path)
         if found is None:
-            if len(self._plans) >= PLANS_KEPT:
-                self._plans.clear()
-            found = self._plans[key] = self._compile(columns, nested)
+            found = self._layouts[path] = Layout(lambda name: self._is_member(f"{path}.{name}"))
         return found
 
-    def _compile(self, columns: tuple[str, ...], nested: tuple[str, ...]) -> Plan:
-        plain: list[Column] = []
-        late: list[Column] = []
-        objects: list[tuple[int, str]] = []
-        unknown: list[str] = []
+    def _is_member(self, name: str) -> bool:
+        known, path = self.target(name)
+        return known and (path is None or BY_PATH[path].type is not object_)
+
+    def _compiled(self, columns: tuple[str, ...], sizes: tuple[int, ...]) -> Plan:
+        if len(self._plans) >= PLANS_KEPT:
+            self._plans.clear()
+        self._plans[columns, sizes] = plan = self._compile(columns, opened=bool(sizes))
+        return plan
+
+    def _compile(self, columns: tuple[str, ...], *, opened: bool) -> Plan:
+        own = {index: self.target(name) for index, name in enumerate(columns)}
         taken: dict[str, str] = {}
-        for index, name in enumerate((*nested, *columns)):
-            known, path = self.target(name)
-            if not known:
-                unknown.append(name)
-            if path is None:
-                continue
-            field = BY_PATH[path]
-            if index >= len(nested):
-                if path in taken:
-                    raise MappingError(
-                        f"Columns {taken[path]!r} and {name!r} both map to {path}. Keep one of them: "
-                        f"field_map={{{name!r}: None}} ignores the second."
-                    )
-                taken[path] = name
-            if field.type is object_:
-                if index >= len(nested):
-                    objects.append((index, path))
-                else:
-                    unknown.append(name)
-                continue
-            column = Column(index, PLACES.index(field.place), field.name, self._readers[path], path)
-            (late if field.type is hashed_by_country else plain).append(column)
-        position = {name.strip().lower(): index for index, name in enumerate((*nested, *columns))}
+        for index, (_, path) in own.items():
+            if path is not None and taken.setdefault(path, columns[index]) != columns[index]:
+                raise MappingError(
+                    f"Columns {taken[path]!r} and {columns[index]!r} both map to {path}. Keep one of them: "
+                    f"field_map={{{columns[index]!r}: None}} ignores the second."
+                )
+        objects = tuple((index, path) for index, (_, path) in own.items() if path in OBJECTS)
+        nested = [f"{path}.{name}" for _, path in objects for name in self.layout(path).names] if opened else []
+        names = (*nested, *columns)
+        fields = [
+            Column(position, field.place, field.name, self._readers[path], path, field.type is hashed_by_country)
+            for position, path in enumerate(self.target(name)[1] for name in names)
+            if path is not None and path not in OBJECTS
+            for field in (BY_PATH[path],)
+        ]
+        position = {_folded(name): index for index, name in enumerate(names)}
+        id_parts = tuple(self._id_part(name, position) for name in self.event_id_from)
+        defaults = (f"{place}.{name}".lstrip(".") for place, before in self._defaults.items() for name in before)
         return Plan(
             names=columns,
-            columns=tuple(plain),
-            by_country=tuple(late),
-            objects=tuple(objects),
-            unknown=tuple(unknown),
-            id_parts=tuple(self._id_part(name, position) for name in self.event_id_from),
-            keys=tuple((key, position[key.lower()]) for key in self.key_columns if key.lower() in position),
+            read=row_reader(fields, len(names), self._defaults),
+            paths=tuple(dict.fromkeys((*(field.path for field in fields), *defaults, *(("event_id",) if id_parts else ())))),
+            objects=objects,
+            unknown=tuple(unknown_field(columns[index]) for index, (known, _) in own.items() if not known),
+            id_parts=None if not id_parts or None in id_parts else id_parts,  # type: ignore[arg-type]
+            keys=tuple((key, position[_folded(key)]) for key in self.key_columns if _folded(key) in position),
         )
 
-    def _id_part(self, name: str, position: Mapping[str, int]) -> IdPart:
-        path = self.target(name)[1] if name.lower() in position else NAMES.get(name.lower())
+    def _id_part(self, name: str, position: Mapping[str, int]) -> IdPart | None:
+        """Find a part of the ``event_id``; ``None`` when the rows do not have it."""
+        at = position.get(_folded(name))
+        path = NAMES.get(_folded(name)) if at is None else self.target(name)[1]
         if path is None:
-            return IdPart(position.get(name.lower(), -1), 0, name)
+            return None if at is None else IdPart(at, 0, name)
         return IdPart(None, PLACES.index(BY_PATH[path].place), BY_PATH[path].name)
 
     def _unknown(self, column: str) -> str:
@@ -235,9 +197,9 @@ class ColumnMapping:
             f"Name the field in field_map={{{column!r}: …}}, or ignore the column with {{{column!r}: None}}."
         )
 
-    def _canonical(self, defaults: Mapping[str, Any]) -> tuple[Default, ...]:
-        """Read the defaults as if they were cells."""
-        found = []
+    def _canonical(self, defaults: Mapping[str, Any]) -> dict[str, Place]:
+        """Read the defaults as if they were cells; return place → name → value, every place included."""
+        found: dict[str, Place] = {place: {} for place in PLACES}
         values = {field_path(name, f"defaults[{name!r}]"): value for name, value in defaults.items()}
         country = None
         for path in sorted(values, key=lambda path: BY_PATH[path].type is hashed_by_country):
@@ -255,15 +217,29 @@ class ColumnMapping:
                 raise ParameterError(f"defaults[{path!r}]: the value has no canonical form") from None
             country = value if path == "user_data.country" else country
             if value is not None:
-                found.append(Default(PLACES.index(field.place), field.name, value))
-        return tuple(found)
+                found[field.place][field.name] = value
+        return found
 
 
 def _checked(parameter: str, value: Any, wanted: type) -> Any:
     if not isinstance(value, wanted) or isinstance(value, str | bytes):
         kind = "a mapping" if wanted is Mapping else "a list of column names"
         raise ParameterError(f"{parameter}: expected {kind}, got {type(value).__name__}")
+    for name in value:
+        if not isinstance(name, str):
+            raise ParameterError(f"{parameter}: expected names of columns, got {type(name).__name__}")
     return value
+
+
+def _folded(name: str) -> str:
+    """Return the form in which names are compared."""
+    return name.strip().lower()
+
+
+def unknown_field(name: str) -> Reason:
+    """Say that a name maps to nothing."""
+    message = "Pinterest knows no such field; map it, or ignore it, in field_map"
+    return Reason("unknown_field", name[:80], message)
 
 
 def field_path(name: str, where: str) -> str:
@@ -272,7 +248,7 @@ def field_path(name: str, where: str) -> str:
     :param where: the parameter that names it, for the message.
     :raises ParameterError: there is no such field.
     """
-    path = NAMES.get(str(name).strip().lower())
+    path = NAMES.get(_folded(str(name)))
     if path is None:
         raise ParameterError(f"{where}: {name!r} is no field of Pinterest's{_or(str(name), NAMES)}.")
     return path
@@ -285,8 +261,8 @@ def _or(name: str, known: Collection[str]) -> str:
 
 def _zone(name: str) -> dt.tzinfo:
     try:
-        return pendulum.timezone(name)
-    except (ValueError, KeyError, TypeError):
+        return dt.UTC if _folded(name) == "utc" else ZoneInfo(name)
+    except (ValueError, KeyError, AttributeError, OSError):
         raise ParameterError(f"timezone: {name!r} is no IANA time zone such as 'Europe/Berlin'") from None
 
 

@@ -64,7 +64,11 @@ class Reason(NamedTuple):
     message: str
 
 
-class Unfit(Exception):  # noqa: N818 - a verdict on a cell that never leaves this package
+class Verdict(Exception):  # noqa: N818 - never leaves this package
+    """What a reader says of a cell that does not become a value."""
+
+
+class Unfit(Verdict):
     """A cell that cannot become its field's value.
 
     :param code: a key of :data:`REASONS`.
@@ -79,7 +83,7 @@ class Unfit(Exception):  # noqa: N818 - a verdict on a cell that never leaves th
         self.at = at
 
 
-class Unusable(Exception):  # noqa: N818 - a verdict on a cell that never leaves this package
+class Unusable(Verdict):
     """An identifier without a canonical form: left out of the event and counted under ``code``.
 
     :param code: a key of :data:`WARNINGS`.

@@ -69,8 +69,8 @@ class Split:
 
 
 @dataclass(frozen=True, slots=True)
-class SplitByKind:
-    """Cut the batch into what can be resent and what must be held."""
+class HoldSome:
+    """Hold the events of which no second copy may be sent, and send the others again."""
 
     trace: Trace
 
@@ -101,7 +101,7 @@ class Stop:
     error: DeliveryError
 
 
-Action = Deliver | Retry | Split | SplitByKind | Hold | Isolated | Renew | Stop
+Action = Deliver | Retry | Split | HoldSome | Hold | Isolated | Renew | Stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ def decide(answer: Answer, now: Situation, jitter: Callable[[], float]) -> Actio
                 return Split(trace, smaller=True)
             return Isolated(trace)
         case Refused(trace, partly=True) if now.kind is not Deduplicable.ALL:
-            return SplitByKind(trace) if now.kind is Deduplicable.SOME else Hold(trace)
+            return HoldSome(trace) if now.kind is Deduplicable.SOME else Hold(trace)
         case Refused(trace):
             return Split(trace) if now.events > 1 else Isolated(trace)
         case Busy():
@@ -147,7 +147,7 @@ def decide(answer: Answer, now: Situation, jitter: Callable[[], float]) -> Actio
         case Doubt(trace):
             if now.kind is Deduplicable.ALL:
                 return _again(answer, now, jitter)
-            return SplitByKind(trace) if now.kind is Deduplicable.SOME else Hold(trace)
+            return HoldSome(trace) if now.kind is Deduplicable.SOME else Hold(trace)
     assert_never(answer)
 
 

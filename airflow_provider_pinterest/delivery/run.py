@@ -120,6 +120,7 @@ class Run:
         self._on_once_only = on_once_only
         self._once_only = bool(plan and plan.resume and plan.resume.offline)
         self._prefix = _Prefix()
+        self._not_taken_over: list[Mark] = []
         self._fenced = False
         self._clock = clock
         self._wall = wall
@@ -212,10 +213,12 @@ class Run:
         if plan.sender.max_bytes is not None:
             self._batcher.max_bytes = min(self._batcher.max_bytes, plan.sender.max_bytes)
 
-    def _put(self, plan: Plan, shipment: Shipment) -> None:
+    def _put(self, plan: Plan, shipment: Shipment, taken_over: Mark | None = None) -> None:
         """Send a shipment, once there is room, and once it is marked if no second copy of it may be sent."""
         while plan.window.full:
             self._settle_oldest(plan)
+        if taken_over is not None:
+            self._not_taken_over.remove(taken_over)
         if shipment.once_only:
             if not self._once_only:
                 self._on_once_only()
@@ -333,7 +336,7 @@ class Run:
                 events_hash=prefix.events.hexdigest(),
                 delivered=deepcopy(prefix.delivered),
                 offline=self._once_only,
-                marks=tuple(marks),
+                marks=(*marks, *self._not_taken_over),
             )
         except BaseException:
             self._fenced = True
@@ -361,6 +364,7 @@ class Run:
         for mark in resume.marks:
             if hash_of(event for event in events if mark.first <= event.row <= mark.last) != mark.events_hash:
                 raise SourceChanged(harmful=resume.offline)
+        self._not_taken_over = list(resume.marks)
         self._take_over(beyond, resume.marks, plan)
 
     def _take_over(self, beyond: Sequence[Outcome], marks: Sequence[Mark], plan: Plan) -> None:
@@ -376,7 +380,7 @@ class Run:
             self._recount(outcome)
             covered.append(outcome)
             if outcome.row == mark.last:
-                self._put(plan, self._shipment(plan, mark, covered))
+                self._put(plan, self._shipment(plan, mark, covered), taken_over=mark)
                 covered = []
 
     def _shipment(self, plan: Plan, mark: Mark, covered: Sequence[Event]) -> Shipment:

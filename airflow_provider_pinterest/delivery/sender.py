@@ -23,12 +23,12 @@ from airflow_provider_pinterest.delivery.decide import (
     Deduplicable,
     Deliver,
     Hold,
+    HoldSome,
     Isolated,
     Renew,
     Retry,
     Situation,
     Split,
-    SplitByKind,
     Stop,
     decide,
 )
@@ -217,8 +217,11 @@ class Sender:
                         with self._lock:
                             self.max_bytes = min(self.max_bytes or len(body), len(body) // 2)
                     return part.halves()
-                case SplitByKind():
-                    return part.divided(self.resendable)
+                case HoldSome(trace):
+                    again, once_only = part.divided(self.resendable)
+                    for event in once_only.events:
+                        done.hold(event, in_doubt(trace))
+                    return (again,)
                 case Hold(trace):
                     for event in part.events:
                         done.hold(event, in_doubt(trace))

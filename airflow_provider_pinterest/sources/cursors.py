@@ -27,7 +27,7 @@ class Query:
     """The rows of one query, read once from the first to the last.
 
     On Postgres the cursor is a named one, so that the rows stay on the server; other drivers page by themselves
-    or are told to by their hook's parameters. Nothing is ever committed.
+    or are told to by their hook's parameters. Nothing is committed.
 
     :param hook: a ``DbApiHook``.
     :param sql: one statement that returns rows.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import groupby, islice
+from itertools import groupby
 from typing import Any, Final
 
 from airflow_provider_pinterest.conversions.events import Chunk
@@ -46,11 +46,23 @@ class Values:
     def chunks(self) -> Iterator[Chunk]:
         """Yield the rows, those with the same keys in the same order together.
 
+        A generator's own exceptions come after the rows that it yielded before.
+
         :raises SourceError: one of them is no mapping.
         """
         for columns, same in groupby(_rows(self._events, SourceError), key=tuple):
-            cells = (list(row.values()) for row in same)
-            while chunk := list(islice(cells, CHUNK)):
+            chunk: list[list[Any]] = []
+            try:
+                for row in same:
+                    chunk.append(list(row.values()))
+                    if len(chunk) == CHUNK:
+                        full, chunk = chunk, []
+                        yield Chunk(columns, full)
+            except Exception:
+                if chunk:
+                    yield Chunk(columns, chunk)
+                raise
+            if chunk:
                 yield Chunk(columns, chunk)
 
 

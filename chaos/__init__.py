@@ -1,0 +1,1 @@
+"""Kill the sender at random, let everything go wrong, and count: nothing lost, nothing silently sent twice."""
