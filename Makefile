@@ -15,12 +15,12 @@ LOCK := requirements/airflow-$(AIRFLOW).txt
 VENV := .venv$(if $(filter-out $(LATEST),$(AIRFLOW)),-$(AIRFLOW))
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-CHECKED := airflow_provider_pinterest dags tests $(wildcard demo benchmarks)
+CHECKED := airflow_provider_pinterest dags tests $(wildcard demo benchmarks chaos)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
-.PHONY: help demo test lint format types build bench ci lock clean install postgres
+.PHONY: help demo test chaos lint format types build bench ci lock clean install servers
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
@@ -29,8 +29,11 @@ help: ## Show this list
 demo: $(INSTALLED) ## See it work: a warehouse, a local Pinterest, a DAG run
 	@$(BIN)/python -m demo
 
-test: $(INSTALLED) postgres ## Run all tests
+test: $(INSTALLED) servers ## Run all tests
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
+
+chaos: $(INSTALLED) ## Kill the sender at random while everything goes wrong, and count (20 storms)
+	@$(BIN)/python -m chaos $(ARGS)
 
 lint: $(INSTALLED) ## Check format, style and security
 	@$(BIN)/ruff format --check .
@@ -89,5 +92,6 @@ $(VENV)/.bench-installed: $(INSTALLED) requirements/bench.txt
 		|| $(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements/bench.txt
 	@touch $@
 
-postgres: $(INSTALLED)
+servers: $(INSTALLED)
 	@test -n "$(SKIP_POSTGRES)" || $(BIN)/python -m tests.postgres 2>/dev/null || .ci/apt-install postgresql
+	@command -v redis-server >/dev/null || .ci/apt-install redis-server

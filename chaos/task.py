@@ -14,6 +14,7 @@ from airflow_provider_pinterest.operators.send_conversions import SendConversion
 from chaos.world import SQL
 
 MAX_IN_FLIGHT = 4
+BATCH = 500
 
 
 class FileStore:
@@ -75,7 +76,7 @@ def fork_try(folder: Path, try_number: int, *, rejects: bool = True) -> int:
             sql_conn_id="warehouse",
             rejects_path=f"file://{folder}/rejects" if rejects else None,
             max_rejected=1.0,
-            batch_size=500,
+            batch_size=BATCH,
             max_in_flight=MAX_IN_FLIGHT,
         )
         context: Any = {

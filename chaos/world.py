@@ -43,7 +43,8 @@ class World:
 def build(path: Path, rows: int, seed: int) -> World:
     """Fill a warehouse; the same seed gives the same rows."""
     chance = random.Random(seed)
-    web, offline = set(), set()
+    web: set[str] = set()
+    offline: set[str] = set()
     counts = {"invalid": 0, "duplicates": 0}
 
     def generate() -> Iterator[tuple[object, ...]]:
