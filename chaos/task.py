@@ -30,6 +30,7 @@ class FileStore:
     def set(self, key: str, value: Any) -> None:
         """Replace what was set."""
         new = self._path.with_suffix(".new")
+        assert json.loads(json.dumps(value)) == value, "Airflow takes nothing but JSON: no tuples"
         new.write_text(json.dumps({key: value}))
         new.replace(self._path)
 

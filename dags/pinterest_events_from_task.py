@@ -2,10 +2,12 @@
 
 Not everything is a query. Two ways to send what Python fetched:
 
-- `send_app_events` takes the rows that an upstream task returned. They travel by XCom, so this is for
-  hundreds or thousands of events, not for millions.
-- `@task.pinterest_conversions` turns a function that returns rows into the sending task itself; they never
-  enter XCom.
+- `@task.pinterest_conversions` turns a function that returns rows into the sending task itself. Prefer it:
+  the rows never leave the worker but to Pinterest.
+- `send_app_events` takes the rows that an upstream task returned. They travel by XCom, which keeps them, with
+  the people in them, in Airflow's database, and the upstream task would log what it returns: hence
+  `show_return_value_in_logs=False`. It is for hundreds or thousands of events that another task needs as
+  well.
 
 Rows are dictionaries: flat ones, whose keys are read like a query's columns, or ready events, nested as in
 Pinterest's API. Both are normalised, hashed and validated alike.
@@ -56,7 +58,7 @@ with DAG(
     tags=["pinterest"],
 ):
 
-    @task
+    @task(show_return_value_in_logs=False)  # the rows hold personal data
     def app_events(data_interval_start: Any = None, data_interval_end: Any = None) -> list[dict[str, Any]]:
         """Return flat rows; the sending task says what their names mean."""
         return rows_of(APP_EVENTS.read_text(encoding="utf-8"), data_interval_start, data_interval_end)

@@ -74,8 +74,11 @@ def _show(folder: Path, seed: int, *, kept: bool) -> int:
         ]
         tasks = stage.run_airflow(folder, shop.path, pinterest, runs)
         print(f"done, {time.monotonic() - began:.0f} s")
-        found = verdict.judge(shop, tasks, pinterest.events())
+        log = (folder / "airflow.log").read_text(encoding="utf-8", errors="replace")
+        found = verdict.judge(shop, tasks, pinterest.events(), log)
         report.show(found, pinterest.calls(), folder if kept else None)
+        for error in stage.errors(folder / "airflow.log") if found.faults else ():
+            print(f"  {error}")
     if found.faults and not kept:
         print(f"\n  Airflow's log: {stage.log_kept(folder / 'airflow.log')}")
     return 1 if found.faults else 0

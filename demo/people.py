@@ -13,26 +13,16 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     import random
 
-FIRST_NAMES: Final = (
-    (
-        "f",
-        ("Zoë", "Renée", "Chloé", "Inês", "Anna", "Clara", "Emma", "Grace", "Hannah", "Isla", "Mia", "Vera"),
-    ),
-    ("m", ("Jürgen", "François", "Łukasz", "Søren", "Ben", "David", "Felix", "Jonas", "Leon", "Noah", "Tom")),
-    ("n", ("Kim", "Robin", "Sam")),
-)
+FIRST_NAMES: Final = {
+    "f": "Zoë Renée Chloé Inês Anna Clara Emma Grace Hannah Isla Mia Vera",
+    "m": "Jürgen François Łukasz Søren Ben David Felix Jonas Leon Noah Tom",
+    "n": "Kim Robin Sam",
+}
+"""Gender → first names."""
+
 LAST_NAMES: Final = (
-    *("Ångström-Lund", "Brückner", "Castaño", "Dąbek", "Fairweather", "Großkopf", "Hollybush", "Île-Martin"),
-    *(
-        "Jónsdottir",
-        "Longbottle",
-        "Müllerchen",
-        "Nuñoz",
-        "O'Harrow",
-        "Pickering-Voss",
-        "Quillfeather",
-        "Wętły",
-    ),
+    "Ångström-Lund Brückner Castaño Dąbek Fairweather Großkopf Hollybush Île-Martin Jónsdottir Longbottle "
+    "Müllerchen Nuñoz O'Harrow Pickering-Voss Quillfeather Wętły"
 )
 
 
@@ -137,9 +127,9 @@ def customers(rng: random.Random, count: int) -> list[Customer]:
 
 
 def _customer(rng: random.Random, number: int) -> Customer:
-    gender, first_names = rng.choices(FIRST_NAMES, (12, 11, 1))[0]
-    first_name = rng.choice(first_names)
-    last_name = rng.choice(LAST_NAMES)
+    gender = rng.choices("fmn", (12, 11, 1))[0]
+    first_name = rng.choice(FIRST_NAMES[gender].split())
+    last_name = rng.choice(LAST_NAMES.split())
     place = rng.choice(PLACES)
     email = f"{_ascii(first_name)}.{_ascii(last_name)}.{number}@example.com"
     if number % 20 == 0:

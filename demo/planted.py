@@ -38,15 +38,24 @@ class Fate(StrEnum):
 class Kind(NamedTuple):
     """One kind of dirty row.
 
-    :param reason: the code among the rejects; empty unless the fate is ``REJECTED``.
+    :param becomes: the code among the rejects, ``Fate.SENT`` or ``Fate.DROPPED``.
     """
 
-    name: str
     feed: Feed
-    fate: Fate
-    reason: str
+    name: str
     rows: int
+    becomes: str
     story: str
+
+    @property
+    def fate(self) -> Fate:
+        """What becomes of its rows."""
+        return self.becomes if isinstance(self.becomes, Fate) else Fate.REJECTED
+
+    @property
+    def reason(self) -> str:
+        """The code among the rejects; empty for rows that are not rejected."""
+        return "" if isinstance(self.becomes, Fate) else self.becomes
 
 
 SENT: Final[Mapping[Feed, int]] = {
@@ -92,51 +101,30 @@ NO_NUMBERS: Final = ("n/a", "12,90 €")
 NO_TIMES: Final = ("31.11.2026 25:61", "yesterday")
 
 KINDS: Final = (
-    Kind(
-        "no match key",
-        Feed.CHECKOUTS,
-        Fate.REJECTED,
-        "no_match_key",
-        3,
-        "ordered by telephone: a number alone",
-    ),
-    Kind("future time", Feed.CHECKOUTS, Fate.REJECTED, "future_event_time", 2, "a clock three hours ahead"),
-    Kind("bad currency", Feed.CHECKOUTS, Fate.REJECTED, "bad_currency", len(CURRENCIES), "'€' for EUR"),
-    Kind("text for a number", Feed.CHECKOUTS, Fate.REJECTED, "bad_type", len(NO_NUMBERS), "'12,90 €' for 12.90"),
-    Kind("LDP without a state", Feed.CHECKOUTS, Fate.REJECTED, "ldp_without_region", 2, "it would not count"),
-    Kind("duplicate id", Feed.CHECKOUTS, Fate.DROPPED, "", 4, "the loader delivered the order twice"),
-    Kind("national phone number", Feed.CHECKOUTS, Fate.SENT, "", len(PHONES), "020 … for +44 20 …"),
-    Kind("already hashed", Feed.CHECKOUTS, Fate.SENT, "", len(HASHED), "must not be hashed again"),
-    Kind("non-ASCII name and city", Feed.CHECKOUTS, Fate.SENT, "", len(NAMES_AND_CITIES), "Zoë in São Paulo"),
-    Kind("no match key", Feed.BROWSING, Fate.REJECTED, "no_match_key", 3, "a proxy removed the user agent"),
-    Kind("duplicate id", Feed.BROWSING, Fate.DROPPED, "", 5, "the browser sent its beacon twice"),
-    Kind(
-        "no match key",
-        Feed.STORE_SALES,
-        Fate.REJECTED,
-        "no_match_key",
-        2,
-        "a loyalty card without an address",
-    ),
-    Kind("unreadable time", Feed.STORE_SALES, Fate.REJECTED, "bad_time", len(NO_TIMES), "typed by hand"),
-    Kind("too old", Feed.STORE_SALES, Fate.REJECTED, "too_old", 3, "a till that was offline for weeks"),
-    Kind("duplicate id", Feed.STORE_SALES, Fate.DROPPED, "", 3, "a till sent its day twice"),
-    Kind("national phone number", Feed.STORE_SALES, Fate.SENT, "", len(STORE_PHONES), "0221 … for +49 221 …"),
-    Kind("no event_id", Feed.APP_EVENTS, Fate.REJECTED, "missing_field", 2, "an old version of the app"),
-    Kind("bad action_source", Feed.APP_EVENTS, Fate.REJECTED, "bad_action_source", 1, "'ios' for app_ios"),
-    Kind("broken JSON", Feed.APP_EVENTS, Fate.REJECTED, "bad_json", 1, "cut off by a column's length"),
-    Kind(
-        "unknown nested name",
-        Feed.APP_EVENTS,
-        Fate.REJECTED,
-        "unknown_field",
-        1,
-        "Pinterest refuses a whole batch",
-    ),
-    Kind("value out of limits", Feed.APP_EVENTS, Fate.REJECTED, "bad_value", 1, "a battery at 340 %"),
-    Kind("text too long", Feed.APP_EVENTS, Fate.REJECTED, "too_long", 1, "a locale of 40 letters"),
-    Kind("half a character", Feed.SIGNUPS, Fate.REJECTED, "bad_text", 1, "an emoji cut in two"),
-    Kind("too old", Feed.BACKFILL, Fate.REJECTED, "too_old", 4, "loaded two months late"),
+    Kind(Feed.CHECKOUTS, "no match key", 3, "no_match_key", "ordered by telephone: a number alone"),
+    Kind(Feed.CHECKOUTS, "future time", 2, "future_event_time", "a clock three hours ahead"),
+    Kind(Feed.CHECKOUTS, "bad currency", len(CURRENCIES), "bad_currency", "'€' for EUR"),
+    Kind(Feed.CHECKOUTS, "text for a number", len(NO_NUMBERS), "bad_type", "'12,90 €' for 12.90"),
+    Kind(Feed.CHECKOUTS, "LDP without a state", 2, "ldp_without_region", "it would not count"),
+    Kind(Feed.CHECKOUTS, "duplicate id", 4, Fate.DROPPED, "the loader delivered the order twice"),
+    Kind(Feed.CHECKOUTS, "national phone number", len(PHONES), Fate.SENT, "020 … for +44 20 …"),
+    Kind(Feed.CHECKOUTS, "already hashed", len(HASHED), Fate.SENT, "must not be hashed again"),
+    Kind(Feed.CHECKOUTS, "non-ASCII name and city", len(NAMES_AND_CITIES), Fate.SENT, "Zoë in São Paulo"),
+    Kind(Feed.BROWSING, "no match key", 3, "no_match_key", "a proxy removed the user agent"),
+    Kind(Feed.BROWSING, "duplicate id", 5, Fate.DROPPED, "the browser sent its beacon twice"),
+    Kind(Feed.STORE_SALES, "no match key", 2, "no_match_key", "a loyalty card without an address"),
+    Kind(Feed.STORE_SALES, "unreadable time", len(NO_TIMES), "bad_time", "typed by hand"),
+    Kind(Feed.STORE_SALES, "too old", 3, "too_old", "a till that was offline for weeks"),
+    Kind(Feed.STORE_SALES, "duplicate id", 3, Fate.DROPPED, "a till sent its day twice"),
+    Kind(Feed.STORE_SALES, "national phone number", len(STORE_PHONES), Fate.SENT, "0221 … for +49 221 …"),
+    Kind(Feed.APP_EVENTS, "no event_id", 2, "missing_field", "an old version of the app"),
+    Kind(Feed.APP_EVENTS, "bad action_source", 1, "bad_action_source", "'ios' for app_ios"),
+    Kind(Feed.APP_EVENTS, "broken JSON", 1, "bad_json", "cut off by a column's length"),
+    Kind(Feed.APP_EVENTS, "unknown nested name", 1, "unknown_field", "Pinterest would refuse its whole batch"),
+    Kind(Feed.APP_EVENTS, "value out of limits", 1, "bad_value", "a battery at 340 %"),
+    Kind(Feed.APP_EVENTS, "text too long", 1, "too_long", "a locale of 40 letters"),
+    Kind(Feed.SIGNUPS, "half a character", 1, "bad_text", "an emoji cut in two"),
+    Kind(Feed.BACKFILL, "too old", 4, "too_old", "loaded two months late"),
 )
 """Every kind of dirty row in the windows that are checked."""
 

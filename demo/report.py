@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from demo.verdict import Feeding, Verdict
 
 REJECTS_SHOWN: Final = 4
+FAULTS_SHOWN: Final = 10
 QUALITY_SHOWN: Final = ("em", "hashed_maids", "ph", "click_id", "client_ip_address", "external_id")
 
 _STYLES: Final = {"bold": "1", "dim": "2", "good": "32", "bad": "1;31"}
@@ -122,14 +123,16 @@ def _rejects(feedings: Sequence[Feeding]) -> None:
 def _verdict(verdict: Verdict, calls: Mapping[str, int]) -> None:
     if verdict.faults:
         heading("It does not add up", "bad")
-        for fault in verdict.faults:
+        for fault in verdict.faults[:FAULTS_SHOWN]:
             print(f"  - {fault}")
+        if more := len(verdict.faults[FAULTS_SHOWN:]):
+            print(f"  - and {more} more")
         return
     sent = sum(feeding.result["events_processed"] for feeding in verdict.feedings)
     answers = ", ".join(f"{count} x {status}" for status, count in calls.items())
     heading("It adds up", "good")
     print(f"  {sent:,} events sent, the same {sent:,} counted by the local Pinterest ({answers}):")
-    print("  none missing, none twice, none with an address in clear; every planted row met its fate.")
+    print("  none missing, none twice, no address in clear there or in Airflow's log, every planted row met its fate.")
 
 
 def failed(reason: str) -> None:

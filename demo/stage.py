@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -205,6 +206,14 @@ _IMPORTS: Final = {"PYTHONPATH": os.pathsep.join(filter(None, (str(REPOSITORY), 
 
 def _tail(log: Path, lines: int = 15) -> str:
     return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
+
+
+def errors(log: Path, most: int = 5) -> list[str]:
+    """Return the last different exceptions that a log ends tracebacks with."""
+    lines = re.findall(
+        r"^[\w.]*(?:Error|Exception)\b.*", log.read_text(encoding="utf-8", errors="replace"), re.MULTILINE
+    )
+    return list(dict.fromkeys(lines))[-most:]
 
 
 def log_kept(log: Path) -> Path:

@@ -63,7 +63,7 @@ class Batcher:
         self.max_events = max_events
         self.max_bytes = max_bytes
         self._events: list[Event] = []
-        self._size = ENVELOPE
+        self._size = ENVELOPE - 1  # there is one comma less than events
 
     def add(self, event: Event) -> Batch | None:
         """Add an event; return the batch that it completes, or for which it was too much."""
@@ -79,5 +79,5 @@ class Batcher:
 
     def rest(self) -> Batch | None:
         """Return the batch begun, if any, and begin another."""
-        events, self._events, self._size = self._events, [], ENVELOPE
+        events, self._events, self._size = self._events, [], ENVELOPE - 1
         return Batch(events) if events else None

@@ -19,8 +19,9 @@ import orjson
 from airflow_provider_pinterest.conversions import values
 from airflow_provider_pinterest.conversions.duplicates import SeenEvents, event_key
 from airflow_provider_pinterest.conversions.fields import EVENT_NAMES, LDP, OFFLINE
-from airflow_provider_pinterest.conversions.mapping import PLACES, Column, ColumnMapping, Plan
-from airflow_provider_pinterest.conversions.reasons import Reason, Unfit, Unusable
+from airflow_provider_pinterest.conversions.mapping import PLACES, ColumnMapping, unknown_field
+from airflow_provider_pinterest.conversions.plans import Column, IdPart, Place, Plan
+from airflow_provider_pinterest.conversions.reasons import Reason, Unfit, Unusable, Verdict
 
 SKEW: Final = 300
 """Seconds that a clock may run ahead of ours before its events count as future ones."""
@@ -108,9 +109,8 @@ class EventBuilder:
         self._latest = now + SKEW
         self._earliest = now - max_event_age.total_seconds() if max_event_age else 0
         self._max_bytes = max_event_bytes
-        self._defaults = mapping.defaults
         self._seen = SeenEvents()
-        self._shapes: dict[tuple[str, ...], int] = {}
+        self._shapes: dict[Plan | tuple[str, ...], int] = {}
         self._coverage: Counter[str] = Counter()
 
     def events(self, chunks: Iterable[Chunk]) -> Iterator[Event | Rejection | Duplicate]:
@@ -127,52 +127,32 @@ class EventBuilder:
 
     def event(self, row: int, plan: Plan, cells: Sequence[Any]) -> Event | Rejection | Duplicate:
         """Make the event of one row."""
-        keys = {name: cells[index] for name, index in plan.keys} if plan.keys else _NO_KEYS
-        problems: list[Reason] = []
+        keys = {name: cells[index] for name, index in plan.keys} if plan.keys else _NOTHING
+        problems = [*plan.unknown]
         if plan.objects:
             plan, cells = self._opened(plan, cells, problems)
-        if plan.unknown:
-            problems += (
-                Reason(
-                    "unknown_field",
-                    name[:80],
-                    "Pinterest knows no such field; map it, or ignore it, in field_map",
-                )
-                for name in plan.unknown
-            )
-
-        event: dict[str, Any] = {}
-        user: dict[str, Any] = {}
-        custom: dict[str, Any] = {}
-        app: dict[str, Any] = {}
-        device: dict[str, Any] = {}
-        places = (event, user, custom, app, device)
-        for index, place, name, read, path in plan.columns:
-            cell = cells[index]
-            if cell is None or cell == "":
-                continue
-            try:
-                value = read(cell)
-            except Unusable as unusable:
-                value = self._left_out(unusable)
-            except Unfit as unfit:
-                problems.append(Reason(unfit.code, path + unfit.at, unfit.message))
-                continue
-            if value is not None:
-                places[place][name] = value
-        for default in self._defaults:
-            places[default.place].setdefault(default.name, default.value)
-        if plan.by_country:
-            self._read_by_country(plan.by_country, cells, user, problems)
-
+        event, user, custom, app, device = places = plan.read(cells, problems, self._refused)
         moment, by_date = event.get("event_time") or (0, False)
         event["event_time"] = moment
-        if "event_id" not in event and plan.id_parts:
-            self._identify(event, places, plan, cells)
-        self._check(event, user, custom, moment, problems)
+        if plan.id_parts and "event_id" not in event:
+            self._identify(event, places, plan.id_parts, cells)
+        if not (moment and "event_id" in event and "event_name" in event and "action_source" in event):
+            problems += _missing(event, problems)
+        if not (
+            "em" in user or "hashed_maids" in user or ("client_ip_address" in user and "client_user_agent" in user)
+        ):
+            problems.append(_NO_MATCH_KEY)
+        if moment > self._latest:
+            problems.append(_FUTURE)
+        elif 0 < moment < self._earliest:
+            problems.append(_TOO_OLD)
+        if "opt_out_type" in custom and LDP in custom["opt_out_type"].split(",") and not user.keys() >= _REGION:
+            problems.append(_LDP)
         if problems:
             return Rejection(row, event.get("event_id"), keys, tuple(problems))
 
+        complete = len(plan.paths) == len(event) + len(user) + len(custom) + len(app) + len(device)
+        shape = plan if complete else (*event, "", *user, "", *custom, "", *app, "", *device)
         event["user_data"] = user
         if custom:
             event["custom_data"] = custom
@@ -195,7 +175,6 @@ class EventBuilder:
             self.warnings["unknown_event_name"] += 1
         if by_date:
             self.warnings["time_from_date"] += 1
-        shape = (*event, "", *user, "", *custom)
         self._shapes[shape] = self._shapes.get(shape, 0) + 1
         if len(self._shapes) > SHAPES_KEPT:
             self._fold()
@@ -209,103 +188,55 @@ class EventBuilder:
 
     def _fold(self) -> None:
         for shape, count in self._shapes.items():
-            place = iter(("", "user_data.", "custom_data."))
-            prefix = next(place)
-            for name in shape:
-                if not name:
-                    prefix = next(place)
-                elif name not in PLACES:
-                    self._coverage[prefix + name] += count
+            for path in shape.paths if isinstance(shape, Plan) else _paths(shape):
+                self._coverage[path] += count
         self._shapes.clear()
 
-    def _left_out(self, unusable: Unusable) -> list[str] | None:
-        self.warnings[unusable.code] += 1
-        return unusable.kept
+    def _refused(self, column: Column, verdict: Verdict, place: Place, problems: list[Reason]) -> None:
+        """Reject the row for a cell that is wrong; leave out what is merely unusable, and count it."""
+        if isinstance(verdict, Unfit):
+            problems.append(Reason(verdict.code, column.path + verdict.at, verdict.message))
+        elif isinstance(verdict, Unusable):
+            self.warnings[verdict.code] += 1
+            place.pop(column.name, None)
+            if verdict.kept:
+                place[column.name] = verdict.kept
 
     def _opened(self, plan: Plan, cells: Sequence[Any], problems: list[Reason]) -> tuple[Plan, Sequence[Any]]:
-        """Lay the members of JSON objects out as cells of their own, before the row's columns."""
-        names: list[str] = []
-        members: list[Any] = []
+        """Lay the members of JSON objects out as cells of their own, before the row's."""
+        opened: list[Any] = []
         for index, path in plan.objects:
-            cell = cells[index]
-            if cell is None or cell == "":
-                continue
+            layout = self.mapping.layout(path)
             try:
-                document = values.json(cell)
+                document = _NOTHING if cells[index] is None else values.json(cells[index])
+                if document is None:
+                    document = _NOTHING
+                elif not isinstance(document, Mapping):
+                    raise Unfit("bad_json", f"expected a JSON object, got {values.kind(document)}")
             except Unfit as unfit:
                 problems.append(Reason(unfit.code, path, unfit.message))
-                continue
-            if document is None:
-                continue
-            if not isinstance(document, Mapping):
-                problems.append(Reason("bad_json", path, f"expected a JSON object, got {values.kind(document)}"))
-                continue
-            names.extend(f"{path}.{name}" for name in document)
-            members.extend(document.values())
-        return self.mapping.plan(plan.names, tuple(names)), (*members, *cells)
+                document = _NOTHING
+            if not layout.has(document):
+                problems += (unknown_field(f"{path}.{name}") for name in layout.learn(document))
+            opened += layout.cells(document)
+        return self.mapping.opened(plan), (*opened, *cells)
 
-    def _read_by_country(
-        self, columns: Sequence[Column], cells: Sequence[Any], user: dict[str, Any], problems: list[Reason]
-    ) -> None:
-        for column in columns:
-            cell = cells[column.position]
-            if cell is None or cell == "":
-                continue
-            try:
-                value = column.read(cell, user.get("country"))  # type: ignore[call-arg]  # see hashed_by_country
-            except Unusable as unusable:
-                value = self._left_out(unusable)
-            except Unfit as unfit:
-                problems.append(Reason(unfit.code, column.path + unfit.at, unfit.message))
-                continue
-            if value is not None:
-                user[column.name] = value
-
-    def _identify(
-        self, event: dict[str, Any], places: Sequence[Mapping[str, Any]], plan: Plan, cells: Sequence[Any]
-    ) -> None:
+    def _identify(self, event: Place, places: Sequence[Place], parts: Sequence[IdPart], cells: Sequence[Any]) -> None:
         """Make the same ``event_id`` for the same row in every run; none if a part is missing."""
-        parts = []
-        for part in plan.id_parts:
-            cell = places[part.place].get(part.name) if part.position is None else cells[part.position]
-            if cell is None or cell == "":
+        found = []
+        for part in parts:
+            value = places[part.place].get(part.name) if part.position is None else _written(cells[part.position])
+            if value is None:
                 return
-            parts.append(cell if part.position is None else _written(cell))
+            found.append(value)
         try:
-            event["event_id"] = hashlib.sha256(orjson.dumps(parts)).hexdigest()[:32]
+            event["event_id"] = hashlib.sha256(orjson.dumps(found)).hexdigest()[:32]
         except TypeError:
             return
 
-    def _check(
-        self,
-        event: Mapping[str, Any],
-        user: Mapping[str, Any],
-        custom: Mapping[str, Any],
-        moment: int,
-        problems: list[Reason],
-    ) -> None:
-        """Add what is wrong with the event as a whole."""
-        if not ("event_name" in event and "action_source" in event and moment and "event_id" in event):
-            named = {problem.field for problem in problems}
-            problems += (
-                Reason("missing_field", path, _MISSING[path])
-                for path in _MISSING
-                if not event.get(path) and path not in named
-            )
-        if not (
-            "em" in user or "hashed_maids" in user or ("client_ip_address" in user and "client_user_agent" in user)
-        ):
-            problems.append(_NO_MATCH_KEY)
-        if moment > self._latest:
-            problems.append(_FUTURE)
-        elif moment < self._earliest and moment:
-            problems.append(_TOO_OLD)
-        opt_out = custom.get("opt_out_type")
-        if opt_out and LDP in opt_out.split(",") and not ("st" in user and "country" in user):
-            problems.append(_LDP)
 
-
-_NO_KEYS: Final[Mapping[str, Any]] = {}
+_NOTHING: Final[Mapping[str, Any]] = {}
+_REGION: Final = frozenset({"st", "country"})
 _MISSING: Final = {
     "event_name": "every event needs a name: map a column, or set defaults={'event_name': …}",
     "action_source": "every event needs its source: map a column, or set defaults={'action_source': 'web'}",
@@ -326,14 +257,45 @@ _LDP: Final = Reason(
 )
 
 
-def _written(cell: Any) -> Any:
-    """Write a cell that is no field the same way in every run."""
+def _missing(event: Place, problems: Sequence[Reason]) -> list[Reason]:
+    """Name the required fields that are not there, unless something else was wrong with them."""
+    named = {problem.field for problem in problems}
+    return [
+        Reason("missing_field", path, message)
+        for path, message in _MISSING.items()
+        if not event.get(path) and path not in named
+    ]
+
+
+def _paths(shape: Iterable[str]) -> Iterator[str]:
+    """Return the paths of an event's fields from their names, an empty one before each next place."""
+    prefixes = iter(("", *(f"{place}." for place in PLACES[1:])))
+    prefix = next(prefixes)
+    for name in shape:
+        if name:
+            yield prefix + name
+        else:
+            prefix = next(prefixes)
+
+
+def _written(cell: Any) -> str | None:
+    """Write a cell that is no field the same way in every run; ``None`` where it holds nothing."""
+    if cell is None or cell != cell:  # noqa: PLR0124 - NaN, which is how some drivers say NULL
+        return None
     if isinstance(cell, dt.datetime | dt.date | dt.time):
         return cell.isoformat()
+    if isinstance(cell, bytes | bytearray | memoryview):
+        return bytes(cell).hex()
+    if isinstance(cell, set | frozenset):
+        cell = sorted(cell, key=repr)
     try:
         return values.text(cell)
     except Unfit:
-        return repr(cell)
+        pass
+    try:
+        return orjson.dumps(cell, option=orjson.OPT_SORT_KEYS).decode()
+    except TypeError:
+        return None
 
 
 def _unwritable(event: Mapping[str, Any]) -> tuple[Reason, ...]:

@@ -14,7 +14,8 @@ from typing import Any, Final
 
 from airflow_provider_pinterest.conversions import identifiers, values
 from airflow_provider_pinterest.conversions.codes import CURRENCIES
-from airflow_provider_pinterest.conversions.reasons import Unfit
+from airflow_provider_pinterest.conversions.plans import Column, RowReader, row_reader
+from airflow_provider_pinterest.conversions.reasons import Unfit, Verdict
 
 Reader = Callable[[Any], Any]
 """One non-empty cell → the JSON value, ``None`` for nothing to send; raises Unfit or Unusable."""
@@ -53,6 +54,10 @@ OFFLINE: Final = "offline"
 
 LDP: Final = "LDP"
 """The opt-out type that asks for limited data processing."""
+
+
+ITEMS_KEPT: Final = 256
+"""Sets of keys of list items for which the reading is kept written out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,9 +189,11 @@ def choice(field: Field, _: Options) -> Reader:
     code = "bad_action_source" if field.name == "action_source" else "bad_value"
 
     def read(cell: Any) -> str | None:
+        if type(cell) is str and cell in choices:
+            return cell
         found = values.text(cell)
-        if found is None or found in choices:
-            return found
+        if found is None:
+            return None
         if found.lower() in choices:
             return found.lower()
         raise Unfit(code, f"expected one of {', '.join(sorted(choices))}")
@@ -198,13 +205,15 @@ def currency(_: Field, __: Options) -> Reader:
     """An ISO 4217 code, whatever its case."""
 
     def read(cell: Any) -> str | None:
-        found = cell if type(cell) is str else values.text(cell)
-        if found is None or found in CURRENCIES:
-            return found
-        code = found.strip().upper()
-        if code and code not in CURRENCIES:
+        if type(cell) is str and cell in CURRENCIES:
+            return cell
+        found = values.text(cell)
+        if found is None:
+            return None
+        code = found.upper()
+        if code not in CURRENCIES:
             raise Unfit("bad_currency", "expected an ISO 4217 code such as EUR")
-        return code or None
+        return code
 
     return read
 
@@ -290,44 +299,59 @@ def object_(_: Field, __: Options) -> Reader:
 
 def objects(field: Field, options: Options) -> Reader:
     """A list of JSON objects, each key read as a field of its own."""
-    children = {
-        child.name: (child.name, child.type(child, options)) for child in FIELDS if child.place == f"{field.path}[]"
-    }
+    children: dict[str, Field] = {}
     for child in FIELDS:
         if child.place == f"{field.path}[]":
-            children.update((alias, children[child.name]) for alias in child.aliases)
+            children |= dict.fromkeys((child.name, *child.aliases), child)
+    readers = {child.name: child.type(child, options) for child in children.values()}
+    known: dict[tuple[str, ...], RowReader] = {}
 
-    def one(item: Any, position: int) -> dict[str, Any]:
-        if not isinstance(item, (dict, Mapping)):
-            raise Unfit("bad_json", f"expected a JSON object, got {values.kind(item)}", f"[{position}]")
-        found = {}
-        for key, cell in item.items():
-            if cell is None or cell == "":
-                continue
-            child = children.get(key) or children.get(str(key).lower())
+    def compiled(item: Any) -> RowReader:
+        """Write out the reading of items with such keys.
+
+        :raises Unfit: it is no object, or has a key that is no field.
+        """
+        if not isinstance(item, Mapping):
+            raise Unfit("bad_json", f"expected a JSON object, got {values.kind(item)}")
+        columns = []
+        for position, name in enumerate(item):
+            child = children.get(str(name).strip().lower())
             if child is None:
-                raise Unfit(
-                    "unknown_field",
-                    f"Pinterest knows no such name; known are {', '.join(sorted(children))}",
-                    f"[{position}].{str(key)[:40]}",
-                )
-            name, read = child
-            try:
-                value = read(cell)
-            except Unfit as unfit:
-                raise Unfit(unfit.code, unfit.message, f"[{position}].{name}{unfit.at}") from None
-            if value is not None:
-                found[name] = value
-        return found
+                message = f"Pinterest knows no such name; known are {', '.join(sorted(children))}"
+                raise Unfit("unknown_field", message, f".{str(name)[:40]}")
+            columns.append(Column(position, "", child.name, readers[child.name], child.name))
+        if len(known) >= ITEMS_KEPT:
+            known.clear()
+        known[tuple(item)] = read_item = row_reader(columns, len(columns), {"": {}})
+        return read_item
 
     def read(cell: Any) -> list[dict[str, Any]] | None:
         document = values.json(cell)
         if document is None:
             return None
-        elements = document if isinstance(document, (list, tuple)) else (document,)
-        return [found for position, item in enumerate(elements) if (found := one(item, position))] or None
+        found = []
+        for position, item in enumerate(document if isinstance(document, (list, tuple)) else (document,)):
+            if item is None:
+                continue
+            try:
+                read_item = (known.get(tuple(item)) if type(item) is dict else None) or compiled(item)
+                (one,) = read_item(item.values(), [], _unfit)
+            except Unfit as unfit:
+                raise Unfit(unfit.code, unfit.message, f"[{position}]{unfit.at}") from None
+            if one:
+                found.append(one)
+        return found or None
 
     return read
+
+
+def _unfit(column: Column, verdict: Verdict, *_: Any) -> None:
+    """Refuse the whole list for one unfit cell in it.
+
+    :raises Unfit: says where.
+    """
+    if isinstance(verdict, Unfit):
+        raise Unfit(verdict.code, verdict.message, f".{column.name}{verdict.at}") from None
 
 
 _FEW_DISTINCT: Final = frozenset({"fn", "ln", "ct", "country", "ge", "db"})

@@ -31,12 +31,10 @@ MEMO_SIZE: Final = 16_384
 """Distinct cells remembered per low-cardinality identifier (about 5 MB); later ones are computed each time."""
 
 _is_sha256 = re.compile(r"[0-9a-fA-F]{64}", re.ASCII).fullmatch
-_not_digits = re.compile(r"\D+", re.ASCII)
 _trunk_prefix = re.compile(r"^\s*(?:\+|00)[^(]*\(0\)")
-_is_ipv4 = re.compile(r"{0}\.{0}\.{0}\.{0}".format(r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"), re.ASCII).fullmatch
 
-_ASCII_DIGITS: Final = dict.fromkeys(set(range(128)) - set(b"0123456789"))
-"""Removes what is no digit from ASCII text."""
+_NO_DIGITS: Final = bytes(set(range(256)) - set(b"0123456789"))
+_OCTETS: Final = frozenset(map(str, range(256)))
 
 _GENDERS: Final = {
     **dict.fromkeys("f female woman girl w".split(), "f"),  # noqa: SIM905
@@ -57,8 +55,12 @@ def phone(text: str) -> str:
     """Keep the digits, without leading zeros; the country code must be part of the number."""
     if "(0)" in text:
         text = _trunk_prefix.sub(_without_trunk_zero, text)
-    digits = (text.translate(_ASCII_DIGITS) if text.isascii() else _not_digits.sub("", text)).lstrip("0")
+    digits = _digits(text).lstrip("0")
     return digits if 7 <= len(digits) <= 15 else ""
+
+
+def _digits(text: str) -> str:
+    return text.encode().translate(None, _NO_DIGITS).decode()
 
 
 def _without_trunk_zero(found: re.Match[str]) -> str:
@@ -161,13 +163,13 @@ def state(text: str, in_us: bool | None) -> str:
 def postal_code(text: str, in_us: bool | None) -> str:
     """Keep the five digits of a US code; elsewhere letters and digits, lowercase."""
     if in_us or (in_us is None and re.fullmatch(r"\d{5}(?:-?\d{4})?", text, re.ASCII)):
-        return _not_digits.sub("", text.partition("-")[0])[:5]
+        return _digits(text.partition("-")[0])[:5]
     return "".join(char for char in text.lower() if char.isalnum())
 
 
 def postal_digits(text: str, in_us: bool | None) -> str:
     """Keep digits only, as Pinterest's text has it, at the price of the UK's, Canada's and others' letters."""
-    return _not_digits.sub("", postal_code(text, in_us))
+    return _digits(postal_code(text, in_us))
 
 
 def country(text: str) -> str:
@@ -196,51 +198,41 @@ def hashed(field: str, canonical: Canonical, *, already: bool | None = None) -> 
     """
     code = f"{IDENTIFIER_WARNING}{field}"
 
-    def one(text: str) -> str:
-        """Hash one trimmed text; an empty answer means it has no canonical form."""
+    def read(cell: Any) -> Hashes | None:
+        if type(cell) is not str:
+            return several(cell)
+        text = cell.strip()
+        if not text:
+            return None
+        if text[0] == "[" and text[-1] == "]":
+            return several(text)
         if len(text) == 64 and already is not False and _is_sha256(text):
-            return text.lower()
+            return [text.lower()]
         if already:
-            return ""
+            raise Unusable(code)
         if not text.isascii():
             text = unicodedata.normalize("NFC", text)
-        plain = canonical(text)
-        return sha256(plain.encode()).hexdigest() if plain else ""
-
-    def read(cell: Any) -> Hashes | None:
-        if type(cell) is str:
-            text = cell.strip()
-            if not text:
-                return None
-            if text[0] != "[":
-                try:
-                    digest = one(text)
-                except UnicodeEncodeError:
-                    digest = ""
-                if digest:
-                    return [digest]
-                raise Unusable(code)
-        return several(cell)
+        try:
+            plain = canonical(text)
+            if plain:
+                return [sha256(plain.encode()).hexdigest()]
+        except UnicodeEncodeError:
+            pass
+        raise Unusable(code)
 
     def several(cell: Any) -> Hashes | None:
-        """Hash a list-valued cell; what is usable in it survives what is not."""
+        """Hash what is no text or a list of texts; what is usable in a list survives what is not."""
         kept: dict[str, None] = {}
         dropped = False
         try:
-            elements = values.items(cell)
+            for item in values.items(cell):
+                try:
+                    text = item.isoformat()[:10] if isinstance(item, dt.date) else item and values.text(item)
+                    kept |= dict.fromkeys(read(text) or ()) if text else {}
+                except (Unfit, Unusable):
+                    dropped = True
         except Unfit:
             raise Unusable(code) from None
-        for item in elements:
-            try:
-                text = (
-                    item.isoformat()[:10] if isinstance(item, dt.date) else None if item is None else values.text(item)
-                )
-                digest = one(text) if text else ""
-            except (Unfit, UnicodeEncodeError, ValueError):
-                text, digest = "?", ""
-            if digest:
-                kept[digest] = None
-            dropped = dropped or (bool(text) and not digest)
         if dropped:
             raise Unusable(code, list(kept) or None)
         return list(kept) or None
@@ -298,8 +290,11 @@ def plain(cell: Any) -> str | None:
 def ip_address(cell: Any) -> str | None:
     """Read an IPv4 or IPv6 address, also from the standard library's address objects."""
     text = cell.strip() if isinstance(cell, str) else str(cell)
-    if not text or _is_ipv4(text):
-        return text or None
+    octets = text.split(".")
+    if len(octets) == 4 and _OCTETS.issuperset(octets):
+        return text
+    if not text:
+        return None
     try:
         address = ipaddress.IPv6Address(text.partition("%")[0])
     except ValueError:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import difflib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -54,7 +54,7 @@ NAMES: Final[dict[str, str]] = _names()
 
 def nearest(name: str, known: Collection[str]) -> str | None:
     """Return the known name most like ``name``, or ``None`` when nothing is alike."""
-    return next(iter(difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.6)), None)
+    return next(iter(difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.7)), None)
 
 
 class ColumnMapping:
@@ -80,17 +80,17 @@ class ColumnMapping:
         timezone: str = "UTC",
         key_columns: Sequence[str] = (),
     ) -> None:
-        self.field_map = _checked("field_map", field_map or {}, Mapping)
-        self.event_id_from = _checked("event_id_from", event_id_from, Sequence)
-        self.key_columns = _checked("key_columns", key_columns, Sequence)
-        self._extra = frozenset(_folded(name) for name in (*key_columns, *event_id_from))
+        self.field_map = _mapping("field_map", field_map or {})
+        self.event_id_from = _columns("event_id_from", event_id_from)
+        self.key_columns = _columns("key_columns", key_columns)
+        self._extra = frozenset(_folded(name) for name in (*self.key_columns, *self.event_id_from))
         self._targets = {
             _folded(column): None if target is None else field_path(target, f"field_map[{column!r}]")
             for column, target in self.field_map.items()
         }
-        switches = _switches(_checked("identifiers", identifiers or {}, Mapping))
+        switches = _switches(_mapping("identifiers", identifiers or {}))
         self._readers = _readers(Options(_zone(timezone), switches))
-        self._defaults = self._canonical(_checked("defaults", defaults or {}, Mapping))
+        self._defaults = self._canonical(_mapping("defaults", defaults or {}))
         self._layouts: dict[str, Layout] = {}
         self._plans: dict[tuple[tuple[str, ...], tuple[int, ...]], Plan] = {}
 
@@ -116,7 +116,7 @@ class ColumnMapping:
             for name in getattr(self, parameter):
                 field = parameter == "event_id_from" and _folded(name) in NAMES
                 if _folded(name) not in have and not field and "." not in name:
-                    problems.append(f"{parameter} names {name!r}, which the source does not have{_or(name, have)}.")
+                    problems.append(f"{parameter} names {name!r}, which the source does not have{_or(name, have)}")
         if problems:
             raise MappingError(" ".join(problems))
         self.plan(tuple(columns))
@@ -152,12 +152,13 @@ class ColumnMapping:
 
     def _compile(self, columns: tuple[str, ...], *, opened: bool) -> Plan:
         own = {index: self.target(name) for index, name in enumerate(columns)}
-        taken: dict[str, str] = {}
+        taken: dict[str, int] = {}
         for index, (_, path) in own.items():
-            if path is not None and taken.setdefault(path, columns[index]) != columns[index]:
+            if path is not None and taken.setdefault(path, index) != index:
+                first, second = columns[taken[path]], columns[index]
                 raise MappingError(
-                    f"Columns {taken[path]!r} and {columns[index]!r} both map to {path}. Keep one of them: "
-                    f"field_map={{{columns[index]!r}: None}} ignores the second."
+                    f"Columns {first!r} and {second!r} both map to {path}. Keep one of them: "
+                    f"field_map={{{second!r}: None}} ignores the second."
                 )
         objects = tuple((index, path) for index, (_, path) in own.items() if path in OBJECTS)
         nested = [f"{path}.{name}" for _, path in objects for name in self.layout(path).names] if opened else []
@@ -170,11 +171,15 @@ class ColumnMapping:
         ]
         position = {_folded(name): index for index, name in enumerate(names)}
         id_parts = tuple(self._id_part(name, position) for name in self.event_id_from)
-        defaults = (f"{place}.{name}".lstrip(".") for place, before in self._defaults.items() for name in before)
+        paths = [
+            *(field.path for field in fields),
+            *(f"{place}.{name}".lstrip(".") for place, before in self._defaults.items() for name in before),
+            *(["event_id"] if id_parts else []),
+        ]
         return Plan(
             names=columns,
             read=row_reader(fields, len(names), self._defaults),
-            paths=tuple(dict.fromkeys((*(field.path for field in fields), *defaults, *(("event_id",) if id_parts else ())))),
+            paths=tuple(dict.fromkeys(paths)),
             objects=objects,
             unknown=tuple(unknown_field(columns[index]) for index, (known, _) in own.items() if not known),
             id_parts=None if not id_parts or None in id_parts else id_parts,  # type: ignore[arg-type]
@@ -221,14 +226,23 @@ class ColumnMapping:
         return found
 
 
-def _checked(parameter: str, value: Any, wanted: type) -> Any:
-    if not isinstance(value, wanted) or isinstance(value, str | bytes):
-        kind = "a mapping" if wanted is Mapping else "a list of column names"
-        raise ParameterError(f"{parameter}: expected {kind}, got {type(value).__name__}")
-    for name in value:
+def _mapping(parameter: str, value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ParameterError(f"{parameter}: expected a mapping, got {type(value).__name__}")
+    return dict(zip(_names_of(parameter, value), value.values(), strict=True))
+
+
+def _columns(parameter: str, value: Any) -> tuple[str, ...]:
+    if not isinstance(value, Sequence) or isinstance(value, str | bytes):
+        raise ParameterError(f"{parameter}: expected a list of column names, got {type(value).__name__}")
+    return _names_of(parameter, value)
+
+
+def _names_of(parameter: str, names: Iterable[Any]) -> tuple[str, ...]:
+    for name in names:
         if not isinstance(name, str):
-            raise ParameterError(f"{parameter}: expected names of columns, got {type(name).__name__}")
-    return value
+            raise ParameterError(f"{parameter}: expected names, got {type(name).__name__}")
+    return tuple(names)
 
 
 def _folded(name: str) -> str:
@@ -250,13 +264,13 @@ def field_path(name: str, where: str) -> str:
     """
     path = NAMES.get(_folded(str(name)))
     if path is None:
-        raise ParameterError(f"{where}: {name!r} is no field of Pinterest's{_or(str(name), NAMES)}.")
+        raise ParameterError(f"{where}: {name!r} is no field of Pinterest's{_or(str(name), NAMES)}")
     return path
 
 
 def _or(name: str, known: Collection[str]) -> str:
     like = nearest(name, known)
-    return f"; did you mean {like!r}?" if like else ""
+    return f"; did you mean {like!r}?" if like else "."
 
 
 def _zone(name: str) -> dt.tzinfo:

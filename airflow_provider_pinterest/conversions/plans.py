@@ -149,10 +149,12 @@ class Layout:
     def __len__(self) -> int:
         return len(self._names)
 
+    def has(self, document: Mapping[str, Any]) -> bool:
+        """Return whether every name of a document has a place."""
+        return document.keys() <= self._names.keys()
+
     def learn(self, document: Mapping[str, Any]) -> Sequence[str]:
         """Give places to the names of a document; return those that are not known."""
-        if document.keys() <= self._names.keys():
-            return ()
         unknown = []
         for name in document:
             if name in self._names:

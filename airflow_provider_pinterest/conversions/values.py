@@ -19,13 +19,13 @@ import pendulum
 
 from airflow_provider_pinterest.conversions.reasons import Unfit
 
-PLAIN_NUMBER: Final = re.compile(r"-?\d{1,30}(?:\.\d{1,30})?", re.ASCII).fullmatch
+_is_plain_number = re.compile(r"-?\d{1,30}(?:\.\d{1,30})?", re.ASCII).fullmatch
 _gap_before_offset = re.compile(r" (?=(?:Z|[+-]\d\d:?(?:\d\d)?)$)", re.ASCII).sub
-DIGITS: Final = re.compile(r"-?\d{1,20}", re.ASCII).fullmatch
+_is_digits = re.compile(r"-?\d{1,20}", re.ASCII).fullmatch
 EXPONENT_LIMIT: Final = 30
 """Numbers with more digits than this on either side of the point are no money and no quantity."""
 
-INT64: Final = range(-(2**63), 2**63)
+INT64_MAX: Final = 2**63 - 1
 EXACT_FLOAT: Final = 2**53
 """Up to here every whole float is exactly one integer."""
 
@@ -39,6 +39,8 @@ _TRUE: Final = frozenset({"true", "t", "yes", "y", "1", "1.0"})
 _FALSE: Final = frozenset({"false", "f", "no", "n", "0", "0.0"})
 
 _NUMBERS: Final = (int, float, Decimal)
+_WRITTEN_PLAINLY: Final = frozenset((str, *_NUMBERS))
+"""Types whose text is most often digits with a point or without."""
 
 
 def kind(cell: object) -> str:
@@ -63,9 +65,18 @@ def text(cell: Any) -> str | None:
 
 def number(cell: Any) -> str | None:
     """Read a decimal number as the text of it, digits kept: ``Decimal("72.390")`` → ``"72.390"``."""
+    if type(cell) in _WRITTEN_PLAINLY:
+        written = str(cell)
+        if (
+            written.replace(".", "", 1).isdecimal()
+            and written.isascii()
+            and written[0] != "." != written[-1]
+            and len(written) <= EXPONENT_LIMIT
+        ):
+            return written
     if isinstance(cell, str):
         cell = cell.strip()
-        if not cell or PLAIN_NUMBER(cell):
+        if not cell or _is_plain_number(cell):
             return cell or None
         try:
             cell = Decimal(cell if cell.isascii() and "_" not in cell else "-")
@@ -73,8 +84,6 @@ def number(cell: Any) -> str | None:
             raise Unfit(
                 "bad_type", "expected a number such as 72.39, got other text (no currency sign, no comma)"
             ) from None
-    if type(cell) is float and PLAIN_NUMBER(written := repr(cell)):
-        return written
     if isinstance(cell, bool) or not isinstance(cell, _NUMBERS):
         raise Unfit("bad_type", f"expected a number, got {kind(cell)}")
     if isinstance(cell, int):
@@ -92,7 +101,7 @@ def number(cell: Any) -> str | None:
 
 def integer(cell: Any) -> int | None:
     """Read a 64-bit integer; whole floats, decimals and digit strings are integers."""
-    if type(cell) is int and cell in INT64:
+    if type(cell) is int and -INT64_MAX <= cell <= INT64_MAX:
         return cell
     plain = number(cell)
     if plain is None:
@@ -100,7 +109,7 @@ def integer(cell: Any) -> int | None:
     whole, _, fraction = plain.partition(".")
     if fraction.strip("0"):
         raise Unfit("bad_type", "expected a whole number, got a fraction")
-    if int(whole) not in INT64:
+    if not -INT64_MAX - 1 <= int(whole) <= INT64_MAX:
         raise Unfit("bad_value", "the number does not fit into 64 bits")
     return int(whole)
 
@@ -162,19 +171,21 @@ def unix_time(cell: Any, timezone: dt.tzinfo) -> tuple[int, bool] | None:
     ISO 8601 text of either, and numbers or digit strings of seconds, milliseconds, microseconds or
     nanoseconds since 1970, which cannot be confused with one another for any time since 2000.
     """
+    if type(cell) is int and EARLIEST <= cell < _UNITS[0][0]:
+        return cell, False
     if isinstance(cell, str):
         cell = cell.strip()
         if not cell:
             return None
-        if DIGITS(cell) and len(cell) != len("20261121"):
+        if _is_digits(cell) and len(cell) != len("20261121"):
             return _from_number(int(cell)), False
-        if PLAIN_NUMBER(cell) and "." in cell:
+        if _is_plain_number(cell) and "." in cell:
             return _from_number(float(cell)), False
         cell = _parsed(cell)
     if isinstance(cell, dt.datetime):
         try:
             aware = cell if cell.tzinfo is not None else cell.replace(tzinfo=timezone)
-            return _checked(int(aware.timestamp() // 1)), False
+            return _checked(int(aware.timestamp())), False
         except (ValueError, OverflowError):
             raise Unfit("bad_time", "the datetime is not a time (NaT) or out of range") from None
     if isinstance(cell, dt.date):

@@ -22,20 +22,30 @@ from urllib3 import exceptions as urllib3_errors
 MESSAGE_LIMIT: Final = 300
 """Longest text of Pinterest's that is kept, in characters."""
 
-_personal = re.compile(
-    r"\S+@\S+"  # addresses
-    r"|\b[0-9a-fA-F]{32,}\b"  # hashes
+MESSAGE_READ: Final = 4_000
+"""Characters of a text of Pinterest's that are looked at, so that a long one costs no time."""
+
+LONGEST_WAIT_SAID: Final = 1e9
+"""Seconds; what Pinterest says beyond is no time to come again, and no date that Airflow can store."""
+
+_identifiers = re.compile(
+    r"[0-9a-fA-F]{32,}"  # hashes
     r"|\b[\w-]{40,}\b"  # tokens, click ids
-    r"|\+?\d[\d ().:/-]{5,}\d"  # phones, card and account numbers, IPv4
     r"|\b[0-9a-fA-F]{0,4}(?::[0-9a-fA-F]{0,4}){3,}\b",  # IPv6
     re.ASCII,
 )
+_numbers = re.compile(r"\+?\d[\d ().:/-]{5,}\d", re.ASCII)  # phones, card and account numbers, IPv4
 
 
 def clean(message: object) -> str:
     """Return a message of Pinterest's without what may be personal, in one line and not too long."""
-    text = " ".join(str(message).split())
-    return _personal.sub("…", text)[:MESSAGE_LIMIT]
+    text = str(message)
+    words = text[:MESSAGE_READ].split()
+    if len(text) > MESSAGE_READ:
+        words = words[:-1]  # perhaps cut in two
+    text = " ".join("…" if "@" in word else word for word in words)
+    # A number next to a hash would take the hash's first digits with it, and leave the rest.
+    return _numbers.sub("…", _identifiers.sub("…", text))[:MESSAGE_LIMIT]
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,20 +170,26 @@ def read_answer(status: int, headers: Mapping[str, str], body: bytes, sent: int,
     return Doubt(trace, wait)
 
 
-def read_failure(error: Exception) -> Busy | Doubt:
+def read_failure(error: Exception, *, connected: bool = False) -> Busy | Doubt:
     """Read an exception of ``requests``: refused before a byte was sent, or in doubt.
 
     Its text is not kept: it may hold the URL, and through a proxy even headers.
+
+    :param connected: whether a TLS handshake was over, so that an error of TLS says nothing for certain.
     """
     causes = _causes(error)
-    unsent = (
+    unsent: tuple[type[BaseException], ...] = (
         requests.ConnectTimeout,
         requests.exceptions.ProxyError,
-        requests.exceptions.SSLError,
+        requests.exceptions.InvalidURL,
+        requests.exceptions.MissingSchema,
+        requests.exceptions.InvalidHeader,
         urllib3_errors.NewConnectionError,
         urllib3_errors.ConnectTimeoutError,
         ConnectionRefusedError,
     )
+    if not connected:
+        unsent += (requests.exceptions.SSLError, urllib3_errors.SSLError)
     name = type(causes[-1]).__name__
     if any(isinstance(cause, unsent) for cause in causes):
         return Busy(Trace(message=f"no connection ({name})"))
@@ -192,10 +208,10 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
         if name == "Retry-After" and text:
             try:
                 moment = parsedate_to_datetime(text)
-            except (ValueError, TypeError, IndexError):
+            except (ValueError, TypeError, IndexError, OverflowError):
                 continue
             moment = moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
-            if moment.timestamp() > now:
+            if 0 < moment.timestamp() - now < LONGEST_WAIT_SAID:
                 return moment.timestamp() - now
     return None
 
@@ -236,9 +252,14 @@ def _outcomes(document: Mapping[str, Any], sent: int) -> list[Any] | None:
         places += details.values()
     for place in places:
         for found in (place, place.get("events") if isinstance(place, dict) else None):
-            if isinstance(found, list) and len(found) == sent and all(isinstance(item, dict) for item in found):
+            if isinstance(found, list) and len(found) == sent and _are_outcomes(found):
                 return found
     return None
+
+
+def _are_outcomes(found: list[Any]) -> bool:
+    """Tell outcomes from a list of something else, such as what is wrong with an event: that has no status."""
+    return all(isinstance(item, dict) for item in found) and any("status" in item for item in found)
 
 
 def _listed(trace: Trace, outcomes: list[dict[str, Any]]) -> Listed:

@@ -145,7 +145,14 @@ class Checkpoint:
             "delivered": self.delivered.as_json(),
             "offline": self.offline,
             "marks": [
-                [mark.first, mark.last, mark.events_hash, mark.delivered.as_json(), mark.doubt, mark.open]
+                [
+                    mark.first,
+                    mark.last,
+                    mark.events_hash,
+                    mark.delivered.as_json(),
+                    [list(span) for span in mark.doubt],
+                    [list(span) for span in mark.open],
+                ]
                 for mark in self.marks
             ],
             "written": self.written,

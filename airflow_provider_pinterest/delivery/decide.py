@@ -152,10 +152,13 @@ def decide(answer: Answer, now: Situation, jitter: Callable[[], float]) -> Actio
 
 
 def _again(answer: Busy | Doubt, now: Situation, jitter: Callable[[], float]) -> Retry | Stop:
-    """Wait as long as Pinterest says, else with full jitter; give up when that is too long."""
+    """Wait as long as Pinterest says, else with full jitter; give up when that is too long.
+
+    "At once" is believed once: else every thread would ask as fast as the rate limit lets it.
+    """
     asked = answer.retry_after
     longest = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(now.attempt - 1, 16))
-    wait = asked if asked is not None else jitter() * longest
+    wait = asked if asked or (asked == 0 and now.attempt == 1) else jitter() * longest
     if wait > now.time_left:
         message = f"Pinterest cannot take events now ({answer.trace})."
         if asked is not None:

@@ -10,7 +10,8 @@ import os
 import re
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import IO, Any, Final, Protocol, cast
+from pathlib import Path
+from typing import IO, Any, Final, Protocol
 
 import orjson
 
@@ -18,6 +19,9 @@ from airflow_provider_pinterest.conversions.events import Rejection
 
 PART_ROWS: Final = 5_000
 """Rejections that a part holds at most; this many wait in memory."""
+
+_NEW: Final = ".new"
+"""What the name of a part ends with that is not whole yet."""
 
 
 class Folder(Protocol):
@@ -48,12 +52,15 @@ class Rejects:
     def __init__(self, folder: Folder, settled: Callable[[int, str], bool] | None = None) -> None:
         self._folder = folder
         self._waiting: list[Rejection] = []
-        self._parts = 0
-        folder.mkdir(parents=True, exist_ok=True)
-        with suppress(FileNotFoundError):
-            for part in sorted(folder.iterdir(), key=lambda part: part.name):
-                if part.name.startswith("part-"):
-                    self._mend(part, settled)
+        self.parts = 0
+        """Files written, or kept of an earlier try."""
+        self._number = 0
+        found: list[Folder] = []
+        with suppress(FileNotFoundError, NotADirectoryError):
+            found = sorted(folder.iterdir(), key=lambda part: (not part.name.endswith(_NEW), part.name))
+        for part in found:
+            if part.name.startswith("part-"):
+                self._mend(part, settled)
 
     def add(self, rejection: Rejection) -> None:
         """Add a rejection; it is written with the next part.
@@ -71,30 +78,54 @@ class Rejects:
         """
         if not self._waiting:
             return
-        self._write([line(rejection) for rejection in self._waiting])
+        if not self.parts:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        self._write(f"part-{self._number:09d}.ndjson", [line(rejection) for rejection in self._waiting])
+        self._number += 1
+        self.parts += 1
         self._waiting = []
 
-    def _write(self, lines: list[bytes]) -> None:
-        """Write a part and see it safe."""
-        with _private(self._folder / f"part-{self._parts:09d}.ndjson") as part:
+    def _write(self, name: str, lines: list[bytes]) -> None:
+        """Write a part, whole or not at all, and see it safe."""
+        path = self._folder / name
+        local = _local(path)
+        if local is None:  # an object store shows what is written when it is closed
+            with path.open("wb") as part:
+                part.writelines(lines)
+            return
+        new = f"{local}{_NEW}"
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as part:
             part.writelines(lines)
             part.flush()
-            with suppress(OSError, AttributeError):  # an object store's file has no descriptor
-                os.fsync(part.fileno())
-        self._parts += 1
+            os.fsync(part.fileno())
+        Path(new).replace(local)
 
     def _mend(self, part: Folder, settled: Callable[[int, str], bool] | None) -> None:
-        """Keep of an earlier try's part what is settled."""
+        """Keep of an earlier try's part what is settled; a crash in the middle loses nothing of it."""
         kept = []
-        if settled is not None:
+        if settled is not None and not part.name.endswith(_NEW):
             with part.open("rb") as lines:
-                for written in lines:
-                    document = orjson.loads(written)
-                    if settled(document["row"], document["stage"]):
-                        kept.append(written)
-        part.unlink()
+                kept = [written for written in lines if _stands(written, settled)]
         if kept:
-            self._write(kept)
+            self._write(part.name, kept)
+            self.parts += 1
+            self._number = max(self._number, _number(part.name) + 1)
+        else:
+            part.unlink()
+
+
+def _stands(written: bytes, settled: Callable[[int, str], bool]) -> bool:
+    """Return whether a line of an earlier try is whole and settled."""
+    try:
+        document = orjson.loads(written)
+        return settled(document["row"], document["stage"])
+    except (ValueError, KeyError, TypeError):
+        return False
+
+
+def _number(name: str) -> int:
+    digits = name.removeprefix("part-").partition(".")[0]
+    return int(digits) if digits.isdecimal() else 0
 
 
 def line(rejection: Rejection) -> bytes:
@@ -108,9 +139,12 @@ def line(rejection: Rejection) -> bytes:
     }
     try:
         return orjson.dumps(document, default=repr, option=orjson.OPT_APPEND_NEWLINE)
-    except TypeError:  # lone surrogates and integers beyond 64 bits, which only the keys and the id can hold
+    except TypeError:  # lone surrogates and integers beyond 64 bits
         document["event_id"] = _plain(rejection.event_id)
-        document["keys"] = {name: _plain(cell) for name, cell in rejection.keys.items()}
+        document["keys"] = {_plain(name): _plain(cell) for name, cell in rejection.keys.items()}
+        document["reasons"] = [
+            {name: _plain(text) for name, text in reason._asdict().items()} for reason in rejection.reasons
+        ]
         return orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
 
 
@@ -118,9 +152,8 @@ def _plain(cell: Any) -> str | None:
     return None if cell is None else str(cell).encode("utf-8", "backslashreplace").decode()
 
 
-def _private(path: Folder) -> IO[bytes]:
-    """Open a part for writing; on this machine's disk for its owner only, from the first byte."""
+def _local(path: Folder) -> str | None:
+    """Return a path on this machine's disk as text; ``None`` if it is not there."""
     if getattr(path, "protocol", "") in ("", "file", "local"):
-        local = cast("str", getattr(path, "path", path))
-        return os.fdopen(os.open(local, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
-    return path.open("wb")
+        return str(getattr(path, "path", path))
+    return None

@@ -27,7 +27,7 @@ class Lags:
 
     :param counts: rounded lag → events.
     :param longest: the longest lag, not rounded.
-    :param late: events received more than an hour after they happened.
+    :param late: web and app events received more than an hour after they happened, which count as offline.
     :param stale: events received more than seven days after they happened.
     """
 
@@ -36,14 +36,17 @@ class Lags:
     late: int = 0
     stale: int = 0
 
-    def add(self, times: Iterable[int], now: float) -> None:
-        """Count events that happened at ``times`` and were received ``now``."""
+    def add(self, times: Iterable[int], now: float, *, offline: bool = False) -> None:
+        """Count events that happened at ``times`` and were received ``now``.
+
+        :param offline: whether they happened offline, so that being late changes nothing for them.
+        """
         for time, count in Counter(times).items():
             lag = max(0, int(now - time))
             shift = max(lag.bit_length() - LAG_BITS, 0)
             self.counts[lag >> shift << shift] += count
             self.longest = max(self.longest or 0, lag)
-            self.late += count if lag > HOUR else 0
+            self.late += count if lag > HOUR and not offline else 0
             self.stale += count if lag > STALE else 0
 
     def merge(self, other: Lags) -> None:
@@ -256,11 +259,11 @@ class Result:
         fresh = value["freshness"]
         lines = [f"Ad account {value['ad_account_id']}{mode}"]
         lines += (f"{name:<18}{count:>12,}  {note}".rstrip() for name, count, note in shown)
-        lines.append(f"{value['calls']:,} calls, {value['retries']:,} of them retries, {value['seconds']:,.1f} s")
+        lines.append(f"calls: {value['calls']:,}, {value['retries']:,} of them retries, {value['seconds']:,.1f} s")
         if fresh["max_s"] is not None:
             lines.append(
                 f"event age: median {_age(fresh['p50_s'])}, 95% {_age(fresh['p95_s'])}, most {_age(fresh['max_s'])}; "
-                f"{fresh['over_1h']:,} over one hour (count as offline), {fresh['stale']:,} over 7 days"
+                f"{fresh['over_1h']:,} online ones over one hour (count as offline), {fresh['stale']:,} over 7 days"
             )
         for title in ("reasons", "warnings"):
             if value[title]:

@@ -175,7 +175,7 @@ class Run:
         finally:
             if plan is not None:
                 plan.window.close()
-            if self._rejects is not None and not self._fenced:
+            if self._rejects is not None:
                 self._rejects.flush()
 
     def _take(self, outcome: Outcome) -> None:
@@ -206,7 +206,9 @@ class Run:
         plan = self._plan
         if plan is None:
             self.tally.validated_only += len(batch)
-            self.tally.valid_lags.add([event.time for event in batch.events], self._wall())
+            for offline in (True, False):
+                times = [event.time for event in batch.events if event.offline is offline]
+                self.tally.valid_lags.add(times, self._wall(), offline=offline)
             self._progress()
             return
         self._put(plan, Shipment(batch, rows, once_only=not all(map(plan.sender.resendable, batch.events))))
@@ -340,7 +342,11 @@ class Run:
             )
         except BaseException:
             self._fenced = True
+            self._rejects = None  # another try may be writing there
             plan.sender.abort()
+            for shipment in plan.window.drain(GRACE):
+                if shipment.settlement is not None:
+                    self._note(shipment, shipment.settlement)
             raise
 
     def _replay(self, outcomes: Iterator[Outcome], resume: Checkpoint, plan: Plan) -> None:

@@ -241,16 +241,17 @@ class Sender:
     def _accept(self, part: Batch, listed: Listed, done: Settlement) -> None:
         """Note the outcome that Pinterest gives for each event."""
         now = self._wall()
-        times = []
+        times: dict[bool, list[int]] = {True: [], False: []}
         for position, event in enumerate(part.events):
             if position in listed.failed:
                 done.fail(event, listed.failed[position])
             elif position in listed.unknown:
                 done.hold(event, in_doubt(listed.trace))
             else:
-                times.append(event.time)
-        done.delivered.processed += len(times)
-        done.delivered.lags.add(times, now)
+                times[event.offline].append(event.time)
+        done.delivered.processed += len(times[True]) + len(times[False])
+        for offline, moments in times.items():
+            done.delivered.lags.add(moments, now, offline=offline)
         if listed.warnings:
             done.delivered.warnings["pinterest_warning"] += listed.warnings
         with self._lock:

@@ -32,7 +32,7 @@ from airflow_provider_pinterest.delivery.result import Result, Tally
 from airflow_provider_pinterest.delivery.run import Plan, Run, SourceChanged
 from airflow_provider_pinterest.delivery.sender import OnDoubt, Sender
 from airflow_provider_pinterest.delivery.window import Window
-from airflow_provider_pinterest.exceptions import ParameterError, UnavailableError
+from airflow_provider_pinterest.exceptions import MappingError, ParameterError, UnavailableError
 from airflow_provider_pinterest.hooks.pinterest import PinterestHook
 from airflow_provider_pinterest.links.conversions import RESULT_KEY, AdsManagerConversionsLink
 from airflow_provider_pinterest.sources.cursors import Query
@@ -102,6 +102,14 @@ class Job:
             raise SourceChanged(harmful=True)
         log.warning("The task's parameters are not those of the earlier try: starting over")
         return None
+
+
+class WrongParameterError(ParameterError, AirflowFailException):
+    """A parameter that cannot work: the task fails without retry."""
+
+
+class WrongMappingError(MappingError, AirflowFailException):
+    """Columns that cannot be mapped: the task fails without retry."""
 
 
 class Withheld:
@@ -244,18 +252,27 @@ class SendConversionsOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Deliver the rows and return the account of the run."""
-        return self._deliver(context)
+        return self._without_vain_retries(context, None)
 
     def resume_delivery(self, context: Context, event: Any, checkpoint: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
         """Go on after a deferral, where it left off."""
-        return self._deliver(context, Checkpoint.from_json(checkpoint))
+        return self._without_vain_retries(context, Checkpoint.from_json(checkpoint))
 
     def on_kill(self) -> None:
         """Send nothing more, and cut off what is under way."""
         if self._sender is not None:
             self._sender.abort()
 
-    def _deliver(self, context: Context, carried: Checkpoint | None = None) -> dict[str, Any]:
+    def _without_vain_retries(self, context: Context, carried: Checkpoint | None) -> dict[str, Any]:
+        """Deliver; wrong parameters and columns fail the task at once, on every version of Airflow."""
+        try:
+            return self._deliver(context, carried)
+        except MappingError as error:
+            raise WrongMappingError(str(error)) from error
+        except ParameterError as error:
+            raise WrongParameterError(str(error)) from error
+
+    def _deliver(self, context: Context, carried: Checkpoint | None) -> dict[str, Any]:
         """Deliver the rows, from the first or from where a checkpoint names.
 
         :param carried: the checkpoint that a deferral brought along.
@@ -307,6 +324,7 @@ class SendConversionsOperator(BaseOperator):
         clock = resume.clock if resume else time.time()
         source = self._source(context)
         keeper = Keeper(resume or Checkpoint(job.fingerprint, clock), job.store, every_answers=self.max_in_flight)
+        rejects = None if job.folder is None else Rejects(job.folder, resume.settles if resume else None)
         run = Run(
             EventBuilder(
                 job.mapping,
@@ -316,7 +334,7 @@ class SendConversionsOperator(BaseOperator):
             ),
             Batcher(self.batch_size, self.max_batch_bytes),
             None if job.validate_only else self._plan(job, keeper, resume),
-            rejects=None if job.folder is None else Rejects(job.folder, resume.settles if resume else None),
+            rejects=rejects,
             on_first_event=self._show if job.validate_only else lambda _: None,
             on_once_only=lambda: self._about_to_send_once_only(context, job, resume),
         )
@@ -342,12 +360,23 @@ class SendConversionsOperator(BaseOperator):
         except Stopped:
             raise AirflowException("The task was told to stop; its result says what was sent.") from None
         finally:
-            self._publish(context, run, job, resume)
+            result = Result.of(
+                run.tally,
+                ad_account_id=job.account,
+                test=job.test,
+                seconds=run.seconds,
+                warnings=run.warnings,
+                coverage=run.coverage,
+                rejects_path=str(job.folder) if rejects is not None and rejects.parts else None,
+                resumed_from=resume.rows if resume else None,
+            )
+            self._publish(context, run, result)
         keeper.forget()
         problem = judge(run.tally, max_rejected=self.max_rejected, min_events=self.min_events)
         if problem:
-            raise AirflowFailException(problem)
-        return dict(self._result(run, job, resume).values)
+            where = result.values["rejects_path"]
+            raise AirflowFailException(f"{problem} The rows are listed in {where}." if where else problem)
+        return dict(result.values)
 
     def _plan(self, job: Job, keeper: Keeper, resume: Checkpoint | None) -> Plan:
         """Gather what a run that sends works with."""
@@ -456,27 +485,14 @@ class SendConversionsOperator(BaseOperator):
         """Log one event as it would go out, its identifiers shortened."""
         self.log.info("One event as it would be sent, identifiers shortened:\n%s", shortened(event.body))
 
-    def _result(self, run: Run, job: Job, resume: Checkpoint | None) -> Result:
-        return Result.of(
-            run.tally,
-            ad_account_id=job.account,
-            test=job.test,
-            seconds=run.seconds,
-            warnings=run.warnings,
-            coverage=run.coverage,
-            rejects_path=None if job.folder is None else str(job.folder),
-            resumed_from=resume.rows if resume else None,
-        )
-
-    def _publish(self, context: Context, run: Run, job: Job, resume: Checkpoint | None) -> None:
+    def _publish(self, context: Context, run: Run, result: Result) -> None:
         """Push the account to XCom and write it into the log."""
-        result = self._result(run, job, resume)
         context["ti"].xcom_push(key=RESULT_KEY, value=dict(result.values))
         if run.tally.rows_read or run.finished:
             self.log.info("%s", result.table())
         for rejection in run.examples:
-            reasons = "; ".join(" ".join(filter(None, reason)) for reason in rejection.reasons)
-            self.log.warning("Row %d (%s): %s", rejection.row, rejection.stage, reasons)
+            for code, field, message in rejection.reasons:
+                self.log.warning("Row %d, %s: %s %s", rejection.row, code, field or "the event", message)
 
 
 def judge(tally: Tally, *, max_rejected: float, min_events: int) -> str | None:

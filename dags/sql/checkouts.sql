@@ -20,6 +20,9 @@ WITH baskets AS (
         )) AS contents
     FROM order_lines AS l
     JOIN products AS p ON p.product_id = l.product_id
+    WHERE l.order_id IN (
+        SELECT order_id FROM orders WHERE loaded_at >= datetime(:start) AND loaded_at < datetime(:end)
+    )
     GROUP BY l.order_id
 )
 

@@ -9,11 +9,13 @@ SELECT
     o.total AS value,
     c.email,
     c.phone,
+    c.state,
     c.country,
     o.ip_address,
     o.user_agent,
     o.click_id,
-    c.opt_out
+    c.opt_out,
+    CASE WHEN c.ldp = 1 THEN 'LDP' END AS opt_out_type
 FROM orders AS o
 JOIN customers AS c ON c.customer_id = o.customer_id
 WHERE

@@ -59,6 +59,7 @@ class ExampleDags:
             with warnings.catch_warnings(), mock.patch.dict(os.environ, self._connections):
                 warnings.simplefilter("ignore")  # of Airflow's own making; the DAG files' are tested apart
                 tasks = run_dags.run(self._dags[dag_id], when, conf)
+            assert [task for task in tasks if task.state != "success"] == []
             self._ran[key] = Ran(tasks, self._pinterest.events(test=False), self._pinterest.events(test=True))
         return self._ran[key]
 

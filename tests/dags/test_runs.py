@@ -247,10 +247,6 @@ class TestGoingLive:
         sent(Feed.CHECKOUTS, ran.results[0])
 
 
-def test_every_task_succeeded(dags):
-    assert {task.state for ran in dags._ran.values() for task in ran.tasks} == {"success"}
-
-
 def test_the_demo_s_verdict_finds_no_fault(dags):
     shop = dags.shop
     ran = [

@@ -39,8 +39,8 @@ class Books:
             for field, digest in proofs.get(key, {}).items()
         }
 
-    def faults(self) -> list[str]:
-        return list(verdict.judge(self.warehouse, self.tasks, self.received).faults)
+    def faults(self, log: str = "") -> list[str]:
+        return list(verdict.judge(self.warehouse, self.tasks, self.received, log).faults)
 
 
 def result(feed: Feed, folder: Path) -> dict[str, Any]:
@@ -111,6 +111,11 @@ def test_an_event_of_a_planted_row_that_got_through_is_found(books):
 def test_an_address_in_clear_is_found(books):
     books.received[0]["user_data"] = {"em": ["somebody@example.com"]}
     assert any("address in clear" in fault for fault in books.faults())
+
+
+def test_an_address_in_airflow_s_log_is_found(books):
+    log = "Done. Returned value was: [{'email': 'somebody@example.com'}]"
+    assert any("log holds 1 addresses" in fault for fault in books.faults(log))
 
 
 def test_an_identifier_hashed_twice_is_found(books):

@@ -1,0 +1,136 @@
+"""A whole Airflow of its own: scheduler, executor, API server, in a private home on a free port."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+
+PATIENCE = 120.0
+
+
+@dataclass(frozen=True)
+class Airflow:
+    """A running Airflow.
+
+    :param home: its AIRFLOW_HOME.
+    :param environment: what its processes were started with.
+    """
+
+    home: Path
+    environment: dict[str, str]
+
+    def command(self, *arguments: str) -> str:
+        """Run an ``airflow`` command and return what it printed."""
+        done = subprocess.run(
+            [sys.executable, "-m", "airflow", *arguments],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def trigger(self, dag_id: str, run_id: str) -> None:
+        """Start a run of a DAG."""
+        wait_for(lambda: dag_id in self.command("dags", "list", "--output", "plain"), "the DAG to be parsed", every=1)
+        self.command("dags", "unpause", dag_id)
+        self.command("dags", "trigger", dag_id, "--run-id", run_id)
+
+    def state(self, dag_id: str, run_id: str) -> str | None:
+        """Return the state of a run."""
+        listed = json.loads(self.command("dags", "list-runs", dag_id, "--output", "json"))
+        return next((run["state"] for run in listed if run["run_id"] == run_id), None)
+
+    def logs(self) -> str:
+        """Return all task logs."""
+        return "\n".join(path.read_text() for path in sorted(self.home.glob("logs/**/*.log")) if "attempt" in path.name)
+
+
+def wait_for(condition: Callable[[], Any], what: str, *, every: float = 0.02, seconds: float = PATIENCE) -> None:
+    """Wait until something holds."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"waited {seconds:.0f} s for {what}"
+        time.sleep(every)
+
+
+@contextmanager
+def standalone(home: Path, connections: dict[str, dict[str, Any]]) -> Iterator[Airflow]:
+    """Start all of Airflow, and end every process of it."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
+    environment |= {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
+        "AIRFLOW__API__HOST": "127.0.0.1",
+        "AIRFLOW__API__PORT": str(port),
+        "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{port}/",
+        "AIRFLOW__API__WORKERS": "1",
+        "AIRFLOW__CORE__PARALLELISM": "2",
+        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "2",
+        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "8",
+        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
+        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "2",
+        "AIRFLOW__TRIGGERER__DEFAULT_CAPACITY": "2",
+        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+        **{f"AIRFLOW_CONN_{name.upper()}": json.dumps(value) for name, value in connections.items()},
+    }
+    with (home / "standalone.txt").open("wb") as said:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "airflow", "standalone"],
+            env=environment,
+            stdout=said,
+            stderr=said,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    try:
+        wait_for(lambda: _healthy(port), "Airflow to be healthy", every=0.5)
+        yield Airflow(home, environment)
+    finally:
+        for sign in (signal.SIGTERM, signal.SIGKILL):
+            _signal_all(home, process, sign)
+
+
+def _healthy(port: int) -> bool:
+    try:
+        answer = requests.get(f"http://127.0.0.1:{port}/api/v2/monitor/health", timeout=5).json()
+    except (requests.RequestException, ValueError):
+        return False
+    return all(answer[part]["status"] == "healthy" for part in ("metadatabase", "scheduler", "dag_processor"))
+
+
+def _signal_all(home: Path, process: subprocess.Popen[bytes], sign: signal.Signals) -> None:
+    """Signal every process that was started with this home, whatever session it moved to."""
+    mark = f"AIRFLOW_HOME={home}\0".encode()
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            if mark in (entry / "environ").read_bytes():
+                os.kill(int(entry.name), sign)
+        except OSError:
+            continue
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        assert sign is not signal.SIGKILL
