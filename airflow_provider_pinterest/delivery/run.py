@@ -217,7 +217,7 @@ class Run:
 
     def _put(self, plan: Plan, shipment: Shipment, taken_over: Mark | None = None) -> None:
         """Send a shipment, once there is room, and once it is marked if no second copy of it may be sent."""
-        while plan.window.full:
+        while plan.window.full or plan.window.ready:
             self._settle_oldest(plan)
         if taken_over is not None:
             self._not_taken_over.remove(taken_over)

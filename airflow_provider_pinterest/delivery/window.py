@@ -73,6 +73,11 @@ class Window:
         """Whether the oldest must be taken out before another can be put in."""
         return len(self._under_way) >= self._open
 
+    @property
+    def ready(self) -> bool:
+        """Whether the oldest is settled; taking it out frees its memory."""
+        return bool(self._under_way) and self._under_way[0].done.is_set()
+
     def put(self, shipment: Shipment) -> None:
         """Send a batch, or only keep its place in the order if there is nothing to send."""
         self._under_way.append(shipment)

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-import orjson
 from airflow.providers.common.compat.sdk import (
     AirflowException,
     AirflowFailException,
@@ -25,16 +22,18 @@ from airflow_provider_pinterest.airflow_versions import state_store, wake_up_aft
 from airflow_provider_pinterest.conversions.batches import ENVELOPE, MAX_EVENTS, Batcher
 from airflow_provider_pinterest.conversions.events import Chunk, Event, EventBuilder
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
-from airflow_provider_pinterest.delivery.checkpoint import KEY, Checkpoint, Keeper, StateStore, fingerprint
+from airflow_provider_pinterest.delivery.checkpoint import Checkpoint, Keeper, fingerprint
 from airflow_provider_pinterest.delivery.pace import Stopped
 from airflow_provider_pinterest.delivery.rejects import Rejects, folder_name
-from airflow_provider_pinterest.delivery.result import Result, Tally
+from airflow_provider_pinterest.delivery.result import Result
 from airflow_provider_pinterest.delivery.run import Plan, Run, SourceChanged
 from airflow_provider_pinterest.delivery.sender import OnDoubt, Sender
 from airflow_provider_pinterest.delivery.window import Window
 from airflow_provider_pinterest.exceptions import MappingError, ParameterError, UnavailableError
 from airflow_provider_pinterest.hooks.pinterest import PinterestHook
 from airflow_provider_pinterest.links.conversions import RESULT_KEY, AdsManagerConversionsLink
+from airflow_provider_pinterest.operators.account import judge, shortened
+from airflow_provider_pinterest.operators.job import DECISIVE, Job, not_orphaned, try_number
 from airflow_provider_pinterest.sources.cursors import Query
 from airflow_provider_pinterest.sources.values import Values
 
@@ -48,60 +47,6 @@ SMALLEST_BATCH: Final = 10_000
 
 MOST_IN_FLIGHT: Final = 64
 """Batches under way at once at most: twice what the published limit needs at 300 ms."""
-
-DECISIVE: Final = (
-    "sql",
-    "sql_conn_id",
-    "hook_params",
-    "parameters",
-    "field_map",
-    "identifiers",
-    "defaults",
-    "event_id_from",
-    "timezone",
-    "max_event_age",
-    "key_columns",
-    "rejects_path",
-)
-"""Parameters that decide what the rows become; a checkpoint is good only for the same."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """What all attempts of one run share.
-
-    :param folder: of the rejects, if any are written.
-    :param store: where checkpoints are kept, if anywhere.
-    :param fingerprint: of everything that decides what the rows become and where they go.
-    """
-
-    mapping: ColumnMapping
-    account: str
-    test: bool
-    validate_only: bool
-    folder: Any
-    store: StateStore | None
-    fingerprint: str
-
-    def found(self) -> Checkpoint | None:
-        """Return the checkpoint of an earlier try of this run.
-
-        :raises SourceChanged: there is one, of other parameters, and events were sent that cannot be deduplicated.
-        """
-        written = self.store.get(KEY) if self.store else None
-        if not written:
-            return None
-        try:
-            checkpoint = Checkpoint.from_json(written)
-        except ValueError as error:
-            log.warning("An earlier try left a checkpoint that cannot be read (%s): starting over", error)
-            return None
-        if checkpoint.fingerprint == self.fingerprint:
-            return checkpoint
-        if checkpoint.offline:
-            raise SourceChanged(harmful=True)
-        log.warning("The task's parameters are not those of the earlier try: starting over")
-        return None
 
 
 class WrongParameterError(ParameterError, AirflowFailException):
@@ -340,7 +285,7 @@ class SendConversionsOperator(BaseOperator):
         )
         if resume:
             self.log.info("Going on after row %s, up to which an earlier try settled everything", f"{resume.rows:,}")
-        elif _try_number(context) > 1 and not (job.store or job.test or job.validate_only):
+        elif try_number(context) > 1 and not (job.store or job.test or job.validate_only):
             self.log.warning(
                 "Nothing tells how far an earlier try came: everything is sent again, and Pinterest deduplicates by "
                 "event_name and event_id for 24 hours"
@@ -386,7 +331,7 @@ class SendConversionsOperator(BaseOperator):
             connections=self.max_in_flight,
             on_doubt=OnDoubt(self.on_doubt) if self.on_doubt else None,
             max_wait=self.max_wait.total_seconds(),
-            guard=_not_orphaned(),
+            guard=not_orphaned(),
         )
         return Plan(sender, Window(sender.deliver, self.max_in_flight), keeper, resume)
 
@@ -400,7 +345,7 @@ class SendConversionsOperator(BaseOperator):
                 "There are events that Pinterest cannot deduplicate, and no rejects_path: should an outcome stay "
                 "unknown, only its count will be known"
             )
-        if resume is None and job.store is None and _try_number(context) > 1:
+        if resume is None and job.store is None and try_number(context) > 1:
             raise AirflowFailException(
                 "This is not the first try, nothing tells what an earlier one sent, and among the rows are events that "
                 "Pinterest cannot deduplicate (action_source offline): they could be counted twice. If no earlier try "
@@ -495,39 +440,6 @@ class SendConversionsOperator(BaseOperator):
                 self.log.warning("Row %d, %s: %s %s", rejection.row, code, field or "the event", message)
 
 
-def judge(tally: Tally, *, max_rejected: float, min_events: int) -> str | None:
-    """Return why a run that came to its end fails all the same, or ``None`` when it is good."""
-    if tally.delivered.held:
-        return (
-            f"{tally.delivered.held:,} events were sent and their outcome is unknown. A second copy of them could not "
-            "be told apart, so none was sent; look for them in Ads Manager before you clear the task (reason "
-            "outcome_unknown)."
-        )
-    allowed = max_rejected * tally.rows_read if isinstance(max_rejected, float) else max_rejected
-    if tally.rejected > allowed:
-        most = ", ".join(f"{code} {count:,}" for code, count in tally.reasons.most_common(3))
-        return (
-            f"{tally.rejected:,} of {tally.rows_read:,} rows were rejected or failed ({most}), more than max_rejected "
-            f"{max_rejected} allows. All other rows were delivered; clearing the task sends those again."
-        )
-    if tally.arrived < min_events:
-        return (
-            f"Only {tally.arrived:,} events were processed, fewer than min_events {min_events:,}. "
-            "Did the source shrink?"
-        )
-    return None
-
-
-def shortened(body: bytes) -> str:
-    """Return an event as indented JSON in which no identifier can be read."""
-    event = orjson.loads(body)
-    event["user_data"] = {
-        name: [f"{one[:6]}…" for one in value] if isinstance(value, list) else f"{value[:4]}…"
-        for name, value in event["user_data"].items()
-    }
-    return orjson.dumps(event, option=orjson.OPT_INDENT_2).decode()
-
-
 def _checked(chunks: Iterable[Chunk], mapping: ColumnMapping, *, complete: bool) -> Iterator[Chunk]:
     """Pass chunks on, the first only if its columns can be mapped.
 
@@ -538,25 +450,6 @@ def _checked(chunks: Iterable[Chunk], mapping: ColumnMapping, *, complete: bool)
         if position == 0:
             mapping.check(chunk.columns, complete=complete)
         yield chunk
-
-
-def _try_number(context: Context) -> int:
-    number = getattr(context["ti"], "try_number", 1)
-    return number if _whole(number) else 1
-
-
-def _not_orphaned() -> Callable[[], None]:
-    """Return a guard that lets nothing more be sent once the supervising process is gone.
-
-    Airflow starts another try then; this one would send beside it.
-    """
-    parent = os.getppid()
-
-    def guard() -> None:
-        if os.getppid() != parent:
-            raise Stopped
-
-    return guard
 
 
 def _boolean(name: str, value: object) -> bool:
