@@ -15,7 +15,7 @@ LOCK := requirements/airflow-$(AIRFLOW).txt
 VENV := .venv$(if $(filter-out $(LATEST),$(AIRFLOW)),-$(AIRFLOW))
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-CHECKED := airflow_provider_pinterest dags tests $(wildcard demo benchmarks chaos)
+CHECKED := airflow_provider_pinterest dags tests $(wildcard demo benchmarks chaos docs)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

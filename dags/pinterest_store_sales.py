@@ -33,8 +33,8 @@ with DAG(
     dag_id="pinterest_store_sales",
     doc_md=__doc__,
     schedule=CronDataIntervalTimetable("0 0 * * *", timezone="UTC"),
-    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
-    catchup=False,
+    start_date=pendulum.datetime(2026, 11, 21, tz="UTC"),  # the day you go live
+    catchup=True,  # a window that an outage left out is sent later, not lost
     max_active_runs=1,
     default_args={"retries": 3, "retry_delay": timedelta(minutes=5)},
     tags=["pinterest"],

@@ -43,8 +43,8 @@ with DAG(
     doc_md=__doc__,
     # A plain cron string has an empty data interval on Airflow 3; this timetable has the quarter of an hour.
     schedule=CronDataIntervalTimetable("*/15 * * * *", timezone="UTC"),
-    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
-    catchup=False,
+    start_date=pendulum.datetime(2026, 11, 21, tz="UTC"),  # the day you go live
+    catchup=True,  # a window that an outage left out is sent later, not lost
     max_active_runs=1,
     default_args={"retries": 3, "retry_delay": timedelta(minutes=1)},
     params={

@@ -174,6 +174,11 @@ class Tally:
         return self.rows_rejected + self.delivered.failed
 
     @property
+    def all_reasons(self) -> Counter[str]:
+        """Codes of rows that were rejected, failed or are held."""
+        return self.reasons + self.delivered.reasons
+
+    @property
     def arrived(self) -> int:
         """What counts towards ``min_events``."""
         return self.delivered.processed + self.validated_only + self.already_sent
@@ -227,7 +232,7 @@ class Result:
                 "calls": sent.calls,
                 "retries": sent.retries,
                 "seconds": round(seconds, 3),
-                "reasons": dict((tally.reasons + sent.reasons).most_common()),
+                "reasons": dict(tally.all_reasons.most_common()),
                 "warnings": dict((sent.warnings + Counter(warnings)).most_common()),
                 "freshness": lags.summary(),
                 "coverage": {

@@ -17,7 +17,7 @@ def judge(tally: Tally, *, max_rejected: float, min_events: int) -> str | None:
         )
     allowed = max_rejected * tally.rows_read if isinstance(max_rejected, float) else max_rejected
     if tally.rejected > allowed:
-        most = ", ".join(f"{code} {count:,}" for code, count in tally.reasons.most_common(3))
+        most = ", ".join(f"{code} {count:,}" for code, count in tally.all_reasons.most_common(3))
         return (
             f"{tally.rejected:,} of {tally.rows_read:,} rows were rejected or failed ({most}), more than max_rejected "
             f"{max_rejected} allows. All other rows were delivered; clearing the task sends those again."

@@ -290,6 +290,8 @@ class SendConversionsOperator(BaseOperator):
                 "Nothing tells how far an earlier try came: everything is sent again, and Pinterest deduplicates by "
                 "event_name and event_id for 24 hours"
             )
+        elif try_number(context) > 1 and not job.validate_only:
+            self.log.info("No earlier try left rows settled: beginning with the first row")
         try:
             run.feed(_checked(source.chunks(), job.mapping, complete=isinstance(source, Query)))
         except UnavailableError as error:

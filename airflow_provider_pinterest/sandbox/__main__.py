@@ -94,6 +94,7 @@ def _serve(options: argparse.Namespace) -> int:
         )
     if options.verbose:
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+        logging.getLogger("airflow_provider_pinterest.sandbox").setLevel(logging.DEBUG)
     try:
         settings = Settings().changed(
             {

@@ -103,4 +103,4 @@ def _keep(
     faults: tuple[str, ...] = (),
 ) -> None:
     call = pinterest.record(request, visit, 0 if answer is None else answer.status, faults)
-    log.info("%s %s %d %d", call.method, call.path, call.status, call.events)
+    log.debug("%s %s %d %d", call.method, call.path, call.status, call.events)

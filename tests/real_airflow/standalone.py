@@ -6,11 +6,12 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,14 +51,20 @@ class Airflow:
         self.command("dags", "unpause", dag_id)
         self.command("dags", "trigger", dag_id, "--run-id", run_id)
 
-    def state(self, dag_id: str, run_id: str) -> str | None:
-        """Return the state of a run."""
-        listed = json.loads(self.command("dags", "list-runs", dag_id, "--output", "json"))
-        return next((run["state"] for run in listed if run["run_id"] == run_id), None)
+    def state(self, run_id: str) -> str:
+        """Return the state of a run, as the metadata database has it."""
+        return str(self._ask("SELECT state FROM dag_run WHERE run_id = ?", run_id))
 
-    def logs(self) -> str:
-        """Return all task logs."""
-        return "\n".join(path.read_text() for path in sorted(self.home.glob("logs/**/*.log")) if "attempt" in path.name)
+    def result(self, run_id: str) -> dict[str, Any]:
+        """Return the account of the run's task, as it stands in XCom."""
+        value = json.loads(self._ask("SELECT value FROM xcom WHERE key = 'pinterest_result' AND run_id = ?", run_id))
+        found: dict[str, Any] = json.loads(value) if isinstance(value, str) else value
+        return found
+
+    def _ask(self, sql: str, *parameters: str) -> Any:
+        with closing(sqlite3.connect(self.home / "airflow.db", timeout=30)) as database:
+            row = database.execute(sql, parameters).fetchone()
+        return row[0] if row else None
 
 
 def wait_for(condition: Callable[[], Any], what: str, *, every: float = 0.02, seconds: float = PATIENCE) -> None:

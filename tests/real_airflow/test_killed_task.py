@@ -25,7 +25,7 @@ BATCH = 100
 IN_FLIGHT = 2
 
 DAG = """
-import datetime as dt, json, os, time
+import datetime as dt, os
 from pathlib import Path
 from airflow.sdk import DAG, task
 
@@ -42,11 +42,7 @@ with DAG("storm", schedule=None):
                 "action_source": "offline" if number % 1_000 >= 700 else "web", "email": f"p{{number}}@example.com",
             }}
 
-    @task
-    def keep(result):
-        (Path("{home}") / "result.json").write_text(json.dumps(result))
-
-    keep(send())
+    send()
 """
 
 
@@ -85,9 +81,9 @@ def test_a_killed_task_and_a_killed_supervisor_lose_nothing_and_send_no_offline_
 
     wait_for(lambda: (home / "pid-3").exists(), "the scheduler to miss the heartbeat and try again")
     assert pinterest.totals().calls - left_at <= IN_FLIGHT, "the orphan went on sending"
-    wait_for(lambda: (home / "result.json").exists() or "failed" in str(whole_airflow.state("storm", "killed")), "the end", every=2)
+    wait_for(lambda: whole_airflow.state("killed") in ("success", "failed"), "the end", every=0.5)
 
-    result = _result(home, whole_airflow)
+    result = whole_airflow.result("killed")
     copies = pinterest.copies()
     held = {line["event_id"] for line in _rejects(home)}
     web = [f"e-{number:06d}" for number in range(ROWS) if number % 1_000 < 700]
@@ -114,24 +110,3 @@ def _parent(pid: int) -> int:
 def _rejects(home: Path) -> list[dict[str, str]]:
     parts = sorted((home / "rejects").glob("*/part-*.ndjson"))
     return [json.loads(line) for part in parts for line in part.read_text().splitlines()]
-
-
-def _result(home: Path, running: Airflow) -> dict[str, int]:
-    """Return the account: from the downstream task, or from the log when held events failed the task."""
-    if (home / "result.json").exists():
-        found: dict[str, int] = json.loads((home / "result.json").read_text())
-        return found
-    code = (
-        "import json, sqlite3, sys; "
-        "rows = sqlite3.connect(sys.argv[1]).execute(\"SELECT value FROM xcom WHERE key = 'pinterest_result'\").fetchall(); "
-        "value = json.loads(rows[-1][0]); print(value if isinstance(value, str) else json.dumps(value))"
-    )
-    import subprocess
-    import sys
-
-    out = subprocess.run(
-        [sys.executable, "-c", code, str(home / "airflow.db")], capture_output=True, text=True, check=True
-    ).stdout
-    loaded: dict[str, int] = json.loads(out)
-    del running
-    return loaded

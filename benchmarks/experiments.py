@@ -1,0 +1,316 @@
+"""What is compared with what. An experiment takes measures on the stage and returns a section of the report.
+
+To add one: write a function of (:class:`Stage`, :class:`Effort`) that returns a :class:`Section`, or ``None``
+where it cannot be done, and add it to :data:`EXPERIMENTS`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Final
+
+from benchmarks import rows
+from benchmarks.measures import Sample
+from benchmarks.stage import Call, Stage, sandbox, say
+
+MB: Final = 1_000_000
+SHORT: Final = 100_000
+"""Up to so many rows a measure is short, and is taken more often."""
+
+OURS: Final = "this operator"
+THEIRS: Final = "official client in a loop"
+
+LATENCIES_MS: Final = (0, 50, 150, 300)
+IN_FLIGHT: Final = (1, 2, 4, 8, 16, 32)
+SECONDS_EACH: Final = 3
+FASTEST: Final = 30_000
+"""Events a second that are expected without latency, to choose how many rows :data:`SECONDS_EACH` need."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How many rows, how often.
+
+    :param transform: rows transformed without sending.
+    :param official: rows given to the official client, which is slow.
+    :param pipeline: rows sent, in several sizes.
+    :param often: times for short measures.
+    :param times: times for long ones.
+    """
+
+    transform: int
+    official: int
+    pipeline: tuple[int, ...]
+    often: int
+    times: int
+
+    @classmethod
+    def full(cls, most: int, repeat: int | None) -> Effort:
+        """Return the effort of numbers to publish, with at most so many rows."""
+        sizes = sorted({min(size, most) for size in (10_000, 100_000, 1_000_000, most)})
+        return cls(min(most, 100_000), min(most, 20_000), tuple(sizes), repeat or 5, repeat or 3)
+
+    @classmethod
+    def quick(cls, most: int, repeat: int | None) -> Effort:
+        """Return the effort of a check that takes less than a minute."""
+        return cls(min(most, 20_000), min(most, 2_000), (min(most, 20_000),), repeat or 3, repeat or 2)
+
+    def repeat(self, count: int) -> int:
+        """Return how often to measure with so many rows."""
+        return self.often if count <= SHORT else self.times
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A table of the report, and the samples behind it.
+
+    :param ratios: ours / theirs, in processor seconds, which :data:`LEAST_RATIO` is held against.
+    """
+
+    title: str
+    note: str
+    header: tuple[str, ...]
+    lines: Sequence[tuple[str, ...]]
+    samples: Mapping[str, Sequence[Sample]]
+    ratios: Mapping[str, float] = field(default_factory=dict)
+
+
+Experiment = Callable[[Stage, Effort], Section | None]
+
+LEAST_RATIO: Final = 5.0
+"""Below it the operator is no longer faster than the official client beyond any noise of a busy machine."""
+
+
+def side_by_side(stage: Stage, effort: Effort) -> Section:
+    """Compare with a PythonOperator that loops over the same rows with the official client."""
+    size = min(SHORT, effort.pipeline[-1])
+    stage.stock(size)
+    making = stage.alternate(
+        {OURS: Call("transform", {"count": effort.transform}),
+         THEIRS: Call("official_transform", {"count": effort.official})},
+        effort.often,
+    )  # fmt: skip
+    sending = stage.alternate(
+        {OURS: Call("pipeline", {"count": size}), THEIRS: Call("official_pipeline", {"count": effort.official})},
+        effort.times,
+    )
+    speeds = {
+        "rows to JSON, events per CPU second": {who: per_second(taken, "cpu") for who, taken in making.items()},
+        "SQLite to HTTP, events per CPU second": {who: per_second(taken, "cpu") for who, taken in sending.items()},
+        "SQLite to HTTP, events per second": {who: per_second(taken, "seconds") for who, taken in sending.items()},
+    }
+    ratios = {what: median(found[OURS]) / median(found[THEIRS]) for what, found in speeds.items()}
+    lines = [
+        (what, spread(found[OURS]), spread(found[THEIRS]), f"{ratios[what]:.1f}") for what, found in speeds.items()
+    ]
+    memory = {who: [sample["peak"] / MB for sample in taken] for who, taken in sending.items()}
+    lines.append(("peak memory of the process, MB", spread(memory[OURS]), spread(memory[THEIRS]), ""))
+    return Section(
+        "Beside the official client",
+        f"The same rows, the same server, in turn. The operator transforms {effort.transform:,} of them and sends "
+        f"{size:,}; the official client, one call at a time, does either with the first {effort.official:,}.",
+        ("", OURS, THEIRS, "ratio"),
+        lines,
+        {
+            **{f"transform, {who}": taken for who, taken in making.items()},
+            **{f"pipeline, {who}": taken for who, taken in sending.items()},
+        },
+        {what: ratio for what, ratio in ratios.items() if "CPU" in what},
+    )
+
+
+def stages(stage: Stage, effort: Effort) -> Section:
+    """Take the transformation apart."""
+    taken = stage.alternate({"stages": Call("stages", {"count": effort.transform})}, effort.often)["stages"]
+
+    def micros(part: str) -> list[float]:
+        return [sample[part] / sample["events"] * 1e6 for sample in taken]
+
+    whole = [built + batches for built, batches in zip(micros("built"), micros("batches"), strict=True)]
+    parts = {
+        "JSON": micros("json"),
+        "finding duplicates": micros("duplicates"),
+        "batches and bodies": micros("batches"),
+        f"SHA-256 of {median(sample['hashes'] for sample in taken):.1f} identifiers": micros("sha256"),
+    }
+    rest = [total - sum(values) for total, *values in zip(whole, *parts.values(), strict=True)]
+    parts = {"reading cells, normalising, validating": rest, **parts, "together": whole}
+    return Section(
+        "Where the transformation's time goes",
+        f"{effort.transform:,} rows on one core. The parts are measured alone; the first line is what they leave.",
+        ("step", "µs an event", "share"),
+        [(what, spread(found, 2), f"{median(found) / median(whole):.0%}") for what, found in parts.items()],
+        {"stages": taken},
+    )
+
+
+def pipeline(stage: Stage, effort: Effort) -> Section:
+    """Run the operator from the warehouse to the server, with more and more rows."""
+    stage.stock(effort.pipeline[-1])
+    idle = stage.idle()
+    samples = {
+        f"{size:,}": stage.alternate({f"{size:,} rows": Call("pipeline", {"count": size})}, effort.repeat(size))[
+            f"{size:,} rows"
+        ]
+        for size in effort.pipeline
+    }
+    lines = [_whole_way(size, taken, idle) for size, taken in samples.items()]
+    return Section(
+        "From the warehouse to the server",
+        "SQLite cursor → operator → HTTP on the loopback interface. Memory above idle is what remains of the peak "
+        f"without the {idle['peak'] / MB:.0f} MB of a process that has imported Airflow and the operator "
+        f"(which takes {idle['cpu']:.1f} CPU seconds).",
+        ("rows", "events/s", "CPU µs an event", "peak MB", "above idle, MB"),
+        lines,
+        {**samples, "idle": [without_parameters(idle)]},
+    )
+
+
+def postgres(stage: Stage, effort: Effort) -> Section | None:
+    """Run the operator on a PostgreSQL server, whose named cursor leaves the rows there."""
+    try:
+        from tests.postgres import find_programs, running_postgres
+    except ImportError:
+        return None
+    if find_programs() is None:
+        say("PostgreSQL is not installed: left out")
+        return None
+    size = min(SHORT, effort.pipeline[-1])
+    with running_postgres() as server:
+        rows.write_postgres(server.dsn, size, now=stage.now)
+        call = Call(
+            "pipeline",
+            {"count": size, "sql": rows.sql(limit="%(rows)s")},
+            environment={"AIRFLOW_CONN_WAREHOUSE": server.connection_json},
+        )
+        taken = stage.alternate({"PostgreSQL": call}, effort.repeat(size))["PostgreSQL"]
+    return Section(
+        "From PostgreSQL",
+        "A named cursor; times and amounts arrive as `datetime` and `Decimal`. The server shares the processor cores.",
+        ("rows", "events/s", "CPU µs an event", "peak MB", "above idle, MB"),
+        [_whole_way(f"{size:,}", taken, stage.idle())],
+        {"PostgreSQL": taken},
+    )
+
+
+def in_flight(stage: Stage, effort: Effort) -> Section | None:
+    """Vary the server's latency and the requests in flight."""
+    if not stage.operator_has("max_in_flight"):
+        say("the operator has no max_in_flight: left out")
+        return None
+    most = effort.pipeline[-1]
+    samples: dict[str, Sequence[Sample]] = {}
+    lines = []
+    for latency in LATENCIES_MS:
+        cells = [f"{latency} ms"]
+        for requests in IN_FLIGHT:
+            expected = min(FASTEST, requests * 1_000_000 / latency if latency else FASTEST)
+            count = min(most, max(4_000, int(expected * SECONDS_EACH) // 1_000 * 1_000))
+            stage.stock(count)
+            call = Call("pipeline", {"count": count, "options": {"max_in_flight": requests}}, latency)
+            label = f"{latency} ms, {requests} in flight"
+            taken = samples[label] = stage.alternate({label: call}, effort.times)[label]
+            cells.append(f"{rounded(median(per_second(taken, 'seconds'))):,}")
+        lines.append(tuple(cells))
+    return Section(
+        "Requests in flight",
+        "Events a second, from SQLite, by the server's latency and `max_in_flight`; medians.",
+        ("latency", *(str(requests) for requests in IN_FLIGHT)),
+        lines,
+        samples,
+    )
+
+
+def safeties(stage: Stage, effort: Effort) -> Section:
+    """Find what each safety costs: the same rows with and without it."""
+    size = min(SHORT, effort.pipeline[-1])
+    stage.stock(size)
+    rejected = rows.sql(event_id="CASE WHEN row % 100 = 0 THEN NULL ELSE event_id END")
+    doubled = rows.sql(event_id="CASE WHEN row % 100 = 0 THEN 'again' ELSE event_id END")
+    folder = {"rejects_path": f"file://{stage.folder}/rejects"}
+    tolerant = {"max_rejected": 1.0}
+    calls = {
+        "as it is": Call("pipeline", {"count": size}),
+        "1 % of the rows are duplicates": Call("pipeline", {"count": size, "sql": doubled}),
+        "1 % are rejected": Call("pipeline", {"count": size, "sql": rejected, "options": tolerant}),
+        "1 % are rejected and written to a file": Call(
+            "pipeline", {"count": size, "sql": rejected, "options": tolerant | folder}
+        ),
+    }
+    if stage.operator_has("resume"):
+        calls["a checkpoint is kept"] = Call("pipeline", {"count": size, "checkpoint": True})
+    samples = stage.alternate(calls, effort.times)
+    micros = {what: [sample["cpu"] / sample["rows"] * 1e6 for sample in taken] for what, taken in samples.items()}
+    base = median(micros["as it is"])
+    return Section(
+        "What the safeties cost",
+        f"{size:,} rows from SQLite. The checkpoint's way to Airflow's API server is not part of it. "
+        "Differences smaller than the spread mean nothing.",
+        ("", "CPU µs a row", "difference"),
+        [(what, spread(found), f"{median(found) - base:+.1f}") for what, found in micros.items()],
+        samples,
+    )
+
+
+def judged(stage: Stage, effort: Effort) -> Section | None:
+    """Run once against the package's local Pinterest, which validates and stores every event."""
+    size = min(20_000, effort.pipeline[-1])
+    stage.stock(size)
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(sandbox(stage))
+        taken = [stage.take_from(Call("pipeline", {"count": size}), host)]
+    return Section(
+        "Against the sandbox",
+        "Once, for reference: the package's local Pinterest validates and stores every event, and sets the pace.",
+        ("rows", "events/s", "CPU µs an event", "peak MB", "above idle, MB"),
+        [_whole_way(f"{size:,}", taken, stage.idle())],
+        {"sandbox": taken},
+    )
+
+
+EXPERIMENTS: Final[dict[str, Experiment]] = {
+    experiment.__name__: experiment
+    for experiment in (side_by_side, stages, pipeline, postgres, in_flight, safeties, judged)
+}
+QUICK: Final = ("side_by_side",)
+"""What the short check does."""
+
+
+def _whole_way(size: str, taken: Sequence[Sample], idle: Sample) -> tuple[str, ...]:
+    return (
+        size,
+        spread(per_second(taken, "seconds")),
+        spread([sample["cpu"] / sample["events"] * 1e6 for sample in taken]),
+        spread([sample["peak"] / MB for sample in taken]),
+        f"{(median(sample['peak'] for sample in taken) - idle['peak']) / MB:.0f}",
+    )
+
+
+def per_second(taken: Sequence[Sample], seconds: str) -> list[float]:
+    """Return events by wall seconds (``seconds``) or processor seconds (``cpu``)."""
+    return [sample["events"] / sample[seconds] for sample in taken]
+
+
+def rounded(number: float) -> int:
+    """Round to three digits that mean something."""
+    return int(float(f"{number:.3g}"))
+
+
+def spread(numbers: Sequence[float], digits: int | None = None) -> str:
+    """Write the median, and the smallest and largest behind it."""
+
+    def write(number: float) -> str:
+        if digits is not None:
+            return f"{number:.{digits}f}"
+        return f"{number:.1f}" if number < 100 else f"{rounded(number):,}"
+
+    middle = write(median(numbers))
+    return middle if len(numbers) == 1 else f"{middle} ({write(min(numbers))} to {write(max(numbers))})"
+
+
+def without_parameters(idle: Sample) -> Sample:
+    """Return the numbers of :func:`measures.idle` alone."""
+    return {name: value for name, value in idle.items() if not name.startswith("has_")}

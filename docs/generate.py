@@ -1,0 +1,227 @@
+"""Write the parts of the documentation that follow from the code: the tables of fields and of codes.
+
+``python docs/generate.py`` rewrites what stands between ``<!-- begin: NAME -->`` and ``<!-- end: NAME -->`` in
+the pages beside it and leaves the rest alone; ``--check`` changes nothing and exits with 1 if a page is behind.
+"""
+
+# ruff: noqa: INP001, T201 - a script, which prints
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Final
+
+from airflow_provider_pinterest.conversions.fields import EVENT_NAMES, FIELDS, SWITCHES, Field
+from airflow_provider_pinterest.conversions.reasons import IDENTIFIER_WARNING, REASONS, WARNINGS
+
+DOCS: Final = Path(__file__).resolve().parent
+
+TYPES: Final[dict[str, str]] = {
+    "text": "Text. Numbers and UUIDs are written as text.",
+    "number": "A number, or the text of one with a point: `72.39`. It travels as text.",
+    "integer": "A whole number of 64 bits, also as text or as a float without a fraction.",
+    "boolean": "A boolean, `1` and `0`, or one of `true`, `false`, `t`, `f`, `yes`, `no`, `y`, `n` in any case.",
+    "time": "A point in time. It travels as Unix seconds.",
+    "seconds": "The same.",
+    "texts": "A list of texts, or one text.",
+    "choice": "One of the words listed, in any case.",
+    "currency": "A three-letter ISO 4217 code, in any case.",
+    "language": "A two-letter ISO 639-1 code; the region of a locale such as `en-US` is dropped.",
+    "flags": "Flags separated by commas, in any case, such as `LDP`.",
+    "hashed": "An identifier, or several in a list. It is brought into its canonical form and hashed.",
+    "hashed_by_country": "The same, where the canonical form depends on the row's `country`.",
+    "plain": "An identifier that travels as it is. One that holds an `@` is left out.",
+    "ip_address": "An IPv4 or IPv6 address. It travels as it is.",
+    "object": "A JSON object or the text of one; its members are read like columns.",
+    "objects": "A JSON object, a list of them, or the text of either.",
+}
+"""Type of a field → what a cell of it may be."""
+
+ADVICE: Final[dict[str, str]] = {
+    # reasons
+    "missing_field": (
+        "Select a column for it, or set `defaults` (for `event_name` and `action_source`) or `event_id_from`. "
+        "If only some rows lack it, look those rows up by `key_columns`."
+    ),
+    "no_match_key": (
+        "Select `email`, or `advertising_id`, or both `ip_address` and `user_agent`. A telephone number, an "
+        "external id or a click id alone is not enough. An `unusable_em` warning beside it means that the address "
+        "was there and is none. If such rows are normal for you, leave them out in the `WHERE`."
+    ),
+    "bad_type": "Cast the column in the SQL. Numbers have a point and no currency sign: `72.39`.",
+    "bad_value": "The message gives the limits or the choices, and [Fields](fields.md) lists them. Mend the data.",
+    "too_long": "Cut the text in the SQL; the message gives the limit.",
+    "bad_text": "The text was decoded wrongly before it got here. Mend it in the warehouse, or leave the column out.",
+    "bad_json": "The cell must be a JSON object, or for `contents` a list of them. Look at one in the warehouse.",
+    "unknown_field": (
+        'Rename it, or ignore it by its dotted name: `field_map={"custom_data.internal": None}`. One unknown '
+        "property would make Pinterest refuse the whole request."
+    ),
+    "bad_time": "Select a timestamp column, ISO 8601 text, or Unix time as a number.",
+    "future_event_time": (
+        "Most often a naive local time read as UTC: set `timezone`. Else the clock that wrote it is wrong."
+    ),
+    "too_old": "Expected, if you set `max_event_age`. Raise `max_rejected` where many late rows are normal.",
+    "bad_action_source": "Map your words in the SQL: `CASE platform WHEN 'ios' THEN 'app_ios' …`.",
+    "bad_currency": "Use the three-letter code, such as `EUR`; not a sign, not a name.",
+    "ldp_without_region": (
+        "Select `state` and `country` for these people, or leave the rows out. Sent without the two, Pinterest "
+        "would ignore the person's wish without a word."
+    ),
+    "too_large": "One event this large is a mistake in the data, most often in `contents`. Look the row up.",
+    "pinterest_failed": "The message is Pinterest's. Correct the data; the other events of the request arrived.",
+    "pinterest_refused": (
+        "The message is Pinterest's. The event was found by sending the request in ever smaller parts; the others "
+        "arrived. Run the row with `validate_only=True` to see what would go out."
+    ),
+    "outcome_unknown": (
+        "Look for the event in Ads Manager. If it did not arrive, send it alone. See [Guarantees](guarantees.md)."
+    ),
+    # warnings
+    "unknown_event_name": (
+        "Check the spelling: `signup`, not `sign_up`. If the name is your own, nothing is wrong. The names that "
+        "Pinterest lists are in [Fields](fields.md)."
+    ),
+    "time_from_date": "Select a column with the time of day: by midnight most events seem to be hours old.",
+    "personal_data_in_plain_field": (
+        "An address got into `client_user_agent`, `click_id` or `partner_id`. Check which column is mapped there."
+    ),
+    "dedup_uncertain": (
+        "Pinterest may have counted these twice. Send closer to the event's time; see [Guarantees](guarantees.md)."
+    ),
+    "pinterest_warning": "Look at the events in Ads Manager; the task's log does not repeat the text.",
+}
+"""Code → what to do; identifiers share one, see :func:`advice`."""
+
+UNUSABLE: Final = "Look at such a value in the warehouse; [Identifiers](identifiers.md#{name}) says what is read."
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Write the pages, or with ``--check`` only name those that are behind."""
+    behind = [page for page in sorted(DOCS.glob("*.md")) if page.read_text("utf-8") != renewed(page)]
+    for page in behind:
+        print(page.name)
+        if "--check" not in arguments:
+            page.write_text(renewed(page), "utf-8")
+    return 1 if behind and "--check" in arguments else 0
+
+
+def renewed(page: Path) -> str:
+    """Return the page's text as it should be."""
+    return re.sub(
+        r"(<!-- begin: (\w+) -->\n).*?(<!-- end: \2 -->)",
+        lambda found: f"{found[1]}\n{PARTS[found[2]]()}\n{found[3]}",
+        page.read_text("utf-8"),
+        flags=re.DOTALL,
+    )
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
+
+
+def types() -> str:
+    """List every type that a field can have."""
+    used = {field.kind for field in FIELDS}
+    return table(["Type", "What a cell may be"], ([f"`{kind}`", TYPES[kind]] for kind in TYPES if kind in used))
+
+
+def fields(*places: str) -> Callable[[], str]:
+    """Make the table of the fields that stand in ``places``."""
+
+    def rows() -> str:
+        return table(
+            ["Field", "Type", "Other names of the column", "Limits"],
+            (
+                [f"`{field.path}`", f"`{field.kind}`", _code(field.aliases), limits(field)]
+                for field in FIELDS
+                if field.place in places and field.path not in places
+            ),
+        )
+
+    return rows
+
+
+def limits(field: Field) -> str:
+    """Say what a field's value must keep to."""
+    said = ["**required**"] if field.required else []
+    if field.choices:
+        said.append(f"one of {_code(sorted(field.choices))}")
+    if field.max_length:
+        said.append(f"at most {field.max_length:,} {'elements' if field.kind == 'texts' else 'characters'}")
+    if field.maximum is not None:
+        said.append(f"{field.minimum or 0:,} to {field.maximum:,}")
+    return ", ".join(said)
+
+
+def event_names() -> str:
+    """List the names that Pinterest does."""
+    return f"{_code(sorted(EVENT_NAMES))}.\n"
+
+
+def switches() -> str:
+    """List the switches of each identifier."""
+    return table(
+        ["Identifier", "Switch", "Values"],
+        (
+            [f"`{name}`", f"`{switch}`", "ISO 3166 alpha-2 code" if values is str else _values(values)]
+            for name, allowed in SWITCHES.items()
+            for switch, values in allowed.items()
+        ),
+    )
+
+
+def reasons() -> str:
+    """List the codes of rows that were rejected, failed or held."""
+    return table(
+        ["Code", "Meaning", "What to do"],
+        ([f"`{code}`", meaning, advice(code)] for code, meaning in REASONS.items()),
+    )
+
+
+def warnings() -> str:
+    """List the codes of what was noticed."""
+    return table(
+        ["Code", "Meaning", "What to do"],
+        ([f"`{code}`", meaning, advice(code)] for code, meaning in WARNINGS.items()),
+    )
+
+
+def advice(code: str) -> str:
+    """Say what to do about a code."""
+    if code.startswith(IDENTIFIER_WARNING):
+        return UNUSABLE.format(name=code.removeprefix(IDENTIFIER_WARNING))
+    return ADVICE[code]
+
+
+def _values(values: object) -> str:
+    found = values if isinstance(values, tuple) else ()
+    return ", ".join(f"`{value!r}`" for value in found)
+
+
+def _code(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+PARTS: Final[dict[str, Callable[[], str]]] = {
+    "types": types,
+    "event_names": event_names,
+    "fields_event": fields(""),
+    "fields_user_data": fields("user_data"),
+    "fields_custom_data": fields("custom_data"),
+    "fields_contents": fields("custom_data.contents[]"),
+    "fields_app_info": fields("app_info"),
+    "fields_device_info": fields("device_info"),
+    "switches": switches,
+    "reasons": reasons,
+    "warnings": warnings,
+}
+"""Name of a part → what makes it."""
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
