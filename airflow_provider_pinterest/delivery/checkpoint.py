@@ -190,8 +190,16 @@ def _spans(values: Iterable[Sequence[int]]) -> Spans:
 
 def fingerprint(**decisive: Any) -> str:
     """Hash everything that decides what the rows become and where they go."""
-    written = orjson.dumps(decisive, default=repr, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+    try:
+        written = orjson.dumps(decisive, default=_stable, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+    except TypeError:  # integers beyond 64 bits, lone surrogates
+        written = repr(decisive).encode("utf-8", "backslashreplace")
     return hashlib.blake2b(written, digest_size=16).hexdigest()
+
+
+def _stable(value: object) -> object:
+    """Write down what JSON cannot hold the same way in every process."""
+    return sorted(map(repr, value)) if isinstance(value, set | frozenset) else repr(value)
 
 
 class Keeper:

@@ -77,10 +77,14 @@ def base_url(host: str | None) -> str:
     :raises ParameterError: it is not https, and not http to this machine.
     """
     url = (host or PRODUCTION).strip().rstrip("/")
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query or parts.fragment:
+    try:
+        parts = urlsplit(url)
+        readable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets or a port that cannot be read
+        readable = False
+    if not readable or any(char in url for char in "@?#\\"):
         raise ParameterError(f"The connection's host must be a URL such as {PRODUCTION}, without user or query.")
-    if parts.scheme == "http" and not _loopback(parts.hostname):
+    if parts.scheme == "http" and not _loopback(parts.hostname or ""):
         raise ParameterError(
             f"The connection's host must be https; http goes to this machine only, not {parts.hostname}."
         )
@@ -148,6 +152,7 @@ class Client:
         connect, read, total = self._timeouts
         late = threading.Event()
         mine = self._busy[threading.get_ident()] = _current.__dict__
+        mine.pop("connection", None)  # the last call's, which may be another thread's by now
         cut = threading.Timer(total, _cut, args=(mine, late))
         cut.daemon = True
         cut.start()
@@ -165,7 +170,7 @@ class Client:
             with response:
                 content = response.raw.read(ANSWER_LIMIT, decode_content=True)
         except Exception as error:  # noqa: BLE001 - requests', urllib3's and http.client's own, all of them
-            return self._failed(error, late=late.is_set())
+            return self._failed(error, late=late.is_set(), connected="connection" in mine)
         finally:
             cut.cancel()
             self._busy.pop(threading.get_ident(), None)
@@ -187,10 +192,10 @@ class Client:
         """Close the connections."""
         self.session.close()
 
-    def _failed(self, error: Exception, *, late: bool) -> Busy | Doubt:
+    def _failed(self, error: Exception, *, late: bool, connected: bool) -> Busy | Doubt:
         if late:
             return Doubt(Trace(message=f"no complete answer within {self._timeouts[2]:g} seconds"))
-        return read_failure(error)
+        return read_failure(error, connected=connected)
 
 
 def _cut(mine: dict[str, Any], late: threading.Event | None = None) -> None:

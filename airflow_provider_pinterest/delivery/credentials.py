@@ -86,6 +86,8 @@ class Credential(AuthBase):
                 )
                 document = orjson.loads(answer.content) if answer.status_code == 200 else {}
                 token = document["access_token"]
+                if not isinstance(token, str) or not token.strip():
+                    raise ValueError("access_token")
             except (requests.RequestException, ValueError, KeyError, TypeError) as error:
                 status = answer.status_code if "answer" in locals() else None
                 raise CredentialError(

@@ -148,7 +148,7 @@ def line(rejection: Rejection) -> bytes:
         return orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
 
 
-def _plain(cell: Any) -> str | None:
+def _plain(cell: Any) -> Any:
     return None if cell is None else str(cell).encode("utf-8", "backslashreplace").decode()
 
 

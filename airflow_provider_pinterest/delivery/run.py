@@ -122,6 +122,7 @@ class Run:
         self._prefix = _Prefix()
         self._not_taken_over: list[Mark] = []
         self._fenced = False
+        """Whether memory does not hold what a checkpoint must say: an exception then leaves the last one alone."""
         self._clock = clock
         self._wall = wall
         self._started = self._reported = clock()
@@ -154,24 +155,25 @@ class Run:
         outcomes = self._builder.events(chunks)
         plan = self._plan
         try:
-            if plan is not None and plan.resume is not None:
-                self._replay(outcomes, plan.resume, plan)
-            for outcome in outcomes:
-                self._take(outcome)
-            self._ship(self._batcher.rest(), self.tally.rows_read)
-        except (DeliveryError, Stopped, SourceChanged):
-            raise
-        except Exception:
-            if not self._fenced:
-                self._settle_all()
-            raise
-        except BaseException:
-            if not self._fenced:
-                self._break_off()
-            raise
-        else:
+            try:
+                if plan is not None and plan.resume is not None:
+                    self._replay(outcomes, plan.resume, plan)
+                for outcome in outcomes:
+                    self._take(outcome)
+                self._ship(self._batcher.rest(), self.tally.rows_read)
+            except (DeliveryError, Stopped, SourceChanged):
+                raise
+            except Exception:  # the source's, above all: what was read before is good
+                if not self._fenced:
+                    self._settle_all()
+                raise
             self._settle_all()
             self.finished = True
+        except SourceChanged:
+            raise
+        except BaseException:
+            self._break_off()
+            raise
         finally:
             if plan is not None:
                 plan.window.close()
@@ -220,6 +222,7 @@ class Run:
         while plan.window.full or plan.window.ready:
             self._settle_oldest(plan)
         if taken_over is not None:
+            self._fenced = True  # until it is among the batches under way
             self._not_taken_over.remove(taken_over)
         if shipment.once_only:
             if not self._once_only:
@@ -227,6 +230,7 @@ class Run:
                 self._once_only = True
             self._checkpoint(plan, also=shipment)
         plan.window.put(shipment)
+        self._fenced = False
 
     def _settle_oldest(self, plan: Plan) -> None:
         """Wait for the oldest batch under way and move the prefix past it.
@@ -234,14 +238,17 @@ class Run:
         :raises DeliveryError: it could not be sent, and the run ends.
         :raises Stopped: the run was told to stop.
         """
-        shipment, settled = plan.window.take()
+        shipment, settled = plan.window.oldest()
         if settled.error is not None:
-            self._end(plan, shipment, settled.error)
+            self._end(plan, settled.error)
+        self._fenced = True  # until the prefix has taken in what the window has given out
+        plan.window.drop()
         delivered = self._note(shipment, settled)
         prefix = self._prefix
         prefix.rows = shipment.rows
         prefix.events.add(shipment.covered)
         prefix.delivered.merge(delivered)
+        self._fenced = False
         if plan.keeper.answered():
             self._checkpoint(plan)
         self._progress()
@@ -255,8 +262,8 @@ class Run:
             self._settle_oldest(plan)
         self._checkpoint(plan)
 
-    def _end(self, plan: Plan, first: Shipment, error: DeliveryError | Stopped) -> None:
-        """End the run at a batch that could not be sent; let those behind it finish what they are at.
+    def _end(self, plan: Plan, error: DeliveryError | Stopped) -> None:
+        """End the run at the oldest batch, which could not be sent; let those behind it finish what they are at.
 
         :raises DeliveryError: always one of the two.
         :raises Stopped: always one of the two.
@@ -265,19 +272,28 @@ class Run:
             plan.sender.abort()
         else:
             plan.sender.stop()
-        self._account_for(plan, [first, *plan.window.drain(None if isinstance(error, DeliveryError) else GRACE)])
+        self._account_for(plan, None if isinstance(error, DeliveryError) else GRACE)
         raise error
 
     def _break_off(self) -> None:
-        """End the run at once: the process is told to go."""
+        """End the run at once: the process is told to go, or nothing may be written any more."""
         plan = self._plan
         if plan is None:
             return
         plan.sender.abort()
-        self._account_for(plan, plan.window.drain(GRACE))
+        if not self._fenced:
+            self._account_for(plan, GRACE)
+            return
+        self._rejects = None
+        for shipment in plan.window.drain(GRACE):
+            if shipment.settlement is not None:
+                self._note(shipment, shipment.settlement)
 
-    def _account_for(self, plan: Plan, shipments: Sequence[Shipment]) -> None:
-        """Count what became of batches beyond the prefix, and leave a last checkpoint."""
+    def _account_for(self, plan: Plan, seconds: float | None) -> None:
+        """Count what becomes of the batches under way within so many seconds, and leave a last checkpoint."""
+        plan.window.wait(seconds)
+        self._fenced = True  # the next checkpoint is the last, or the one before it was
+        shipments = plan.window.drain(0)
         marks = [mark for shipment in shipments if (mark := self._mark(plan, shipment, noted=True)) is not None]
         for shipment in shipments:
             if shipment.settlement is not None:
@@ -343,10 +359,6 @@ class Run:
         except BaseException:
             self._fenced = True
             self._rejects = None  # another try may be writing there
-            plan.sender.abort()
-            for shipment in plan.window.drain(GRACE):
-                if shipment.settlement is not None:
-                    self._note(shipment, shipment.settlement)
             raise
 
     def _replay(self, outcomes: Iterator[Outcome], resume: Checkpoint, plan: Plan) -> None:
@@ -355,6 +367,7 @@ class Run:
         :raises SourceChanged: these are not the rows of that try.
         """
         tally, prefix = self.tally, self._prefix
+        self._fenced = True  # until all is known again that the earlier try's checkpoint says
         for outcome in _through(outcomes, resume.rows):
             self._recount(outcome)
             if type(outcome) is Event:
@@ -371,6 +384,9 @@ class Run:
             if hash_of(event for event in events if mark.first <= event.row <= mark.last) != mark.events_hash:
                 raise SourceChanged(harmful=resume.offline)
         self._not_taken_over = list(resume.marks)
+        self._fenced = False
+        if resume.delivered.processed or any(mark.delivered.processed for mark in resume.marks):
+            plan.sender.trust()
         self._take_over(beyond, resume.marks, plan)
 
     def _take_over(self, beyond: Sequence[Outcome], marks: Sequence[Mark], plan: Plan) -> None:

@@ -132,6 +132,10 @@ class Sender:
             return True
         return not event.offline and self._on_doubt is not OnDoubt.HOLD
 
+    def trust(self) -> None:
+        """Know that Pinterest took events of this mapping in an earlier try: what it refuses now is single rows."""
+        self._accepted_any = True
+
     def stop(self) -> None:
         """Let no further call begin; those under way go on."""
         self._pace.stop.set()
@@ -178,8 +182,9 @@ class Sender:
         attempt = 0
         while True:
             credential = self._client.credential
+            token = credential.token  # before its age is asked: another thread may renew it in between
             if credential.expired:
-                self._client.renew(credential.token)
+                self._client.renew(token)
             self._pace.wait()
             self._guard()
             token = credential.token

@@ -91,25 +91,31 @@ class Window:
             thread.start()
         self._queue.put(shipment)
 
-    def take(self) -> tuple[Shipment, Settlement]:
-        """Wait for the oldest batch and hand it back with what became of it."""
+    def oldest(self) -> tuple[Shipment, Settlement]:
+        """Wait for the oldest batch and return it with what became of it; it stays until :meth:`drop`."""
         shipment = self._under_way[0]
         shipment.done.wait()
         if shipment.failure is not None:
             raise shipment.failure
         if shipment.settlement is None:
             raise RuntimeError("a batch was marked done without an outcome")
-        self._under_way.popleft()
-        self._open = self._size
         return shipment, shipment.settlement
 
-    def drain(self, seconds: float | None) -> list[Shipment]:
-        """Wait so long at most for all batches and hand them back, some perhaps not settled."""
+    def drop(self) -> None:
+        """Take the oldest out; once one was answered, more may go at a time."""
+        if self._under_way.popleft().batch.events:
+            self._open = self._size
+
+    def wait(self, seconds: float | None) -> None:
+        """Wait so long at most for all batches."""
         end = None if seconds is None else time.monotonic() + seconds
-        shipments = list(self._under_way)
-        for shipment in shipments:
+        for shipment in self._under_way:
             shipment.done.wait(None if end is None else max(0.0, end - time.monotonic()))
-        self._under_way.clear()
+
+    def drain(self, seconds: float) -> Sequence[Shipment]:
+        """Wait so long at most for all batches and take them out, some perhaps not settled."""
+        self.wait(seconds)
+        shipments, self._under_way = self._under_way, deque()
         return shipments
 
     def close(self) -> None:

@@ -70,8 +70,8 @@ class PinterestHook(BaseHook):
         :param wanted: the task's own; ``None``: the connection's.
         :raises ParameterError: there is none, or it is not one to 18 digits.
         """
-        found = wanted or self._extra("ad_account_id")
-        if not found:
+        found = self._extra("ad_account_id") if wanted is None else wanted
+        if found in (None, ""):
             raise ParameterError(
                 f"No ad account: pass ad_account_id, or set it in connection {self.pinterest_conn_id!r}."
             )
@@ -93,25 +93,25 @@ class PinterestHook(BaseHook):
         :raises ParameterError: the connection lacks something; the message says what.
         """
         url = base_url(self.connection.host)
-        token = self.connection.password
+        token = (self.connection.password or "").strip()
         if not token:
             raise ParameterError(
                 f"Connection {self.pinterest_conn_id!r} has no access token: put one into its password "
                 "(Ads Manager → Conversions → Conversions API → Generate token)."
             )
-        if not token.isascii() or any(char.isspace() for char in token.strip()):
+        if not token.isascii() or any(char.isspace() for char in token):
             raise ParameterError(
                 f"The access token in connection {self.pinterest_conn_id!r} holds characters that no token has: "
                 "paste it again."
             )
-        for secret in (token, self._extra("app_secret"), self._extra("refresh_token")):
+        for secret in (token, self._text("app_secret"), self._text("refresh_token")):
             if secret:
                 mask_secret(secret)
         credential = Credential(
-            token.strip(),
-            refresh=self._extra("refresh_token"),
-            app_id=self._extra("app_id"),
-            app_secret=self._extra("app_secret"),
+            token,
+            refresh=self._text("refresh_token"),
+            app_id=self._text("app_id"),
+            app_secret=self._text("app_secret"),
             token_url=f"{url}/oauth/token",
             on_new_token=mask_secret,
         )
@@ -138,8 +138,9 @@ class PinterestHook(BaseHook):
         :raises ParameterError: the connection lacks something; the message says what.
         """
         client = self.client(ad_account_id, test=test, connections=connections)
+        url = base_url(self.connection.host)
         pace = Pace(
-            f"{base_url(self.connection.host)}/{client.ad_account_id}",
+            url if test else f"{url}/{client.ad_account_id}",  # test calls count per app
             calls_per_minute=self._calls_per_minute(),
             uri=str(self._extra("rate_limit_storage") or "memory://"),
             test=test,
@@ -177,7 +178,7 @@ class PinterestHook(BaseHook):
     def _calls_per_minute(self) -> int:
         value = self._extra("calls_per_minute")
         try:
-            calls = int(value) if value not in (None, "") else CALLS_PER_MINUTE
+            calls = int(str(value)) if value not in (None, "") else CALLS_PER_MINUTE
         except (TypeError, ValueError):
             calls = 0
         if calls < 1:
@@ -185,6 +186,10 @@ class PinterestHook(BaseHook):
                 f"calls_per_minute in connection {self.pinterest_conn_id!r} must be a whole number of 1 or more."
             )
         return calls
+
+    def _text(self, name: str) -> str | None:
+        value = self._extra(name)
+        return None if value in (None, "") else str(value).strip()
 
     def _extra(self, name: str) -> Any:
         extra = self.connection.extra_dejson

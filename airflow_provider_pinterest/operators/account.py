@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import orjson
 
 from airflow_provider_pinterest.delivery.result import Tally
@@ -37,4 +39,6 @@ def shortened(body: bytes) -> str:
         name: [f"{one[:6]}…" for one in value] if isinstance(value, list) else f"{value[:4]}…"
         for name, value in event["user_data"].items()
     }
+    if url := event.get("event_source_url"):  # its query may hold an address
+        event["event_source_url"] = re.sub(r"[?#].*", "…", url, flags=re.DOTALL)
     return orjson.dumps(event, option=orjson.OPT_INDENT_2).decode()

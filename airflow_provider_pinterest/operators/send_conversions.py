@@ -6,6 +6,7 @@ import datetime as dt
 import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from airflow.providers.common.compat.sdk import (
@@ -283,6 +284,10 @@ class SendConversionsOperator(BaseOperator):
             on_first_event=self._show if job.validate_only else lambda _: None,
             on_once_only=lambda: self._about_to_send_once_only(context, job, resume),
         )
+        if job.store and isinstance(source, Query) and not source.ordered:
+            self.log.warning(
+                "The SQL has no ORDER BY: a retry goes on where this try ended only if the rows come in the same order"
+            )
         if resume:
             self.log.info("Going on after row %s, up to which an earlier try settled everything", f"{resume.rows:,}")
         elif try_number(context) > 1 and not (job.store or job.test or job.validate_only):
@@ -293,7 +298,8 @@ class SendConversionsOperator(BaseOperator):
         elif try_number(context) > 1 and not job.validate_only:
             self.log.info("No earlier try left rows settled: beginning with the first row")
         try:
-            run.feed(_checked(source.chunks(), job.mapping, complete=isinstance(source, Query)))
+            with closing(source.chunks()) as chunks:
+                run.feed(_checked(chunks, job.mapping, complete=isinstance(source, Query)))
         except UnavailableError as error:
             if not self.deferrable:
                 raise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing, suppress
 from typing import Any, Final
 from uuid import uuid4
@@ -39,7 +39,12 @@ class Query:
         self._sql = sql.strip().rstrip(";")
         self._parameters = parameters
 
-    def chunks(self) -> Iterator[Chunk]:
+    @property
+    def ordered(self) -> bool:
+        """Whether the statement says in which order its rows come."""
+        return re.search(r"\border\s+by\b", self._sql, re.IGNORECASE) is not None
+
+    def chunks(self) -> Generator[Chunk, None, None]:
         """Run the query and yield its rows; an empty result yields one chunk without rows.
 
         :raises ParameterError: there are several statements, and the driver would not say so.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Any, Final
 
@@ -43,7 +43,7 @@ class Values:
                 pass
         self._events = events
 
-    def chunks(self) -> Iterator[Chunk]:
+    def chunks(self) -> Generator[Chunk, None, None]:
         """Yield the rows, those with the same keys in the same order together.
 
         A generator's own exceptions come after the rows that it yielded before.

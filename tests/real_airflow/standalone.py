@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -114,8 +114,11 @@ def standalone(home: Path, connections: dict[str, dict[str, Any]]) -> Iterator[A
         wait_for(lambda: _healthy(port), "Airflow to be healthy", every=0.5)
         yield Airflow(home, environment)
     finally:
-        for sign in (signal.SIGTERM, signal.SIGKILL):
-            _signal_all(home, process, sign)
+        _signal_all(process.pid, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(10)
+        _signal_all(process.pid, signal.SIGKILL)
+        process.wait(10)
 
 
 def _healthy(port: int) -> bool:
@@ -126,18 +129,9 @@ def _healthy(port: int) -> bool:
     return all(answer[part]["status"] == "healthy" for part in ("metadatabase", "scheduler", "dag_processor"))
 
 
-def _signal_all(home: Path, process: subprocess.Popen[bytes], sign: signal.Signals) -> None:
-    """Signal every process that was started with this home, whatever session it moved to."""
-    mark = f"AIRFLOW_HOME={home}\0".encode()
+def _signal_all(session: int, sign: signal.Signals) -> None:
+    """Signal every process of a session: all that was started by one process, whatever groups they formed."""
     for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit() or int(entry.name) == os.getpid():
-            continue
-        try:
-            if mark in (entry / "environ").read_bytes():
+        with suppress(OSError, ValueError):
+            if os.getsid(int(entry.name)) == session:
                 os.kill(int(entry.name), sign)
-        except OSError:
-            continue
-    try:
-        process.wait(10)
-    except subprocess.TimeoutExpired:
-        assert sign is not signal.SIGKILL

@@ -99,7 +99,7 @@ def test_a_killed_task_and_a_killed_supervisor_lose_nothing_and_send_no_offline_
 
 def _pid(home: Path, try_number: int) -> int:
     written = home / f"pid-{try_number}"
-    wait_for(lambda: written.exists() and written.read_text(), f"try {try_number} to start")
+    wait_for(lambda: written.exists() and written.stat().st_size, f"try {try_number} to start")
     return int(written.read_text())
 
 

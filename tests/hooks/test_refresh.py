@@ -1,0 +1,255 @@
+"""OAuth tokens that expire while they are used."""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+
+import orjson
+import pytest
+
+from airflow_provider_pinterest.delivery.credentials import Credential
+from airflow_provider_pinterest.exceptions import CredentialError
+from airflow_provider_pinterest.hooks import pinterest as hook_module
+from airflow_provider_pinterest.hooks.pinterest import PinterestHook
+from tests.hooks.listening import Reply, listening
+from tests.running import deliver, ids, logged, rows
+
+TOKEN_PATH = "/v5/oauth/token"
+
+
+@pytest.fixture
+def oauth(pinterest, connect):
+    """Let the connection hold an OAuth token with all it takes to refresh it."""
+
+    def set_up(**extra):
+        connect(
+            pinterest,
+            password=pinterest.oauth_token,
+            extra={
+                "app_id": pinterest.app_id,
+                "app_secret": pinterest.app_secret,
+                "refresh_token": pinterest.refresh_token,
+                **extra,
+            },
+        )
+
+    set_up()
+    return set_up
+
+
+def refreshes(pinterest):
+    return pinterest.calls(path=TOKEN_PATH)
+
+
+def test_an_expired_token_is_refreshed_once_and_every_event_arrives_once(pinterest, oauth):
+    pinterest.expire_tokens()
+
+    ran = deliver(events=rows(30), batch_size=10, max_in_flight=1)
+
+    assert ran.error is None
+    assert pinterest.copies() == ids(30)
+    assert [call.status for call in pinterest.calls()] == [401, 200, 200, 200, 200]
+    assert (ran["calls"], ran["retries"]) == (4, 1)
+
+
+def test_batches_that_meet_an_expired_token_at_once_refresh_it_once(pinterest, oauth):
+    pinterest.expire_tokens()
+    pinterest.fault("delay", seconds=0.1, times=8)
+
+    ran = deliver(events=rows(80), batch_size=10, max_in_flight=8)
+
+    assert ran.error is None
+    assert pinterest.copies() == ids(80)
+    assert len(refreshes(pinterest)) == 1
+
+
+def test_a_token_that_expires_in_the_middle_is_refreshed(pinterest, oauth, warehouse):
+    """The 401 comes with the second batch."""
+    pinterest.fault("status", status=401, after=1, times=1)
+
+    ran = deliver(events=rows(30), batch_size=10)
+
+    assert ran.error is None
+    assert pinterest.copies() == ids(30)
+    assert len(refreshes(pinterest)) == 1
+
+
+def test_a_new_token_that_is_refused_too_ends_the_run_after_one_refresh(pinterest, oauth):
+    pinterest.fault("status", status=401)
+
+    ran = deliver(events=rows(30), batch_size=10)
+
+    assert isinstance(ran.error, CredentialError)
+    assert ran.error.status == 401
+    assert len(refreshes(pinterest)) == 1
+    assert pinterest.copies() == {}
+    assert ran["rows_not_sent"] == ran["rows_read"] > 0
+
+
+def test_the_tokens_that_pinterest_issues_are_masked_from_logs(pinterest, oauth, monkeypatch):
+    masked: list[str] = []
+    monkeypatch.setattr(hook_module, "mask_secret", masked.append)
+    pinterest.settings(rotate_refresh_token=True)
+    pinterest.expire_tokens()
+
+    hook = PinterestHook()
+    client = hook.client()
+    client.renew(client.credential.token)
+    client.close()
+
+    issued = client.credential.token
+    assert issued != pinterest.oauth_token
+    assert {pinterest.oauth_token, pinterest.refresh_token, pinterest.app_secret, issued} <= set(masked)
+    assert client.credential._refresh in masked
+    assert client.credential._refresh != pinterest.refresh_token
+    assert issued not in repr(client.credential)
+
+
+def test_a_token_pasted_with_a_line_break_is_masked_as_it_is_sent(pinterest, connect, monkeypatch):
+    masked: list[str] = []
+    monkeypatch.setattr(hook_module, "mask_secret", masked.append)
+    connect(pinterest, password=f"{pinterest.token}\n")
+
+    client = PinterestHook().client()
+    client.close()
+
+    assert client.credential.token in masked
+
+
+def test_a_refreshed_token_never_stands_in_a_log(pinterest, oauth):
+    """``deliver`` looks at all that any library logs, from DEBUG on."""
+    pinterest.expire_tokens()
+
+    ran = deliver(events=rows(1))
+
+    assert ran.error is None
+    assert "oauth/token" in ran.log
+
+
+def test_a_refresh_token_that_was_replaced_is_used_the_next_time(pinterest, oauth):
+    pinterest.settings(rotate_refresh_token=True)
+    client = PinterestHook().client()
+
+    for _ in range(2):
+        client.renew(client.credential.token)
+    client.close()
+
+    assert [call.status for call in refreshes(pinterest)] == [200, 200]
+
+
+def test_threads_that_meet_the_same_expired_token_refresh_it_once(pinterest, oauth):
+    client = PinterestHook().client(connections=8)
+    used = client.credential.token
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda _: client.renew(used), range(8)))
+    client.close()
+
+    assert len(refreshes(pinterest)) == 1
+
+
+def test_a_token_is_refreshed_before_it_is_used_when_its_time_is_known_to_be_over(pinterest, oauth):
+    """With an answer that says one second, nine tenths of it pass before the second batch."""
+    pinterest.expire_tokens()
+    pinterest.fault("status", on="token", times=1, status=200, body={"access_token": pinterest.token, "expires_in": 1})
+    pinterest.fault("delay", seconds=1.0, after=1, times=1)
+
+    ran = deliver(events=rows(20), batch_size=10, max_in_flight=1)
+
+    assert ran.error is None
+    assert pinterest.copies() == ids(20)
+    assert [call.path == TOKEN_PATH for call in pinterest.calls()] == [False, True, False, True, False]
+
+
+@pytest.mark.parametrize("extra", [{"app_secret": "wrong"}, {"refresh_token": "pinr_old"}, {"app_id": "1"}])
+def test_a_refresh_that_is_refused_says_what_to_check_and_nothing_is_sent(pinterest, oauth, extra):
+    oauth(**extra)
+    pinterest.expire_tokens()
+
+    ran = deliver(events=rows(30), batch_size=10)
+
+    assert isinstance(ran.error, CredentialError)
+    assert ran.error.status == 401
+    assert "could not be refreshed" in ran.said
+    assert "refresh_token" in ran.said
+    assert len(refreshes(pinterest)) == 1
+    assert ran["events_sent"] == 0
+
+
+@pytest.mark.parametrize("missing", ["app_id", "app_secret", "refresh_token"])
+def test_without_all_it_takes_no_refresh_is_tried(pinterest, oauth, missing):
+    oauth(**{missing: None})
+    pinterest.expire_tokens()
+
+    ran = deliver(events=rows(1))
+
+    assert isinstance(ran.error, CredentialError)
+    assert "Generate token" in ran.said
+    assert refreshes(pinterest) == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["", "<html>", "[]", '"text"', "{}", '{"access_token": null}', '{"access_token": 5}', '{"access_token": ""}'],
+)
+def test_an_answer_without_a_token_is_a_failed_refresh(pinterest, oauth, body):
+    pinterest.expire_tokens()
+    pinterest.fault("status", on="token", status=200, body=body)
+
+    ran = deliver(events=rows(1))
+
+    assert isinstance(ran.error, CredentialError)
+    assert "could not be refreshed" in ran.said
+    assert len(pinterest.calls()) == 2
+
+
+def test_a_redirect_of_the_token_endpoint_is_not_followed(pinterest, oauth):
+    """It would carry the app's secret elsewhere."""
+    pinterest.expire_tokens()
+    with listening(Reply(200, b'{"access_token": "pina_evil"}')) as elsewhere:
+        pinterest.fault("redirect", on="token", location=f"{elsewhere.url}/oauth/token")
+
+        ran = deliver(events=rows(1))
+
+        assert elsewhere.requests == []
+    assert isinstance(ran.error, CredentialError)
+
+
+def test_an_app_id_written_as_a_number_is_as_good_as_text(pinterest, oauth):
+    oauth(app_id=int(pinterest.app_id))
+    pinterest.expire_tokens()
+
+    ran = deliver(events=rows(1))
+
+    assert ran.error is None
+    assert pinterest.copies() == ids(1)
+
+
+def test_the_app_s_secret_goes_to_the_token_endpoint_only(connect):
+    """And the refresh token too; the events endpoint sees the access token alone."""
+    with listening(Reply(401, b"{}"), Reply(200, b'{"access_token": "pina_new"}'), Reply()) as listener:
+        connect(
+            host=listener.url,
+            password="pina_old",
+            extra={"ad_account_id": "1", "app_id": "7", "app_secret": "shh", "refresh_token": "pinr_1"},
+        )
+        assert deliver(events=rows(1)).error is None
+
+    first, refresh, second = listener.requests
+    assert refresh.path == TOKEN_PATH
+    assert b"pinr_1" in refresh.body
+    assert first.headers["Authorization"] == "Bearer pina_old"
+    assert second.headers["Authorization"] == "Bearer pina_new"
+    for request in (first, second):
+        assert b"pinr_1" not in request.body
+        assert orjson.loads(request.body)["data"]
+
+
+def test_a_credential_prints_as_stars():
+    credential = Credential("pina_x", refresh="pinr_y", app_id="1", app_secret="z")
+
+    assert repr(credential) == str(credential) == f"{credential}" == "Credential(***)"
+    with logged() as log:
+        logging.getLogger("any").info("%r %s", credential, credential)
+    assert log.getvalue() == "Credential(***) Credential(***)\n"

@@ -1,0 +1,169 @@
+"""Cells that are no good: each a coded rejection, and never an event that Pinterest would refuse."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from decimal import Decimal
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
+
+from airflow_provider_pinterest.conversions.reasons import REASONS
+from airflow_provider_pinterest.exceptions import CredentialError
+from tests.running import deliver, ids, row, rows
+
+NOW = dt.datetime.now(dt.UTC).replace(microsecond=0)
+
+
+def rejected(pinterest, **cells):
+    """Send a good row and one with these cells; return why the latter was rejected."""
+    ran = deliver(events=[row(1), row(2, **cells)], max_rejected=1)
+
+    assert ran.error is None, ran.error
+    assert pinterest.copies() == ids(1)
+    assert {call.status for call in pinterest.calls()} == {200}
+    assert ran["rows_rejected"] == 1
+    assert ran["reasons"].keys() <= REASONS.keys()
+    return set(ran["reasons"])
+
+
+@pytest.mark.parametrize(
+    ("cells", "code"),
+    [
+        ({"contents": "[{"}, "bad_json"),
+        ({"contents": "5"}, "bad_json"),
+        ({"contents": '[{"id": "a", "weight": 1}]'}, "unknown_field"),
+        ({"custom_data": "{broken"}, "bad_json"),
+        ({"custom_data": {"colour": "red"}}, "unknown_field"),
+        ({"device_info": "[]"}, "bad_json"),
+        ({"order_id": b"4711"}, "bad_type"),
+        ({"value": float("nan")}, "bad_type"),
+        ({"value": float("inf")}, "bad_type"),
+        ({"value": Decimal("NaN")}, "bad_type"),
+        ({"value": Decimal("-Infinity")}, "bad_type"),
+        ({"value": "12,50 €"}, "bad_type"),
+        ({"value": True}, "bad_type"),
+        ({"value": 10**40}, "bad_value"),
+        ({"num_items": 10**19}, "bad_value"),
+        ({"num_items": 2**63}, "bad_value"),
+        ({"num_items": 1.5}, "bad_type"),
+        ({"num_items": float("nan")}, "bad_type"),
+        ({"content_name": "broken \ud800"}, "bad_text"),
+        ({"event_id": "\udfff"}, "bad_text"),
+        ({"event_time": "yesterday"}, "bad_time"),
+        ({"event_time": float("nan")}, "bad_time"),
+        ({"event_time": float("inf")}, "bad_time"),
+        ({"event_time": 10**30}, "bad_time"),
+        ({"event_time": -1}, "bad_time"),
+        ({"event_time": 0}, "bad_time"),
+        ({"event_time": 20261121}, "bad_time"),
+        ({"event_time": b"1763766000"}, "bad_time"),
+        ({"event_time": None}, "missing_field"),
+        ({"event_time": NOW + dt.timedelta(hours=1)}, "future_event_time"),
+        ({"event_time": int(time.time() * 1000) + 3_600_000}, "future_event_time"),
+        ({"event_id": None}, "missing_field"),
+        ({"event_id": "  "}, "missing_field"),
+        ({"event_name": None}, "missing_field"),
+        ({"action_source": "website"}, "bad_action_source"),
+        ({"currency": "EURO"}, "bad_currency"),
+        ({"opt_out": "perhaps"}, "bad_type"),
+        ({"opt_out_type": "LDP"}, "ldp_without_region"),
+        ({"email": None, "phone": "+14155550100", "external_id": "7"}, "no_match_key"),
+        ({"email": "not an address"}, "no_match_key"),
+        ({"email": b"ada@example.com"}, "no_match_key"),
+        ({"content_name": "x" * 3_000_000}, "too_large"),
+        ({"battery": 1, "device_info": {"battery_level": 101}}, "bad_value"),
+    ],
+    ids=lambda argument: "+".join(argument) if isinstance(argument, dict) else argument,
+)
+def test_a_bad_cell_rejects_its_row_and_no_other(pinterest, cells, code):
+    assert code in rejected(pinterest, **cells)
+
+
+@pytest.mark.parametrize(
+    "written",
+    {
+        "aware": lambda moment: moment,
+        "elsewhere": lambda moment: moment.astimezone(dt.timezone(dt.timedelta(hours=-8))),
+        "naive": lambda moment: moment.replace(tzinfo=None),
+        "ISO 8601": lambda moment: moment.isoformat(),
+        "SQL": lambda moment: moment.strftime("%Y-%m-%d %H:%M:%S"),
+        "seconds": lambda moment: int(moment.timestamp()),
+        "seconds with a fraction": lambda moment: moment.timestamp() + 0.5,
+        "seconds as text": lambda moment: str(int(moment.timestamp())),
+        "seconds as a decimal": lambda moment: Decimal(int(moment.timestamp())),
+        "milliseconds": lambda moment: int(moment.timestamp()) * 1_000,
+        "microseconds": lambda moment: int(moment.timestamp()) * 1_000_000,
+    }.items(),
+    ids=lambda written: written[0],
+)
+def test_a_moment_arrives_as_the_same_second_however_it_is_written(pinterest, written):
+    moment = dt.datetime.now(dt.UTC).replace(microsecond=0) - dt.timedelta(minutes=1)
+
+    assert deliver(events=[row(event_time=written[1](moment))]).error is None
+    assert pinterest.events()[0].event_time == int(moment.timestamp())
+
+
+def test_an_event_of_three_megabytes_holds_nobody_else_up(pinterest):
+    ran = deliver(events=[*rows(3), row(4, content_name="x" * 3_000_000)], max_rejected=1)
+
+    assert ran.error is None
+    assert pinterest.copies() == ids(3)
+    assert all(call.bytes < 2_000_000 for call in pinterest.calls())
+
+
+def test_a_huge_text_among_the_identifiers_is_hashed_like_any(pinterest):
+    assert deliver(events=[row(external_id="x" * 1_000_000)]).error is None
+    assert len(pinterest.events()[0].event["user_data"]["external_id"][0]) == 64
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        {"phone": "call me", "gender": "unknown", "country": "XQ"},
+        {"phone": float("nan"), "city": "\ud800", "date_of_birth": "31.02.1990"},
+        {"ip_address": "999.1.1.1", "advertising_id": 5.5},
+        {"first_name": True, "last_name": b"x", "zip": {"a": 1}},
+    ],
+)
+def test_an_identifier_that_is_no_good_is_left_out_or_rejects_its_row_but_never_breaks_the_run(pinterest, cells):
+    ran = deliver(events=[row(1), row(2, **cells)], max_rejected=1)
+
+    assert ran.error is None
+    assert {call.status for call in pinterest.calls()} == {200}
+    assert ran["events_processed"] + ran["rows_rejected"] == 2
+    assert ran["warnings"] or ran["reasons"]
+
+
+def test_rows_that_are_all_bad_fail_the_task_without_a_call(pinterest):
+    ran = deliver(events=rows(3, action_source="shop"))
+
+    assert isinstance(ran.error, AirflowFailException)
+    assert pinterest.calls() == []
+    assert ran["rows_rejected"] == 3
+
+
+def test_a_wrong_token_is_no_fault_of_the_rows(pinterest, connect):
+    connect(pinterest, password="pina_wrong")
+
+    ran = deliver(events=rows(3))
+
+    assert isinstance(ran.error, CredentialError)
+    assert ran["rows_rejected"] == ran["events_failed"] == 0
+    assert ran["rows_not_sent"] == 3
+
+
+def test_a_later_row_with_a_new_column_that_maps_to_nothing_is_rejected_alone(pinterest):
+    ran = deliver(events=[row(1), row(2, colour="red")], max_rejected=1)
+
+    assert ran.error is None
+    assert ran["reasons"] == {"unknown_field": 1}
+    assert pinterest.copies() == ids(1)
+
+
+def test_a_later_row_with_two_columns_for_one_field_does_not_lose_the_rows_before_it(pinterest):
+    ran = deliver(events=[row(1), row(2, em="bob@example.com")], max_rejected=1)
+
+    assert ran["rows_read"] >= 1
+    assert pinterest.copies() == ids(1) or ran["rows_not_sent"] == 1

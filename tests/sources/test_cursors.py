@@ -1,0 +1,281 @@
+"""Rows of a query, from SQLite and from a real PostgreSQL."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import json
+import os
+import sqlite3
+import uuid
+from decimal import Decimal
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+from airflow_provider_pinterest.exceptions import ParameterError, SourceError
+from airflow_provider_pinterest.sources.cursors import FETCH
+from tests.postgres import PostgresServer
+from tests.running import Warehouse, impersonal, row, rows
+
+ENDLESS = "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) SELECT n AS order_id FROM t"
+
+
+@pytest.fixture(params=["warehouse", "postgres_warehouse"])
+def database(request):
+    """Run a test on both."""
+    return request.getfixturevalue(request.param)
+
+
+def read(query):
+    """Return the columns and all rows, as tuples."""
+    chunks = list(query.chunks())
+    [columns] = {chunk.columns for chunk in chunks}
+    return columns, [tuple(cells) for chunk in chunks for cells in chunk.rows]
+
+
+def broken(query):
+    """Return what is said of a query that cannot be read, and how many rows came first."""
+    came = [0]
+    with pytest.raises(SourceError) as caught:
+        came.extend(len(chunk.rows) for chunk in query.chunks())
+    return str(caught.value), sum(came)
+
+
+def resident():
+    """Return this process's memory in MiB."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+class TestOnBoth:
+    def test_rows_come_with_their_columns(self, database, query):
+        assert read(query("SELECT 1 AS order_id, 'a' AS event_id UNION ALL SELECT 2, 'b'")) == (
+            ("order_id", "event_id"),
+            [(1, "a"), (2, "b")],
+        )
+
+    def test_the_first_rows_come_before_an_endless_query_ends(self, database, query):
+        chunks = query(ENDLESS).chunks()
+
+        assert [len(next(chunks).rows) for _ in range(3)] == [FETCH] * 3
+        chunks.close()
+
+    def test_more_rows_than_are_fetched_at_once_all_come_in_order(self, database, query):
+        count = 2 * FETCH + 1
+
+        _, found = read(query(ENDLESS + f" LIMIT {count}"))
+
+        assert found == [(number,) for number in range(1, count + 1)]
+
+    def test_exactly_as_many_rows_as_are_fetched_at_once_come_once(self, database, query):
+        assert len(read(query(ENDLESS + f" LIMIT {FETCH}"))[1]) == FETCH
+
+    def test_a_query_without_rows_still_shows_its_columns(self, database, query):
+        assert read(query("SELECT 1 AS order_id WHERE 1 = 0")) == (("order_id",), [])
+
+    def test_an_attempt_at_injection_stays_a_value(self, database, query):
+        evil = "'; DROP TABLE orders; --"
+        named = "%(id)s" if isinstance(database, PostgresServer) else ":id"
+
+        found = read(query(f"SELECT CAST({named} AS text) AS event_id", {"id": evil}))
+
+        assert found[1] == [(evil,)]
+
+    def test_a_semicolon_and_space_at_the_end_do_no_harm(self, database, query):
+        assert read(query("\n SELECT 1 AS order_id ; \n"))[1] == [(1,)]
+
+    @pytest.mark.parametrize("sql", ["-- orders\nSELECT 1 AS order_id", "/* a; b */ SELECT 1 AS order_id -- end;"])
+    def test_comments_do_no_harm(self, database, query, sql):
+        assert read(query(sql))[1] == [(1,)]
+
+    def test_a_statement_in_parentheses_or_of_values_is_a_query(self, database, query):
+        assert read(query("VALUES (1, 2)"))[1] == [(1, 2)]
+
+    def test_a_semicolon_inside_a_text_ends_nothing(self, database, query):
+        assert read(query("SELECT 'a;b' AS event_id"))[1] == [("a;b",)]
+
+    def test_a_percent_sign_needs_no_escape_without_parameters(self, database, query):
+        assert read(query("SELECT 'a' AS event_id WHERE 'ab' LIKE 'a%'"))[1] == [("a",)]
+
+    def test_several_statements_are_refused(self, database, query):
+        with pytest.raises((ParameterError, SourceError), match="one statement"):
+            read(query("SELECT 1 AS order_id; SELECT 2 AS order_id"))
+
+    @pytest.mark.parametrize("sql", ["CREATE TABLE made_by_mistake (a int)", "DELETE FROM orders WHERE 1 = 0"])
+    def test_a_statement_without_rows_is_told_to_be_no_query(self, database, query, sql):
+        if isinstance(database, Warehouse):
+            database.fill("orders", [row()])
+        else:
+            sql = sql.replace("orders", "pg_class")
+
+        said, came = broken(query(sql))
+
+        assert said == "The SQL returns no rows by its nature: expected a SELECT."
+        assert came == 0
+
+    def test_a_syntax_error_is_told_in_the_warehouse_s_words(self, database, query):
+        said, came = broken(query("SELEKT 1"))
+
+        assert "broke off at its start" in said
+        assert "syntax error" in said
+        assert came == 0
+
+    def test_a_table_that_is_missing_is_named(self, database, query):
+        assert "no_such_table" in broken(query("SELECT * FROM no_such_table"))[0]
+
+    def test_a_parameter_that_is_missing_is_told(self, database, query):
+        named = "%(id)s" if isinstance(database, PostgresServer) else ":id"
+
+        assert "broke off at its start" in broken(query(f"SELECT {named}", {"other": 1}))[0]
+
+    def test_what_a_driver_quotes_of_a_person_is_not_repeated(self, database, query):
+        said, _ = broken(query('SELECT * FROM "ada@example.com"'))
+
+        assert impersonal(said)
+
+    def test_the_error_shows_no_traceback_of_the_driver_s(self, database, query):
+        """Postgres's quote whole rows in it."""
+        with pytest.raises(SourceError) as caught:
+            read(query("SELECT * FROM no_such_table"))
+
+        assert caught.value.__cause__ is None
+        assert caught.value.__suppress_context__
+
+    def test_two_columns_of_one_name_both_come(self, database, query):
+        assert read(query("SELECT 1 AS order_id, 2 AS order_id")) == (("order_id", "order_id"), [(1, 2)])
+
+
+class TestSqlite:
+    def test_rows_of_a_table_come(self, warehouse, query):
+        found = rows(3, order_id=7, value=None)
+        warehouse.fill("orders", found)
+
+        assert read(query("SELECT * FROM orders")) == (tuple(found[0]), [tuple(one.values()) for one in found])
+
+    def test_nothing_that_a_statement_changes_is_committed(self, warehouse, query):
+        warehouse.fill("orders", [row()])
+
+        read(query("DELETE FROM orders RETURNING event_id"))
+
+        with contextlib.closing(sqlite3.connect(warehouse.path)) as connection:
+            assert connection.execute("SELECT count(*) FROM orders").fetchone() == (1,)
+
+    def test_a_query_that_breaks_off_in_the_middle_says_after_how_many_rows(self, warehouse, query):
+        said, came = broken(query(f"SELECT json(iif(order_id > {FETCH + 5}, 'no JSON', '{{}}')) FROM ({ENDLESS})"))  # noqa: S608
+
+        assert came == FETCH
+        assert f"broke off after {FETCH:,} rows" in said
+        assert "malformed JSON" in said
+
+
+class TestPostgres:
+    def test_the_rows_stay_on_the_server_behind_a_named_cursor(self, postgres_warehouse, query):
+        chunks = query(ENDLESS).chunks()
+        next(chunks)
+
+        with query.hook.conn.cursor() as beside:
+            beside.execute("SELECT name, is_scrollable FROM pg_cursors")
+            [(name, _)] = beside.fetchall()
+
+        assert name.startswith("pinterest_")
+        chunks.close()
+
+    @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from /proc")
+    def test_100_000_wide_rows_take_no_more_memory_than_a_few(self, postgres_warehouse, query):
+        """A client cursor takes some 50 MiB for these before the first one comes."""
+        chunks = query("SELECT n, repeat('x', 400) FROM generate_series(1, 100000) n").chunks()
+        before = resident()
+
+        grown = [resident() - before for _ in chunks]
+
+        assert len(grown) == 100_000 / FETCH
+        assert max(grown) < 15, f"{max(grown):.0f} MiB"
+
+    def test_the_hook_s_parameters_reach_the_hook(self, postgres_warehouse, query):
+        found = query("SELECT current_setting('statement_timeout') AS event_id", options="-c statement_timeout=7s")
+
+        assert read(found)[1] == [("7s",)]
+
+    def test_cells_come_as_the_types_of_python(self, postgres_warehouse, query):
+        sql = """
+            SELECT 72.390::numeric, '2026-11-21 10:00+01'::timestamptz, '2026-11-21 10:00'::timestamp,
+                '12345678-1234-5678-1234-567812345678'::uuid, '{"a": [1]}'::jsonb, '[1, "b"]'::json,
+                ARRAY['a', 'b'], '2026-11-21'::date, NULL, true, 7::bigint, 1.5::float8, 'NaN'::numeric
+        """
+        [cells] = read(query(sql))[1]
+
+        assert cells[:5] == (
+            Decimal("72.390"),
+            dt.datetime(2026, 11, 21, 9, tzinfo=dt.UTC),
+            dt.datetime(2026, 11, 21, 10),  # noqa: DTZ001
+            cells[3],
+            {"a": [1]},
+        )
+        assert str(cells[0]) == "72.390"
+        assert uuid.UUID(str(cells[3])) == uuid.UUID("12345678-1234-5678-1234-567812345678")
+        assert cells[5:12] == ([1, "b"], ["a", "b"], dt.date(2026, 11, 21), None, True, 7, 1.5)
+        assert cells[12].is_nan()
+
+    def test_bytes_come_as_bytes(self, postgres_warehouse, query):
+        [(cell,)] = read(query("SELECT 'ada'::bytea"))[1]
+
+        assert bytes(cell) == b"ada"
+
+    def test_a_cursor_that_is_configured_to_make_mappings_gives_rows_all_the_same(
+        self, postgres_warehouse, query, monkeypatch
+    ):
+        import airflow.providers.postgres.hooks.postgres as provider
+
+        cursor = "dictcursor" if provider.USE_PSYCOPG3 else "realdictcursor"
+        document = {**json.loads(postgres_warehouse.connection_json), "extra": {"cursor": cursor}}
+        monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(document))
+
+        assert read(query("SELECT 1 AS order_id, 'a' AS event_id")) == (("order_id", "event_id"), [(1, "a")])
+
+    def test_a_query_that_breaks_off_in_the_middle_says_why_and_after_how_many_rows(self, postgres_warehouse, query):
+        said, came = broken(query("SELECT 1 / (50001 - n) FROM generate_series(1, 60000) n"))
+
+        assert came == 50_000
+        assert "broke off after 50,000 rows" in said
+        assert "division by zero" in said
+
+    def test_a_server_that_cuts_the_connection_is_a_source_that_broke_off(self, postgres_warehouse, query):
+        chunks = query(ENDLESS).chunks()
+        next(chunks)
+        with contextlib.closing(psycopg2.connect(postgres_warehouse.dsn)) as other, other.cursor() as beside:
+            beside.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() "
+                "AND backend_type = 'client backend'"
+            )
+
+        with pytest.raises(SourceError, match="broke off after 2,000 rows"):
+            list(chunks)
+
+    def test_a_reader_that_stops_early_leaves_no_connection_open(self, postgres_warehouse, query):
+        chunks = query(ENDLESS).chunks()
+        next(chunks)
+
+        chunks.close()
+
+        assert query.hook.conn.closed
+
+    def test_nothing_that_a_statement_changes_is_committed(self, postgres_warehouse, query):
+        assert "returns no rows" in broken(query("CREATE TABLE made_by_mistake (a int)"))[0]
+
+        with contextlib.closing(psycopg2.connect(postgres_warehouse.dsn)) as other, other.cursor() as beside:
+            beside.execute("SELECT to_regclass('made_by_mistake')")
+            assert beside.fetchone() == (None,)
+
+    def test_the_second_of_two_statements_is_not_run(self, postgres_warehouse, query):
+        """A named cursor would run it, and say nothing."""
+        with pytest.raises(ParameterError, match="one statement, got 2"):
+            read(query("SELECT 1 AS order_id; CREATE TABLE made_by_mistake (a int)"))
+
+    def test_a_query_that_only_a_client_can_hold_still_gives_its_rows(self, postgres_warehouse, query):
+        assert read(query("SHOW server_encoding"))[1] == [("UTF8",)]
+
+    def test_a_connection_that_cannot_be_made_is_told(self, postgres_warehouse, query, monkeypatch):
+        monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", postgres_warehouse.connection_json.replace('postgres"}', 'no"}'))
+
+        assert "broke off at its start" in broken(query("SELECT 1"))[0]

@@ -1,0 +1,163 @@
+"""Rows of XCom values and literals."""
+
+from __future__ import annotations
+
+from collections import UserDict
+from collections.abc import Sequence
+from types import MappingProxyType
+
+import pytest
+
+from airflow_provider_pinterest.exceptions import ParameterError, SourceError
+from airflow_provider_pinterest.sources.values import CHUNK, Values
+
+
+def laid_out(events):
+    """Return the rows as they come, each as a dict, and how many chunks they came in."""
+    chunks = list(Values(events).chunks())
+    return [dict(zip(chunk.columns, cells, strict=True)) for chunk in chunks for cells in chunk.rows], len(chunks)
+
+
+class Pieces(Sequence[object]):
+    """A sequence that fetches each element when asked, as the XComs of a mapped task are."""
+
+    def __init__(self, *elements):
+        self.elements = elements
+        self.asked = []
+
+    def __len__(self):
+        return len(self.elements)
+
+    def __getitem__(self, index):
+        self.asked.append(index)
+        return self.elements[index]
+
+
+def test_rows_of_the_same_columns_come_together():
+    events = [{"a": 1, "b": 2}, {"a": 3, "b": 4}]
+
+    assert laid_out(events) == (events, 1)
+
+
+def test_rows_of_different_columns_come_apart_and_in_order():
+    events = [{"a": 1}, {"b": 2}, {"b": 3, "a": 4}, {"a": 5, "b": 6}, {"a": 7}]
+
+    assert laid_out(events) == (events, 5)
+
+
+def test_many_rows_come_in_chunks():
+    events = [{"a": number} for number in range(CHUNK + 1)]
+
+    assert laid_out(events) == (events, 2)
+
+
+@pytest.mark.parametrize("empty", [[], (), iter([]), [[]], [[], ()]])
+def test_nothing_is_no_rows(empty):
+    assert laid_out(empty) == ([], 0)
+
+
+def test_lists_of_a_mapped_upstream_are_laid_out_in_their_order():
+    events = [[{"a": 1}, {"a": 2}], [], ({"a": 3},), {"a": 4}]
+
+    assert laid_out(events) == ([{"a": 1}, {"a": 2}, {"a": 3}, {"a": 4}], 1)
+
+
+def test_lists_within_lists_within_lists_are_an_error():
+    with pytest.raises(ParameterError, match="row 2 is list"):
+        Values([{"a": 1}, [[{"a": 2}]]])
+
+
+@pytest.mark.parametrize("events", [({"a": 1},), iter([{"a": 1}]), ({"a": n} for n in [1]), Pieces({"a": 1})])
+def test_whatever_yields_rows_is_a_source(events):
+    assert laid_out(events)[0] == [{"a": 1}]
+
+
+@pytest.mark.parametrize("row", [UserDict(a=1), MappingProxyType({"a": 1})])
+def test_a_row_may_be_any_mapping(row):
+    assert laid_out([row])[0] == [{"a": 1}]
+
+
+def test_each_piece_of_a_lazy_sequence_is_fetched_once():
+    """Each is a call to Airflow's API."""
+    pieces = Pieces([{"a": 1}], [{"a": 2}], [{"a": 3}])
+
+    assert laid_out(pieces)[0] == [{"a": 1}, {"a": 2}, {"a": 3}]
+    assert [index for index in pieces.asked if index < 3] == [0, 1, 2]
+
+
+def test_a_generator_is_read_no_further_than_needed():
+    asked = []
+
+    def generate():
+        for number in range(10 * CHUNK):
+            asked.append(number)
+            yield {"a": number}
+
+    next(Values(generate()).chunks())
+
+    assert len(asked) <= CHUNK + 1
+
+
+def test_rows_that_came_before_a_generator_raised_are_not_lost():
+    def generate():
+        yield from ({"a": number} for number in range(CHUNK + 3))
+        raise KeyError("tax")
+
+    chunks = Values(generate()).chunks()
+
+    assert [len(next(chunks).rows), len(next(chunks).rows)] == [CHUNK, 3]
+    with pytest.raises(KeyError, match="tax"):
+        next(chunks)
+
+
+@pytest.mark.parametrize("bad", [None, 1, "a", b"a", ["a"], {1: 2}, object()])
+def test_a_list_is_checked_to_its_end_before_anything_is_read(bad):
+    with pytest.raises(ParameterError, match="row 3 is"):
+        Values([{"a": 1}, {"a": 2}, bad])
+
+
+def test_a_generator_with_something_else_breaks_off_there():
+    chunks = Values(iter([{"a": 1}, {"b": 2}, "text"])).chunks()
+
+    assert next(chunks).columns == ("a",)
+    with pytest.raises(SourceError, match="row 3 is str"):
+        list(chunks)
+
+
+@pytest.mark.parametrize(
+    ("events", "words"),
+    [
+        ("{{ ti.xcom_pull('rows') }}", "events=upstream.output"),
+        ("[{'event_id': 1}]", "events=upstream.output"),
+        ("orders.csv", "got text"),
+        (b"[]", "got bytes"),
+        (memoryview(b"[]"), "got memoryview"),
+        ({"event_id": "1"}, "one mapping; put it into a list"),
+        ({"data": [{"event_id": "1"}]}, "pass the list under its 'data'"),
+        ({"data": "x"}, "one mapping"),
+        (None, "NoneType. Does the upstream task return one?"),
+        (5, "got int"),
+        (5.5, "got float"),
+        (object(), "got object"),
+    ],
+)
+def test_anything_else_is_refused_with_what_to_pass(events, words):
+    with pytest.raises(ParameterError) as caught:
+        Values(events)
+
+    assert words in str(caught.value)
+
+
+def test_a_data_frame_is_told_how_to_become_rows():
+    class DataFrame:
+        def to_dict(self, orient): ...
+
+    with pytest.raises(ParameterError, match=r"got a DataFrame.*to_dict\('records'\)"):
+        Values(DataFrame())
+
+
+def test_the_error_shows_nothing_of_the_row():
+    with pytest.raises(ParameterError) as caught:
+        Values([{"email": "ada@example.com"}, "ada@example.com"])
+
+    assert "ada" not in str(caught.value)
