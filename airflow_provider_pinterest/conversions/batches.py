@@ -32,7 +32,10 @@ class Batch:
     @property
     def body(self) -> bytes:
         """The request's JSON."""
-        return b"%b%b%b" % (_HEAD, b",".join([event.body for event in self.events]), _TAIL)
+        bodies = [event.body for event in self.events]
+        bodies[0] = _HEAD + bodies[0]
+        bodies[-1] += _TAIL
+        return b",".join(bodies)
 
     @property
     def size(self) -> int:

@@ -28,20 +28,23 @@ class SeenEvents:
 
     def __init__(self) -> None:
         self._buckets = [b""] * _BUCKETS
-        self._size = 0
 
     def __len__(self) -> int:
-        return self._size
+        return sum(map(len, self._buckets)) // _WIDTH
 
     def add(self, key: Key) -> bool:
         """Add a key; return whether it is new."""
         number, tail = key
         bucket = self._buckets[number]
-        at = bucket.find(tail)
-        while at > 0 and at % _WIDTH:  # the end of one key and the start of the next look alike
-            at = bucket.find(tail, at + 1)
-        if at >= 0:
+        if tail in bucket and _stands_in(bucket, tail):
             return False
         self._buckets[number] = bucket + tail
-        self._size += 1
         return True
+
+
+def _stands_in(bucket: bytes, tail: bytes) -> bool:
+    """Return whether a tail is one of a bucket's, and not made of the end of one and the start of the next."""
+    at = bucket.find(tail)
+    while at > 0 and at % _WIDTH:
+        at = bucket.find(tail, at + 1)
+    return at >= 0

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -58,6 +59,10 @@ class Event(NamedTuple):
     offline: bool
     body: bytes
     keys: Mapping[str, Any]
+
+
+_event: Final[Callable[[Iterable[Any]], Event]] = partial(tuple.__new__, Event)
+"""Makes an event of its fields in their order, in half the time of a call of the class."""
 
 
 class Stage(StrEnum):
@@ -110,8 +115,9 @@ class EventBuilder:
         self._earliest = now - max_event_age.total_seconds() if max_event_age else 0
         self._max_bytes = max_event_bytes
         self._seen = SeenEvents()
-        self._shapes: dict[Plan | tuple[str, ...], int] = {}
+        self._shapes: defaultdict[Plan | tuple[str, ...], int] = defaultdict(int)
         self._coverage: Counter[str] = Counter()
+        self._refuse = self._refused  # bound once
 
     def events(self, chunks: Iterable[Chunk]) -> Iterator[Event | Rejection | Duplicate]:
         """Yield what became of each row, in the order of the source.
@@ -131,11 +137,11 @@ class EventBuilder:
         problems = [*plan.unknown]
         if plan.objects:
             plan, cells = self._opened(plan, cells, problems)
-        event, user, custom, app, device = places = plan.read(cells, problems, self._refused)
-        moment, by_date = event.get("event_time") or (0, False)
-        event["event_time"] = moment
+        event, complete = plan.read(cells, problems, self._refuse)
+        user, custom = event.get("user_data", _NOTHING), event.get("custom_data", _NOTHING)
         if plan.id_parts and "event_id" not in event:
-            self._identify(event, places, plan.id_parts, cells)
+            self._identify(event, plan.id_parts, cells)
+        moment = event.get("event_time", 0)
         if not (moment and "event_id" in event and "event_name" in event and "action_source" in event):
             problems += _missing(event, problems)
         if not (
@@ -151,15 +157,6 @@ class EventBuilder:
         if problems:
             return Rejection(row, event.get("event_id"), keys, tuple(problems))
 
-        complete = len(plan.paths) == len(event) + len(user) + len(custom) + len(app) + len(device)
-        shape = plan if complete else (*event, "", *user, "", *custom, "", *app, "", *device)
-        event["user_data"] = user
-        if custom:
-            event["custom_data"] = custom
-        if app:
-            event["app_info"] = app
-        if device:
-            event["device_info"] = device
         try:
             body = orjson.dumps(event)
         except (TypeError, ValueError):
@@ -173,12 +170,12 @@ class EventBuilder:
             return Duplicate(row)
         if event_name not in EVENT_NAMES:
             self.warnings["unknown_event_name"] += 1
-        if by_date:
+        if type(moment) is values.Midnight:
             self.warnings["time_from_date"] += 1
-        self._shapes[shape] = self._shapes.get(shape, 0) + 1
+        self._shapes[plan if complete else _shape(event)] += 1
         if len(self._shapes) > SHAPES_KEPT:
             self._fold()
-        return Event(row, event_name, event_id, moment, event["action_source"] == OFFLINE, body, keys)
+        return _event((row, event_name, event_id, moment, event["action_source"] == OFFLINE, body, keys))
 
     @property
     def coverage(self) -> Counter[str]:
@@ -188,7 +185,7 @@ class EventBuilder:
 
     def _fold(self) -> None:
         for shape, count in self._shapes.items():
-            for path in shape.paths if isinstance(shape, Plan) else _paths(shape):
+            for path in shape.paths if isinstance(shape, Plan) else shape:
                 self._coverage[path] += count
         self._shapes.clear()
 
@@ -221,11 +218,14 @@ class EventBuilder:
             opened += layout.cells(document)
         return self.mapping.opened(plan), (*opened, *cells)
 
-    def _identify(self, event: Place, places: Sequence[Place], parts: Sequence[IdPart], cells: Sequence[Any]) -> None:
+    def _identify(self, event: Place, parts: Sequence[IdPart], cells: Sequence[Any]) -> None:
         """Make the same ``event_id`` for the same row in every run; none if a part is missing."""
         found = []
         for part in parts:
-            value = places[part.place].get(part.name) if part.position is None else _written(cells[part.position])
+            if part.position is None:
+                value = (event.get(part.place, _NOTHING) if part.place else event).get(part.name)
+            else:
+                value = _written(cells[part.position])
             if value is None:
                 return
             found.append(value)
@@ -267,15 +267,15 @@ def _missing(event: Place, problems: Sequence[Reason]) -> list[Reason]:
     ]
 
 
-def _paths(shape: Iterable[str]) -> Iterator[str]:
-    """Return the paths of an event's fields from their names, an empty one before each next place."""
-    prefixes = iter(("", *(f"{place}." for place in PLACES[1:])))
-    prefix = next(prefixes)
-    for name in shape:
-        if name:
-            yield prefix + name
-        else:
-            prefix = next(prefixes)
+def _shape(event: Place) -> tuple[str, ...]:
+    """Return the paths of an event's fields."""
+    return tuple(
+        [
+            path
+            for name, value in event.items()
+            for path in ([f"{name}.{member}" for member in value] if type(value) is dict else [name])
+        ]
+    )
 
 
 def _written(cell: Any) -> str | None:

@@ -15,7 +15,7 @@ from typing import Any, Final
 from airflow_provider_pinterest.conversions import identifiers, values
 from airflow_provider_pinterest.conversions.codes import CURRENCIES
 from airflow_provider_pinterest.conversions.plans import Column, RowReader, row_reader
-from airflow_provider_pinterest.conversions.reasons import Unfit, Verdict
+from airflow_provider_pinterest.conversions.reasons import Reason, Unfit, Verdict
 
 Reader = Callable[[Any], Any]
 """One non-empty cell → the JSON value, ``None`` for nothing to send; raises Unfit or Unusable."""
@@ -152,20 +152,9 @@ def boolean(_: Field, __: Options) -> Reader:
 
 
 def time(_: Field, options: Options) -> Reader:
-    """A point in time, as (Unix seconds, whether only a date was given)."""
+    """A point in time, as Unix seconds."""
     timezone = options.timezone
     return lambda cell: values.unix_time(cell, timezone)
-
-
-def seconds(_: Field, options: Options) -> Reader:
-    """A point in time as Unix seconds."""
-    timezone = options.timezone
-
-    def read(cell: Any) -> int | None:
-        found = values.unix_time(cell, timezone)
-        return found and found[0]
-
-    return read
 
 
 def texts(field: Field, _: Options) -> Reader:
@@ -330,19 +319,23 @@ def objects(field: Field, options: Options) -> Reader:
         if document is None:
             return None
         found = []
-        for position, item in enumerate(document if isinstance(document, (list, tuple)) else (document,)):
-            if item is None:
-                continue
-            try:
-                read_item = (known.get(tuple(item)) if type(item) is dict else None) or compiled(item)
-                (one,) = read_item(item.values(), [], _unfit)
-            except Unfit as unfit:
-                raise Unfit(unfit.code, unfit.message, f"[{position}]{unfit.at}") from None
-            if one:
-                found.append(one)
+        position = -1
+        try:
+            for item in document if isinstance(document, (list, tuple)) else (document,):
+                position += 1
+                if item is not None:
+                    read_item = (known.get(tuple(item)) if type(item) is dict else None) or compiled(item)
+                    one, _ = read_item(item.values(), _NO_PROBLEMS, _unfit)
+                    if one:
+                        found.append(one)
+        except Unfit as unfit:
+            raise Unfit(unfit.code, unfit.message, f"[{position}]{unfit.at}") from None
         return found or None
 
     return read
+
+
+_NO_PROBLEMS: Final[list[Reason]] = []
 
 
 def _unfit(column: Column, verdict: Verdict, *_: Any) -> None:
@@ -444,7 +437,7 @@ FIELDS: Final[tuple[Field, ...]] = (
     Field("app_info", object_),
     *_family("app_info", text, 200, "app_id", "app_name", "app_package_name"),
     *_family("app_info", text, 100, "app_store", "app_version"),
-    Field("app_info.install_time", seconds, minimum=0),
+    Field("app_info.install_time", time, minimum=0),
     *_family("app_info", text, 16_384, "user_agent"),
     *_ranges("app_info", window_height=30_720, window_width=30_720),
     # on which device

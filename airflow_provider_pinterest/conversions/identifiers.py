@@ -12,6 +12,7 @@ from __future__ import annotations
 import datetime as dt
 import ipaddress
 import re
+import socket
 import unicodedata
 from collections.abc import Callable
 from hashlib import sha256
@@ -34,7 +35,6 @@ _is_sha256 = re.compile(r"[0-9a-fA-F]{64}", re.ASCII).fullmatch
 _trunk_prefix = re.compile(r"^\s*(?:\+|00)[^(]*\(0\)")
 
 _NO_DIGITS: Final = bytes(set(range(256)) - set(b"0123456789"))
-_OCTETS: Final = frozenset(map(str, range(256)))
 
 _GENDERS: Final = {
     **dict.fromkeys("f female woman girl w".split(), "f"),  # noqa: SIM905
@@ -47,8 +47,8 @@ _GENDERS: Final = {
 def email(text: str) -> str:
     """Remove all white space and lowercase; text that is no address has no canonical form."""
     address = "".join(text.split()).lower()
-    local, at, domain = address.partition("@")
-    return address if local and at and domain and "@" not in domain else ""
+    local, _, domain = address.partition("@")
+    return address if local and domain and "@" not in domain else ""
 
 
 def phone(text: str) -> str:
@@ -256,6 +256,7 @@ def remembered(read: Callable[[Any], Hashes | None], size: int = MEMO_SIZE) -> C
             memo[cell] = found
         return found
 
+    recalled.recall = recall  # type: ignore[attr-defined]
     return recalled
 
 
@@ -278,6 +279,8 @@ def plain(cell: Any) -> str | None:
 
     :raises Unusable: it holds an ``@``, or is not text.
     """
+    if type(cell) is str and "@" not in cell:
+        return cell.strip() or None
     try:
         text = values.text(cell)
     except Unfit:
@@ -290,11 +293,16 @@ def plain(cell: Any) -> str | None:
 def ip_address(cell: Any) -> str | None:
     """Read an IPv4 or IPv6 address, also from the standard library's address objects."""
     text = cell.strip() if isinstance(cell, str) else str(cell)
-    octets = text.split(".")
-    if len(octets) == 4 and _OCTETS.issuperset(octets):
-        return text
     if not text:
         return None
+    try:
+        socket.inet_pton(socket.AF_INET, text)
+    except (OSError, ValueError):
+        return _ipv6(text)
+    return text
+
+
+def _ipv6(text: str) -> str:
     try:
         address = ipaddress.IPv6Address(text.partition("%")[0])
     except ValueError:

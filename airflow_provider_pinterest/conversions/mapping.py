@@ -191,8 +191,8 @@ class ColumnMapping:
         at = position.get(_folded(name))
         path = NAMES.get(_folded(name)) if at is None else self.target(name)[1]
         if path is None:
-            return None if at is None else IdPart(at, 0, name)
-        return IdPart(None, PLACES.index(BY_PATH[path].place), BY_PATH[path].name)
+            return None if at is None else IdPart(at, "", name)
+        return IdPart(None, BY_PATH[path].place, BY_PATH[path].name)
 
     def _unknown(self, column: str) -> str:
         like = nearest(column, NAMES)

@@ -11,28 +11,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
+from airflow_provider_pinterest.conversions import values
 from airflow_provider_pinterest.conversions.reasons import Reason, Verdict
 
 Place = dict[str, Any]
 """The members of one JSON object of an event."""
-
-_HEAD: Final = """
-def read(cells, problems, refused):
-    {places}
-    [{cells}] = cells
-"""
-_BLOCK: Final = """
-    if cell_{position} is not None:
-        try:
-            value = read_{number}(cell_{position}{country})
-            if value is not None:
-                {place}[{name!r}] = value
-        except Verdict as verdict:
-            refused(column_{number}, verdict, {place}, problems)
-"""
-_TAIL: Final = """
-    return {places},
-"""
 
 
 class Column(NamedTuple):
@@ -57,52 +40,81 @@ class Column(NamedTuple):
 Refused = Callable[[Column, Verdict, Place, list[Reason]], None]
 """Told of a cell that its reader refused, the place it would have stood in, and the row's problems so far."""
 
-RowReader = Callable[[Iterable[Any], list[Reason], Refused], tuple[Place, ...]]
-"""A row's cells → one object per place."""
+RowReader = Callable[[Iterable[Any], list[Reason], Refused], tuple[Place, bool]]
+"""A row's cells → a JSON object, and whether every field that it can have is there."""
+
+_HEAD: Final = """
+def read(cells, problems, refused):
+    [{cells}] = cells
+"""
+_BLOCK: Final = """
+    if cell_{position} is not None:
+        try:
+            value = {call}
+            if value is not None:
+                {place}[{name!r}] = value
+        except Verdict as verdict:
+            refused(column_{number}, verdict, {place}, problems)
+"""
+_CALL: Final = "read_{number}(cell_{position})"
+_CALL_BY_COUNTRY: Final = "read_{number}(cell_{position}, user_data.get('country'))"
+_TEXT: Final = "(cell_{position}.strip() or None) if type(cell_{position}) is str else read_{number}(cell_{position})"
+_RECALL: Final = "(type(cell_{position}) is str and recall_{number}(cell_{position})) or read_{number}(cell_{position})"
 
 
-def row_reader(columns: Iterable[Column], width: int, places: Mapping[str, Place]) -> RowReader:
+def row_reader(columns: Iterable[Column], width: int, before: Mapping[str, Place]) -> RowReader:
     """Write out the reading of a row as a function.
 
     :param columns: the fields to read; of two for one field the later wins.
     :param width: cells of a row.
-    :param places: the objects to make, with what stands in them before a cell is read.
+    :param before: place → what stands in it before a cell is read; the first place holds the others.
     """
+    columns = sorted(columns, key=lambda column: column.by_country)
+    names = {
+        place: {*members, *(column.name for column in columns if column.place == place)}
+        for place, members in before.items()
+    }
+    places = {place: place or "event" for place in before if names[place] or not place}
     scope: dict[str, Any] = {"Verdict": Verdict}
-    text = [
-        _HEAD.format(
-            places="; ".join(f"{_variable(place)} = {_variable(place)}_before.copy()" for place in places),
-            cells=", ".join(f"cell_{position}" for position in range(width)),
+    text = [_HEAD.format(cells=", ".join(f"cell_{position}" for position in range(width)))]
+    for place, variable in places.items():
+        scope[f"{variable}_before"] = before[place]
+        text.append(f"    {variable} = {f'{variable}_before.copy()' if before[place] else '{}'}\n")
+    for number, column in enumerate(columns):
+        recall = getattr(column.read, "recall", None)
+        call = (
+            _CALL_BY_COUNTRY
+            if column.by_country
+            else _TEXT
+            if column.read is values.text
+            else _RECALL
+            if recall
+            else _CALL
         )
-    ]
-    for number, column in enumerate(sorted(columns, key=lambda column: column.by_country)):
-        scope |= {f"read_{number}": column.read, f"column_{number}": column}
-        country = ", user_data.get('country')" if column.by_country else ""
-        place = _variable(column.place)
-        text.append(
-            _BLOCK.format(position=column.position, number=number, country=country, place=place, name=column.name)
-        )
-    text.append(_TAIL.format(places=", ".join(map(_variable, places))))
-    scope |= {f"{_variable(place)}_before": before for place, before in places.items()}
+        scope |= {f"read_{number}": column.read, f"recall_{number}": recall, f"column_{number}": column}
+        block = _BLOCK.replace("{call}", call)
+        text.append(block.format(number=number, position=column.position, place=places[column.place], name=column.name))
+    complete = " and ".join(f"len({variable}) == {len(names[place])}" for place, variable in places.items())
+    text.append(f"    complete = {complete}\n")
+    for place, variable in places.items():
+        if place:
+            text.append(f"    if {variable}:\n        event[{place!r}] = {variable}\n")
+    text.append("    return event, complete\n")
     exec("".join(text), scope)  # noqa: S102 # nosec B102 - see the top
     reader: RowReader = scope["read"]
     return reader
-
-
-def _variable(place: str) -> str:
-    return place or "event"
 
 
 class IdPart(NamedTuple):
     """One part of a deterministic ``event_id``: a field of the event as sent, or a cell that is no field.
 
     :param position: which cell; ``None``: it is a field.
-    :param place: number of the object the field stands in.
+    :param place: the object the field stands in, as in :class:`Column`.
     :param name: the field's JSON key.
     """
 
     position: int | None
-    place: int
+    place: str
     name: str
 
 

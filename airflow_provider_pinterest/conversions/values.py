@@ -25,6 +25,7 @@ _is_digits = re.compile(r"-?\d{1,20}", re.ASCII).fullmatch
 EXPONENT_LIMIT: Final = 30
 """Numbers with more digits than this on either side of the point are no money and no quantity."""
 
+INT64_MIN: Final = -(2**63)
 INT64_MAX: Final = 2**63 - 1
 EXACT_FLOAT: Final = 2**53
 """Up to here every whole float is exactly one integer."""
@@ -39,7 +40,7 @@ _TRUE: Final = frozenset({"true", "t", "yes", "y", "1", "1.0"})
 _FALSE: Final = frozenset({"false", "f", "no", "n", "0", "0.0"})
 
 _NUMBERS: Final = (int, float, Decimal)
-_WRITTEN_PLAINLY: Final = frozenset((str, *_NUMBERS))
+_WRITTEN_PLAINLY: Final = frozenset({str, int, Decimal})
 """Types whose text is most often digits with a point or without."""
 
 
@@ -65,15 +66,15 @@ def text(cell: Any) -> str | None:
 
 def number(cell: Any) -> str | None:
     """Read a decimal number as the text of it, digits kept: ``Decimal("72.390")`` → ``"72.390"``."""
-    if type(cell) in _WRITTEN_PLAINLY:
-        written = str(cell)
-        if (
-            written.replace(".", "", 1).isdecimal()
-            and written.isascii()
-            and written[0] != "." != written[-1]
-            and len(written) <= EXPONENT_LIMIT
-        ):
+    if type(cell) is float:
+        written = orjson.dumps(cell).decode()  # its repr, three times as fast
+        if "e" not in written and "n" not in written:
             return written
+    elif type(cell) in _WRITTEN_PLAINLY:
+        written = str(cell)
+        whole, _, fraction = written.partition(".")
+        if whole.isdecimal() and (fraction or "0").isdecimal() and len(written) <= EXPONENT_LIMIT and written.isascii():
+            return written if fraction else whole
     if isinstance(cell, str):
         cell = cell.strip()
         if not cell or _is_plain_number(cell):
@@ -101,7 +102,7 @@ def number(cell: Any) -> str | None:
 
 def integer(cell: Any) -> int | None:
     """Read a 64-bit integer; whole floats, decimals and digit strings are integers."""
-    if type(cell) is int and -INT64_MAX <= cell <= INT64_MAX:
+    if type(cell) is int and INT64_MIN <= cell <= INT64_MAX:
         return cell
     plain = number(cell)
     if plain is None:
@@ -109,7 +110,7 @@ def integer(cell: Any) -> int | None:
     whole, _, fraction = plain.partition(".")
     if fraction.strip("0"):
         raise Unfit("bad_type", "expected a whole number, got a fraction")
-    if not -INT64_MAX - 1 <= int(whole) <= INT64_MAX:
+    if not INT64_MIN <= int(whole) <= INT64_MAX:
         raise Unfit("bad_value", "the number does not fit into 64 bits")
     return int(whole)
 
@@ -164,36 +165,40 @@ def json(cell: Any) -> Any:
         raise Unfit("bad_json", "the text is not valid JSON") from None
 
 
-def unix_time(cell: Any, timezone: dt.tzinfo) -> tuple[int, bool] | None:
-    """Read a point in time as Unix seconds, and whether only a date was given.
+class Midnight(int):
+    """Unix seconds of a date that came without a time of day."""
+
+
+def unix_time(cell: Any, timezone: dt.tzinfo) -> int | None:
+    """Read a point in time as Unix seconds; of a date alone as :class:`Midnight`.
 
     Taken are aware and naive datetimes (naive ones stand in ``timezone``), dates (midnight in ``timezone``),
     ISO 8601 text of either, and numbers or digit strings of seconds, milliseconds, microseconds or
     nanoseconds since 1970, which cannot be confused with one another for any time since 2000.
     """
     if type(cell) is int and EARLIEST <= cell < _UNITS[0][0]:
-        return cell, False
+        return cell
     if isinstance(cell, str):
         cell = cell.strip()
         if not cell:
             return None
         if _is_digits(cell) and len(cell) != len("20261121"):
-            return _from_number(int(cell)), False
+            return _from_number(int(cell))
         if _is_plain_number(cell) and "." in cell:
-            return _from_number(float(cell)), False
+            return _from_number(float(cell))
         cell = _parsed(cell)
     if isinstance(cell, dt.datetime):
         try:
             aware = cell if cell.tzinfo is not None else cell.replace(tzinfo=timezone)
-            return _checked(int(aware.timestamp())), False
+            return _checked(int(aware.timestamp()))
         except (ValueError, OverflowError):
             raise Unfit("bad_time", "the datetime is not a time (NaT) or out of range") from None
     if isinstance(cell, dt.date):
         midnight = dt.datetime.combine(cell, dt.time(), timezone)
-        return _checked(int(midnight.timestamp())), True
+        return Midnight(_checked(int(midnight.timestamp())))
     if isinstance(cell, bool) or not isinstance(cell, _NUMBERS):
         raise Unfit("bad_time", f"expected a datetime, ISO 8601 text or Unix time, got {kind(cell)}")
-    return _from_number(cell), False
+    return _from_number(cell)
 
 
 def _parsed(cell: str) -> dt.date:

@@ -1,0 +1,69 @@
+"""Rows to build events of: good ones, and the ways to look at what became of them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import orjson
+
+from airflow_provider_pinterest.conversions.events import Chunk, Duplicate, Event, EventBuilder, Rejection
+from airflow_provider_pinterest.conversions.mapping import ColumnMapping
+
+Row = Mapping[str, Any]
+
+NOW: Final = 1_795_300_000
+"""2026-11-21T21:46:40Z, the present of these tests."""
+
+GOOD: Final[Row] = {
+    "event_name": "checkout",
+    "action_source": "web",
+    "event_time": NOW - 60,
+    "event_id": "order-1",
+    "email": "ada@example.com",
+}
+"""A row with everything that an event needs."""
+
+ADA: Final = hashlib.sha256(b"ada@example.com").hexdigest()
+
+
+def sha(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def good(**changes: Any) -> dict[str, Any]:
+    """Return a good row; a keyword replaces a cell or adds one."""
+    return {**GOOD, **changes}
+
+
+def builder(
+    *, max_event_age: dt.timedelta | None = None, max_event_bytes: int = 2_000_000, **mapping: Any
+) -> EventBuilder:
+    return EventBuilder(ColumnMapping(**mapping), now=NOW, max_event_age=max_event_age, max_event_bytes=max_event_bytes)
+
+
+def outcomes_of(rows: Iterable[Row], build: EventBuilder | None = None) -> list[Event | Rejection | Duplicate]:
+    """Return what becomes of rows, each with columns of its own."""
+    chunks = [Chunk(tuple(row), [list(row.values())]) for row in rows]
+    return list((build or builder()).events(chunks))
+
+
+def outcome_of(row: Row, build: EventBuilder | None = None) -> Event | Rejection | Duplicate:
+    (found,) = outcomes_of([row], build)
+    return found
+
+
+def sent(row: Row, build: EventBuilder | None = None) -> Any:
+    """Return the JSON that goes out for a row."""
+    found = outcome_of(row, build)
+    assert isinstance(found, Event), found
+    return orjson.loads(found.body)
+
+
+def reasons(row: Row, build: EventBuilder | None = None) -> list[tuple[str, str]]:
+    """Return (code, field) of everything wrong with a row."""
+    found = outcome_of(row, build)
+    assert isinstance(found, Rejection), found
+    return [(reason.code, reason.field) for reason in found.reasons]

@@ -1,0 +1,459 @@
+"""Personal identifiers leave as the SHA-256 of their canonical text, or not at all."""
+
+from __future__ import annotations
+
+import datetime as dt
+import ipaddress
+import re
+import string
+import sys
+import unicodedata
+from decimal import Decimal
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_pinterest.conversions import identifiers
+from airflow_provider_pinterest.conversions.fields import SWITCHES
+from airflow_provider_pinterest.exceptions import ParameterError
+from tests.conversions.rows import ADA, builder, good, sent, sha
+
+HASHED = sorted(SWITCHES)
+UNIDENTIFIED = {**good(ip="192.0.2.1", user_agent="Mozilla")}
+del UNIDENTIFIED["email"]
+is_hash = re.compile("[0-9a-f]{64}").fullmatch
+
+
+def identified(name, cell, *, home=None, **switches):
+    """Return what goes out of a cell for an identifier, and what was warned of."""
+    build = builder(identifiers={name: switches} if switches else {})
+    row = {**UNIDENTIFIED, "user_data.country": home, f"user_data.{name}": cell}
+    return sent(row, build)["user_data"].get(name), dict(build.warnings)
+
+
+# Whatever the people who wrote the API's page hashed in its examples, these are right.
+
+
+@pytest.mark.parametrize(
+    ("name", "cell", "digest"),
+    [
+        ("country", "US", "79adb2a2fce5c6ba215fe5f27f532d4e7edbac4b6a5e09e1ef3a08084a904621"),
+        ("country", "Canada", "6959097001d10501ac7d54c0bdb8db61420f658f2922cc26e46d536119a31126"),
+        ("ge", "female", "252f10c83610ebca1a059c0bae8255eba2f95be4d1d7bcfa89d7248a82d9f111"),
+        ("ge", "M", "62c66a7a5dd70c3146618063c344e531e6d4b59e379808443ce962b3abd63c5a"),
+        ("ge", "non-binary", "1b16b1df538ba12dc3f97edbb85caa7050d46c148134290feba80f8236c83db9"),
+    ],
+)
+def test_the_right_vectors_come_out(name, cell, digest):
+    assert identified(name, cell) == ([digest], {})
+
+
+CANONICAL = [
+    ("em", " Ada.Lovelace @Example.COM\t", "ada.lovelace@example.com"),
+    ("em", "ÄDA@example.com", "äda@example.com"),
+    ("em", "a\u00a0b@x.com", "ab@x.com"),
+    ("ph", "+49 (170) 123-4567", "491701234567"),
+    ("ph", "0049 170 1234567", "491701234567"),
+    ("ph", "+49 (0)170 1234567", "491701234567"),
+    ("ph", "+49 (0) 170 1234567", "491701234567"),
+    ("ph", 491701234567, "491701234567"),
+    ("ph", 491701234567.0, "491701234567"),
+    ("ph", "tel:+1.555.123.4567", "15551234567"),
+    ("ph", "+49\u00a0170\u20111234567", "491701234567"),
+    ("ph", "+39 06 12345678", "390612345678"),
+    ("ge", " Female ", "f"),
+    ("ge", "w", "f"),
+    ("ge", "MALE", "m"),
+    ("ge", "X", "n"),
+    ("ge", "non binary", "n"),
+    ("db", "1990-12-31", "19901231"),
+    ("db", "1990/12/31", "19901231"),
+    ("db", "19901231", "19901231"),
+    ("db", 19901231, "19901231"),
+    ("db", dt.date(1990, 12, 31), "19901231"),
+    ("db", dt.datetime(1990, 12, 31, 23, 59), "19901231"),  # noqa: DTZ001
+    ("db", "1990-12-31T00:00:00Z", "19901231"),
+    ("db", "1990-12-31 00:00:00", "19901231"),
+    ("db", "31.12.1990", "19901231"),
+    ("db", "3.4.1990", "19900403"),
+    ("db", "12/31/1990", "19901231"),
+    ("db", "31/12/1990", "19901231"),
+    ("db", "4/4/1990", "19900404"),
+    ("fn", "  Anna   Maria ", "anna maria"),
+    ("fn", "JOSÉ", "josé"),
+    ("fn", "O'Neill-Smith", "o'neill-smith"),
+    ("ln", "von\tder  Leyen", "von der leyen"),
+    ("ct", "New York", "newyork"),
+    ("ct", "St. John's", "stjohns"),
+    ("ct", "São Paulo", "sãopaulo"),
+    ("ct", "Łódź", "łódź"),
+    ("ct", "東京", "東京"),
+    ("ct", "नई दिल्ली", "नईदिल्ली"),
+    ("ct", "4th Line", "4thline"),
+    ("st", " ca ", "ca"),
+    ("st", "California", "ca"),
+    ("st", "US-CA", "ca"),
+    ("st", "Washington, D.C.", "dc"),
+    ("st", "Nordrhein-Westfalen", "nordrhein-westfalen"),
+    ("zp", "10001", "10001"),
+    ("zp", "10001-1234", "10001"),
+    ("zp", 10001, "10001"),
+    ("zp", "SW1A 1AA", "sw1a1aa"),
+    ("zp", "K1A-0B1", "k1a0b1"),
+    ("zp", "1012 AB", "1012ab"),
+    ("zp", "D-10117", "d10117"),
+    ("country", " de ", "de"),
+    ("country", "DEU", "de"),
+    ("country", "Deutschland", None),
+    ("country", "United Kingdom", "gb"),
+    ("country", "UK", "gb"),
+    ("external_id", "  Cust-42 ", "Cust-42"),
+    ("external_id", 42, "42"),
+    ("external_id", 42.0, "42"),
+    ("external_id", Decimal(42), "42"),
+    ("external_id", UUID(int=42), "00000000-0000-0000-0000-00000000002a"),
+    ("hashed_maids", " 38400000-8CF0-11BD-B23E-10B96E40000D ", "38400000-8cf0-11bd-b23e-10b96e40000d"),
+]
+CANONICAL = [case for case in CANONICAL if case[2] is not None]
+
+
+@pytest.mark.parametrize(("name", "cell", "text"), CANONICAL, ids=[f"{name}-{cell}" for name, cell, _ in CANONICAL])
+def test_the_canonical_text_is_hashed(name, cell, text):
+    assert identified(name, cell) == ([sha(text)], {})
+
+
+def test_every_identifier_has_a_canonical_form_above():
+    assert {name for name, _, _ in CANONICAL} == set(HASHED)
+
+
+UNUSABLE = [
+    ("em", "ada"),
+    ("em", "@example.com"),
+    ("em", "ada@"),
+    ("em", "ada@home@example.com"),
+    ("em", "\ud800@example.com"),
+    ("ph", "12345"),
+    ("ph", "1" * 16),
+    ("ph", "unknown"),
+    ("ph", "0000000000"),
+    ("ge", "unknown"),
+    ("ge", "prefer not to say"),
+    ("db", "03/04/1990"),
+    ("db", "03-04-1990"),
+    ("db", "1990-13-31"),
+    ("db", "31.02.1990"),
+    ("db", "0001-01-01"),
+    ("db", "1990"),
+    ("db", "１９９０-12-31"),
+    ("fn", "\ud800"),
+    ("fn", b"Ada"),
+    ("fn", True),
+    ("ct", "---"),
+    ("st", "\ud800"),
+    ("zp", "--"),
+    ("country", "XQ"),
+    ("country", "Deutschland"),
+    ("country", "Korea, somewhere"),
+    ("external_id", {"id": 1}),
+    ("external_id", 1e22),
+    ("hashed_maids", "00000000-0000-0000-0000-000000000000"),
+]
+
+
+@pytest.mark.parametrize(("name", "cell"), UNUSABLE, ids=[f"{name}-{cell!r}" for name, cell in UNUSABLE])
+def test_what_has_no_canonical_form_is_left_out_and_warned_of(name, cell):
+    assert identified(name, cell) == (None, {f"unusable_{name}": 1})
+
+
+@pytest.mark.parametrize("name", HASHED)
+@pytest.mark.parametrize("cell", [None, "", "  ", [], "[]", [None, " "]], ids=repr)
+def test_nothing_is_left_out_without_a_word(name, cell):
+    """The hash of an empty text is never sent."""
+    assert identified(name, cell) == (None, {})
+
+
+# Already hashed
+
+
+@pytest.mark.parametrize("name", HASHED)
+def test_a_hash_passes_through_in_lowercase(name):
+    digest = sha("whatever it was")
+    for cell in (digest, f" {digest.upper()} ", [digest], f'["{digest}"]'):
+        assert identified(name, cell) == ([digest], {})
+
+
+@pytest.mark.parametrize("name", HASHED)
+def test_hashing_what_is_hashed_changes_nothing(name):
+    sample = next(cell for known, cell, _ in CANONICAL if known == name)
+    once, _ = identified(name, sample)
+    assert identified(name, once) == (once, {})
+
+
+def test_a_raw_id_that_looks_like_a_hash_can_be_hashed():
+    digest = sha("session")
+    assert identified("external_id", digest, already_hashed=False) == ([sha(digest)], {})
+
+
+@pytest.mark.parametrize("name", HASHED)
+def test_raw_text_is_refused_where_hashes_are_promised(name):
+    assert identified(name, "ada@example.com", already_hashed=True) == (None, {f"unusable_{name}": 1})
+    assert identified(name, ADA, already_hashed=True) == ([ADA], {})
+
+
+@given(st.sampled_from(HASHED), st.text(string.hexdigits, min_size=60, max_size=68))
+def test_only_64_hex_digits_are_a_hash(name, cell):
+    found, _ = identified(name, cell)
+    assert (found == [cell.lower()]) == (len(cell) == 64)
+
+
+def test_digits_of_other_scripts_are_no_hash():
+    cell = "\u0660" * 64
+    assert identified("external_id", cell) == ([sha(cell)], {})
+
+
+# Lists
+
+
+def test_each_element_of_a_list_is_hashed_once_in_its_order():
+    hashes = [ADA, sha("bob@example.com")]
+    for cell in (
+        ["ADA@example.com", "bob@example.com", "ada@example.com "],
+        ("ada@example.com", "bob@example.com"),
+        '["ada@example.com", "bob@example.com"]',
+        [ADA, "bob@example.com", None, ""],
+    ):
+        assert identified("em", cell) == (hashes, {})
+
+
+def test_what_is_usable_in_a_list_survives_what_is_not():
+    assert identified("em", ["ada@example.com", "nobody", True]) == ([ADA], {"unusable_em": 1})
+    assert identified("em", ["nobody"]) == (None, {"unusable_em": 1})
+    assert identified("em", "[ada@example.com]") == (None, {"unusable_em": 1})
+
+
+def test_numbers_in_a_json_array_are_identifiers_too():
+    assert identified("external_id", "[1, 2.0]") == ([sha("1"), sha("2")], {})
+
+
+# Countries decide on states and postal codes
+
+
+@pytest.mark.parametrize(
+    ("name", "cell", "country", "text"),
+    [
+        ("zp", "10001-1234", "US", "10001"),
+        ("zp", "100011234", "USA", "10001"),
+        ("zp", "10001\u20131234", "United States", "10001"),
+        ("zp", "10001-1234", sha("us"), "10001"),
+        ("zp", "10001-1234", ["DE", "US"], "10001"),
+        ("zp", "10001-1234", "PL", "100011234"),
+        ("zp", "SW1A 1AA", "GB", "sw1a1aa"),
+        ("zp", "10117", "DE", "10117"),
+        ("st", "California", "US", "ca"),
+        ("st", "California", "MX", "california"),
+        ("st", "WA", "AU", "wa"),
+        ("st", "Ontario", "CA", "ontario"),
+        ("zp", "10001-1234", "XQ", "10001"),
+    ],
+)
+def test_states_and_postal_codes_are_read_as_those_of_the_country(name, cell, country, text):
+    assert identified(name, cell, home=country)[0] == [sha(text)]
+
+
+def test_the_order_of_the_columns_does_not_matter_to_the_country():
+    assert sent(good(zip="10001-1234", country="PL"))["user_data"]["zp"] == [sha("100011234")]
+
+
+def test_a_default_country_is_the_country_of_rows_without_one():
+    row = good(zip="10001-1234", state="California")
+    found = sent(row, builder(defaults={"country": "PL"}))["user_data"]
+    assert (found["zp"], found["st"]) == ([sha("100011234")], [sha("california")])
+
+
+# Switches
+
+
+def test_letters_of_postal_codes_can_be_dropped():
+    assert identified("zp", "SW1A 1AA", letters="drop") == ([sha("11")], {})
+    assert identified("zp", "SW1A 1AA", letters="keep") == ([sha("sw1a1aa")], {})
+
+
+def test_the_case_of_an_external_id_is_kept_unless_told_otherwise():
+    assert identified("external_id", "Cust-42", case="keep") == ([sha("Cust-42")], {})
+    assert identified("external_id", "Cust-42", case="lower") == ([sha("cust-42")], {})
+
+
+@pytest.mark.parametrize(("order", "text"), [("MDY", "19900304"), ("DMY", "19900403")])
+def test_the_order_of_day_and_month_can_be_told(order, text):
+    assert identified("db", "03/04/1990", order=order) == ([sha(text)], {})
+    assert identified("db", "12/31/1990", order=order) == ([sha("19901231")], {})
+
+
+# Phone numbers with a country
+
+
+@pytest.mark.parametrize(
+    ("country", "cell", "text"),
+    [
+        ("DE", "0170 1234567", "491701234567"),
+        ("de", "0170/1234567", "491701234567"),
+        ("DE", "+49 170 1234567", "491701234567"),
+        ("DE", "0049 170 1234567", "491701234567"),
+        ("DE", "+49 (0)170 1234567", "491701234567"),
+        ("DE", "491701234567", "491701234567"),
+        ("DE", 491701234567, "491701234567"),
+        ("DE", "+1 212 555 0123", "12125550123"),
+        ("US", "(212) 555-0123", "12125550123"),
+        ("US", "(212) 555-0123 ext. 9", "12125550123"),
+        ("US", "12125550123", "12125550123"),
+        ("IT", "06 1234 5678", "390612345678"),
+        ("IT", "+39 06 1234 5678", "390612345678"),
+    ],
+)
+def test_a_national_number_gets_the_country_code(country, cell, text):
+    assert identified("ph", cell, country=country) == ([sha(text)], {})
+
+
+@pytest.mark.parametrize("cell", ["unknown", "12", "+", "0", "1" * 40, "\ud800"])
+def test_what_no_phone_in_the_country_has_is_left_out(cell):
+    assert identified("ph", cell, country="DE") == (None, {"unusable_ph": 1})
+
+
+def test_a_country_without_phones_is_named():
+    with pytest.raises(ParameterError, match="'Germany' is no ISO 3166 alpha-2 code"):
+        builder(identifiers={"ph": {"country": "Germany"}})
+
+
+def test_national_numbers_need_the_phone_extra_and_others_do_not(monkeypatch):
+    monkeypatch.setitem(sys.modules, "phonenumbers", None)
+    assert identified("ph", "+49 170 1234567") == ([sha("491701234567")], {})
+    with pytest.raises(ParameterError, match=r"airflow-provider-pinterest\[phone\]"):
+        builder(identifiers={"phone": {"country": "DE"}})
+
+
+@given(st.text())
+def test_the_phone_library_is_never_the_end_of_a_run(cell):
+    found, _ = identified("ph", cell, country="DE")
+    assert found is None or all(map(is_hash, found))
+
+
+# What goes out unhashed
+
+
+@pytest.mark.parametrize(
+    ("cell", "address"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        (" 192.0.2.1 ", "192.0.2.1"),
+        ("255.255.255.255", "255.255.255.255"),
+        (ipaddress.IPv4Address("192.0.2.1"), "192.0.2.1"),
+        (ipaddress.IPv6Address("2001:db8::1"), "2001:db8::1"),
+        ("2001:DB8:0:0::1", "2001:db8::1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("fe80::1%eth0", "fe80::1"),
+        ("fe80::1%ada@example.com", "fe80::1"),
+    ],
+)
+def test_an_ip_address_goes_out_in_one_form(cell, address):
+    assert sent(good(ip=cell))["user_data"]["client_ip_address"] == address
+
+
+@pytest.mark.parametrize(
+    "cell", ["256.1.1.1", "1.2.3", "1.2.3.4.5", "01.2.3.4", "1.2.3.4:80", "localhost", "١.2.3.4", 7, True, "1.2.3.4\n5"]
+)
+def test_what_is_no_ip_address_is_left_out(cell):
+    build = builder()
+    assert "client_ip_address" not in sent(good(ip=cell), build)["user_data"]
+    assert build.warnings == {"unusable_client_ip_address": 1}
+
+
+@given(st.ip_addresses() | st.ip_addresses().map(str) | st.text("0123456789.:abcf%@"))
+def test_an_ip_address_is_one_for_the_standard_library_too(cell):
+    found = sent(good(ip=cell))["user_data"].get("client_ip_address")
+    assert found is None or str(ipaddress.ip_address(found)) == found
+
+
+@pytest.mark.parametrize("column", ["user_agent", "click_id", "partner_id"])
+@pytest.mark.parametrize("cell", ["Mozilla ada@example.com", b"Mozilla", True])
+def test_what_goes_out_unhashed_holds_no_address(column, cell):
+    build = builder()
+    assert set(sent(good(**{column: cell}), build)["user_data"]) == {"em"}
+    assert build.warnings == {"personal_data_in_plain_field": 1}
+
+
+# For any text
+
+
+@given(st.sampled_from(HASHED), st.text() | st.integers() | st.floats() | st.lists(st.text()) | st.dates())
+def test_only_hashes_go_out_whatever_the_cell(name, cell):
+    found, warnings = identified(name, cell)
+    assert found is None or (found and all(map(is_hash, found)))
+    assert set(warnings) <= {f"unusable_{name}"}
+    assert found != [sha("")]
+
+
+@given(st.sampled_from([name for name in HASHED if name != "external_id"]), st.text(string.printable))
+def test_case_and_surrounding_space_do_not_matter(name, cell):
+    assert identified(name, cell) == identified(name, f" \t{cell.upper()}\n") == identified(name, cell.lower())
+
+
+@given(st.text(string.printable))
+def test_space_around_an_external_id_does_not_matter_and_its_case_does(cell):
+    found, _ = identified("external_id", cell)
+    assert identified("external_id", f" {cell} ")[0] == found
+    if cell.upper() != cell and not cell.lstrip().startswith("[") and not is_hash(cell.lower().strip()):
+        assert identified("external_id", cell.upper())[0] != found
+
+
+@given(st.sampled_from(HASHED), st.text())
+def test_composed_and_decomposed_text_is_the_same(name, cell):
+    composed = identified(name, unicodedata.normalize("NFC", cell))
+    assert identified(name, unicodedata.normalize("NFD", cell)) == composed
+
+
+@given(st.emails())
+def test_any_address_is_usable_in_any_case(cell):
+    assert identified("em", cell.upper()) == ([sha("".join(cell.lower().split()))], {})
+
+
+@given(st.dates(min_value=dt.date(1900, 1, 1)), st.sampled_from(["%Y-%m-%d", "%Y%m%d", "%Y/%m/%d", "%d.%m.%Y"]))
+def test_any_date_of_birth_since_1900_is_usable(day, form):
+    assert identified("db", day.strftime(form)) == identified("db", day) == ([sha(day.strftime("%Y%m%d"))], {})
+
+
+@given(st.integers(1, 10**6))
+def test_space_and_punctuation_of_a_city_do_not_matter(number):
+    assert identified("ct", f"St. {number}'s - Town") == ([sha(f"st{number}stown")], {})
+
+
+# The memory of cities and names
+
+
+def test_what_repeats_is_hashed_once():
+    calls = []
+    read = identifiers.remembered(lambda cell: calls.append(cell) or [cell])
+    assert [read("a"), read("a"), read("b")] == [["a"], ["a"], ["b"]]
+    assert calls == ["a", "b"]
+
+
+def test_memory_is_bounded():
+    calls = []
+    read = identifiers.remembered(lambda cell: calls.append(cell) or [cell], size=2)
+    for cell in "abcabc":
+        assert read(cell) == [cell]
+    assert calls == ["a", "b", "c", "c"]
+
+
+def test_only_text_is_remembered():
+    """``1``, ``1.0`` and ``True`` are one key of a dict and three cells."""
+    read = identifiers.remembered(lambda cell: [repr(cell)])
+    assert [read(1), read(1.0), read(True), read([1])] == [["1"], ["1.0"], ["True"], ["[1]"]]
+
+
+def test_what_is_unusable_is_warned_of_each_time():
+    build = builder()
+    for number in range(3):
+        sent(good(event_id=number, city="---"), build)
+    assert build.warnings == {"unusable_ct": 3}

@@ -1,0 +1,338 @@
+"""Columns find their fields, or the DAG's author is told what to change before anything is sent."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_pinterest.conversions.events import Chunk, Event, Rejection
+from airflow_provider_pinterest.conversions.mapping import NAMES, PLANS_KEPT, ColumnMapping, nearest
+from airflow_provider_pinterest.exceptions import MappingError, ParameterError
+from tests.conversions.rows import ADA, GOOD, NOW, builder, good, outcome_of, reasons, sent, sha
+
+# How a column finds its field
+
+
+@pytest.mark.parametrize(
+    "column", ["email", "EMAIL", "Email", " email ", "em", "user_data.em", "USER_DATA.EM", "user_data.email"]
+)
+def test_a_column_finds_its_field_by_path_name_or_alias_whatever_the_case(column):
+    assert ColumnMapping().target(column) == (True, "user_data.em")
+
+
+@given(st.sampled_from(sorted(NAMES)), st.data())
+def test_any_name_is_found_in_any_case(name, data):
+    upper = data.draw(st.lists(st.booleans(), min_size=len(name), max_size=len(name)))
+    column = "".join(char.upper() if up else char for char, up in zip(name, upper, strict=True))
+    assert ColumnMapping().target(column) == (True, NAMES[name])
+
+
+@pytest.mark.parametrize("target", ["custom_data.value", "value", "ORDER_VALUE", " Revenue "])
+def test_field_map_names_a_field_by_path_or_alias(target):
+    mapping = ColumnMapping(field_map={"Order_Total": target})
+    assert mapping.target("order_total") == mapping.target("ORDER_TOTAL") == (True, "custom_data.value")
+
+
+def test_field_map_comes_before_names():
+    assert sent(good(value="x"), builder(field_map={"value": "content_name"}))["custom_data"] == {"content_name": "x"}
+
+
+def test_a_column_mapped_to_none_is_ignored():
+    assert sent(
+        good(internal_note="secret", value=1), builder(field_map={"internal_note": None, "value": None})
+    ) == sent(good())
+
+
+def test_dotted_names_reach_into_json_cells():
+    row = good(custom_data={"value": 1, "internal": 2, "total": 3})
+    mapping = {"custom_data.internal": None, "Custom_Data.Total": "predicted_ltv"}
+    assert sent(row, builder(field_map=mapping))["custom_data"] == {"value": "1", "predicted_ltv": "3"}
+
+
+def test_a_column_of_another_name_can_hold_the_json():
+    row = good(attributes='{"value": 1}')
+    assert sent(row, builder(field_map={"attributes": "custom_data"}))["custom_data"] == {"value": "1"}
+
+
+# What is refused before the first row
+
+
+def test_a_column_that_maps_to_nothing_is_named_with_its_nearest_field():
+    with pytest.raises(MappingError) as caught:
+        ColumnMapping().check(["emial", *GOOD])
+    assert "'emial' maps to no field" in str(caught.value)
+    assert "nearest field is user_data.em (email)" in str(caught.value)
+    assert "{'emial': None}" in str(caught.value)
+
+
+def test_all_columns_that_map_to_nothing_are_named_at_once():
+    with pytest.raises(MappingError, match=r"'emial'.*'xyzzy'"):
+        ColumnMapping().check(["emial", "xyzzy"])
+
+
+def test_nothing_is_guessed_where_nothing_is_alike():
+    assert nearest("xyzzy", NAMES) is None
+    with pytest.raises(MappingError) as caught:
+        ColumnMapping().check(["xyzzy"])
+    assert "nearest" not in str(caught.value)
+
+
+@pytest.mark.parametrize("columns", [("email", "em"), ("Email", "EMAIL"), ("user_data.em", "hashed_email")])
+def test_two_columns_of_one_field_are_refused(columns):
+    mapping = ColumnMapping()
+    with pytest.raises(MappingError, match=rf"'{columns[0]}' and '{columns[1]}' both map to user_data.em"):
+        mapping.check(columns)
+    with pytest.raises(MappingError):
+        mapping.plan(columns)
+
+
+def test_of_two_columns_of_one_field_one_can_be_ignored():
+    mapping = {"hashed_email": None}
+    assert sent(good(hashed_email="x"), builder(field_map=mapping))["user_data"] == {"em": [ADA]}
+
+
+@pytest.mark.parametrize("parameter", ["field_map", "key_columns", "event_id_from"])
+def test_a_parameter_that_names_a_column_the_source_lacks_is_refused(parameter):
+    value = {"order_nr": None} if parameter == "field_map" else ["order_nr"]
+    mapping = ColumnMapping(**{parameter: value})
+    with pytest.raises(
+        MappingError, match=f"{parameter} names 'order_nr', which the source does not have; .*'order_id'"
+    ):
+        mapping.check([*GOOD, "order_id"])
+    mapping.check([*GOOD, "order_id"], complete=False)
+
+
+def test_a_parameter_may_name_what_is_inside_json():
+    ColumnMapping(field_map={"custom_data.internal": None}).check([*GOOD, "custom_data"])
+
+
+def test_event_ids_may_be_made_of_fields_that_are_no_columns():
+    ColumnMapping(event_id_from=["Order_ID", "event_name"]).check([*GOOD])
+
+
+def test_columns_of_keys_and_ids_need_not_be_fields():
+    ColumnMapping(key_columns=["Internal_ID"], event_id_from=["ROW_ID"]).check([*GOOD, "INTERNAL_ID", "row_id"])
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        (
+            {"field_map": {"a": "user_data.emial"}},
+            r"field_map\['a'\]: 'user_data.emial' is no field.*'user_data.email'",
+        ),
+        ({"field_map": {"a": ["em"]}}, r"field_map\['a'\]"),
+        ({"field_map": {1: "em"}}, "field_map: expected names, got int"),
+        ({"field_map": ["a"]}, "field_map: expected a mapping, got list"),
+        ({"defaults": {"valeu": 1}}, r"defaults\['valeu'\]: .* did you mean 'value'"),
+        ({"defaults": {"value": "many"}}, r"defaults\['custom_data.value'\]: expected a number"),
+        ({"defaults": {"action_source": "shop"}}, r"defaults\['action_source'\]: expected one of app_android"),
+        ({"defaults": {"currency": "EURO"}}, r"defaults\['custom_data.currency'\]: expected an ISO 4217 code"),
+        ({"defaults": {"country": "XQ"}}, r"defaults\['user_data.country'\]: the value has no canonical form"),
+        ({"defaults": {"custom_data": {"value": 1}}}, r"defaults\['custom_data'\]: give its fields one by one"),
+        ({"defaults": "currency"}, "defaults: expected a mapping, got str"),
+        ({"event_id_from": "order_id"}, "event_id_from: expected a list of column names, got str"),
+        ({"event_id_from": [1]}, "event_id_from: expected names, got int"),
+        ({"key_columns": "order_id"}, "key_columns: expected a list of column names, got str"),
+        ({"key_columns": {"order_id": 1}}, "key_columns: expected a list of column names, got dict"),
+        ({"identifiers": {"emial": {}}}, r"identifiers\['emial'\]: .* is no field"),
+        ({"identifiers": {"value": {}}}, r"identifiers\['value'\]: custom_data.value is not hashed; choose from em"),
+        ({"identifiers": {"user_agent": {}}}, "client_user_agent is not hashed"),
+        ({"identifiers": {"em": True}}, r"identifiers\['em'\]: expected a mapping"),
+        ({"identifiers": {"em": {"hashed": True}}}, r"\['hashed'\]: no such switch; choose from already_hashed"),
+        ({"identifiers": {"em": {"case": "lower"}}}, "no such switch"),
+        ({"identifiers": {"em": {"already_hashed": "yes"}}}, r"\['already_hashed'\]: 'yes' is not one of"),
+        ({"identifiers": {"external_id": {"case": "upper"}}}, "'upper' is not one of"),
+        ({"identifiers": {"ph": {"country": 49}}}, "49 is not one of"),
+        ({"identifiers": {"zp": {"letters": []}}}, "is not one of"),
+        ({"identifiers": [("em", {})]}, "identifiers: expected a mapping, got list"),
+        ({"timezone": "Europe/Berln"}, "timezone: 'Europe/Berln' is no IANA time zone"),
+        ({"timezone": ""}, "timezone: '' is no IANA"),
+        ({"timezone": None}, "timezone: None is no IANA"),
+        ({"timezone": 3600}, "timezone: 3600 is no IANA"),
+        ({"timezone": "../../etc/passwd"}, "timezone"),
+    ],
+)
+def test_a_parameter_that_cannot_work_is_refused_in_words_that_help(parameters, message):
+    with pytest.raises(ParameterError, match=message):
+        ColumnMapping(**parameters)
+
+
+def test_identifiers_may_be_named_by_alias():
+    row = good(user_id="Cust-42")
+    build = builder(identifiers={"User_ID": {"case": "lower"}})
+    assert sent(row, build)["user_data"]["external_id"] == [sha("cust-42")]
+
+
+# Defaults
+
+
+def test_defaults_fill_what_a_row_lacks():
+    row = {"event_time": NOW, "event_id": "1", "email": "ada@example.com", "currency": None, "event_name": " "}
+    defaults = {"event": "Checkout", "action_source": "WEB", "custom_data.currency": "eur", "country": "Germany"}
+    event = sent(row, builder(defaults=defaults))
+    assert (event["event_name"], event["action_source"]) == ("Checkout", "web")
+    assert event["custom_data"] == {"currency": "EUR"}
+    assert event["user_data"]["country"] == [sha("de")]
+
+
+def test_defaults_yield_to_what_a_row_has():
+    assert sent(good(currency="USD"), builder(defaults={"currency": "EUR"}))["custom_data"] == {"currency": "USD"}
+    nested = good(custom_data={"currency": "USD"})
+    assert sent(nested, builder(defaults={"currency": "EUR"}))["custom_data"] == {"currency": "USD"}
+
+
+def test_a_default_does_not_speak_for_a_value_that_is_unusable():
+    """A person of an unknown country is not made a German."""
+    build = builder(defaults={"country": "DE", "zip": "10117"})
+    assert sent(good(country="XQ", zip="--"), build)["user_data"] == {"em": [ADA]}
+    assert build.warnings == {"unusable_country": 1, "unusable_zp": 1}
+
+
+def test_a_default_does_not_hide_a_value_that_is_wrong():
+    assert reasons(good(currency="EURO"), builder(defaults={"currency": "EUR"})) == [
+        ("bad_currency", "custom_data.currency")
+    ]
+
+
+def test_a_default_may_be_a_time_and_empty_ones_are_none():
+    build = builder(defaults={"event_time": dt.datetime.fromtimestamp(NOW, dt.UTC), "currency": None, "value": ""})
+    event = sent({name: cell for name, cell in GOOD.items() if name != "event_time"}, build)
+    assert event["event_time"] == NOW
+    assert "custom_data" not in event
+
+
+def test_default_postal_codes_are_those_of_the_default_country():
+    build = builder(defaults={"zip": "10001-1234", "country": "PL"})
+    assert sent(good(), build)["user_data"]["zp"] == [sha("100011234")]
+
+
+# Time zones
+
+
+def test_naive_times_stand_in_the_time_zone():
+    row = good(event_time="2026-11-21T10:30:00")
+    assert sent(row, builder(timezone="Europe/Berlin"))["event_time"] == 1_795_253_400
+    assert sent(row)["event_time"] == 1_795_253_400 + 3_600
+
+
+def test_the_time_zone_is_that_of_install_times_too():
+    row = good(**{"app_info.install_time": "2026-11-21T10:30:00"})
+    assert sent(row, builder(timezone="Europe/Berlin"))["app_info"] == {"install_time": 1_795_253_400}
+
+
+# Keys for the rejects
+
+
+def test_key_columns_are_copied_as_they_are_wherever_they_stand():
+    build = builder(key_columns=["Order_ID", "row_id"])
+    event = outcome_of(good(ORDER_ID=7, ROW_ID=None), build)
+    assert isinstance(event, Event)
+    assert event.keys == {"Order_ID": 7, "row_id": None}
+    rejection = outcome_of(good(ORDER_ID=7, row_id=8, email=None), build)
+    assert isinstance(rejection, Rejection)
+    assert rejection.keys == {"Order_ID": 7, "row_id": 8}
+
+
+def test_a_row_without_a_key_column_has_no_such_key():
+    event = outcome_of(good(), builder(key_columns=["row_id"]))
+    assert isinstance(event, Event)
+    assert event.keys == {}
+
+
+# Deterministic event ids
+
+
+def without_id(**changes):
+    return {name: cell for name, cell in good(**changes).items() if name != "event_id"}
+
+
+def test_the_same_row_has_the_same_id_in_every_run():
+    """A golden value: ids that change between releases would count conversions twice."""
+    build = builder(event_id_from=["order_ref", "event_name"])
+    assert sent(without_id(order_ref="A-1"), build)["event_id"] == sha('["A-1","checkout"]')[:32]
+
+
+def test_an_id_of_the_source_is_kept():
+    assert sent(good(), builder(event_id_from=["email"]))["event_id"] == "order-1"
+    assert sent(good(event_id=" "), builder(event_id_from=["email"]))["event_id"] == sha(f'[["{ADA}"]]')[:32]
+
+
+def ids(*refs, **changes):
+    build = builder(event_id_from=["order_ref"])
+    return {sent(without_id(order_ref=ref, **changes), build)["event_id"] for ref in refs}
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        ("4711", 4711, 4711.0, " 4711 "),
+        (dt.date(2026, 11, 21), "2026-11-21"),
+        (b"ab", bytearray(b"ab"), memoryview(b"ab")),
+        ({"b": 1, "a": [2]}, {"a": [2], "b": 1}),
+        ({"c", "a", "b"}, {"b", "c", "a"}, frozenset("abc")),
+    ],
+    ids=lambda same: type(same[0]).__name__,
+)
+def test_equal_cells_make_equal_ids_whatever_the_driver_made_of_them(same):
+    for cell in same:
+        assert ids(cell) == ids(same[0])
+
+
+def test_different_cells_make_different_ids():
+    cells = ["1", "2", True, dt.date(2026, 1, 1), 0.5, b"1", [1], {"a": 1}]
+    assert len(set().union(*(ids(cell) for cell in cells))) == len(cells)
+
+
+@pytest.mark.parametrize("cell", [None, "", "  ", float("nan"), object(), "\ud800"], ids=repr)
+def test_no_id_is_made_where_a_part_is_missing(cell):
+    """One id for all rows without an order would make duplicates of them."""
+    if type(cell) is object:
+        cell = object()
+    assert reasons(without_id(order_ref=cell), builder(event_id_from=["order_ref"])) == [("missing_field", "event_id")]
+
+
+def test_no_id_is_made_where_a_column_is_missing():
+    """Not even of the column that happens to stand last."""
+    assert reasons(without_id(), builder(event_id_from=["order_ref"])) == [("missing_field", "event_id")]
+
+
+def test_parts_are_fields_as_they_go_out_whichever_column_they_came_from():
+    rows = [
+        without_id(order_ref="A-1"),
+        without_id(**{"custom_data.order_id": "A-1"}),
+        without_id(custom_data={"order_number": "A-1"}),
+    ]
+    parameters = {"event_id_from": ["order_id", "event_time"], "field_map": {"order_ref": "order_id"}}
+    assert {sent(row, builder(**parameters))["event_id"] for row in rows} == {sha(f'["A-1",{NOW - 60}]')[:32]}
+
+
+def test_a_default_may_be_part_of_an_id():
+    build = builder(event_id_from=["order_ref", "action_source"], defaults={"action_source": "web"})
+    row = without_id(order_ref="A-1")
+    del row["action_source"]
+    assert sent(row, build)["event_id"] == sha('["A-1","web"]')[:32]
+
+
+# Compiled once
+
+
+def test_a_set_of_columns_is_compiled_once():
+    mapping = ColumnMapping()
+    assert mapping.plan(("email", "event_id")) is mapping.plan(("email", "event_id"))
+
+
+def test_rows_of_one_source_may_have_different_columns():
+    build = builder()
+    chunks = [Chunk(tuple(row), [list(row.values())]) for row in (good(), dict(reversed(good(event_id=2).items())))]
+    assert [type(found) for found in build.events(chunks)] == [Event, Event]
+
+
+def test_ever_new_keys_in_json_do_not_fill_the_memory():
+    build = builder()
+    for number in range(PLANS_KEPT + 10):
+        outcome_of(good(custom_data={f"key{number}": 1}), build)
+    assert len(build.mapping._plans) <= PLANS_KEPT
