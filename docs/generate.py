@@ -25,7 +25,6 @@ TYPES: Final[dict[str, str]] = {
     "integer": "A whole number of 64 bits, also as text or as a float without a fraction.",
     "boolean": "A boolean, `1` and `0`, or one of `true`, `false`, `t`, `f`, `yes`, `no`, `y`, `n` in any case.",
     "time": "A point in time. It travels as Unix seconds.",
-    "seconds": "The same.",
     "texts": "A list of texts, or one text.",
     "choice": "One of the words listed, in any case.",
     "currency": "A three-letter ISO 4217 code, in any case.",
