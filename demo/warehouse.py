@@ -94,7 +94,7 @@ def build(path: Path, *, now: dt.datetime, seed: int = 7) -> Warehouse:
     path.unlink(missing_ok=True)
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(SCHEMA.read_text(encoding="utf-8"))
-        builder = _Builder(connection, random.Random(seed), path, now)  # noqa: S311 - a demo, not a secret
+        builder = _Builder(connection, random.Random(seed), path, now)
         builder.fill()
         connection.executescript(
             "CREATE INDEX orders_loaded ON orders (loaded_at);"

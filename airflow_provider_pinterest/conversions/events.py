@@ -20,15 +20,12 @@ import orjson
 from airflow_provider_pinterest.conversions import values
 from airflow_provider_pinterest.conversions.duplicates import SeenEvents, event_key
 from airflow_provider_pinterest.conversions.fields import EVENT_NAMES, LDP, OFFLINE
-from airflow_provider_pinterest.conversions.mapping import PLACES, ColumnMapping, unknown_field
+from airflow_provider_pinterest.conversions.mapping import PLANS_KEPT, ColumnMapping, unknown_field
 from airflow_provider_pinterest.conversions.plans import Column, IdPart, Place, Plan
 from airflow_provider_pinterest.conversions.reasons import Reason, Unfit, Unusable, Verdict
 
 SKEW: Final = 300
 """Seconds that a clock may run ahead of ours before its events count as future ones."""
-
-SHAPES_KEPT: Final = 4_096
-"""Distinct sets of fields counted before the counts are folded."""
 
 
 class Chunk(NamedTuple):
@@ -115,7 +112,7 @@ class EventBuilder:
         self._earliest = now - max_event_age.total_seconds() if max_event_age else 0
         self._max_bytes = max_event_bytes
         self._seen = SeenEvents()
-        self._shapes: defaultdict[Plan | tuple[str, ...], int] = defaultdict(int)
+        self._built: defaultdict[Plan, int] = defaultdict(int)
         self._coverage: Counter[str] = Counter()
         self._refuse = self._refused  # bound once
 
@@ -137,10 +134,12 @@ class EventBuilder:
         problems = [*plan.unknown]
         if plan.objects:
             plan, cells = self._opened(plan, cells, problems)
-        event, complete = plan.read(cells, problems, self._refuse)
+        event, lacking = plan.read(cells, problems, self._refuse)
         user, custom = event.get("user_data", _NOTHING), event.get("custom_data", _NOTHING)
         if plan.id_parts and "event_id" not in event:
             self._identify(event, plan.id_parts, cells)
+            if "event_id" in event and "event_id" in lacking:
+                lacking.remove("event_id")
         moment = event.get("event_time", 0)
         if not (moment and "event_id" in event and "event_name" in event and "action_source" in event):
             problems += _missing(event, problems)
@@ -172,8 +171,10 @@ class EventBuilder:
             self.warnings["unknown_event_name"] += 1
         if type(moment) is values.Midnight:
             self.warnings["time_from_date"] += 1
-        self._shapes[plan if complete else _shape(event)] += 1
-        if len(self._shapes) > SHAPES_KEPT:
+        self._built[plan] += 1
+        if lacking:
+            self._coverage.subtract(lacking)
+        if len(self._built) > PLANS_KEPT:
             self._fold()
         return _event((row, event_name, event_id, moment, event["action_source"] == OFFLINE, body, keys))
 
@@ -181,23 +182,22 @@ class EventBuilder:
     def coverage(self) -> Counter[str]:
         """Field path → valid, distinct events that carry it."""
         self._fold()
-        return self._coverage
+        return +self._coverage
 
     def _fold(self) -> None:
-        for shape, count in self._shapes.items():
-            for path in shape.paths if isinstance(shape, Plan) else shape:
+        for plan, count in self._built.items():
+            for path in plan.paths:
                 self._coverage[path] += count
-        self._shapes.clear()
+        self._built.clear()
 
-    def _refused(self, column: Column, verdict: Verdict, place: Place, problems: list[Reason]) -> None:
+    def _refused(self, column: Column, verdict: Verdict, problems: list[Reason]) -> list[str] | None:
         """Reject the row for a cell that is wrong; leave out what is merely unusable, and count it."""
+        if isinstance(verdict, Unusable):
+            self.warnings[verdict.code] += 1
+            return verdict.kept
         if isinstance(verdict, Unfit):
             problems.append(Reason(verdict.code, column.path + verdict.at, verdict.message))
-        elif isinstance(verdict, Unusable):
-            self.warnings[verdict.code] += 1
-            place.pop(column.name, None)
-            if verdict.kept:
-                place[column.name] = verdict.kept
+        return None
 
     def _opened(self, plan: Plan, cells: Sequence[Any], problems: list[Reason]) -> tuple[Plan, Sequence[Any]]:
         """Lay the members of JSON objects out as cells of their own, before the row's."""
@@ -208,7 +208,7 @@ class EventBuilder:
                 document = _NOTHING if cells[index] is None else values.json(cells[index])
                 if document is None:
                     document = _NOTHING
-                elif not isinstance(document, Mapping):
+                elif not isinstance(document, (dict, Mapping)):
                     raise Unfit("bad_json", f"expected a JSON object, got {values.kind(document)}")
             except Unfit as unfit:
                 problems.append(Reason(unfit.code, path, unfit.message))
@@ -265,17 +265,6 @@ def _missing(event: Place, problems: Sequence[Reason]) -> list[Reason]:
         for path, message in _MISSING.items()
         if not event.get(path) and path not in named
     ]
-
-
-def _shape(event: Place) -> tuple[str, ...]:
-    """Return the paths of an event's fields."""
-    return tuple(
-        [
-            path
-            for name, value in event.items()
-            for path in ([f"{name}.{member}" for member in value] if type(value) is dict else [name])
-        ]
-    )
 
 
 def _written(cell: Any) -> str | None:

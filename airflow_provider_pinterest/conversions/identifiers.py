@@ -12,10 +12,10 @@ from __future__ import annotations
 import datetime as dt
 import ipaddress
 import re
-import socket
 import unicodedata
 from collections.abc import Callable
 from hashlib import sha256
+from socket import AF_INET, inet_pton
 from typing import Any, Final
 
 from airflow_provider_pinterest.conversions import values
@@ -55,7 +55,7 @@ def phone(text: str) -> str:
     """Keep the digits, without leading zeros; the country code must be part of the number."""
     if "(0)" in text:
         text = _trunk_prefix.sub(_without_trunk_zero, text)
-    digits = _digits(text).lstrip("0")
+    digits = text.encode().translate(None, _NO_DIGITS).lstrip(b"0").decode()
     return digits if 7 <= len(digits) <= 15 else ""
 
 
@@ -200,7 +200,10 @@ def hashed(field: str, canonical: Canonical, *, already: bool | None = None) -> 
 
     def read(cell: Any) -> Hashes | None:
         if type(cell) is not str:
-            return several(cell)
+            single = _only_text(cell)
+            if single is None:
+                return several(cell)
+            cell = single
         text = cell.strip()
         if not text:
             return None
@@ -240,6 +243,11 @@ def hashed(field: str, canonical: Canonical, *, already: bool | None = None) -> 
     return read
 
 
+def _only_text(cell: Any) -> str | None:
+    """Return the text in a list of one text, as ready events have it."""
+    return cell[0] if type(cell) is list and len(cell) == 1 and type(cell[0]) is str else None
+
+
 def remembered(read: Callable[[Any], Hashes | None], size: int = MEMO_SIZE) -> Callable[[Any], Hashes | None]:
     """Remember up to ``size`` answers of ``read`` for text cells: cities and first names repeat."""
     memo: dict[str, Hashes] = {}
@@ -247,7 +255,10 @@ def remembered(read: Callable[[Any], Hashes | None], size: int = MEMO_SIZE) -> C
 
     def recalled(cell: Any) -> Hashes | None:
         if type(cell) is not str:
-            return read(cell)
+            single = _only_text(cell)
+            if single is None:
+                return read(cell)
+            cell = single
         known = recall(cell)
         if known is not None:
             return known
@@ -296,7 +307,7 @@ def ip_address(cell: Any) -> str | None:
     if not text:
         return None
     try:
-        socket.inet_pton(socket.AF_INET, text)
+        inet_pton(AF_INET, text)
     except (OSError, ValueError):
         return _ipv6(text)
     return text

@@ -37,29 +37,41 @@ class Column(NamedTuple):
     by_country: bool = False
 
 
-Refused = Callable[[Column, Verdict, Place, list[Reason]], None]
-"""Told of a cell that its reader refused, the place it would have stood in, and the row's problems so far."""
+Refused = Callable[[Column, Verdict, list[Reason]], Any]
+"""Told of a cell that its reader refused and of the row's problems so far; returns the value to send, if any."""
 
-RowReader = Callable[[Iterable[Any], list[Reason], Refused], tuple[Place, bool]]
-"""A row's cells → a JSON object, and whether every field that it can have is there."""
+RowReader = Callable[[Iterable[Any], list[Reason], Refused], tuple[Place, list[str]]]
+"""A row's cells → a JSON object, and the paths of the fields that it could have had."""
 
-_HEAD: Final = """
-def read(cells, problems, refused):
-    [{cells}] = cells
+_FIRST: Final = """
+    if cell_{position} is None:
+        {variable} = None
+    else:
+        try:
+            {variable} = {call}
+        except Verdict as verdict:
+            {variable} = refused(column_{number}, verdict, problems)
 """
-_BLOCK: Final = """
+_ANOTHER: Final = """
     if cell_{position} is not None:
         try:
             value = {call}
             if value is not None:
-                {place}[{name!r}] = value
+                {variable} = value
         except Verdict as verdict:
-            refused(column_{number}, verdict, {place}, problems)
+            {variable} = refused(column_{number}, verdict, problems)
+"""
+"""A cell of a field that has a default, or another cell before this one."""
+
+_LACKING: Final = """
+    if {variable} is None:
+        del {place}[{name!r}]
+        lacking.append({path!r})
 """
 _CALL: Final = "read_{number}(cell_{position})"
-_CALL_BY_COUNTRY: Final = "read_{number}(cell_{position}, user_data.get('country'))"
-_TEXT: Final = "(cell_{position}.strip() or None) if type(cell_{position}) is str else read_{number}(cell_{position})"
-_RECALL: Final = "(type(cell_{position}) is str and recall_{number}(cell_{position})) or read_{number}(cell_{position})"
+_BY_COUNTRY: Final = "read_{number}(cell_{position}, {country})"
+_TEXT: Final = "(cell_{position}.strip() or None) if type(cell_{position}) is str else " + _CALL
+_RECALL: Final = "(type(cell_{position}) is str and recall_{number}(cell_{position})) or " + _CALL
 
 
 def row_reader(columns: Iterable[Column], width: int, before: Mapping[str, Place]) -> RowReader:
@@ -67,42 +79,56 @@ def row_reader(columns: Iterable[Column], width: int, before: Mapping[str, Place
 
     :param columns: the fields to read; of two for one field the later wins.
     :param width: cells of a row.
-    :param before: place → what stands in it before a cell is read; the first place holds the others.
+    :param before: place → what stands in it before a cell is read; ``""`` is the object that holds the others.
     """
-    columns = sorted(columns, key=lambda column: column.by_country)
-    names = {
-        place: {*members, *(column.name for column in columns if column.place == place)}
-        for place, members in before.items()
-    }
-    places = {place: place or "event" for place in before if names[place] or not place}
     scope: dict[str, Any] = {"Verdict": Verdict}
-    text = [_HEAD.format(cells=", ".join(f"cell_{position}" for position in range(width)))]
-    for place, variable in places.items():
-        scope[f"{variable}_before"] = before[place]
-        text.append(f"    {variable} = {f'{variable}_before.copy()' if before[place] else '{}'}\n")
-    for number, column in enumerate(columns):
+    text = ["def read(cells, problems, refused):\n"]
+    text.append(f"    [{', '.join(f'cell_{position}' for position in range(width))}] = cells\n")
+    variables: dict[tuple[str, str], str] = {}
+    for place, members in before.items():
+        for name, value in members.items():
+            variables[place, name] = variable = _variable(place, name)
+            scope[f"{variable}_before"] = value
+            text.append(f"    {variable} = {variable}_before\n")
+    for number, column in enumerate(sorted(columns, key=lambda column: column.by_country)):
+        variable = _variable(column.place, column.name)
         recall = getattr(column.read, "recall", None)
-        call = (
-            _CALL_BY_COUNTRY
-            if column.by_country
-            else _TEXT
-            if column.read is values.text
-            else _RECALL
-            if recall
-            else _CALL
-        )
         scope |= {f"read_{number}": column.read, f"recall_{number}": recall, f"column_{number}": column}
-        block = _BLOCK.replace("{call}", call)
-        text.append(block.format(number=number, position=column.position, place=places[column.place], name=column.name))
-    complete = " and ".join(f"len({variable}) == {len(names[place])}" for place, variable in places.items())
-    text.append(f"    complete = {complete}\n")
-    for place, variable in places.items():
-        if place:
-            text.append(f"    if {variable}:\n        event[{place!r}] = {variable}\n")
-    text.append("    return event, complete\n")
+        call = (
+            _BY_COUNTRY if column.by_country else _TEXT if column.read is values.text else _RECALL if recall else _CALL
+        )
+        block = _ANOTHER if (column.place, column.name) in variables else _FIRST
+        text.append(
+            block.replace("{call}", call).format(
+                position=column.position,
+                variable=variable,
+                number=number,
+                country=variables.get(("user_data", "country")),
+            )
+        )
+        variables[column.place, column.name] = variable
+    objects = {place: {name: variable for (at, name), variable in variables.items() if at == place} for place in before}
+    whole = objects.pop("") | {place: place for place, members in objects.items() if members}
+    for place, members in {**objects, "whole": whole}.items():
+        text.append(f"    {place} = {{{', '.join(f'{name!r}: {variable}' for name, variable in members.items())}}}\n")
+    text.append("    lacking = []\n")
+    for (place, name), variable in variables.items():
+        text.append(_LACKING.format(variable=variable, place=place or "whole", name=name, path=_path(place, name)))
+    for place, members in objects.items():
+        if members:
+            text.append(f"    if not {place}:\n        del whole[{place!r}]\n")
+    text.append("    return whole, lacking\n")
     exec("".join(text), scope)  # noqa: S102 # nosec B102 - see the top
     reader: RowReader = scope["read"]
     return reader
+
+
+def _variable(place: str, name: str) -> str:
+    return f"{place or 'event'}_{name}"
+
+
+def _path(place: str, name: str) -> str:
+    return f"{place}.{name}" if place else name
 
 
 class IdPart(NamedTuple):

@@ -25,6 +25,9 @@ _is_digits = re.compile(r"-?\d{1,20}", re.ASCII).fullmatch
 EXPONENT_LIMIT: Final = 30
 """Numbers with more digits than this on either side of the point are no money and no quantity."""
 
+_SMALL: Final = 2**30 - 1
+"""Up to here Python compares integers fastest."""
+
 INT64_MIN: Final = -(2**63)
 INT64_MAX: Final = 2**63 - 1
 EXACT_FLOAT: Final = 2**53
@@ -102,7 +105,7 @@ def number(cell: Any) -> str | None:
 
 def integer(cell: Any) -> int | None:
     """Read a 64-bit integer; whole floats, decimals and digit strings are integers."""
-    if type(cell) is int and INT64_MIN <= cell <= INT64_MAX:
+    if type(cell) is int and 0 <= cell <= _SMALL:
         return cell
     plain = number(cell)
     if plain is None:
@@ -156,7 +159,7 @@ def texts(cell: Any) -> list[str] | None:
 def json(cell: Any) -> Any:
     """Read a cell that holds JSON: text is parsed, mappings and lists are taken as they are; blank is ``None``."""
     if not isinstance(cell, str):
-        if isinstance(cell, (Mapping, list, tuple)):
+        if isinstance(cell, (dict, list, tuple, Mapping)):
             return cell
         raise Unfit("bad_json", f"expected JSON text, a mapping or a list, got {kind(cell)}")
     try:

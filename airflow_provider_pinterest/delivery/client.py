@@ -82,7 +82,7 @@ def base_url(host: str | None) -> str:
         readable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:  # brackets or a port that cannot be read
         readable = False
-    if not readable or any(char in url for char in "@?#\\"):
+    if not readable or any(char in "@?#\\" or char.isspace() for char in url):
         raise ParameterError(f"The connection's host must be a URL such as {PRODUCTION}, without user or query.")
     if parts.scheme == "http" and not _loopback(parts.hostname or ""):
         raise ParameterError(

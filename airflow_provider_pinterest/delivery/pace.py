@@ -143,8 +143,8 @@ class Pace:
             if not self._local.hit(self._alone, self._key):
                 return _until_free(self._local, self._alone, self._key)
             shared = 0.0
-        if shared <= 0:
-            self._local.hit(self._here, self._key)
+        if shared <= 0 and not self._local.hit(self._here, self._key):  # another run of this process was faster
+            return _until_free(self._local, self._here, self._key)
         return shared
 
     def _shared_wait(self) -> float | None:

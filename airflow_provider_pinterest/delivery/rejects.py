@@ -104,8 +104,9 @@ class Rejects:
         """Keep of an earlier try's part what is settled; a crash in the middle loses nothing of it."""
         kept = []
         if settled is not None and not part.name.endswith(_NEW):
-            with part.open("rb") as lines:
-                kept = [written for written in lines if _stands(written, settled)]
+            with part.open("rb") as opened:
+                lines = opened.read().splitlines(keepends=True)  # Airflow 2.11's files cannot be iterated
+            kept = [written for written in lines if _stands(written, settled)]
         if kept:
             self._write(part.name, kept)
             self.parts += 1

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import orjson
 
-from airflow_provider_pinterest.conversions.events import Chunk, Duplicate, Event, EventBuilder, Rejection
+from airflow_provider_pinterest.conversions.events import Chunk, Event, EventBuilder, Rejection
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 
 Row = Mapping[str, Any]
@@ -44,13 +44,13 @@ def builder(
     return EventBuilder(ColumnMapping(**mapping), now=NOW, max_event_age=max_event_age, max_event_bytes=max_event_bytes)
 
 
-def outcomes_of(rows: Iterable[Row], build: EventBuilder | None = None) -> list[Event | Rejection | Duplicate]:
+def outcomes_of(rows: Iterable[Row], build: EventBuilder | None = None) -> list[Any]:
     """Return what becomes of rows, each with columns of its own."""
     chunks = [Chunk(tuple(row), [list(row.values())]) for row in rows]
     return list((build or builder()).events(chunks))
 
 
-def outcome_of(row: Row, build: EventBuilder | None = None) -> Event | Rejection | Duplicate:
+def outcome_of(row: Row, build: EventBuilder | None = None) -> Any:
     (found,) = outcomes_of([row], build)
     return found
 

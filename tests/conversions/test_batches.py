@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import orjson
 import pytest
 from hypothesis import given
@@ -54,7 +56,9 @@ def test_the_limit_may_be_lowered_on_the_way():
     batcher = Batcher(max_bytes=1_000)
     assert all(batcher.add(event(n)) is None for n in range(3))
     batcher.max_bytes = 350
-    assert [one.row for one in batcher.add(event(3)).events] == [0, 1, 2]
+    full = batcher.add(event(3))
+    assert full
+    assert [one.row for one in full.events] == [0, 1, 2]
     assert [batch and len(batch) for batch in (batcher.add(event(n)) for n in (4, 5, 6))] == [None, None, 3]
 
 
@@ -71,7 +75,7 @@ def test_no_event_is_lost_or_moved_and_no_batch_is_too_large(sizes, max_events, 
         assert 1 <= len(batch) <= max_events
         assert batch.size == len(batch.body) <= max_bytes
         assert len(orjson.loads(batch.body)["data"]) == len(batch)
-    for batch, following in zip(found, found[1:], strict=False):
+    for batch, following in itertools.pairwise(found):
         room = max_bytes - batch.size - 1
         assert len(batch) == max_events or len(following.events[0].body) > room, "cut too early"
 

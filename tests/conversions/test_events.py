@@ -6,6 +6,7 @@ import datetime as dt
 import math
 import re
 from decimal import Decimal
+from itertools import combinations
 from types import MappingProxyType
 from uuid import UUID
 
@@ -15,9 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_pinterest.conversions.events import SHAPES_KEPT, SKEW, Chunk, Event, Rejection, Stage
-from airflow_provider_pinterest.conversions.fields import ACTION_SOURCES, EVENT_NAMES
-from airflow_provider_pinterest.conversions.mapping import NAMES
+from airflow_provider_pinterest.conversions.events import SKEW, Chunk, Event, Rejection, Stage
+from airflow_provider_pinterest.conversions.fields import ACTION_SOURCES, EVENT_NAMES, FIELDS
+from airflow_provider_pinterest.conversions.mapping import NAMES, PLANS_KEPT
 from airflow_provider_pinterest.conversions.reasons import REASONS, WARNINGS
 from airflow_provider_pinterest.sandbox.judge import verdicts
 from airflow_provider_pinterest.sandbox.schema import HASHED_FIELDS, request_schema
@@ -411,45 +412,33 @@ def test_coverage_counts_the_events_that_carry_a_field():
         "app_info.app_id": 1,
         "device_info.brand": 1,
     }
-    assert build.coverage == build.coverage
+    assert build.coverage["event_id"] == 3, "counted once, however often it is asked for"
 
 
 def test_made_event_ids_and_defaults_count_as_carried():
-    build = builder(event_id_from=["email"], defaults={"currency": "EUR"})
-    outcomes_of([{name: cell for name, cell in GOOD.items() if name != "event_id"}], build)
-    assert build.coverage["event_id"] == build.coverage["custom_data.currency"] == 1
+    build = builder(event_id_from=["user_id"], defaults={"currency": "EUR"})
+    without_id = {name: cell for name, cell in good(user_id=1).items() if name != "event_id"}
+    outcomes_of([without_id, good(event_id=None, user_id=2), good(event_id=3, user_id=3)], build)
+    assert build.coverage["event_id"] == build.coverage["custom_data.currency"] == 3
 
 
-def test_coverage_forgets_nothing_however_many_sets_of_fields_there_are():
+def test_what_no_event_carries_is_not_covered():
     build = builder()
-    names = [
-        "fn",
-        "ln",
-        "ct",
-        "st",
-        "zp",
-        "country",
-        "external_id",
-        "ge",
-        "db",
-        "click_id",
-        "partner_id",
-        "currency",
-        "value",
-    ]
-    columns = (*GOOD, *names)
-    cells = {"ge": "f", "db": "19901231", "country": "de", "currency": "EUR", "value": 1}
-    rows = [
-        [
-            *good(event_id=number).values(),
-            *(cells.get(name, "x") if number >> bit & 1 else None for bit, name in enumerate(names)),
-        ]
-        for number in range(SHAPES_KEPT + 100)
-    ]
-    assert all(isinstance(found, Event) for found in build.events([Chunk(columns, rows)]))
-    assert len(build._shapes) <= SHAPES_KEPT
-    assert build.coverage["event_id"] == SHAPES_KEPT + 100
-    assert build.coverage["user_data.fn"] == SHAPES_KEPT / 2 + 50
+    outcomes_of([good(phone=None)], build)
+    assert "user_data.ph" not in build.coverage
+
+
+def test_coverage_forgets_nothing_however_many_sets_of_columns_there_are():
+    build = builder()
+    texts = [field.path for field in FIELDS if field.kind == "text" and field.place in ("", "device_info", "app_info")]
+    extra = [path for path in texts if path not in GOOD]
+    sets = [columns for size in (1, 2, 3) for columns in combinations(extra, size)][: PLANS_KEPT + 10]
+    for number, columns in enumerate(sets):
+        assert isinstance(outcome_of(good(event_id=number, **dict.fromkeys(columns, "x")), build), Event)
+        assert len(build._built) <= PLANS_KEPT
+    assert len(sets) == PLANS_KEPT + 10
+    assert build.coverage["event_id"] == len(sets)
+    assert build.coverage[extra[0]] == sum(extra[0] in columns for columns in sets)
 
 
 # For any row

@@ -166,7 +166,7 @@ def test_event_names_are_those_of_pinterest():
 
 
 def test_currencies_are_those_of_iso_4217_without_the_test_codes():
-    assert CURRENCIES_OF_THE_SANDBOX - CURRENCIES == {"XTS", "XXX"}
+    assert {"XTS", "XXX"} == CURRENCIES_OF_THE_SANDBOX - CURRENCIES
     assert CURRENCIES <= CURRENCIES_OF_THE_SANDBOX
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -96,8 +97,8 @@ def test_of_two_columns_of_one_field_one_can_be_ignored():
 
 @pytest.mark.parametrize("parameter", ["field_map", "key_columns", "event_id_from"])
 def test_a_parameter_that_names_a_column_the_source_lacks_is_refused(parameter):
-    value = {"order_nr": None} if parameter == "field_map" else ["order_nr"]
-    mapping = ColumnMapping(**{parameter: value})
+    parameters: Any = {parameter: {"order_nr": None} if parameter == "field_map" else ["order_nr"]}
+    mapping = ColumnMapping(**parameters)
     with pytest.raises(
         MappingError, match=f"{parameter} names 'order_nr', which the source does not have; .*'order_id'"
     ):
@@ -287,7 +288,9 @@ def test_different_cells_make_different_ids():
     assert len(set().union(*(ids(cell) for cell in cells))) == len(cells)
 
 
-@pytest.mark.parametrize("cell", [None, "", "  ", float("nan"), object(), "\ud800"], ids=repr)
+@pytest.mark.parametrize(
+    "cell", [None, "", "  ", float("nan"), object(), "\ud800"], ids=str.split("null empty blank nan object surrogate")
+)
 def test_no_id_is_made_where_a_part_is_missing(cell):
     """One id for all rows without an order would make duplicates of them."""
     if type(cell) is object:
@@ -306,7 +309,7 @@ def test_parts_are_fields_as_they_go_out_whichever_column_they_came_from():
         without_id(**{"custom_data.order_id": "A-1"}),
         without_id(custom_data={"order_number": "A-1"}),
     ]
-    parameters = {"event_id_from": ["order_id", "event_time"], "field_map": {"order_ref": "order_id"}}
+    parameters: Any = {"event_id_from": ["order_id", "event_time"], "field_map": {"order_ref": "order_id"}}
     assert {sent(row, builder(**parameters))["event_id"] for row in rows} == {sha(f'["A-1",{NOW - 60}]')[:32]}
 
 

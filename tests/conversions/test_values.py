@@ -43,6 +43,14 @@ def code_of(read, *cell):
     return caught.value.code
 
 
+def read_or_refused(read, *cell):
+    """Return what a reader makes of a cell, or the code with which it refuses."""
+    try:
+        return read(*cell), None
+    except Unfit as unfit:
+        return None, unfit.code
+
+
 # text
 
 
@@ -59,7 +67,7 @@ def code_of(read, *cell):
         (-0.0, "0"),
         (0.5, "0.5"),
         (float(2**53), "9007199254740992"),
-        (Decimal("4711"), "4711"),
+        (Decimal(4711), "4711"),
         (Decimal("1E+3"), "1000"),
         (UUID(int=1), "00000000-0000-0000-0000-000000000001"),
         (Mixed.SHOP, "shop"),
@@ -119,6 +127,7 @@ def test_a_float_too_large_to_be_exact_is_no_text(cell):
         (" 72.39 ", "72.39"),
         ("+5", "5"),
         (".5", "0.5"),
+        ("5.", "5"),
         ("1e3", "1000"),
         ("", None),
         (" ", None),
@@ -145,7 +154,7 @@ def test_a_number_keeps_its_digits_and_never_has_an_exponent(cell, number):
         "€72.39",
         "1_000",
         "0x10",
-        "١٢",
+        "\u0661\u0662",
         "abc",
         True,
         False,
@@ -169,6 +178,7 @@ def test_a_number_of_more_than_thirty_digits_is_no_money(cell):
 @given(st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**20), max_value=10**20, places=4))
 def test_a_decimal_comes_back_as_the_same_decimal(cell):
     written = values.number(cell)
+    assert written
     assert PLAIN_NUMBER(written)
     assert Decimal(written) == cell
     assert values.number(written) == written
@@ -176,10 +186,9 @@ def test_a_decimal_comes_back_as_the_same_decimal(cell):
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_a_float_comes_back_as_the_same_float_or_is_refused(cell):
-    try:
-        written = values.number(cell)
-    except Unfit as unfit:
-        assert unfit.code == "bad_value"
+    written, code = read_or_refused(values.number, cell)
+    if code:
+        assert code == "bad_value"
         assert not 1e-14 < abs(cell) < 1e29
     else:
         assert PLAIN_NUMBER(written)
@@ -188,12 +197,9 @@ def test_a_float_comes_back_as_the_same_float_or_is_refused(cell):
 
 @given(st.text() | st.floats() | st.integers() | st.decimals() | st.binary() | st.booleans())
 def test_a_number_is_digits_or_nothing_whatever_the_cell(cell):
-    try:
-        written = values.number(cell)
-    except Unfit as unfit:
-        assert unfit.code in ("bad_type", "bad_value")
-    else:
-        assert written is None or PLAIN_NUMBER(written)
+    written, code = read_or_refused(values.number, cell)
+    assert code in (None, "bad_type", "bad_value")
+    assert written is None or PLAIN_NUMBER(written)
 
 
 # integers
@@ -415,7 +421,7 @@ def test_a_blank_is_no_time(cell):
         [MOMENT],
         object(),
         "\ud800",
-        "٢٠٢٦1121",
+        "\u0662\u0660\u0662\u06661121",
     ],
     ids=type_of,
 )
@@ -448,27 +454,19 @@ def test_seconds_and_their_fractions_are_never_confused(second, nanos):
 
 @given(st.text() | st.floats() | st.integers() | st.decimals() | st.dates() | st.datetimes() | st.binary())
 def test_a_time_is_since_2000_or_refused_whatever_the_cell(cell):
-    try:
-        found = values.unix_time(cell, BERLIN)
-    except Unfit as unfit:
-        assert unfit.code == "bad_time"
-    else:
-        assert found is None or found >= 946_684_800
+    found, code = read_or_refused(values.unix_time, cell, BERLIN)
+    assert code in (None, "bad_time")
+    assert found is None or found >= 946_684_800
 
 
-@given(st.recursive(st.none() | st.text() | st.floats() | st.binary(), lambda inner: st.lists(inner)))
+@given(st.recursive(st.text() | st.floats() | st.integers() | st.binary(), st.lists))
 def test_no_reader_lets_an_unfit_cell_pass_unseen(cell):
     """Every reader answers with what JSON can hold, or raises Unfit."""
     for read in (values.text, values.number, values.integer, values.boolean, values.texts):
-        try:
-            found = read(cell) if cell is not None else None
-        except Unfit as unfit:
-            assert unfit.code in REASONS
-        else:
-            try:
-                orjson.dumps(found)
-            except TypeError:
-                assert any(0xD800 <= ord(char) <= 0xDFFF for char in str(found))
+        found, code = read_or_refused(read, cell)
+        assert code is None or code in REASONS
+        surrogates = any(0xD800 <= ord(char) <= 0xDFFF for char in str(found))
+        assert surrogates or orjson.dumps(found)
 
 
 def test_a_message_names_the_type_and_never_the_content():

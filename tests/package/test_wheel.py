@@ -79,7 +79,8 @@ def test_the_metadata_names_version_licence_and_python(metadata):
 
 def test_the_readme_is_the_description(metadata):
     assert metadata["Description-Content-Type"] == "text/markdown"
-    assert metadata.get_payload(decode=True).decode().strip() == (REPOSITORY / "README.md").read_text(encoding="utf-8").strip()
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    assert metadata.get_payload(decode=True).decode().strip() == readme.strip()
 
 
 def test_what_only_developers_need_is_not_required(metadata):

@@ -79,7 +79,7 @@ def test_a_killed_task_and_a_killed_supervisor_lose_nothing_and_send_no_offline_
     wait_for(lambda: not Path(f"/proc/{second}").exists(), "the orphan to end", seconds=10)
     left_at = pinterest.totals().calls
 
-    wait_for(lambda: (home / "pid-3").exists(), "the scheduler to miss the heartbeat and try again")
+    wait_for((home / "pid-3").exists, "the scheduler to miss the heartbeat and try again")
     assert pinterest.totals().calls - left_at <= IN_FLIGHT, "the orphan went on sending"
     wait_for(lambda: whole_airflow.state("killed") in ("success", "failed"), "the end", every=0.5)
 

@@ -1,0 +1,237 @@
+"""Runs that are killed, interrupted and refused at random, against a model that knows every row's fate."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+import pytest
+
+from airflow_provider_pinterest.delivery import rejects
+from airflow_provider_pinterest.delivery.checkpoint import KEY
+from airflow_provider_pinterest.delivery.pace import Stopped
+from airflow_provider_pinterest.delivery.sender import OnDoubt
+from airflow_provider_pinterest.exceptions import DeliveryError, RefusedError
+from tests.delivery.world import Fuse, InterruptedTask, KilledError, Voyage
+
+BLOCK = 60
+"""Voyages of a test."""
+
+
+@pytest.fixture(autouse=True)
+def _small_parts(monkeypatch):
+    """Let parts of the rejects be written while batches are settled, and not only before checkpoints."""
+    monkeypatch.setattr(rejects, "PART_ROWS", 2)
+
+
+WEATHERS: tuple[dict[str, float], ...] = (
+    {},
+    {"busy": 0.2, "limited": 0.1},
+    {"doubt": 0.2, "lost": 0.2},
+    {"partly": 0.3},
+    {"denied": 0.1, "away": 0.1},
+    {"busy": 0.1, "limited": 0.05, "away": 0.02, "denied": 0.02, "lost": 0.1, "doubt": 0.1, "partly": 0.1},
+)
+
+
+def kinds(chance):
+    """Stretches of web, offline, mixed and bad rows."""
+    found = []
+    for _ in range(chance.randint(1, 6)):
+        words = chance.choice(
+            (
+                ["web"],
+                ["offline"],
+                ["web", "offline"],
+                ["invalid"],
+                ["web", "web", "offline", "invalid", "duplicate"],
+            )
+        )
+        found += chance.choices(words, k=chance.randint(1, 12))
+    first = next((at for at, kind in enumerate(found) if kind in ("web", "offline")), len(found))
+    return ["invalid" if kind == "duplicate" and at < first else kind for at, kind in enumerate(found)]
+
+
+def voyage(seed, **options):
+    chance = random.Random(seed)  # noqa: S311
+    made = Voyage(
+        kinds(chance),
+        chance,
+        on_doubt=chance.choice((None, None, OnDoubt.HOLD, OnDoubt.RESEND)),
+        batch_size=chance.randint(1, 6),
+        in_flight=chance.randint(1, 4),
+        **options,
+    )
+    valid = sorted(made.events)
+    made.pinterest.poison = set(chance.sample(valid, min(len(valid), chance.choice((0, 0, 1, 3)))))
+    made.pinterest.failing = set(chance.sample(valid, min(len(valid), chance.choice((0, 0, 1, 3)))))
+    made.pinterest.failing -= made.pinterest.poison
+    made.pinterest.largest = chance.choice((10**9, 10**9, 2))
+    return made
+
+
+def sail(made, *, kills=6, interrupts=True):
+    """Try until it is done; the first tries meet weather and fuses, the later ones do not."""
+    chance = made.chance
+    ends: Counter[str] = Counter()
+    for number in range(40):
+        rough = number < kills
+        made.pinterest.chances = chance.choice(WEATHERS) if rough else {}
+        fuse = Fuse()
+        if rough and chance.random() < 0.7:
+            length = chance.choice((3, 12, 40, 100))
+            fuse = Fuse(kill=chance.randrange(length))
+            if interrupts and chance.random() < 0.6:
+                fuse = Fuse(interrupt=fuse.kill, raises=chance.choice((InterruptedTask, OSError)))
+        try:
+            run = made.go(fuse)
+        except KilledError:
+            ends["killed"] += 1
+        except (InterruptedTask, OSError) as error:
+            ends["interrupted" if isinstance(error, InterruptedTask) else "unwritable"] += 1
+            adds_up(made.run.tally)
+        except (DeliveryError, Stopped) as error:
+            ends[type(error).__name__] += 1
+            adds_up(made.run.tally)
+            if isinstance(error, RefusedError) and not rough:
+                assert not made.run.tally.delivered.processed, "the mapping is good, and the run can never end"
+                return None, ends
+        else:
+            return run, ends
+    raise AssertionError(f"it never ended: {ends}")
+
+
+def adds_up(tally):
+    delivered = tally.delivered
+    assert tally.events_sent == delivered.processed + delivered.failed + delivered.held
+    assert tally.rows_read == tally.events_built + tally.rows_rejected + tally.duplicates_dropped
+    assert tally.rows_not_sent >= 0
+
+
+def judge(made, run, ends):
+    """Hold what Pinterest has, what the rejects say and what the account says against the rows."""
+    pinterest, events, tally = made.pinterest, made.events, run.tally
+    lines = made.folder.lines()
+    by_stage = {
+        stage: {line["event_id"] for line in lines if line["stage"] == stage}
+        for stage in ("pinterest", "outcome_unknown", "validation")
+    }
+    refused, held = by_stage["pinterest"], by_stage["outcome_unknown"]
+    delivered = tally.delivered
+
+    lost = [one for one in events if not pinterest.copies[one] and one not in refused | held]
+    assert not lost, "rows are lost"
+    once_only = {one for one, kind in events.items() if made.on_doubt is OnDoubt.HOLD or kind == "offline"}
+    if made.on_doubt is OnDoubt.RESEND:
+        once_only = set()
+    assert not [one for one in once_only if pinterest.copies[one] > 1], "sent twice what must not be"
+    for one in events.keys() - once_only:
+        assert pinterest.copies[one] <= 1 + pinterest.doubtful[one] + made.broken, "more copies than doubts"
+    assert held <= once_only, "held what can be sent again"
+
+    rows = [line["row"] for line in lines]
+    assert len(rows) == len(set(rows)), "a row is among the rejects twice"
+    assert {line["row"] for line in lines if line["stage"] == "validation"} == {
+        number for number, kind in enumerate(made.kinds, 1) if kind == "invalid"
+    }
+    assert refused <= pinterest.poison | pinterest.failing
+    assert pinterest.poison | pinterest.failing <= refused | held
+
+    adds_up(tally)
+    assert run.finished
+    assert tally.rows_read == len(made.kinds)
+    assert tally.rows_rejected == made.kinds.count("invalid")
+    assert tally.events_built == len(events)
+    assert tally.rows_not_sent == 0, "the run is over and rows were not sent"
+    assert delivered.failed == len(refused)
+    assert delivered.held == len(held)
+    assert delivered.processed == len(events) - len(refused) - len(held)
+    assert delivered.lags.counts.total() == delivered.processed
+    assert delivered.reasons == Counter(line["reasons"][0]["code"] for line in lines if line["stage"] != "validation")
+    assert made.store is None or KEY not in made.store.values
+    if not ends:
+        assert tally.delivered.calls == pinterest.calls, "the result counts the run, not the try"
+
+
+@pytest.mark.parametrize("block", range(8))
+def test_nothing_is_lost_and_nothing_counted_twice_wherever_the_worker_dies(block):
+    for seed in range(block * BLOCK, (block + 1) * BLOCK):
+        made = voyage(seed)
+        run, ends = sail(made)
+        if run is None:
+            continue
+        try:
+            judge(made, run, ends)
+        except AssertionError as error:
+            error.add_note(f"seed {seed}, {ends}")
+            raise
+
+
+def test_the_voyages_meet_everything():
+    """Else the test above would prove nothing."""
+    met: Counter[str] = Counter()
+    for seed in range(120):
+        made = voyage(seed)
+        run, ends = sail(made)
+        met += ends
+        met["given up"] += run is None
+        if run is not None:
+            met["held"] += run.tally.delivered.held
+            met["failed"] += run.tally.delivered.failed
+            met["twice"] += sum(copies > 1 for copies in made.pinterest.copies.values())
+
+    for name in (
+        "killed",
+        "interrupted",
+        "unwritable",
+        "UnavailableError",
+        "CredentialError",
+        "held",
+        "failed",
+        "twice",
+    ):
+        assert met[name] > 5, (name, met)
+    assert met["given up"] < 30, met
+
+
+def test_a_voyage_in_one_go_sends_everything_once():
+    for seed in range(100):
+        made = voyage(seed)
+        made.pinterest.poison.clear()
+        run = made.go()
+
+        judge(made, run, Counter())
+        assert set(made.pinterest.copies.values()) <= {1}
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_kill_between_any_two_steps_of_a_run(seed):
+    """Each try of the outer loop dies one step later than the one before."""
+    for fatal in range(10_000):
+        made = voyage(seed)
+        made.pinterest.poison.clear()
+        try:
+            made.go(Fuse(kill=fatal))
+        except KilledError:
+            run = made.go()
+            judge(made, run, Counter(killed=1))
+        else:
+            assert fatal > 3
+            return
+
+
+@pytest.mark.parametrize("raises", [InterruptedTask, OSError])
+@pytest.mark.parametrize("seed", range(6))
+def test_an_interruption_at_any_step_of_a_run(seed, raises):
+    for fatal in range(10_000):
+        made = voyage(seed)
+        made.pinterest.poison.clear()
+        fuse = Fuse(interrupt=fatal, raises=raises)
+        try:
+            made.go(fuse)
+        except raises:
+            adds_up(made.run.tally)
+            run = made.go()
+            judge(made, run, Counter(interrupted=1))
+        if fatal > fuse.steps:
+            return

@@ -1,0 +1,220 @@
+"""Real sockets: servers that answer as no proper one does, and runs that go over the wire."""
+
+from __future__ import annotations
+
+import datetime as dt
+import socket
+import ssl
+import struct
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from airflow_provider_pinterest.conversions.batches import Batcher
+from airflow_provider_pinterest.conversions.events import EventBuilder
+from airflow_provider_pinterest.conversions.mapping import ColumnMapping
+from airflow_provider_pinterest.delivery.checkpoint import KEY, Checkpoint, Keeper
+from airflow_provider_pinterest.delivery.client import Client
+from airflow_provider_pinterest.delivery.credentials import Credential
+from airflow_provider_pinterest.delivery.pace import Pace
+from airflow_provider_pinterest.delivery.rejects import Rejects
+from airflow_provider_pinterest.delivery.run import Plan, Run
+from airflow_provider_pinterest.delivery.sender import OnDoubt, Sender
+from airflow_provider_pinterest.delivery.window import Window
+from airflow_provider_pinterest.sandbox import Sandbox
+from tests.delivery.world import NOW, Folder, Store, chunks
+
+ACCOUNT = Sandbox.ad_account_id
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+PROCESSED = b'{"events":[{"status":"processed","error_message":"","warning_message":""}]}'
+
+
+class Wire:
+    """A server's side: what arrived, and the event that is set when the test is over."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.bodies: list[bytes] = []
+        self.heads: list[bytes] = []
+        self.over = threading.Event()
+
+
+Handler = Callable[[Wire, Any], None]
+
+
+def answers(wire: Wire, connection: Any, reply: bytes = PROCESSED) -> None:
+    connection.sendall(HEAD % len(reply) + reply)
+
+
+def drips_its_head(wire: Wire, connection: Any) -> None:
+    for byte in HEAD % len(PROCESSED) * 1_000:
+        if wire.over.wait(0.01):
+            return
+        connection.sendall(bytes([byte]))
+
+
+def drips_its_body(wire: Wire, connection: Any) -> None:
+    connection.sendall(HEAD % 100_000)
+    while not wire.over.wait(0.01):
+        connection.sendall(b" ")
+
+
+def says_nothing(wire: Wire, connection: Any) -> None:
+    wire.over.wait()
+
+
+def hangs_up(wire: Wire, connection: Any) -> None: ...
+
+
+def resets(wire: Wire, connection: Any) -> None:
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def answers_by_half(wire: Wire, connection: Any) -> None:
+    connection.sendall(HEAD % len(PROCESSED) + PROCESSED[:-10])
+
+
+def answers_by_half_without_a_length(wire: Wire, connection: Any) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + PROCESSED[:-10])
+
+
+def breaks_a_chunk(wire: Wire, connection: Any) -> None:
+    connection.sendall(b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{"eve\r\nzz\r\n')
+
+
+def says_it_is_gzip(wire: Wire, connection: Any) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nplain")
+
+
+def speaks_something_else(wire: Wire, connection: Any) -> None:
+    connection.sendall(b"220 smtp.example.com ready\r\n")
+
+
+@contextmanager
+def serving(*handlers: Handler, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> Iterator[Wire]:
+    """Serve one request a connection, each with the next handler; the last one stays."""
+    left = list(handlers)
+    listener = socket.create_server((host, 0))
+    wire = Wire(f"{'https' if tls else 'http'}://{'localhost' if tls else host}:{listener.getsockname()[1]}/v5")
+    threads: list[threading.Thread] = []
+
+    def serve(connection: socket.socket) -> None:
+        with suppress(OSError), connection:
+            secured = tls.wrap_socket(connection, server_side=True) if tls else connection
+            with secured, secured.makefile("rb") as request:
+                head = b"".join(iter(request.readline, b"\r\n"))
+                if not head:
+                    return
+                size = next(int(line[15:]) for line in head.splitlines() if line.lower().startswith(b"content-length:"))
+                wire.heads.append(head)
+                wire.bodies.append(request.read(size))
+                handler = left.pop(0) if len(left) > 1 else left[0]
+                handler(wire, secured)
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                thread = threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True)
+                threads.append(thread)
+                thread.start()
+
+    accepting = threading.Thread(target=accept, daemon=True)
+    accepting.start()
+    try:
+        yield wire
+    finally:
+        wire.over.set()
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        accepting.join(5)
+        for thread in threads:
+            thread.join(5)
+
+
+def certificate(folder: Path) -> tuple[ssl.SSLContext, Path]:
+    """Return a TLS server's context and the file by which a client can trust it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = dt.datetime.now(dt.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    public, private = folder / "server.pem", folder / "server.key"
+    public.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    private.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(public, private)
+    return context, public
+
+
+@contextmanager
+def client(url: str, **options: Any) -> Iterator[Client]:
+    """Return a client with short time-outs."""
+    options = {"timeouts": (2.0, 5.0, 10.0), **options}
+    credential = options.pop("credential", None) or Credential(options.pop("token", Sandbox.token))
+    made = Client(url, ACCOUNT, credential, **options)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+class Trip:
+    """Runs of one source over the wire; what a try leaves behind stays for the next.
+
+    :param kinds: what the source's rows become, in order.
+    """
+
+    def __init__(self, url: str, kinds: Sequence[str], **options: Any) -> None:
+        self.url = url
+        self.kinds = list(kinds)
+        self.on_doubt: OnDoubt | None = options.pop("on_doubt", None)
+        self.batch_size: int = options.pop("batch_size", 10)
+        self.in_flight: int = options.pop("in_flight", 4)
+        self.max_wait: float = options.pop("max_wait", 20.0)
+        self.client_options = options
+        self.store = Store()
+        self.folder = Folder()
+
+    def go(self) -> Run:
+        """Make one try."""
+        written = self.store.get(KEY)
+        resume = Checkpoint.from_json(written) if written else None
+        with client(self.url, connections=self.in_flight, **self.client_options) as pinterest:
+            sender = Sender(
+                pinterest,
+                Pace(f"{self.url}/{uuid.uuid4()}", calls_per_minute=10**6),
+                on_doubt=self.on_doubt,
+                max_wait=self.max_wait,
+                wall=lambda: NOW,
+                jitter=lambda: 0.01,
+            )
+            keeper = Keeper(resume or Checkpoint("f", NOW), self.store, every_answers=self.in_flight)
+            self.run = Run(
+                EventBuilder(ColumnMapping(key_columns=("order",)), now=NOW),
+                Batcher(self.batch_size),
+                Plan(sender, Window(sender.deliver, self.in_flight), keeper, resume),
+                rejects=Rejects(self.folder, resume.settles if resume else None),
+            )
+            self.run.feed(chunks(self.kinds))
+            keeper.forget()
+            return self.run

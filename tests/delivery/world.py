@@ -1,0 +1,394 @@
+"""What outlives a worker, as a model: Pinterest, the state store, the rejects folder, and a fuse that ends the worker.
+
+Everything is seeded and nothing waits: the clock moves only when somebody sleeps.
+"""
+
+from __future__ import annotations
+
+import io
+import random
+import threading
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import orjson
+
+from airflow_provider_pinterest.conversions.batches import Batch, Batcher
+from airflow_provider_pinterest.conversions.events import Chunk, Event, EventBuilder
+from airflow_provider_pinterest.conversions.mapping import ColumnMapping
+from airflow_provider_pinterest.delivery.answers import Answer, Busy, Denied, Doubt, Listed, Refused, TooLarge, Trace
+from airflow_provider_pinterest.delivery.checkpoint import Checkpoint, Keeper
+from airflow_provider_pinterest.delivery.pace import Stopped
+from airflow_provider_pinterest.delivery.rejects import Rejects
+from airflow_provider_pinterest.delivery.run import Plan, Run
+from airflow_provider_pinterest.delivery.sender import OnDoubt, Sender, Settlement
+from airflow_provider_pinterest.delivery.window import Shipment, Window
+
+NOW = 1_790_000_000.0
+COLUMNS = ("event_id", "event_name", "action_source", "event_time", "email", "order")
+PROCESSED = {"status": "processed", "error_message": "", "warning_message": ""}
+
+
+class KilledError(BaseException):
+    """The worker is dead: whatever it tries after this fails too."""
+
+
+class InterruptedTask(BaseException):
+    """Airflow's time-out, or a Ctrl+C: raised once, and the worker may still tidy up."""
+
+
+def event(row: int, *, offline: bool = False, age: int = 60, size: int = 0, **changes: Any) -> Event:
+    """Return a valid event; ``size`` makes its body longer."""
+    body = {"event_id": f"e-{row}", "action_source": "offline" if offline else "web", "pad": "x" * size}
+    good = Event(row, "checkout", f"e-{row}", int(NOW) - age, offline, orjson.dumps(body), {"order": row})
+    return good._replace(**changes)
+
+
+def batch(count: int, first: int = 1, **changes: Any) -> Batch:
+    return Batch([event(row, **changes) for row in range(first, first + count)])
+
+
+def ids_of(body: bytes) -> list[str]:
+    return [one["event_id"] for one in orjson.loads(body)["data"]]
+
+
+def listed(count: int, failed: Sequence[int] = (), unknown: Sequence[int] = ()) -> Listed:
+    return Listed(Trace(200), dict.fromkeys(failed, "not today"), frozenset(unknown), 0)
+
+
+def row(kind: str, number: int) -> tuple[Any, ...]:
+    """Return a source's row that becomes what its kind says."""
+    source = "offline" if kind == "offline" else "web"
+    email = "no address" if kind == "invalid" else f"p{number}@example.com"
+    return (f"e-{number}", "checkout", source, int(NOW) - 60, email, number)
+
+
+def chunks(kinds: Sequence[str], size: int = 7, fuse: Fuse | None = None) -> Iterator[Chunk]:
+    """Yield rows numbered from 1; a ``duplicate`` is the last valid row before it once more."""
+    rows: list[tuple[Any, ...]] = []
+    last = row("web", 1)
+    for number, kind in enumerate(kinds, 1):
+        if fuse is not None:
+            fuse.step(main=True)
+        found = last if kind == "duplicate" else row(kind, number)
+        if kind in ("web", "offline"):
+            last = found
+        rows.append(found)
+        if len(rows) == size:
+            yield Chunk(COLUMNS, rows)
+            rows = []
+    if rows:
+        yield Chunk(COLUMNS, rows)
+
+
+class Fuse:
+    """Ends the worker at one of its steps.
+
+    :param kill: steps until it is killed; ``None``: it is not.
+    :param interrupt: steps of the main thread until it is interrupted.
+    :param raises: what an interruption is.
+    """
+
+    def __init__(
+        self, kill: int | None = None, interrupt: int | None = None, raises: type[BaseException] = InterruptedTask
+    ) -> None:
+        self.kill = kill
+        self.interrupt = interrupt
+        self.raises = raises
+        self.dead = False
+        self.interrupted = False
+        self.steps = 0
+        self._lock = threading.Lock()
+
+    def step(self, *, main: bool = False) -> None:
+        with self._lock:
+            if self.dead:
+                raise KilledError
+            self.steps += 1
+            if self.kill is not None and self.steps > self.kill:
+                self.dead = True
+                raise KilledError
+            if main and self.interrupt is not None and self.steps > self.interrupt and not self.interrupted:
+                self.interrupted = True
+                raise self.raises
+
+
+class Store:
+    """Airflow's task state store."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, str] = {}
+        self.fuse = Fuse()
+        self.writes = 0
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return orjson.loads(self.values[key]) if key in self.values else default
+
+    def set(self, key: str, value: Any) -> None:
+        self.fuse.step(main=True)
+        self.values[key] = orjson.dumps(value).decode()
+        self.writes += 1
+        self.fuse.step(main=True)
+
+    def delete(self, key: str) -> None:
+        self.fuse.step(main=True)
+        self.values.pop(key, None)
+
+
+class Folder:
+    """An object store: a file is there when it is closed, and not before."""
+
+    protocol = "memory"
+
+    def __init__(self, name: str = "run", files: dict[str, bytes] | None = None) -> None:
+        self.name = name
+        self.files: dict[str, bytes] = {} if files is None else files
+        self.fuse = Fuse()
+
+    def __truediv__(self, name: str) -> Folder:
+        found = Folder(name, self.files)
+        found.fuse = self.fuse
+        return found
+
+    def open(self, mode: str) -> Any:
+        return io.BytesIO(self.files[self.name]) if mode == "rb" else self._writing()
+
+    @contextmanager
+    def _writing(self) -> Iterator[io.BytesIO]:
+        self.fuse.step(main=True)
+        content = io.BytesIO()
+        yield content
+        self.files[self.name] = content.getvalue()
+        self.fuse.step(main=True)
+
+    def mkdir(self, *, parents: bool, exist_ok: bool) -> None: ...
+
+    def iterdir(self) -> list[Folder]:
+        return [self / name for name in self.files]
+
+    def unlink(self) -> None:
+        self.fuse.step(main=True)
+        del self.files[self.name]
+
+    def lines(self) -> list[dict[str, Any]]:
+        return [orjson.loads(line) for name in sorted(self.files) for line in self.files[name].splitlines()]
+
+
+class Pinterest:
+    """Accepts events and counts their copies; what its weather brings is up to the chances.
+
+    :param chances: word → probability of it for a call.
+    """
+
+    def __init__(self, chance: random.Random) -> None:
+        self.chance = chance
+        self.copies: Counter[str] = Counter()
+        self.doubtful: Counter[str] = Counter()
+        """Copies whose acceptance the answer did not tell."""
+        self.poison: set[str] = set()
+        self.failing: set[str] = set()
+        self.largest = 10**9
+        self.chances: dict[str, float] = {}
+        self.calls = 0
+        self._lock = threading.Lock()
+
+    def answer(self, body: bytes) -> Answer:
+        with self._lock:
+            self.calls += 1
+            drawn = self.chance.random()
+            for word, probability in self.chances.items():
+                drawn -= probability
+                if drawn < 0:
+                    return self._weather(word, body)
+            return self._judge(body)
+
+    def _judge(self, body: bytes) -> Answer:
+        ids = ids_of(body)
+        if len(ids) > self.largest:
+            return TooLarge(Trace(413))
+        if self.poison.intersection(ids):
+            return Refused(Trace(400, message="'x' was unexpected"), partly=False)
+        self._accept(ids)
+        return listed(len(ids), [position for position, one in enumerate(ids) if one in self.failing])
+
+    def _accept(self, ids: Sequence[str]) -> None:
+        self.copies.update(one for one in ids if one not in self.failing)
+
+    def _weather(self, word: str, body: bytes) -> Answer:
+        ids = ids_of(body)
+        accepted = not self.poison.intersection(ids) and len(ids) <= self.largest
+        match word:
+            case "busy":
+                return Busy(Trace(503))
+            case "limited":
+                return Busy(Trace(429), retry_after=2.0, for_all=True)
+            case "away":
+                return Busy(Trace(429), retry_after=86_400.0, for_all=True)
+            case "denied":
+                return Denied(Trace(403))
+            case "lost":
+                return Doubt(Trace(504))
+            case "doubt" if accepted:
+                self._accept(ids)
+                self.doubtful.update(ids)
+                return Doubt(Trace(500))
+            case "partly" if accepted and len(ids) > 1:
+                self._accept(ids[::2])
+                self.doubtful.update(ids[::2])
+                return Refused(Trace(422, message="Not all events were successfully processed."), partly=True)
+            case _:
+                return self._judge(body)
+
+
+class FakeClient:
+    """Calls a :class:`Pinterest` without a wire."""
+
+    test = False
+
+    def __init__(self, pinterest: Pinterest, fuse: Fuse | None = None) -> None:
+        self.pinterest = pinterest
+        self.fuse = fuse or Fuse()
+        self.credential = SimpleNamespace(expired=False, renewable=False, token="t")
+        self.aborted = False
+
+    def post(self, body: bytes, events: int) -> Answer:
+        assert events == len(ids_of(body))
+        self.fuse.step()
+        answer = self.pinterest.answer(body)
+        self.fuse.step()
+        return answer
+
+    def renew(self, used: str) -> None: ...
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+class FakePace:
+    """A rate limit that never limits, on a clock that moves when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.stop = threading.Event()
+        self.now = 1_000.0
+        self.waited: list[float] = []
+        self.paused: list[float] = []
+
+    def clock(self) -> float:
+        return self.now
+
+    def wait(self) -> None:
+        self.sleep(0.0)
+
+    def pause(self, seconds: float) -> None:
+        self.paused.append(seconds)
+
+    def sleep(self, seconds: float) -> None:
+        if self.stop.is_set():
+            raise Stopped
+        if seconds:
+            self.waited.append(seconds)
+            self.now += seconds
+
+
+def sender(client: Any, pace: Any = None, **options: Any) -> Sender:
+    """Return a sender on a virtual clock."""
+    pace = pace or FakePace()
+    return Sender(client, pace, clock=pace.clock, wall=lambda: NOW, jitter=lambda: 0.5, **options)
+
+
+class ScriptedWindow(Window):
+    """Sends without threads: each batch when it is put in, or as late as it can be.
+
+    :param chance: decides which.
+    :param fuse: burns while it waits, too.
+    """
+
+    def __init__(self, deliver: Any, size: int, chance: random.Random, fuse: Fuse) -> None:
+        super().__init__(deliver, size)
+        self._chance = chance
+        self._fuse = fuse
+
+    def put(self, shipment: Shipment) -> None:
+        self._under_way.append(shipment)
+        if not shipment.batch.events:
+            shipment.settlement = Settlement()
+        elif self._chance.random() < 0.5:
+            self._settle(shipment)
+
+    def _settle(self, shipment: Shipment) -> None:
+        if shipment.settlement is None:
+            shipment.settlement = self._deliver(shipment.batch)
+        shipment.done.set()
+
+    def oldest(self) -> tuple[Shipment, Settlement]:
+        self._fuse.step(main=True)
+        self._settle(self._under_way[0])
+        return super().oldest()
+
+    def wait(self, seconds: float | None) -> None:
+        self._fuse.step(main=True)
+        for shipment in self._under_way:
+            if seconds is None or self._chance.random() < 0.5:
+                self._settle(shipment)
+            shipment.done.set()
+
+
+class Voyage:
+    """One run over several tries, each in a worker of its own.
+
+    :param kinds: what the source's rows become, in order.
+    """
+
+    def __init__(self, kinds: Sequence[str], chance: random.Random, **options: Any) -> None:
+        self.kinds = kinds
+        self.chance = chance
+        self.store = Store() if options.get("remembers", True) else None
+        self.folder = Folder()
+        self.pinterest = Pinterest(chance)
+        self.on_doubt: OnDoubt | None = options.get("on_doubt")
+        self.batch_size: int = options.get("batch_size", 3)
+        self.in_flight: int = options.get("in_flight", 3)
+        self.threads: bool = options.get("threads", False)
+        self.broken = 0
+        """Tries that were killed or interrupted."""
+
+    @property
+    def events(self) -> dict[str, str]:
+        """Id → kind of the valid events."""
+        return {f"e-{n}": kind for n, kind in enumerate(self.kinds, 1) if kind in ("web", "offline")}
+
+    def go(self, fuse: Fuse | None = None, source: Iterator[Chunk] | None = None) -> Run:
+        """Make one try; raises what ended it, with its run as ``ended``."""
+        fuse = fuse or Fuse()
+        self.folder.fuse = fuse
+        if self.store is not None:
+            self.store.fuse = fuse
+        written = self.store.get("airflow_provider_pinterest.checkpoint") if self.store else None
+        resume = Checkpoint.from_json(written) if written else None
+        found = sender(FakeClient(self.pinterest, fuse), on_doubt=self.on_doubt)
+        window = (
+            Window(found.deliver, self.in_flight)
+            if self.threads
+            else ScriptedWindow(found.deliver, self.in_flight, self.chance, fuse)
+        )
+        keeper = Keeper(
+            resume or Checkpoint("f", NOW), self.store, every_answers=self.chance.randint(1, 3), clock=lambda: 0.0
+        )
+        try:
+            run = self.run = Run(
+                EventBuilder(ColumnMapping(key_columns=("order",)), now=NOW),
+                Batcher(self.batch_size),
+                Plan(found, window, keeper, resume),
+                rejects=Rejects(self.folder, resume.settles if resume else None),
+                clock=lambda: 0.0,
+                wall=lambda: NOW,
+            )
+            run.feed(source or chunks(self.kinds, self.chance.randint(1, 9), fuse))
+            keeper.forget()
+        except (KilledError, InterruptedTask, OSError):
+            self.broken += 1
+            raise
+        return run
