@@ -21,7 +21,7 @@ from airflow_provider_pinterest.exceptions import CredentialError, RefusedError,
 from airflow_provider_pinterest.sandbox import Sandbox
 from tests.delivery import wire as wires
 from tests.delivery.wire import Trip, client, serving
-from tests.delivery.world import NOW, FakePace, batch, chunks, event, ids_of, listed, sender
+from tests.delivery.world import NOW, FakePace, InterruptedTask, batch, chunks, event, ids_of, listed, sender
 
 
 class Scripted:
@@ -699,3 +699,32 @@ def test_a_guard_that_says_stop_is_asked_before_every_call():
 
     assert isinstance(done.error, Stopped)
     assert len(fake.sent) == 2
+
+
+@pytest.mark.parametrize("kind", ["web", "offline"])
+def test_an_interruption_counts_what_was_answered_sends_nothing_more_and_nothing_is_held_for_it(pinterest, kind):
+    """As Airflow's execution_timeout does, in the middle of reading."""
+    trip = Trip(pinterest.url, [kind] * 60, batch_size=5, in_flight=4)
+
+    def interrupted(kinds):
+        for number, chunk in enumerate(chunks(kinds, 5)):
+            if number == 6:
+                while len(pinterest.calls()) < 6:
+                    time.sleep(0.001)
+                time.sleep(0.02)
+                raise InterruptedTask
+            yield chunk
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(wires, "chunks", interrupted)
+        with pytest.raises(InterruptedTask):
+            trip.go()
+
+    assert trip.run.tally.delivered.processed == 30
+    assert trip.run._plan is not None
+    assert trip.run._plan.sender._pace.stop.is_set()
+    assert trip.go().finished
+    assert set(pinterest.copies().values()) == {1}
+    assert trip.folder.lines() == []
+    assert trip.run.tally.delivered.processed == 60
+    assert trip.run.tally.delivered.calls == len(pinterest.calls()) == 12
