@@ -58,6 +58,11 @@ def pytest_itemcollected(item: pytest.Item) -> None:
             return
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests that mostly wait for a whole Airflow, so that other processes work meanwhile."""
+    items.sort(key=lambda item: "real_airflow" not in item.nodeid)
+
+
 @pytest.fixture(autouse=True)
 def _isolation(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Start without connections and variables in the environment; fail if the test left the machine."""
