@@ -107,7 +107,7 @@ class EventBuilder:
     ) -> None:
         self.mapping = mapping
         self.warnings: Counter[str] = Counter()
-        """Warning code → events."""
+        """Warning code → rows."""
         self._latest = now + SKEW
         self._earliest = now - max_event_age.total_seconds() if max_event_age else 0
         self._max_bytes = max_event_bytes

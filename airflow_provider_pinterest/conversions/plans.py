@@ -43,6 +43,7 @@ Refused = Callable[[Column, Verdict, list[Reason]], Any]
 RowReader = Callable[[Iterable[Any], list[Reason], Refused], tuple[Place, list[str]]]
 """A row's cells → a JSON object, and the paths of the fields that it could have had."""
 
+# Of a cell: the value of its field, where no default and no cell before it has given one, ...
 _FIRST: Final = """
     if cell_{position} is None:
         {variable} = None
@@ -52,6 +53,7 @@ _FIRST: Final = """
         except Verdict as verdict:
             {variable} = refused(column_{number}, verdict, problems)
 """
+# ... or where one may have.
 _ANOTHER: Final = """
     if cell_{position} is not None:
         try:
@@ -61,13 +63,13 @@ _ANOTHER: Final = """
         except Verdict as verdict:
             {variable} = refused(column_{number}, verdict, problems)
 """
-"""A cell of a field that has a default, or another cell before this one."""
-
+# Of a field: what is not there is not sent.
 _LACKING: Final = """
     if {variable} is None:
         del {place}[{name!r}]
         lacking.append({path!r})
 """
+# How a value is made. Texts are most of the cells, and remembered ones are known: neither needs a call.
 _CALL: Final = "read_{number}(cell_{position})"
 _BY_COUNTRY: Final = "read_{number}(cell_{position}, {country})"
 _TEXT: Final = "(cell_{position}.strip() or None) if type(cell_{position}) is str else " + _CALL
@@ -76,6 +78,8 @@ _RECALL: Final = "(type(cell_{position}) is str and recall_{number}(cell_{positi
 
 def row_reader(columns: Iterable[Column], width: int, before: Mapping[str, Place]) -> RowReader:
     """Write out the reading of a row as a function.
+
+    Every field is a variable of it, so that the objects are made at once, in their final size.
 
     :param columns: the fields to read; of two for one field the later wins.
     :param width: cells of a row.
@@ -118,7 +122,7 @@ def row_reader(columns: Iterable[Column], width: int, before: Mapping[str, Place
         if members:
             text.append(f"    if not {place}:\n        del whole[{place!r}]\n")
     text.append("    return whole, lacking\n")
-    exec("".join(text), scope)  # noqa: S102 # nosec B102 - see the top
+    exec("".join(text), scope)  # noqa: S102 # nosec B102
     reader: RowReader = scope["read"]
     return reader
 

@@ -16,9 +16,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from airflow_provider_pinterest.conversions import fields
 from airflow_provider_pinterest.conversions.events import SKEW, Chunk, Event, Rejection, Stage
 from airflow_provider_pinterest.conversions.fields import ACTION_SOURCES, EVENT_NAMES, FIELDS
 from airflow_provider_pinterest.conversions.mapping import NAMES, PLANS_KEPT
+from airflow_provider_pinterest.conversions.plans import row_reader
 from airflow_provider_pinterest.conversions.reasons import REASONS, WARNINGS
 from airflow_provider_pinterest.sandbox.judge import verdicts
 from airflow_provider_pinterest.sandbox.schema import HASHED_FIELDS, request_schema
@@ -386,6 +388,20 @@ def test_contents_are_read_field_by_field(cell, contents):
     assert sent(good(line_items=cell)).get("custom_data", {}).get("contents") == contents
 
 
+def test_the_reading_of_items_is_written_out_once_per_set_of_keys(monkeypatch):
+    written = []
+
+    def noted(*given):
+        written.append(given)
+        return row_reader(*given)
+
+    monkeypatch.setattr(fields, "row_reader", noted)
+    build = builder()
+    for number in range(3):
+        sent(good(event_id=number, contents=[{"id": 1, "quantity": 1}, {"id": 2, "quantity": 2}, {"sku": 3}]), build)
+    assert len(written) == 2
+
+
 def test_an_id_too_long_for_a_number_is_refused_rather_than_changed():
     """JSON readers make a float of it."""
     assert reasons(good(contents='[{"id": 123456789012345678901234}]')) == [("bad_type", "custom_data.contents[0].id")]
@@ -435,7 +451,7 @@ def test_coverage_forgets_nothing_however_many_sets_of_columns_there_are():
     sets = [columns for size in (1, 2, 3) for columns in combinations(extra, size)][: PLANS_KEPT + 10]
     for number, columns in enumerate(sets):
         assert isinstance(outcome_of(good(event_id=number, **dict.fromkeys(columns, "x")), build), Event)
-        assert len(build._built) <= PLANS_KEPT
+        assert max(len(build._built), len(build.mapping._plans)) <= PLANS_KEPT
     assert len(sets) == PLANS_KEPT + 10
     assert build.coverage["event_id"] == len(sets)
     assert build.coverage[extra[0]] == sum(extra[0] in columns for columns in sets)
