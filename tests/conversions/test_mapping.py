@@ -288,7 +288,11 @@ def test_different_cells_make_different_ids():
     assert len(set().union(*(ids(cell) for cell in cells))) == len(cells)
 
 
-@pytest.mark.parametrize("cell", [None, "", "  ", float("nan"), object(), "\ud800"], ids=repr)
+@pytest.mark.parametrize(
+    "cell",
+    [None, "", "  ", float("nan"), object(), "\ud800"],
+    ids=["null", "empty", "blank", "nan", "object", "surrogate"],
+)
 def test_no_id_is_made_where_a_part_is_missing(cell):
     """One id for all rows without an order would make duplicates of them."""
     if type(cell) is object:
