@@ -167,6 +167,19 @@ def test_nothing_is_lost_and_nothing_counted_twice_wherever_the_worker_dies(bloc
             raise
 
 
+def test_the_same_holds_with_threads():
+    for seed in range(80):
+        made = voyage(seed, threads=True)
+        run, ends = sail(made)
+        if run is None:
+            continue
+        try:
+            judge(made, run, ends)
+        except AssertionError as error:
+            error.add_note(f"seed {seed}, {ends}")
+            raise
+
+
 def test_the_voyages_meet_everything():
     """Else the test above would prove nothing."""
     met: Counter[str] = Counter()

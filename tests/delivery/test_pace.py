@@ -268,7 +268,8 @@ def test_four_processes_share_one_budget_fairly_and_no_window_holds_too_many(red
     calls = [json.loads(worker.communicate(timeout=60)[0]) for worker in workers]
 
     everything = sorted(one for found in calls for one in found)
-    assert most_within(everything, 0.9) <= limit
+    late = len(workers)  # each may be held up between being let through and looking at the clock
+    assert most_within(everything, 0.9) <= limit + late
     assert len(everything) > limit * (seconds - 1), "the limit is made use of"
     assert min(map(len, calls)) > len(everything) / 4 / 5, [len(found) for found in calls]
 
