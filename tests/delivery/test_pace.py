@@ -15,6 +15,7 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from limits.storage import storage_from_string
 
 from airflow_provider_pinterest.delivery import pace as module
 from airflow_provider_pinterest.delivery.pace import ASK_AGAIN, Pace, Stopped, storage
@@ -222,10 +223,20 @@ def redis(tmp_path, monkeypatch):
 
 
 @pytest.fixture(autouse=True)
-def _forget_stores():
-    """A port may be another server's later."""
+def _forget_stores(monkeypatch):
+    """Close their connections, and forget them: a port may be another server's later."""
+    made = []
+
+    def making(*args, **options):
+        made.append(storage_from_string(*args, **options))
+        return made[-1]
+
+    monkeypatch.setattr(module, "storage_from_string", making)
     yield
     storage.cache_clear()
+    for one in made:
+        if hasattr(one, "storage"):
+            one.storage.connection_pool.disconnect()
 
 
 WORKER = """
