@@ -182,20 +182,14 @@ class Run:
 
     def _take(self, outcome: Outcome) -> None:
         """Count a row, and send its batch when it completes one."""
-        tally = self.tally
-        tally.rows_read += 1
+        self._count(outcome)
         if type(outcome) is Event:
-            if not tally.events_built:
+            if self.tally.events_built == 1:
                 self._on_first_event(outcome)
-            tally.events_built += 1
             full = self._batcher.add(outcome)
             if full is not None:
                 self._ship(full, outcome.row if full.events[-1] is outcome else outcome.row - 1)
-        elif isinstance(outcome, Duplicate):
-            tally.duplicates_dropped += 1
         elif isinstance(outcome, Rejection):
-            tally.rows_rejected += 1
-            tally.reasons.update({reason.code for reason in outcome.reasons})
             self._write([outcome])
 
     def _ship(self, batch: Batch | None, rows: int) -> None:
@@ -369,7 +363,7 @@ class Run:
         tally, prefix = self.tally, self._prefix
         self._fenced = True  # until all is known again that the earlier try's checkpoint says
         for outcome in _through(outcomes, resume.rows):
-            self._recount(outcome)
+            self._count(outcome)
             if type(outcome) is Event:
                 prefix.events.add((outcome,))
         if tally.rows_read != resume.rows or prefix.events.hexdigest() != resume.events_hash:
@@ -399,7 +393,7 @@ class Run:
                 continue
             if outcome.row == mark.first:
                 self._ship(self._batcher.rest(), mark.first - 1)
-            self._recount(outcome)
+            self._count(outcome)
             covered.append(outcome)
             if outcome.row == mark.last:
                 self._put(plan, self._shipment(plan, mark, covered), taken_over=mark)
@@ -414,8 +408,8 @@ class Run:
             log.warning("%d events were under way when an earlier try died: held, not sent again", len(hold))
         return Shipment(Batch(send), mark.last, once_only=True, covers=covered, prior=mark.delivered, hold=hold)
 
-    def _recount(self, outcome: Outcome) -> None:
-        """Count a row whose fate an earlier try has settled and written down."""
+    def _count(self, outcome: Outcome) -> None:
+        """Count a row as it was read, whether this try or an earlier one settles it."""
         tally = self.tally
         tally.rows_read += 1
         if type(outcome) is Event:
