@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -40,8 +39,6 @@ from airflow_provider_pinterest.sources.values import Values
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
-
-log = logging.getLogger(__name__)
 
 SMALLEST_BATCH: Final = 10_000
 """Bytes that a batch must be allowed at least: one event of the usual size fits several times."""
