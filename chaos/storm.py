@@ -45,13 +45,15 @@ SHARES: Final[tuple[dict[str, Any], ...]] = (
 ONCE: Final[tuple[dict[str, Any], ...]] = (
     {"kind": "status", "status": 429, "times": 1, "headers": {"X-RateLimit-Reset": "1"}},
     {"kind": "status", "status": 429, "times": 1, "headers": {"Retry-After": "soon"}},
-    {"kind": "status", "status": 413, "times": 1},
     {"kind": "status", "status": 401, "times": 1},
     {"kind": "status", "status": 403, "times": 1},
     {"kind": "status", "status": 404, "times": 1},
     {"kind": "redirect", "times": 1},
 )
 """Faults that meet one call each, at a time that the seed decides."""
+
+BODY_LIMITS: Final = (5_000_000, 100_000)
+"""Bytes that the server of a storm takes at most; a full batch has some 130,000."""
 
 POISON: Final = 5
 FAILING: Final = 5
@@ -111,8 +113,10 @@ class Storm:
         self._deadline = started + PATIENCE
         port_file = self._folder / "port"
         shape = self._chance.choice(["422-details", "422-top", "200"])
+        largest = str(self._chance.choice(BODY_LIMITS))
         command = [sys.executable, "-m", "airflow_provider_pinterest.sandbox", "--port", "0", "--no-json"]
         command += ["--port-file", str(port_file), "--calls-per-window", "0", "--partial-failure", shape]
+        command += ["--max-body-bytes", largest]
         with (self._folder / "server.txt").open("wb") as said:
             server = subprocess.Popen(command, stdout=said, stderr=said)
             try:
@@ -183,7 +187,7 @@ class Storm:
             stored = json.loads((self._folder / "state.json").read_text())
         except (FileNotFoundError, ValueError):
             return 0
-        return int(next(iter(stored.values()))["rows"])
+        return int(next(iter(stored.values())).get("rows", self._earth.rows))
 
     def _judge(self, url: str) -> None:
         """Hold what the server has accepted against the warehouse and the task's account."""

@@ -47,6 +47,7 @@ class TaskInstance:
     task_id = "send"
     run_id = "seed"
     map_index = -1
+    max_tries = 1_000
 
     def __init__(self, folder: Path, try_number: int) -> None:
         self.try_number = try_number

@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 import requests
@@ -46,6 +46,17 @@ def clean(message: object) -> str:
     text = " ".join("…" if "@" in word else word for word in words)
     # A number next to a hash would take the hash's first digits with it, and leave the rest.
     return _numbers.sub("…", _identifiers.sub("…", text))[:MESSAGE_LIMIT]
+
+
+class Reply(NamedTuple):
+    """An HTTP answer that was received to its end.
+
+    :param headers: looked up without regard to case.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +152,6 @@ _DENIED: Final = frozenset({401, 403, 404, 405})
 def read_answer(status: int, headers: Mapping[str, str], body: bytes, sent: int, now: float) -> Answer:
     """Read an HTTP answer to a request of ``sent`` events.
 
-    :param headers: looked up without regard to case (``requests`` gives such a mapping).
     :param now: Unix seconds, for a ``Retry-After`` that is a date.
     """
     document = _document(body)

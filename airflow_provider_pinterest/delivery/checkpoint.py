@@ -19,13 +19,16 @@ import orjson
 from airflow_provider_pinterest.conversions.events import Event, Stage
 from airflow_provider_pinterest.delivery.result import Delivered
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 KEY: Final = "airflow_provider_pinterest.checkpoint"
 """The key under which a checkpoint stands in Airflow's task state store."""
 
 EVERY: Final = 2.0
 """Seconds between two checkpoints at most, while batches are being answered."""
+
+RECOGNISED: Final = 23 * 3600.0
+"""Seconds after which Pinterest is not trusted to recognise a second copy: its 24 hours, less one for slow clocks."""
 
 
 class StateStore(Protocol):
@@ -89,8 +92,9 @@ class Mark:
     :param last: row of its last event.
     :param events_hash: of its events' names and ids.
     :param delivered: counts of what is settled in it.
-    :param doubt: rows of events that may have been sent, and of which no second copy may be.
-    :param open: rows of events that may be sent (again).
+    :param doubt: rows of events that may have been sent.
+    :param open: rows of events that were not.
+    :param since: no event in doubt was sent before, in Unix seconds.
     """
 
     first: int
@@ -99,6 +103,7 @@ class Mark:
     delivered: Delivered
     doubt: Spans = ()
     open: Spans = ()
+    since: float = 0.0
 
     def settles(self, row: int) -> bool:
         """Return whether an event of that row is settled here."""
@@ -116,6 +121,7 @@ class Checkpoint:
     :param delivered: what became of them.
     :param offline: whether events that cannot be deduplicated were sent, in the prefix or beyond.
     :param marks: batches beyond the prefix.
+    :param ahead: so many events beyond the prefix and outside the marks may have been sent since, the next ones.
     :param written: Unix seconds.
     """
 
@@ -126,6 +132,7 @@ class Checkpoint:
     delivered: Delivered = field(default_factory=Delivered)
     offline: bool = False
     marks: Sequence[Mark] = ()
+    ahead: int = 0
     written: float = 0.0
 
     def settles(self, row: int, stage: str) -> bool:
@@ -133,6 +140,10 @@ class Checkpoint:
         if row <= self.rows:
             return True
         return stage != Stage.VALIDATION and any(mark.settles(row) for mark in self.marks)
+
+    def recognised(self, now: float) -> bool:
+        """Return whether Pinterest would recognise all that was sent, if it were sent again."""
+        return not self.offline and now - self.clock < RECOGNISED
 
     def as_json(self) -> dict[str, Any]:
         """Return it for :meth:`from_json`."""
@@ -152,9 +163,11 @@ class Checkpoint:
                     mark.delivered.as_json(),
                     [list(span) for span in mark.doubt],
                     [list(span) for span in mark.open],
+                    mark.since,
                 ]
                 for mark in self.marks
             ],
+            "ahead": self.ahead,
             "written": self.written,
         }
 
@@ -175,9 +188,10 @@ class Checkpoint:
                 delivered=Delivered.from_json(values["delivered"]),
                 offline=bool(values["offline"]),
                 marks=tuple(
-                    Mark(first, last, digest, Delivered.from_json(settled), _spans(doubt), _spans(unsent))
-                    for first, last, digest, settled, doubt, unsent in values["marks"]
+                    Mark(first, last, digest, Delivered.from_json(settled), _spans(doubt), _spans(unsent), since)
+                    for first, last, digest, settled, doubt, unsent, since in values["marks"]
                 ),
+                ahead=int(values["ahead"]),
                 written=float(values["written"]),
             )
         except (KeyError, TypeError, AttributeError) as error:
@@ -202,6 +216,34 @@ def _stable(value: object) -> object:
     return sorted(map(repr, value)) if isinstance(value, set | frozenset) else repr(value)
 
 
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """How a run ended, for a try that comes because the worker died before Airflow knew.
+
+    Airflow raises a task's ``max_tries`` when it is cleared, and only then: a try that finds the number of the run's
+    end is a retry, and has nothing to do; with another number the run is to be made again.
+
+    :param result: its account.
+    :param problem: why the task had to fail, if it had to.
+    :param max_tries: of the task instance; ``None``: not known.
+    """
+
+    result: Mapping[str, Any]
+    problem: str | None
+    max_tries: int | None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it for :meth:`from_json`."""
+        return {"finished": VERSION, "result": self.result, "problem": self.problem, "max_tries": self.max_tries}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Finished | None:
+        """Return what :meth:`as_json` wrote down, or ``None`` if this is something else."""
+        if values.get("finished") != VERSION:
+            return None
+        return cls(values["result"], values["problem"], values["max_tries"])
+
+
 class Keeper:
     """Writes checkpoints down; where there is no store it remembers the last one, for a deferral.
 
@@ -223,7 +265,7 @@ class Keeper:
         self.last = first
         self.durable = store is not None
         self._store = store
-        self._every_answers = every_answers
+        self.every_answers = every_answers
         self._clock = clock
         self._wall = wall
         self._answers = 0
@@ -232,7 +274,7 @@ class Keeper:
     def answered(self) -> bool:
         """Count a settled batch; return whether it is time to write."""
         self._answers += 1
-        return self._answers >= self._every_answers or self._clock() - self._written >= EVERY
+        return self._answers >= self.every_answers or self._clock() - self._written >= EVERY
 
     def write(self, **changes: Any) -> None:
         """Write the checkpoint with these changes.
@@ -245,7 +287,14 @@ class Keeper:
         self._answers = 0
         self._written = self._clock()
 
+    def finish(self, finished: Finished) -> None:
+        """Write the end of the run in place of how far it is, or nothing where it cannot be told from another run's."""
+        if finished.max_tries is None:
+            self.forget()
+        elif self._store is not None:
+            self._store.set(KEY, finished.as_json())
+
     def forget(self) -> None:
-        """Delete what was written: the run is complete, and a Clear must send again."""
+        """Delete what was written: the run is complete."""
         if self._store is not None:
             self._store.delete(KEY)

@@ -20,7 +20,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from airflow_provider_pinterest import __version__
-from airflow_provider_pinterest.delivery.answers import Answer, Busy, Doubt, Trace, read_answer, read_failure
+from airflow_provider_pinterest.delivery.answers import Answer, Busy, Doubt, Reply, Trace, read_answer, read_failure
 from airflow_provider_pinterest.delivery.credentials import Credential
 from airflow_provider_pinterest.exceptions import ParameterError
 
@@ -146,9 +146,29 @@ class Client:
         self.session.mount("https://", adapter)
         self.session.mount("http://", adapter)
         self._busy: dict[int, dict[str, Any]] = {}
+        self._aborted = False
 
     def post(self, body: bytes, events: int) -> Answer:
         """Send one body of so many events; whatever happens, an answer describes it."""
+        headers = {"Content-Type": "application/json"}
+        reply = self._exchange(self._url, params=self._params, data=body, headers=headers, auth=self.credential)
+        if isinstance(reply, Reply):
+            return read_answer(*reply, events, time.time())
+        return reply
+
+    def renew(self, used: str) -> Busy | None:
+        """Get a new token for all threads, unless one has it already.
+
+        :param used: the token that is too old.
+        :return: why it must be asked again later; ``None``: there is a new token.
+        :raises CredentialError: Pinterest does not issue one.
+        """
+        return self.credential.renew(used, lambda url, form, auth: self._exchange(url, data=form, auth=auth))
+
+    def _exchange(self, url: str, **request: Any) -> Reply | Busy | Doubt:
+        """Make one call, which ends in time or when it is cut off."""
+        if self._aborted:
+            return Busy(Trace(message="told to stop"))
         connect, read, total = self._timeouts
         late = threading.Event()
         mine = self._busy[threading.get_ident()] = _current.__dict__
@@ -157,16 +177,7 @@ class Client:
         cut.daemon = True
         cut.start()
         try:
-            response = self.session.post(
-                self._url,
-                params=self._params,
-                data=body,
-                headers={"Content-Type": "application/json"},
-                auth=self.credential,
-                timeout=(connect, read),
-                allow_redirects=False,
-                stream=True,
-            )
+            response = self.session.post(url, timeout=(connect, read), allow_redirects=False, stream=True, **request)
             with response:
                 content = response.raw.read(ANSWER_LIMIT, decode_content=True)
         except Exception as error:  # noqa: BLE001 - requests', urllib3's and http.client's own, all of them
@@ -174,17 +185,11 @@ class Client:
         finally:
             cut.cancel()
             self._busy.pop(threading.get_ident(), None)
-        return read_answer(response.status_code, response.headers, content, events, time.time())
-
-    def renew(self, used: str) -> None:
-        """Get a new token for all threads, unless one has it already.
-
-        :raises CredentialError: Pinterest does not issue one.
-        """
-        self.credential.renew(self.session, used, self._timeouts[:2])
+        return Reply(response.status_code, response.headers, content)
 
     def abort(self) -> None:
-        """Cut off every call under way; whoever made it is left in doubt."""
+        """Cut off every call under way, whoever made it is left in doubt, and make no further one."""
+        self._aborted = True
         for mine in list(self._busy.values()):
             _cut(mine)
 

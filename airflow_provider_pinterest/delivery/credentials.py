@@ -7,14 +7,21 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Final
 
 import orjson
 import requests
 from requests.auth import AuthBase, HTTPBasicAuth
 
-from airflow_provider_pinterest.delivery.answers import clean
+from airflow_provider_pinterest.delivery.answers import Busy, Doubt, Reply, Trace, retry_after
 from airflow_provider_pinterest.exceptions import CredentialError
+
+Ask = Callable[[str, Mapping[str, str], AuthBase], Reply | Busy | Doubt]
+"""Sends a form to an address, with a name and a password."""
+
+_LATER: Final = frozenset({408, 429})
+"""Statuses below 500 with which Pinterest says nothing about the tokens themselves."""
 
 
 class Credential(AuthBase):
@@ -67,34 +74,33 @@ class Credential(AuthBase):
         """Whether the token's time, where it is known, is over."""
         return time.monotonic() >= self._expires
 
-    def renew(self, session: requests.Session, used: str, timeout: tuple[float, float]) -> None:
+    def renew(self, used: str, ask: Ask) -> Busy | None:
         """Get a new access token, unless another thread has done so since ``used`` was read.
 
+        :param ask: sends a form to the token endpoint.
+        :return: why it must be asked again later; ``None``: there is a new token.
         :raises CredentialError: Pinterest does not issue one.
         """
         with self._lock:
             if self._token != used:
-                return
+                return None
             app_id, app_secret = self._app
+            form = {"grant_type": "refresh_token", "refresh_token": self._refresh or ""}
+            reply = ask(self._token_url, form, HTTPBasicAuth(app_id or "", app_secret or ""))
+            if not isinstance(reply, Reply):
+                return Busy(_for_token(reply.trace), reply.retry_after)
+            if reply.status in _LATER or reply.status >= 500:
+                return Busy(_for_token(Trace(reply.status)), retry_after(reply.headers, time.time()))
             try:
-                answer = session.post(
-                    self._token_url,
-                    data={"grant_type": "refresh_token", "refresh_token": self._refresh},
-                    auth=HTTPBasicAuth(app_id or "", app_secret or ""),
-                    timeout=timeout,
-                    allow_redirects=False,
-                )
-                document = orjson.loads(answer.content) if answer.status_code == 200 else {}
+                document = orjson.loads(reply.content) if reply.status == 200 else {}
                 token = document["access_token"]
                 if not isinstance(token, str) or not token.strip():
                     raise ValueError("access_token")
-            except (requests.RequestException, ValueError, KeyError, TypeError) as error:
-                status = answer.status_code if "answer" in locals() else None
+            except (ValueError, KeyError, TypeError):
                 raise CredentialError(
-                    "The access token is expired and could not be refreshed "
-                    f"({f'HTTP {status}' if status else clean(type(error).__name__)}). Check app_id, app_secret and "
-                    "refresh_token in the connection, or put a new token into its password.",
-                    status=status,
+                    f"The access token is expired and could not be refreshed (HTTP {reply.status}). Check app_id, "
+                    "app_secret and refresh_token in the connection, or put a new token into its password.",
+                    status=reply.status,
                 ) from None
             issued = (token, document.get("refresh_token"))
             for secret in filter(None, issued):
@@ -103,3 +109,9 @@ class Credential(AuthBase):
             lifetime = document.get("expires_in")
             if isinstance(lifetime, int) and lifetime > 0:
                 self._expires = time.monotonic() + 0.9 * lifetime
+            return None
+
+
+def _for_token(trace: Trace) -> Trace:
+    """Say that it was not the events that could not be sent."""
+    return Trace(trace.status, message=f"{trace.message or 'the answer'}, asked for a new access token")

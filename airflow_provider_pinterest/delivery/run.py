@@ -17,6 +17,7 @@ from typing import Final
 from airflow_provider_pinterest.conversions.batches import Batch, Batcher
 from airflow_provider_pinterest.conversions.events import Chunk, Duplicate, Event, EventBuilder, Rejection
 from airflow_provider_pinterest.delivery.checkpoint import (
+    RECOGNISED,
     Checkpoint,
     EventsHash,
     Keeper,
@@ -27,7 +28,7 @@ from airflow_provider_pinterest.delivery.checkpoint import (
 )
 from airflow_provider_pinterest.delivery.pace import Stopped
 from airflow_provider_pinterest.delivery.rejects import Rejects
-from airflow_provider_pinterest.delivery.result import Delivered, Tally
+from airflow_provider_pinterest.delivery.result import HOUR, Delivered, Tally
 from airflow_provider_pinterest.delivery.sender import Sender, Settlement, in_doubt
 from airflow_provider_pinterest.delivery.window import Shipment, Window
 from airflow_provider_pinterest.exceptions import DeliveryError
@@ -120,6 +121,8 @@ class Run:
         self._on_once_only = on_once_only
         self._once_only = bool(plan and plan.resume and plan.resume.offline)
         self._prefix = _Prefix()
+        self._begun = False
+        """Whether this try has sent anything."""
         self._not_taken_over: list[Mark] = []
         self._fenced = False
         """Whether memory does not hold what a checkpoint must say: an exception then leaves the last one alone."""
@@ -207,22 +210,23 @@ class Run:
                 self.tally.valid_lags.add(times, self._wall(), offline=offline)
             self._progress()
             return
-        self._put(plan, Shipment(batch, rows, once_only=not all(map(plan.sender.resendable, batch.events))))
+        self._put(plan, Shipment(batch, rows, self._any_once_only(plan, batch.events)))
         if plan.sender.max_bytes is not None:
             self._batcher.max_bytes = min(self._batcher.max_bytes, plan.sender.max_bytes)
 
     def _put(self, plan: Plan, shipment: Shipment, taken_over: Mark | None = None) -> None:
-        """Send a shipment, once there is room, and once it is marked if no second copy of it may be sent."""
+        """Send a shipment, once there is room, and once it is written down if the next try must know of it."""
         while plan.window.full or plan.window.ready:
             self._settle_oldest(plan)
         if taken_over is not None:
             self._fenced = True  # until it is among the batches under way
             self._not_taken_over.remove(taken_over)
-        if shipment.once_only:
-            if not self._once_only:
-                self._on_once_only()
-                self._once_only = True
+        if shipment.once_only and not self._once_only:
+            self._on_once_only()
+            self._once_only = True
+        if shipment.once_only or taken_over is not None or not self._begun:
             self._checkpoint(plan, also=shipment)
+        self._begun = True
         plan.window.put(shipment)
         self._fenced = False
 
@@ -297,19 +301,24 @@ class Run:
     def _mark(self, plan: Plan, shipment: Shipment, *, noted: bool) -> Mark | None:
         """Return what a checkpoint must know of a batch beyond the prefix; ``None``: nothing.
 
+        Of a batch under way that this try was the first to send, :attr:`Checkpoint.ahead` tells enough.
+
         :param noted: whether its rejections are, or will be before the checkpoint, written down; a batch with
-            rejections that are not counts as not settled.
+            rejections that are not counts as not settled. It is the last checkpoint of the try then.
         """
         settled = shipment.settlement
         if settled is not None and not noted and (settled.rejections or settled.unsent or shipment.hold):
             settled = None
         sent = {event.row for event in shipment.batch.events}
-        unsent = sent if settled is None else {event.row for event in settled.unsent}
-        if settled is None:
-            doubt = {event.row for event in shipment.batch.events if not plan.sender.resendable(event)}
-            doubt |= {event.row for event in shipment.hold}
+        held = {event.row for event in shipment.hold}
+        if settled is not None:
+            unsent = {event.row for event in settled.unsent}
+            again = unsent if shipment.since is not None else unsent & settled.uncertain
+            doubt = again if noted else again | held
+        elif noted or shipment.since is not None or shipment.once_only:
+            unsent, doubt = sent, sent | held
         else:
-            doubt = set() if noted else {event.row for event in shipment.hold}
+            return None
         unsent = unsent - doubt
         events = shipment.covered
         if len(unsent) == len(events):
@@ -326,6 +335,7 @@ class Run:
             delivered,
             spans(events, lambda event: event.row in doubt),
             spans(events, lambda event: event.row in unsent),
+            self._wall() if shipment.since is None else shipment.since,
         )
 
     def _checkpoint(self, plan: Plan, *, also: Shipment | None = None, marks: Sequence[Mark] | None = None) -> None:
@@ -336,9 +346,11 @@ class Run:
         """
         if not plan.keeper.durable and marks is None:
             return
+        ahead = 0
         if marks is None:
             shipments = (*plan.window.under_way, also) if also else plan.window.under_way
             marks = [mark for one in shipments if (mark := self._mark(plan, one, noted=False)) is not None]
+            ahead = (plan.window.size + plan.keeper.every_answers) * self._batcher.max_events
         prefix = self._prefix
         try:
             if self._rejects is not None:
@@ -349,6 +361,7 @@ class Run:
                 delivered=deepcopy(prefix.delivered),
                 offline=self._once_only,
                 marks=(*marks, *self._not_taken_over),
+                ahead=ahead,
             )
         except BaseException:
             self._fenced = True
@@ -366,22 +379,41 @@ class Run:
             self._count(outcome)
             if type(outcome) is Event:
                 prefix.events.add((outcome,))
+        harmful = not (plan.sender.resends_all or resume.recognised(self._wall()))
         if tally.rows_read != resume.rows or prefix.events.hexdigest() != resume.events_hash:
-            raise SourceChanged(harmful=resume.offline)
+            raise SourceChanged(harmful=harmful)
         prefix.rows = resume.rows
         prefix.delivered = deepcopy(resume.delivered)
         tally.delivered.merge(resume.delivered)
 
-        beyond = list(_through(outcomes, max((mark.last for mark in resume.marks), default=0)))
+        beyond = list(_beyond(outcomes, resume))
         events = [outcome for outcome in beyond if type(outcome) is Event]
         for mark in resume.marks:
             if hash_of(event for event in events if mark.first <= event.row <= mark.last) != mark.events_hash:
-                raise SourceChanged(harmful=resume.offline)
-        self._not_taken_over = list(resume.marks)
+                raise SourceChanged(harmful=harmful)
+        marks = sorted((*resume.marks, *self._unmarked(events, resume)), key=lambda mark: mark.first)
+        self._not_taken_over = list(marks)
         self._fenced = False
-        if resume.delivered.processed or any(mark.delivered.processed for mark in resume.marks):
+        if resume.delivered.processed or any(mark.delivered.processed for mark in marks):
             plan.sender.trust()
-        self._take_over(beyond, resume.marks, plan)
+        self._take_over(beyond, marks, plan)
+
+    def _unmarked(self, events: Sequence[Event], resume: Checkpoint) -> Iterator[Mark]:
+        """Mark what an earlier try may have sent after it wrote its last checkpoint, in batches of this try."""
+        batcher = Batcher(self._batcher.max_events, self._batcher.max_bytes)
+        batches: list[Batch | None] = []
+        left = resume.ahead
+        for event in events:
+            if any(mark.first <= event.row <= mark.last for mark in resume.marks):
+                batches.append(batcher.rest())
+            elif left:
+                left -= 1
+                batches.append(batcher.add(event))
+        for batch in (*batches, batcher.rest()):
+            if batch is not None:
+                first, last = batch.events[0].row, batch.events[-1].row
+                doubt = spans(batch.events, lambda _: True)
+                yield Mark(first, last, hash_of(batch.events), Delivered(), doubt, since=resume.written)
 
     def _take_over(self, beyond: Sequence[Outcome], marks: Sequence[Mark], plan: Plan) -> None:
         """Send what the marks leave open, keep what they settle, hold what they leave in doubt."""
@@ -401,12 +433,25 @@ class Run:
 
     def _shipment(self, plan: Plan, mark: Mark, covered: Sequence[Event]) -> Shipment:
         """Make of a marked batch what is still to be done about it."""
-        resendable = plan.sender.resendable
-        hold = [event for event in covered if within(event.row, mark.doubt) and not resendable(event)]
-        send = [event for event in covered if not mark.settles(event.row) and event not in hold]
+        sender, late = plan.sender, self._wall() - mark.since >= RECOGNISED
+        doubt = [event for event in covered if within(event.row, mark.doubt)]
+        hold = [event for event in doubt if not sender.resendable(event) or (late and not sender.resends_all)]
+        held = {event.row for event in hold}
+        send = [event for event in covered if not mark.settles(event.row) and event.row not in held]
         if hold:
-            log.warning("%d events were under way when an earlier try died: held, not sent again", len(hold))
-        return Shipment(Batch(send), mark.last, once_only=True, covers=covered, prior=mark.delivered, hold=hold)
+            log.warning("%d events were under way when an earlier try ended: held, not sent again", len(hold))
+        return Shipment(
+            Batch(send),
+            mark.last,
+            self._any_once_only(plan, send) or bool(hold),
+            covers=covered,
+            prior=mark.delivered,
+            hold=hold,
+            since=mark.since if doubt else None,
+        )
+
+    def _any_once_only(self, plan: Plan, events: Iterable[Event]) -> bool:
+        return not all(map(plan.sender.resendable, events))
 
     def _count(self, outcome: Outcome) -> None:
         """Count a row as it was read, whether this try or an earlier one settles it."""
@@ -426,6 +471,10 @@ class Run:
         delivered = deepcopy(shipment.prior) if shipment.prior else Delivered()
         delivered.merge(settled.delivered)
         delivered.merge(held.delivered)
+        if shipment.since is not None:
+            unsent, soon = {event.row for event in settled.unsent}, self._wall() - HOUR
+            late = sum(event.time < soon and event.row not in unsent for event in shipment.batch.events)
+            delivered.warnings += Counter(dedup_uncertain=late)
         self.tally.delivered.merge(delivered)
         self._write([*settled.rejections, *held.rejections])
         return delivered
@@ -455,6 +504,15 @@ class Run:
         )
 
 
+def _beyond(outcomes: Iterator[Outcome], resume: Checkpoint) -> Iterator[Outcome]:
+    """Yield the outcomes beyond a prefix that an earlier try may have dealt with."""
+    yield from _through(outcomes, max((mark.last for mark in resume.marks), default=0))
+    left = resume.ahead
+    while left and (outcome := next(outcomes, None)) is not None:
+        left -= type(outcome) is Event
+        yield outcome
+
+
 def _through(outcomes: Iterator[Outcome], last: int) -> Iterator[Outcome]:
     """Yield outcomes up to that row, and not take the next from the source."""
     row = 0
@@ -470,5 +528,5 @@ def _holding(events: Sequence[Event]) -> Settlement:
     """Hold events that an earlier try has left in doubt."""
     held = Settlement()
     for event in events:
-        held.hold(event, in_doubt("the worker died while it was under way"))
+        held.hold(event, in_doubt("an earlier try ended while it was under way"))
     return held

@@ -17,7 +17,7 @@ from typing import Final
 from airflow_provider_pinterest.conversions.batches import Batch
 from airflow_provider_pinterest.conversions.events import Event, Rejection, Stage
 from airflow_provider_pinterest.conversions.reasons import Reason
-from airflow_provider_pinterest.delivery.answers import Doubt, Listed, Trace
+from airflow_provider_pinterest.delivery.answers import Answer, Doubt, Listed, Refused, Trace
 from airflow_provider_pinterest.delivery.client import Client
 from airflow_provider_pinterest.delivery.decide import (
     Deduplicable,
@@ -60,12 +60,14 @@ class Settlement:
     :param rejections: of the events that failed or are held.
     :param unsent: not accepted when the run ended; events that cannot be deduplicated stand here only if it is
         certain that they were not.
+    :param uncertain: rows of events that were sent, at least once, without an answer that says what became of them.
     :param error: what ended the run, if anything did.
     """
 
     delivered: Delivered = field(default_factory=Delivered)
     rejections: list[Rejection] = field(default_factory=list)
     unsent: list[Event] = field(default_factory=list)
+    uncertain: set[int] = field(default_factory=set)
     error: DeliveryError | Stopped | None = None
     refused: list[tuple[Event, Trace]] = field(default_factory=list)
     """Isolated by bisection, while it is not yet clear whether they or the mapping are wrong; empty at the end."""
@@ -126,11 +128,14 @@ class Sender:
         self.max_bytes: int | None = None
         """Bytes of the largest body worth trying, once a larger one was refused for its size."""
 
+    @property
+    def resends_all(self) -> bool:
+        """Whether second copies of any event do no harm, or the user accepts that they do."""
+        return self._client.test or self._on_doubt is OnDoubt.RESEND
+
     def resendable(self, event: Event) -> bool:
-        """Return whether a second copy of the event does no harm, or the user accepts that it does."""
-        if self._client.test or self._on_doubt is OnDoubt.RESEND:
-            return True
-        return not event.offline and self._on_doubt is not OnDoubt.HOLD
+        """Return whether a second copy of the event does no harm soon after the first, or the user accepts it."""
+        return self.resends_all or (not event.offline and self._on_doubt is not OnDoubt.HOLD)
 
     def trust(self) -> None:
         """Know that Pinterest took events of this mapping in an earlier try: what it refuses now is single rows."""
@@ -177,28 +182,34 @@ class Sender:
         """
         kind = self._kind(part)
         body = part.body
+        credential = self._client.credential
         patience: float | None = None
-        renewed = uncertain = False
-        attempt = 0
+        refused_token: str | None = None
+        resent = False
+        sent = attempt = 0
         while True:
-            credential = self._client.credential
-            token = credential.token  # before its age is asked: another thread may renew it in between
-            if credential.expired:
-                self._client.renew(token)
-            self._pace.wait()
-            self._guard()
-            token = credential.token
             attempt += 1
-            done.delivered.calls += 1
-            done.delivered.retries += attempt > 1
-            answer = self._client.post(body, len(part))
+            token = credential.token  # before its age is asked: another thread may renew it in between
+            answer: Answer | None = None
+            if credential.expired or token == refused_token:
+                answer = self._client.renew(token)
+            if answer is None:
+                self._pace.wait()
+                self._guard()
+                token = credential.token
+                sent += 1
+                done.delivered.calls += 1
+                done.delivered.retries += sent > 1
+                answer = self._client.post(body, len(part))
+            if isinstance(answer, Doubt) or (isinstance(answer, Refused) and answer.partly):
+                done.uncertain.update(event.row for event in part.events)
             patience = patience or self._clock() + self._max_wait
             now = Situation(
                 events=len(part),
                 attempt=attempt,
                 kind=kind,
                 time_left=patience - self._clock(),
-                renewable=credential.renewable and not renewed,
+                renewable=credential.renewable and refused_token is None,
             )
             action = decide(answer, now, self._jitter)
             log.debug("%d events sent: %s, so %s", len(part), type(answer).__name__, type(action).__name__)
@@ -208,15 +219,14 @@ class Sender:
                     return ()
                 case Retry(after, for_all):
                     log.info("Sending %d events again in %.1f s (%s)", len(part), after, answer.trace)
-                    if isinstance(answer, Doubt) and not uncertain:
-                        uncertain = True
+                    if isinstance(answer, Doubt) and not resent:
+                        resent = True
                         self._count_uncertain(part, done)
                     if for_all:
                         self._pace.pause(after)
                     self._pace.sleep(after)
                 case Renew():
-                    self._client.renew(token)
-                    renewed = True
+                    refused_token = token
                 case Split(smaller=smaller):
                     if smaller:
                         with self._lock:

@@ -28,7 +28,8 @@ class Shipment:
     :param once_only: whether it holds events of which no second copy may be sent.
     :param covers: the events that are accounted for with it, in the order of the source; ``None``: those sent.
     :param prior: counts of covered events that an earlier try has settled.
-    :param hold: covered events that an earlier try has left in doubt.
+    :param hold: covered events that an earlier try has left in doubt, and that are not sent again.
+    :param since: when an earlier try may have sent some of the events, in Unix seconds; ``None``: none did.
     :param settlement: what became of the events sent, once it is known.
     """
 
@@ -38,6 +39,7 @@ class Shipment:
     covers: Sequence[Event] | None = None
     prior: Delivered | None = None
     hold: Sequence[Event] = ()
+    since: float | None = None
     settlement: Settlement | None = None
     failure: BaseException | None = None
     done: threading.Event = field(default_factory=threading.Event)
@@ -56,8 +58,8 @@ class Window:
     """
 
     def __init__(self, deliver: Callable[[Batch], Settlement], size: int) -> None:
+        self.size = size
         self._deliver = deliver
-        self._size = size
         self._under_way: deque[Shipment] = deque()
         self._queue: queue.SimpleQueue[Shipment | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
@@ -85,7 +87,7 @@ class Window:
             shipment.settlement = Settlement()
             shipment.done.set()
             return
-        if len(self._threads) < min(self._size, len(self._under_way)):
+        if len(self._threads) < min(self.size, len(self._under_way)):
             thread = threading.Thread(target=self._work, name=f"pinterest-{len(self._threads)}", daemon=True)
             self._threads.append(thread)
             thread.start()
@@ -104,7 +106,7 @@ class Window:
     def drop(self) -> None:
         """Take the oldest out; once one was answered, more may go at a time."""
         if self._under_way.popleft().batch.events:
-            self._open = self._size
+            self._open = self.size
 
     def wait(self, seconds: float | None) -> None:
         """Wait so long at most for all batches."""

@@ -153,8 +153,7 @@ class PinterestHook(BaseHook):
             client = self.client(test=True)
             answer = client.post(_test_body(), 1)
             if isinstance(answer, Denied) and answer.trace.status == 401 and client.credential.renewable:
-                client.renew(client.credential.token)
-                answer = client.post(_test_body(), 1)
+                answer = client.renew(client.credential.token) or client.post(_test_body(), 1)
         except PinterestError as error:
             return False, str(error)
         match answer:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
-from airflow_provider_pinterest.delivery.checkpoint import KEY, Checkpoint, StateStore
+from airflow_provider_pinterest.delivery.checkpoint import KEY, Checkpoint, Finished, StateStore
 from airflow_provider_pinterest.delivery.pace import Stopped
 from airflow_provider_pinterest.delivery.run import SourceChanged
 
@@ -52,14 +53,18 @@ class Job:
     store: StateStore | None
     fingerprint: str
 
-    def found(self) -> Checkpoint | None:
-        """Return the checkpoint of an earlier try of this run.
+    def found(self, context: Context, *, resends_all: bool) -> Checkpoint | Finished | None:
+        """Return what an earlier try of this run has left behind: how far it came, or how it ended.
 
-        :raises SourceChanged: there is one, of other parameters, and events were sent that cannot be deduplicated.
+        :param resends_all: whether the user accepts second copies of any event.
+        :raises SourceChanged: it had other parameters, and what it sent would count twice if it were sent again.
         """
         written = self.store.get(KEY) if self.store else None
         if not written:
             return None
+        finished = Finished.from_json(written)
+        if finished is not None:
+            return finished if finished.max_tries == max_tries(context) else None
         try:
             checkpoint = Checkpoint.from_json(written)
         except ValueError as error:
@@ -67,7 +72,7 @@ class Job:
             return None
         if checkpoint.fingerprint == self.fingerprint:
             return checkpoint
-        if checkpoint.offline:
+        if not (resends_all or checkpoint.recognised(time.time())):
             raise SourceChanged(harmful=True)
         log.warning("The task's parameters are not those of the earlier try: starting over")
         return None
@@ -77,6 +82,12 @@ def try_number(context: Context) -> int:
     """Return which try of the task this is, from 1."""
     number = getattr(context["ti"], "try_number", 1)
     return number if isinstance(number, int) else 1
+
+
+def max_tries(context: Context) -> int | None:
+    """Return Airflow's count of tries that the task may have, which grows when it is cleared; ``None``: not known."""
+    number = getattr(context["ti"], "max_tries", None)
+    return number if isinstance(number, int) else None
 
 
 def not_orphaned() -> Callable[[], None]:

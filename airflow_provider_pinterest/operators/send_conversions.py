@@ -22,7 +22,7 @@ from airflow_provider_pinterest.airflow_versions import state_store, wake_up_aft
 from airflow_provider_pinterest.conversions.batches import ENVELOPE, MAX_EVENTS, Batcher
 from airflow_provider_pinterest.conversions.events import Chunk, Event, EventBuilder
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
-from airflow_provider_pinterest.delivery.checkpoint import Checkpoint, Keeper, fingerprint
+from airflow_provider_pinterest.delivery.checkpoint import Checkpoint, Finished, Keeper, fingerprint
 from airflow_provider_pinterest.delivery.pace import Stopped
 from airflow_provider_pinterest.delivery.rejects import Rejects, folder_name
 from airflow_provider_pinterest.delivery.result import Result
@@ -33,7 +33,7 @@ from airflow_provider_pinterest.exceptions import MappingError, ParameterError, 
 from airflow_provider_pinterest.hooks.pinterest import PinterestHook
 from airflow_provider_pinterest.links.conversions import RESULT_KEY, AdsManagerConversionsLink
 from airflow_provider_pinterest.operators.account import judge, shortened
-from airflow_provider_pinterest.operators.job import DECISIVE, Job, not_orphaned, try_number
+from airflow_provider_pinterest.operators.job import DECISIVE, Job, max_tries, not_orphaned, try_number
 from airflow_provider_pinterest.sources.cursors import Query
 from airflow_provider_pinterest.sources.values import Values
 
@@ -224,13 +224,17 @@ class SendConversionsOperator(BaseOperator):
         account = PinterestHook(self.pinterest_conn_id).ad_account_id(self.ad_account_id)
         job = self._job(context, account)
         try:
-            return self._attempt(context, job, carried or job.found())
+            found = carried or job.found(context, resends_all=self.on_doubt == OnDoubt.RESEND)
+            if isinstance(found, Finished):
+                return self._ended_before(context, found)
+            return self._attempt(context, job, found)
         except SourceChanged as change:
             if change.harmful:
                 raise AirflowFailException(
-                    "The source no longer begins with the rows that an earlier try sent, and among those were events "
-                    "that Pinterest cannot deduplicate: sending again would count them twice. Look at that try's "
-                    "result, leave those rows out, and run with resume=False and on_doubt='resend'."
+                    "The source no longer begins with the rows that an earlier try sent, or the parameters are others, "
+                    "and Pinterest would not recognise all of those events: they are offline ones, or were sent almost "
+                    "24 hours ago or earlier. Sending again would count them twice. Look at that try's result, leave "
+                    "those rows out, and run with resume=False and on_doubt='resend'."
                 ) from None
             self.log.warning(
                 "The source no longer begins with the rows that an earlier try sent: starting over. Pinterest "
@@ -286,7 +290,7 @@ class SendConversionsOperator(BaseOperator):
                 "The SQL has no ORDER BY: a retry goes on where this try ended only if the rows come in the same order"
             )
         if resume:
-            self.log.info("Going on after row %s, up to which an earlier try settled everything", f"{resume.rows:,}")
+            self.log.info("Going on from an earlier try, which settled everything up to row %s", f"{resume.rows:,}")
         elif try_number(context) > 1 and not (job.store or job.test or job.validate_only):
             self.log.warning(
                 "Nothing tells how far an earlier try came: everything is sent again, and Pinterest deduplicates by "
@@ -321,12 +325,22 @@ class SendConversionsOperator(BaseOperator):
                 resumed_from=resume.rows if resume else None,
             )
             self._publish(context, run, result)
-        keeper.forget()
         problem = judge(run.tally, max_rejected=self.max_rejected, min_events=self.min_events)
+        where = result.values["rejects_path"]
+        problem = f"{problem} The rows are listed in {where}." if problem and where else problem
+        keeper.finish(Finished(dict(result.values), problem, max_tries(context)))
         if problem:
-            where = result.values["rejects_path"]
-            raise AirflowFailException(f"{problem} The rows are listed in {where}." if where else problem)
+            raise AirflowFailException(problem)
         return dict(result.values)
+
+    def _ended_before(self, context: Context, finished: Finished) -> dict[str, Any]:
+        """End as the earlier try did, whose worker died before Airflow knew."""
+        self.log.info("An earlier try of this run came to its end, and died before Airflow knew: nothing is sent again")
+        result = dict(finished.result)
+        context["ti"].xcom_push(key=RESULT_KEY, value=result)
+        if finished.problem:
+            raise AirflowFailException(finished.problem)
+        return result
 
     def _plan(self, job: Job, keeper: Keeper, resume: Checkpoint | None) -> Plan:
         """Gather what a run that sends works with."""

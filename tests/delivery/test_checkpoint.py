@@ -46,7 +46,7 @@ LAGS = st.builds(
 )
 DELIVERED = st.builds(Delivered, COUNTS, COUNTS, COUNTS, COUNTS, COUNTS, CODES, CODES, LAGS)
 SPANS = st.lists(st.tuples(COUNTS, COUNTS), max_size=3).map(tuple)
-MARKS = st.builds(Mark, COUNTS, COUNTS, st.text("0123456789abcdef"), DELIVERED, SPANS, SPANS)
+MARKS = st.builds(Mark, COUNTS, COUNTS, st.text("0123456789abcdef"), DELIVERED, SPANS, SPANS, st.floats(0, 1e11))
 CHECKPOINTS = st.builds(
     Checkpoint,
     fingerprint=st.text(),
@@ -56,6 +56,7 @@ CHECKPOINTS = st.builds(
     delivered=DELIVERED,
     offline=st.booleans(),
     marks=st.lists(MARKS, max_size=3).map(tuple),
+    ahead=COUNTS,
     written=st.floats(0, 1e11),
 )
 
@@ -75,7 +76,7 @@ BROKEN = {
     "a list": [],
     "a text": "checkpoint",
     "None": None,
-    "another version": good() | {"version": 2},
+    "another version": good() | {"version": 1},
     "no version": {name: value for name, value in good().items() if name != "version"},
     "no rows": {name: value for name, value in good().items() if name != "rows"},
     "rows that are none": good() | {"rows": "many"},
@@ -83,7 +84,7 @@ BROKEN = {
     "counts of a list": good() | {"delivered": [1]},
     "marks that are none": good() | {"marks": 1},
     "half a mark": good() | {"marks": [[1, 2]]},
-    "a mark with half a span": good() | {"marks": [[1, 2, "x", good()["delivered"], [[1]], []]]},
+    "a mark with half a span": good() | {"marks": [[1, 2, "x", good()["delivered"], [[1]], [], 0.0]]},
 }
 
 

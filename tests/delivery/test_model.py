@@ -12,8 +12,9 @@ from airflow_provider_pinterest.delivery.checkpoint import KEY
 from airflow_provider_pinterest.delivery.pace import Stopped
 from airflow_provider_pinterest.delivery.sender import OnDoubt
 from airflow_provider_pinterest.exceptions import DeliveryError, RefusedError
-from tests.delivery.world import Fuse, InterruptedTask, KilledError, Voyage
+from tests.delivery.world import NOW, Fuse, InterruptedTask, KilledError, Voyage
 
+HOUR = 3600.0
 BLOCK = 60
 """Voyages of a test."""
 
@@ -70,12 +71,13 @@ def voyage(seed, **options):
     return made
 
 
-def sail(made, *, kills=6, interrupts=True):
+def sail(made, *, kills=6, interrupts=True, pauses=(0.0,)):
     """Try until it is done; the first tries meet weather and fuses, the later ones do not."""
     chance = made.chance
     ends: Counter[str] = Counter()
     for number in range(40):
         rough = number < kills
+        made.pinterest.now += chance.choice(pauses)
         made.pinterest.chances = chance.choice(WEATHERS) if rough else {}
         fuse = Fuse()
         if rough and chance.random() < 0.7:
@@ -127,7 +129,10 @@ def judge(made, run, ends):
     assert not [one for one in once_only if pinterest.copies[one] > 1], "sent twice what must not be"
     for one in events.keys() - once_only:
         assert pinterest.copies[one] <= 1 + pinterest.doubtful[one] + made.broken, "more copies than doubts"
-    assert held <= once_only, "held what can be sent again"
+    if made.on_doubt is not OnDoubt.RESEND:
+        assert not +pinterest.unrecognised, "sent again what Pinterest had forgotten"
+    if pinterest.now - NOW < 22 * HOUR or made.on_doubt is OnDoubt.RESEND:
+        assert held <= once_only, "held what can be sent again"
 
     rows = [line["row"] for line in lines]
     assert len(rows) == len(set(rows)), "a row is among the rejects twice"
@@ -165,6 +170,39 @@ def test_nothing_is_lost_and_nothing_counted_twice_wherever_the_worker_dies(bloc
         except AssertionError as error:
             error.add_note(f"seed {seed}, {ends}")
             raise
+
+
+PAUSES = (0.0, HOUR, 5 * HOUR, 11 * HOUR, 23.5 * HOUR, 30 * HOUR)
+"""Between two tries; as two such pauses may follow one another, tries also come just before a day is over."""
+
+
+@pytest.mark.parametrize("block", range(4))
+def test_what_pinterest_has_forgotten_is_held_however_late_the_tries_come(block):
+    for seed in range(block * BLOCK, (block + 1) * BLOCK):
+        made = voyage(seed)
+        run, ends = sail(made, pauses=PAUSES)
+        if run is None:
+            continue
+        try:
+            judge(made, run, ends)
+        except AssertionError as error:
+            error.add_note(f"seed {seed}, {ends}")
+            raise
+
+
+def test_late_tries_hold_web_events_and_would_send_them_twice_with_resend():
+    """Else the test above would prove nothing."""
+    met: Counter[str] = Counter()
+    for seed in range(80):
+        made = voyage(seed)
+        run, _ = sail(made, pauses=PAUSES)
+        if run is not None:
+            held = {line["event_id"] for line in made.folder.lines() if line["stage"] == "outcome_unknown"}
+            met["web held"] += made.on_doubt is None and any(made.events[one] == "web" for one in held)
+            met["forgotten"] += made.on_doubt is OnDoubt.RESEND and bool(+made.pinterest.unrecognised)
+
+    assert met["web held"] > 5, met
+    assert met["forgotten"] > 1, met
 
 
 def test_the_same_holds_with_threads():

@@ -219,8 +219,9 @@ def test_a_credential_error_does_not_repeat_what_was_tried():
         credential = Credential(
             TOKEN, refresh="pinr_hidden", app_id="7", app_secret="shh", token_url=f"{pinterest.url}/oauth/token"
         )
+        found.credential = credential
         with pytest.raises(CredentialError) as raised:
-            credential.renew(found.session, TOKEN, (1.0, 1.0))
+            found.renew(TOKEN)
 
     shown = "".join(traceback.format_exception(raised.value))
     assert not any(secret in shown for secret in (TOKEN, "pinr_hidden", "shh"))

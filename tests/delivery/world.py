@@ -28,6 +28,7 @@ from airflow_provider_pinterest.delivery.sender import OnDoubt, Sender, Settleme
 from airflow_provider_pinterest.delivery.window import Shipment, Window
 
 NOW = 1_790_000_000.0
+DAY = 86_400.0
 COLUMNS = ("event_id", "event_name", "action_source", "event_time", "email", "order")
 PROCESSED = {"status": "processed", "error_message": "", "warning_message": ""}
 
@@ -186,6 +187,11 @@ class Pinterest:
     def __init__(self, chance: random.Random) -> None:
         self.chance = chance
         self.copies: Counter[str] = Counter()
+        self.now = NOW
+        self.received: dict[str, float] = {}
+        """Id → when its first copy came."""
+        self.unrecognised: Counter[str] = Counter()
+        """Second copies that came when the first was forgotten."""
         self.doubtful: Counter[str] = Counter()
         """Copies whose acceptance the answer did not tell."""
         self.poison: set[str] = set()
@@ -215,7 +221,10 @@ class Pinterest:
         return listed(len(ids), [position for position, one in enumerate(ids) if one in self.failing])
 
     def _accept(self, ids: Sequence[str]) -> None:
-        self.copies.update(one for one in ids if one not in self.failing)
+        for one in ids:
+            if one not in self.failing:
+                self.copies[one] += 1
+                self.unrecognised[one] += self.now - self.received.setdefault(one, self.now) > DAY
 
     def _weather(self, word: str, body: bytes) -> Answer:
         ids = ids_of(body)
@@ -296,7 +305,7 @@ class FakePace:
 def sender(client: Any, pace: Any = None, **options: Any) -> Sender:
     """Return a sender on a virtual clock."""
     pace = pace or FakePace()
-    return Sender(client, pace, clock=pace.clock, wall=lambda: NOW, jitter=lambda: 0.5, **options)
+    return Sender(client, pace, clock=pace.clock, jitter=lambda: 0.5, **{"wall": lambda: NOW, **options})
 
 
 class ScriptedWindow(Window):
@@ -368,14 +377,18 @@ class Voyage:
             self.store.fuse = fuse
         written = self.store.get("airflow_provider_pinterest.checkpoint") if self.store else None
         resume = Checkpoint.from_json(written) if written else None
-        found = sender(FakeClient(self.pinterest, fuse), on_doubt=self.on_doubt)
+        found = sender(FakeClient(self.pinterest, fuse), on_doubt=self.on_doubt, wall=lambda: self.pinterest.now)
         window = (
             Window(found.deliver, self.in_flight)
             if self.threads
             else ScriptedWindow(found.deliver, self.in_flight, self.chance, fuse)
         )
         keeper = Keeper(
-            resume or Checkpoint("f", NOW), self.store, every_answers=self.chance.randint(1, 3), clock=lambda: 0.0
+            resume or Checkpoint("f", NOW),
+            self.store,
+            every_answers=self.chance.randint(1, 3),
+            clock=lambda: 0.0,
+            wall=lambda: self.pinterest.now,
         )
         try:
             run = self.run = Run(
@@ -384,7 +397,7 @@ class Voyage:
                 Plan(found, window, keeper, resume),
                 rejects=Rejects(self.folder, resume.settles if resume else None),
                 clock=lambda: 0.0,
-                wall=lambda: NOW,
+                wall=lambda: self.pinterest.now,
             )
             run.feed(source or chunks(self.kinds, self.chance.randint(1, 9), fuse))
             keeper.forget()

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import orjson
 import pytest
 
+from airflow_provider_pinterest.delivery.answers import Busy
+from airflow_provider_pinterest.delivery.client import Client
 from airflow_provider_pinterest.delivery.credentials import Credential
-from airflow_provider_pinterest.exceptions import CredentialError
+from airflow_provider_pinterest.exceptions import CredentialError, UnavailableError
 from airflow_provider_pinterest.hooks import pinterest as hook_module
 from airflow_provider_pinterest.hooks.pinterest import PinterestHook
 from tests.hooks.listening import Reply, listening
@@ -202,6 +205,69 @@ def test_an_answer_without_a_token_is_a_failed_refresh(pinterest, oauth, body):
     assert isinstance(ran.error, CredentialError)
     assert "could not be refreshed" in ran.said
     assert len(pinterest.calls()) == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("status", {"status": 500}),
+        ("status", {"status": 503}),
+        ("status", {"status": 429, "headers": {"Retry-After": "0"}}),
+        ("status", {"status": 408}),
+        ("drop", {}),
+    ],
+)
+def test_a_token_endpoint_that_is_away_for_a_moment_is_asked_again(pinterest, oauth, kind, options):
+    pinterest.expire_tokens()
+    pinterest.fault(kind, on="token", times=1, **options)
+
+    ran = deliver(events=rows(20), batch_size=10)
+
+    assert ran.error is None
+    assert pinterest.copies() == ids(20)
+    assert len(refreshes(pinterest)) == 2
+    assert (ran["calls"], ran["retries"]) == (3, 1)
+
+
+def test_a_token_endpoint_that_stays_away_is_no_fault_of_the_credential(pinterest, oauth):
+    pinterest.expire_tokens()
+    pinterest.fault("status", on="token", status=429, headers={"Retry-After": "7200"})
+
+    ran = deliver(events=rows(20), batch_size=10)
+
+    assert isinstance(ran.error, UnavailableError)
+    assert ran.error.retry_after == 7200
+    assert "access token" in ran.said
+    assert ran["rows_not_sent"] == 20
+    assert len(refreshes(pinterest)) == 1
+
+
+def test_a_token_endpoint_that_drips_is_cut_off(pinterest, oauth):
+    pinterest.fault("drip", on="token", seconds=0.2)
+    client = PinterestHook().client()
+    client._timeouts = (1.0, 1.0, 0.3)
+
+    found = client.renew(client.credential.token)
+    client.close()
+
+    assert isinstance(found, Busy)
+    assert "0.3 seconds" in found.trace.message
+
+
+def test_whoever_waits_for_a_token_is_cut_off_by_an_abort():
+    with listening(Reply(pause=0)) as silent:
+        credential = Credential("old", refresh="r", app_id="7", app_secret="s", token_url=f"{silent.url}/oauth/token")
+        client = Client(silent.url, "1", credential, connections=8)
+        with ThreadPoolExecutor(8) as threads:
+            waiting = [threads.submit(client.renew, "old") for _ in range(8)]
+            while not silent.requests:
+                time.sleep(0.001)
+            client.abort()
+            found = [one.result(timeout=5) for one in waiting]
+        client.close()
+
+        assert all(isinstance(one, Busy) for one in found)
+        assert len(silent.requests) == 1
 
 
 def test_a_redirect_of_the_token_endpoint_is_not_followed(pinterest, oauth):

@@ -55,6 +55,10 @@ class Airflow:
         """Return the state of a run, as the metadata database has it."""
         return str(self._ask("SELECT state FROM dag_run WHERE run_id = ?", run_id))
 
+    def tries(self, run_id: str) -> int:
+        """Return the number of the last try of the run's only task."""
+        return int(self._ask("SELECT try_number FROM task_instance WHERE run_id = ?", run_id))
+
     def result(self, run_id: str) -> dict[str, Any]:
         """Return the account of the run's task, as it stands in XCom."""
         value = json.loads(self._ask("SELECT value FROM xcom WHERE key = 'pinterest_result' AND run_id = ?", run_id))

@@ -45,6 +45,27 @@ with DAG("storm", schedule=None):
     send()
 """
 
+LATE_DAG = """
+import os, signal
+from airflow.sdk import DAG
+from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
+
+class DiesAtItsEnd(SendConversionsOperator):
+    def post_execute(self, context, result=None):
+        if context["ti"].try_number == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+with DAG("late", schedule=None):
+    DiesAtItsEnd(
+        task_id="send", retries=2, retry_delay=1,
+        events=[
+            {"event_id": f"late-{number}", "event_name": "checkout", "event_time": 1_700_000_000,
+             "action_source": "offline", "email": f"p{number}@example.com"}
+            for number in range(5)
+        ],
+    )
+"""
+
 
 @pytest.fixture(scope="module")
 def pinterest() -> Iterator[Sandbox]:
@@ -58,6 +79,7 @@ def whole_airflow(tmp_path_factory: pytest.TempPathFactory, pinterest: Sandbox) 
     home = tmp_path_factory.mktemp("airflow")
     (home / "dags").mkdir()
     (home / "dags" / "storm.py").write_text(DAG.format(home=home, rows=ROWS, batch=BATCH, in_flight=IN_FLIGHT))
+    (home / "dags" / "late.py").write_text(LATE_DAG)
     with standalone(home, {"pinterest_default": pinterest.connection()}) as running:
         yield running
 
@@ -95,6 +117,31 @@ def test_a_killed_task_and_a_killed_supervisor_lose_nothing_and_send_no_offline_
     assert result["events_sent"] == result["events_processed"] + result["events_failed"] + result["events_held"]
     assert result["events_held"] == len(held)
     assert result["resumed_from"] > 0
+
+
+def test_a_task_that_is_killed_when_all_is_sent_sends_nothing_twice_until_it_is_cleared(
+    whole_airflow: Airflow, pinterest: Sandbox
+) -> None:
+    def over() -> bool:
+        return whole_airflow.state("late") in ("success", "failed")
+
+    def copies() -> set[int]:
+        return {copies for one, copies in pinterest.copies().items() if one.startswith("late")}
+
+    whole_airflow.trigger("late", "late")
+    wait_for(over, "the end", every=0.5)
+
+    assert whole_airflow.state("late") == "success"
+    assert whole_airflow.tries("late") == 2
+    assert whole_airflow.result("late")["events_processed"] == 5
+    assert copies() == {1}
+
+    whole_airflow.command("tasks", "clear", "late", "--yes")
+    wait_for(lambda: not over(), "the run to begin again")
+    wait_for(over, "the end", every=0.5)
+
+    assert whole_airflow.tries("late") == 3
+    assert copies() == {2}
 
 
 def _pid(home: Path, try_number: int) -> int:
