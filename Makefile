@@ -4,23 +4,26 @@
 #   JOBS=4            test processes
 #   ARGS="-k hashes"  more arguments for pytest
 #   SKIP_POSTGRES=1   leave out the tests that need a PostgreSQL server
+#   ROWS=200000       rows of `make scale`, in place of two million
 
 PYTHON ?= python3
 AIRFLOW ?= 3.3
 JOBS ?= 2
 ARGS ?=
+ROWS ?=
 
 LATEST := 3.3
 LOCK := requirements/airflow-$(AIRFLOW).txt
 VENV := .venv$(if $(filter-out $(LATEST),$(AIRFLOW)),-$(AIRFLOW))
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-CHECKED := airflow_provider_pinterest dags tests $(wildcard demo benchmarks chaos docs)
+SCALE := .venv-scale
+CHECKED := airflow_provider_pinterest dags tests $(wildcard demo benchmarks chaos scale docs)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
-.PHONY: help demo test chaos lint format types build bench ci lock clean install servers
+.PHONY: help demo test chaos scale lint format types build bench ci lock clean install servers
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
@@ -34,6 +37,9 @@ test: $(INSTALLED) servers ## Run all tests
 
 chaos: $(INSTALLED) ## Kill the sender at random while everything goes wrong, and count (20 storms)
 	@$(BIN)/python -m chaos $(ARGS)
+
+scale: $(SCALE)/.installed servers ## Send two million rows on a CeleryExecutor with two workers, and count
+	@$(SCALE)/bin/python -m scale $(if $(ROWS),--rows $(ROWS)) $(ARGS)
 
 lint: $(INSTALLED) ## Check format, style and security
 	@$(BIN)/ruff format --check .
@@ -67,6 +73,9 @@ lock: $(INSTALLED) ## Resolve requirements/*.txt anew
 	@$(BIN)/uv pip compile --upgrade --quiet --universal --python-version 3.11 --no-annotate \
 		--custom-compile-command "make lock" \
 		--output-file requirements/bench.txt requirements/bench.in
+	@$(BIN)/uv pip compile --upgrade --quiet --universal --python-version 3.11 --no-annotate \
+		--custom-compile-command "make lock" \
+		--output-file requirements/scale.txt requirements/scale.in
 
 clean: ## Remove what was built, cached and installed
 	@rm -rf .venv* build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
@@ -90,6 +99,16 @@ $(INSTALLED): $(LOCK) pyproject.toml
 $(VENV)/.bench-installed: $(INSTALLED) requirements/bench.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --requirement requirements/bench.txt \
 		|| $(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements/bench.txt
+	@touch $@
+
+# An environment of its own: the tests' Airflow should not find an executor that nobody else has.
+$(SCALE)/.installed: $(INSTALLED) requirements/airflow-$(LATEST).txt requirements/scale.txt pyproject.toml
+	@test -x $(SCALE)/bin/python || { echo "Installing Airflow $(LATEST) with Celery into $(SCALE)"; $(PYTHON) -m venv $(SCALE); }
+	@$(BIN)/uv pip install --quiet --python $(SCALE)/bin/python \
+			--requirement requirements/airflow-$(LATEST).txt --requirement requirements/scale.txt \
+		|| $(SCALE)/bin/python -m pip install --quiet --disable-pip-version-check \
+			--requirement requirements/airflow-$(LATEST).txt --requirement requirements/scale.txt
+	@$(SCALE)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 servers: $(INSTALLED)

@@ -1,0 +1,255 @@
+"""What must hold, as pure functions of what the server, the warehouse and Airflow say."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+WINDOW: Final = 60.0
+"""Seconds over which an account's calls are limited."""
+
+TRAVEL: Final = 1.0
+"""Seconds that one call may take longer to arrive than another: calls are counted when they leave."""
+
+ROW_SUM: Final = (
+    "events_sent",
+    "rows_rejected",
+    "duplicates_dropped",
+    "already_sent",
+    "validated_only",
+    "rows_not_sent",
+)
+EVENT_SUM: Final = ("events_processed", "events_failed", "events_held")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that must hold.
+
+    :param found: the numbers it was decided by.
+    """
+
+    what: str
+    holds: bool
+    found: str
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What arrived of the warehouse's rows.
+
+    :param events: events that the server counted, copies included.
+    :param missing: rows that never arrived.
+    :param unknown: ids that arrived and that no row has.
+    :param twice: copies over one, of all ids together.
+    """
+
+    rows: int
+    events: int
+    missing: int
+    unknown: int
+    twice: int
+
+
+def delivery(expected: Iterable[str], copies: Mapping[str, int]) -> Delivery:
+    """Compare the ids in the warehouse with the copies of each id that the server counted."""
+    rows = missing = 0
+    for event_id in expected:
+        rows += 1
+        missing += event_id not in copies
+    return Delivery(
+        rows=rows,
+        events=sum(copies.values()),
+        missing=missing,
+        unknown=len(copies) - (rows - missing),
+        twice=sum(number - 1 for number in copies.values()),
+    )
+
+
+def busiest(times: Iterable[float], seconds: float = WINDOW) -> int:
+    """Return how many calls came within any stretch of time of that length, at most: every window is looked at."""
+    ordered = sorted(times)
+    return max((bisect_left(ordered, start + seconds) - at for at, start in enumerate(ordered)), default=0)
+
+
+def tightest(times: Iterable[float], limit: int) -> float:
+    """Return the shortest stretch of time, in seconds, that holds one call more than the limit."""
+    ordered = sorted(times)
+    return min((late - early for early, late in zip(ordered, ordered[limit:], strict=False)), default=math.inf)
+
+
+def at_once(spans: Iterable[tuple[float, float]]) -> int:
+    """Return how many of the stretches from begin to end overlapped, at most."""
+    edges = sorted(edge for begin, end in spans for edge in ((begin, 1), (end, -1)))
+    most = running = 0
+    for _, change in edges:
+        running += change
+        most = max(most, running)
+    return most
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One mapped task, as Airflow has it in the end.
+
+    :param begin: Unix time of its last try's start.
+    :param cpu: seconds of processor time of its last try's process.
+    :param result: its account, from XCom.
+    """
+
+    index: int
+    worker: str
+    tries: int
+    begin: float
+    end: float
+    cpu: float
+    result: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of the DAG, and all that was recorded of it.
+
+    :param title: what it is for.
+    :param slots: of the pool: mapped tasks that may run at once.
+    :param limit: calls a minute of the connection.
+    :param state: the DAG run's.
+    :param calls: when each call arrived at the server, and with how many events.
+    :param cpu: seconds of processor time of each part of the machine, by its name.
+    :param redis: commands and seconds of the store, by name.
+    """
+
+    title: str
+    slots: int
+    limit: int
+    rows: int
+    state: str
+    shards: Sequence[Shard]
+    delivery: Delivery
+    calls: Sequence[tuple[float, int]]
+    cpu: Mapping[str, float] = field(default_factory=dict)
+    redis: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def seconds(self) -> float:
+        """From the start of the first mapped task to the end of the last."""
+        return max(shard.end for shard in self.shards) - min(shard.begin for shard in self.shards)
+
+    @property
+    def speed(self) -> float:
+        """Events a second, over that time."""
+        return self.delivery.events / self.seconds
+
+    @property
+    def busiest(self) -> int:
+        """Calls in the busiest minute, wherever it begins."""
+        return busiest(at for at, _ in self.calls)
+
+    @property
+    def tightest(self) -> float:
+        """Seconds of the shortest stretch that holds one call more than the limit."""
+        return tightest((at for at, _ in self.calls), self.limit)
+
+    @property
+    def span(self) -> float:
+        """Seconds from the first call to the last."""
+        times = [at for at, _ in self.calls]
+        return max(times) - min(times)
+
+    @property
+    def workers(self) -> list[str]:
+        """Return who ran the shards."""
+        return sorted({shard.worker for shard in self.shards})
+
+    @property
+    def task_cpu(self) -> float:
+        """Seconds of processor time of the task processes."""
+        return sum(shard.cpu for shard in self.shards)
+
+
+def accounts(run: Run, *, shards: int) -> list[Check]:
+    """Check that Airflow's own account of the run is complete: as many shards as asked for, and every sum."""
+    results = [shard.result for shard in run.shards]
+    total = {name: sum(one.get(name, 0) for one in results) for name in ("rows_read", *ROW_SUM, *EVENT_SUM)}
+    adds = all(
+        one.get("rows_read") == sum(one.get(name, 0) for name in ROW_SUM)
+        and one.get("events_sent") == sum(one.get(name, 0) for name in EVENT_SUM)
+        for one in results
+    )
+    return [
+        Check(f"{run.title}: the DAG run succeeds", run.state == "success", run.state),
+        Check(f"{run.title}: one result for each shard", len(results) == shards and all(results), f"{len(results)}"),
+        Check(f"{run.title}: every result adds up", adds, f"{sum(map(bool, results))} results"),
+        Check(
+            f"{run.title}: the results together are all rows, all processed",
+            total["rows_read"] == total["events_processed"] == run.rows,
+            f"{total['rows_read']:,} read, {total['events_processed']:,} processed, {run.rows:,} rows",
+        ),
+    ]
+
+
+def arrives_once(run: Run, *, spare: int = 0) -> list[Check]:
+    """Check that the server has every row, and no more copies over one than are allowed for."""
+    found = run.delivery
+    allowed = f" of {spare:,} allowed" if spare else ""
+    return [
+        Check(f"{run.title}: no row is missing at the server", found.missing == 0, f"{found.missing:,}"),
+        Check(f"{run.title}: nothing else arrived", found.unknown == 0, f"{found.unknown:,}"),
+        Check(f"{run.title}: copies over one", found.twice <= spare, f"{found.twice:,}{allowed}"),
+    ]
+
+
+def keeps_limit(run: Run, *, binds: bool) -> list[Check]:
+    """Check that no stretch of a minute held more calls than the account may make, but for what travel explains.
+
+    :param binds: the limit must also have held the run up, or it shows nothing.
+    """
+    stretch = WINDOW - TRAVEL
+    most = busiest((at for at, _ in run.calls), stretch)
+    found = [
+        Check(
+            f"{run.title}: no {stretch:.0f} seconds hold more calls than the minute's limit",
+            most <= run.limit,
+            f"{most:,} of {run.limit:,}; {run.busiest:,} in {WINDOW:.0f} s",
+        )
+    ]
+    if binds:
+        least = (len(run.calls) - 1) // run.limit * stretch
+        found.append(
+            Check(
+                f"{run.title}: the limit was felt",
+                run.busiest >= run.limit and run.span >= least > 0,
+                f"{len(run.calls):,} calls in {run.span:.0f} s, at least {least:.0f} s",
+            )
+        )
+    return found
+
+
+def outlives(run: Run, victim: str) -> list[Check]:
+    """Check that the shards which a dead worker was sending went on elsewhere, from where they were."""
+    cut = [shard for shard in run.shards if shard.tries > 1]
+    resumed = [shard for shard in cut if shard.result.get("resumed_from") is not None]
+    return [
+        Check(
+            f"{run.title}: its shards end elsewhere",
+            bool(cut) and all(shard.worker != victim for shard in cut),
+            ", ".join(f"shard {one.index} on {one.worker}" for one in cut),
+        ),
+        Check(
+            f"{run.title}: they go on where they were",
+            bool(resumed),
+            ", ".join(f"shard {one.index} after row {one.result['resumed_from']:,}" for one in resumed),
+        ),
+    ]
+
+
+def spreads(run: Run, *, workers: int) -> list[Check]:
+    """Check that as many shards ran at once as the pool allows, on as many workers."""
+    most = at_once((shard.begin, shard.end) for shard in run.shards)
+    return [
+        Check(f"{run.title}: mapped tasks at once", most == run.slots, f"{most} of {run.slots}"),
+        Check(f"{run.title}: workers that ran them", len(run.workers) >= workers, ", ".join(run.workers)),
+    ]

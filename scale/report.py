@@ -1,0 +1,287 @@
+"""What was found, as JSON and as the Markdown tables that the documentation repeats."""
+
+from __future__ import annotations
+
+import datetime as dt
+import importlib.metadata
+import json
+import math
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+from scale.judge import Check, Run
+from scale.runs import CONTROL, KILLED, LIMITED
+
+REPOSITORY: Final = Path(__file__).resolve().parent.parent
+RESULTS: Final = Path(__file__).parent / "results"
+PAGE: Final = REPOSITORY / "docs" / "scaling.md"
+BEGIN: Final = "<!-- Written by python -m scale: begin -->\n"
+END: Final = "<!-- Written by python -m scale: end -->\n"
+
+BILLION: Final = 1_000_000_000
+DAY: Final = 86_400
+CALL: Final = 1_000
+"""Events of a call."""
+
+ACCOUNT: Final = 5_000 * CALL / 60
+"""Events a second that one account takes at most."""
+
+_DISTRIBUTIONS: Final = ("apache-airflow", "apache-airflow-providers-celery", "airflow-provider-pinterest", "redis")
+
+Document = dict[str, Any]
+
+
+def document(runs: Sequence[Run], checks: Sequence[Check], *, store: Mapping[str, float]) -> Document:
+    """Return all that is kept."""
+    return {
+        "machine": {
+            "date": dt.datetime.now(dt.UTC).date().isoformat(),
+            "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+            "architecture": platform.machine(),
+            "python": platform.python_version(),
+            "versions": {name: found for name in _DISTRIBUTIONS if (found := _version(name))},
+        },
+        "runs": [_run(run) for run in runs],
+        "store": {name: round(value, 1) for name, value in store.items()},
+        "checks": [asdict(check) for check in checks],
+    }
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _run(run: Run) -> Document:
+    begin = min(shard.begin for shard in run.shards)
+    return {
+        "title": run.title,
+        "at_once": run.slots,
+        "rows": run.rows,
+        "state": run.state,
+        "seconds": round(run.seconds, 2),
+        "events_per_second": round(run.speed),
+        "arrived": asdict(run.delivery),
+        "calls": len(run.calls),
+        "calls_per_minute": run.limit,
+        "busiest_minute": run.busiest,
+        "shortest_stretch_over_limit": None if math.isinf(run.tightest) else round(run.tightest, 3),
+        "span_of_calls": round(run.span, 2),
+        "cpu_seconds": {name: round(value, 2) for name, value in run.cpu.items()},
+        "redis": {name: round(value, 4) for name, value in run.redis.items()},
+        "shards": [
+            {
+                "shard": shard.index,
+                "worker": shard.worker,
+                "tries": shard.tries,
+                "begin": round(shard.begin - begin, 2),
+                "seconds": round(shard.end - shard.begin, 2),
+                "cpu_seconds": round(shard.cpu, 2),
+                "rows": shard.result["rows_read"],
+                "processed": shard.result["events_processed"],
+                "resumed_from": shard.result["resumed_from"],
+            }
+            for shard in run.shards
+        ],
+    }
+
+
+def markdown(found: Document) -> str:
+    """Return the tables."""
+    facts = found["machine"]
+    versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
+    runs = {run["title"]: run for run in found["runs"]}
+    full = [run for run in found["runs"] if run["title"] not in (LIMITED, CONTROL, KILLED)]
+    last = full[-1]
+    store = found["store"]
+    return f"""\
+{facts["cores"]} cores ({facts["architecture"]}), Python {facts["python"]}, {versions}; {facts["date"]}.
+
+### What arrived
+
+By the server's own record: every call's arrival, every event id's copies. The busiest minute is that of all stretches
+of sixty seconds, wherever they begin; the last column is the shortest stretch that held one call more than the limit.
+
+{_arrivals(found["runs"])}
+### Who ran what
+
+*{last["title"]}*: {last["rows"]:,} rows in {last["seconds"]:.0f} s.
+
+{_shards(last)}
+### Throughput
+
+From the start of the first mapped task to the end of the last, pauses between tasks included.
+
+{_speeds(full)}
+### CPU
+
+Seconds of processor time for a million events. A task process counts from its fork to its end, the reading of the DAG
+file included. The others are counted for the whole run, with what they do when nothing is sent.
+
+{_cpu(full)}
+### A worker dies
+
+*{KILLED}*: one of two workers was killed while it sent, with all its processes. {_cut(runs[KILLED])} of its shards
+were cut off. Airflow missed their heartbeats after thirty seconds and tried them again on the other worker.
+
+{_resumed(runs[KILLED])}
+### What the shared limit costs the Redis
+
+{store["server_us"]:.0f} µs of the Redis' time a call, {store["client_us"]:.0f} µs of waiting for the task;
+{store["bytes"] / 1000:,.0f} kB an account, with 5,000 calls in the window.
+
+{_billion(full, store)}"""
+
+
+def _arrivals(runs: Sequence[Document]) -> str:
+    head = ("Run", "Rows", "Events at the server", "Missing", "Copies over one", "Calls", "Limit", "Busiest minute",
+            "Limit passed in, s")  # fmt: skip
+    return table(
+        head,
+        (
+            (
+                run["title"],
+                f"{run['rows']:,}",
+                f"{run['arrived']['events']:,}",
+                f"{run['arrived']['missing']:,}",
+                f"{run['arrived']['twice']:,}",
+                f"{run['calls']:,}",
+                f"{run['calls_per_minute']:,}",
+                f"{run['busiest_minute']:,}",
+                "never" if run["shortest_stretch_over_limit"] is None else f"{run['shortest_stretch_over_limit']:.2f}",
+            )
+            for run in runs
+        ),
+    )
+
+
+def _shards(run: Document) -> str:
+    return table(
+        ("Shard", "Worker", "Began after, s", "Seconds", "Rows", "Processed", "CPU s"),
+        (
+            (
+                str(shard["shard"]),
+                shard["worker"],
+                f"{shard['begin']:.1f}",
+                f"{shard['seconds']:.1f}",
+                f"{shard['rows']:,}",
+                f"{shard['processed']:,}",
+                f"{shard['cpu_seconds']:.1f}",
+            )
+            for shard in run["shards"]
+        ),
+    )
+
+
+def _speeds(runs: Sequence[Document]) -> str:
+    return table(
+        ("Mapped tasks at once", "Workers", "Rows", "Seconds", "Events/s", "Times the first"),
+        (
+            (
+                str(run["at_once"]),
+                str(len({shard["worker"] for shard in run["shards"]})),
+                f"{run['rows']:,}",
+                f"{run['seconds']:.0f}",
+                f"{run['events_per_second']:,}",
+                f"{run['events_per_second'] / runs[0]['events_per_second']:.2f}",
+            )
+            for run in runs
+        ),
+    )
+
+
+def _cpu(runs: Sequence[Document]) -> str:
+    parts = list(runs[0]["cpu_seconds"])
+    return table(
+        ("Mapped tasks at once", *(f"{part[0].upper()}{part[1:]}" for part in parts), "Together"),
+        (
+            (
+                str(run["at_once"]),
+                *(f"{run['cpu_seconds'][part] / run['rows'] * 1e6:.1f}" for part in parts),
+                f"{sum(run['cpu_seconds'].values()) / run['rows'] * 1e6:.1f}",
+            )
+            for run in runs
+        ),
+    )
+
+
+def _cut(run: Document) -> int:
+    return sum(shard["tries"] > 1 for shard in run["shards"])
+
+
+def _resumed(run: Document) -> str:
+    return table(
+        ("Shard", "Worker in the end", "Tries", "Rows", "Went on after row"),
+        (
+            (
+                str(shard["shard"]),
+                shard["worker"],
+                str(shard["tries"]),
+                f"{shard['rows']:,}",
+                "" if shard["resumed_from"] is None else f"{shard['resumed_from']:,}",
+            )
+            for shard in run["shards"]
+        ),
+    )
+
+
+def _billion(full: Sequence[Document], store: Mapping[str, float]) -> str:
+    """Work out a billion events a day from what was measured."""
+    one, last = full[0], full[-1]
+    cpu = {name: seconds / last["rows"] * 1e6 for name, seconds in last["cpu_seconds"].items()}
+    lines = []
+    for what, rate in (("mean", BILLION / DAY), ("three times the mean", 3 * BILLION / DAY)):
+        calls = rate / CALL
+        lines.append(
+            (
+                what,
+                f"{rate:,.0f}",
+                f"{calls:,.1f}",
+                f"{rate / ACCOUNT:.0%}",
+                f"{cpu['task processes'] * rate / 1e6:.1f}",
+                f"{cpu['PostgreSQL'] * rate / 1e6:.1f}",
+                f"{calls * store['server_us'] / 1e6:.2%}",
+                f"{math.ceil(rate / one['events_per_second'])}",
+            )
+        )
+    head = ("Rate", "Events/s", "Calls/s", "Of one account's limit", "Cores for tasks", "Cores for PostgreSQL",
+            "Of the Redis' core", "Tasks at once")  # fmt: skip
+    return (
+        f"### A billion events a day, by these numbers\n\n"
+        f"With {last['at_once']} tasks at once, a task took {cpu['task processes']:.0f} µs of a core for an event, and "
+        f"PostgreSQL {cpu['PostgreSQL']:.0f} µs to hand the row over.\n"
+        f"One task alone sent {one['events_per_second']:,} events a second, the pauses between tasks included.\n\n"
+        f"{table(head, lines)}"
+    )
+
+
+def verdict(found: Document) -> str:
+    """Return what had to hold and whether it did, one line each."""
+    checks = found["checks"]
+    lines = [f"{'ok  ' if check['holds'] else 'FAIL'} {check['what']}: {check['found']}" for check in checks]
+    bad = sum(not check["holds"] for check in checks)
+    return "\n".join((*lines, f"{len(checks) - bad} passed, {bad} failed"))
+
+
+def table(head: Sequence[str], lines: Any) -> str:
+    """Return a Markdown table; all columns but the first are numbers."""
+    marks = ["---", *("---:" for _ in head[1:])]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in (head, marks, *lines))
+
+
+def save(found: Document, folder: Path = RESULTS, page: Path = PAGE) -> None:
+    """Write ``scale.json`` and ``scale.md``, and put the tables into the documentation."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "scale.json").write_text(f"{json.dumps(found, indent=1, ensure_ascii=False)}\n", encoding="utf-8")
+    tables = markdown(found)
+    (folder / "scale.md").write_text(f"{tables}\n```text\n{verdict(found)}\n```\n", encoding="utf-8")
+    text = page.read_text(encoding="utf-8")
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    page.write_text(f"{before}{BEGIN}\n{tables}\n{END}{after}", encoding="utf-8")
