@@ -254,7 +254,7 @@ def _chunks(source: Sequence[rows.Row]) -> Iterator[Any]:
 
 
 def _builder() -> Any:
-    from airflow_provider_pinterest.conversions.events import EventBuilder
+    from airflow_provider_pinterest.conversions.builder import EventBuilder
     from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 
     return EventBuilder(ColumnMapping(defaults=rows.DEFAULTS), now=time.time())

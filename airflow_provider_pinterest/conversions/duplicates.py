@@ -36,15 +36,10 @@ class SeenEvents:
         """Add a key; return whether it is new."""
         number, tail = key
         bucket = self._buckets[number]
-        if tail in bucket and _stands_in(bucket, tail):
+        at = bucket.find(tail)  # in half the time of `in`
+        while at > 0 and at % _WIDTH:  # made of the end of one tail and the start of the next
+            at = bucket.find(tail, at + 1)
+        if at >= 0:
             return False
         self._buckets[number] = bucket + tail
         return True
-
-
-def _stands_in(bucket: bytes, tail: bytes) -> bool:
-    """Return whether a tail is one of a bucket's, and not made of the end of one and the start of the next."""
-    at = bucket.find(tail)
-    while at > 0 and at % _WIDTH:
-        at = bucket.find(tail, at + 1)
-    return at >= 0

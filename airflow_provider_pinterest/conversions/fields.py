@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from airflow_provider_pinterest.conversions import identifiers, values
 from airflow_provider_pinterest.conversions.codes import CURRENCIES
-from airflow_provider_pinterest.conversions.plans import Column, RowReader, row_reader
+from airflow_provider_pinterest.conversions.plans import Column, Place, object_reader, row_reader
 from airflow_provider_pinterest.conversions.reasons import Reason, Unfit, Verdict
 
 Reader = Callable[[Any], Any]
@@ -128,7 +128,7 @@ def text(field: Field, _: Options) -> Reader:
 
 def number(_: Field, __: Options) -> Reader:
     """A number that travels as text."""
-    return values.number
+    return identifiers.remembered(values.number)
 
 
 def integer(field: Field, _: Options) -> Reader:
@@ -293,10 +293,10 @@ def objects(field: Field, options: Options) -> Reader:
         if child.place == f"{field.path}[]":
             children |= dict.fromkeys((child.name, *child.aliases), child)
     readers = {child.name: child.type(child, options) for child in children.values()}
-    known: dict[tuple[str, ...], RowReader] = {}
+    known: dict[tuple[str, ...], Callable[[Mapping[str, Any]], Place]] = {}
 
-    def compiled(item: Any) -> RowReader:
-        """Write out the reading of items with such keys.
+    def columns_of(item: Any) -> list[Column]:
+        """Find the fields of an item.
 
         :raises Unfit: it is no object, or has a key that is no field.
         """
@@ -309,12 +309,24 @@ def objects(field: Field, options: Options) -> Reader:
                 message = f"Pinterest knows no such name; known are {', '.join(sorted(children))}"
                 raise Unfit("unknown_field", message, f".{str(name)[:40]}")
             columns.append(Column(position, "", child.name, readers[child.name], child.name))
-        if len(known) >= ITEMS_KEPT:
-            known.clear()
-        known[tuple(item)] = read_item = row_reader(columns, len(columns), {"": {}})
-        return read_item
+        return columns
 
-    def read(cell: Any) -> list[dict[str, Any]] | None:
+    def slowly(item: Any) -> Place:
+        """Read one item, and say what is wrong with it."""
+        columns = columns_of(item)
+        read_item, _ = row_reader(columns, len(columns), {"": {}})
+        return read_item(item.values(), _NO_PROBLEMS, _unfit)[0]
+
+    def compiled(item: Any) -> Callable[[Mapping[str, Any]], Place]:
+        """Write out the reading of items with such keys."""
+        reader = object_reader(columns_of(item)) or slowly
+        if type(item) is dict:
+            if len(known) >= ITEMS_KEPT:
+                known.clear()
+            known[tuple(item)] = reader
+        return reader
+
+    def read(cell: Any) -> list[Place] | None:
         document = values.json(cell)
         if document is None:
             return None
@@ -324,12 +336,15 @@ def objects(field: Field, options: Options) -> Reader:
             for item in document if isinstance(document, (list, tuple)) else (document,):
                 position += 1
                 if item is not None:
-                    read_item = (known.get(tuple(item)) if type(item) is dict else None) or compiled(item)
-                    one, _ = read_item(item.values(), _NO_PROBLEMS, _unfit)
+                    one = ((known.get(tuple(item)) if type(item) is dict else None) or compiled(item))(item)
                     if one:
                         found.append(one)
-        except Unfit as unfit:
-            raise Unfit(unfit.code, unfit.message, f"[{position}]{unfit.at}") from None
+        except Verdict:
+            try:
+                slowly(item)
+            except Unfit as unfit:
+                raise Unfit(unfit.code, unfit.message, f"[{position}]{unfit.at}") from None
+            raise
         return found or None
 
     return read

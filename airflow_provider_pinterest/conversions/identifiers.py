@@ -16,7 +16,7 @@ import unicodedata
 from collections.abc import Callable
 from hashlib import sha256
 from socket import AF_INET, inet_pton
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from airflow_provider_pinterest.conversions import values
 from airflow_provider_pinterest.conversions.codes import COUNTRIES, US_STATES, letters
@@ -248,12 +248,15 @@ def _only_text(cell: Any) -> str | None:
     return cell[0] if type(cell) is list and len(cell) == 1 and type(cell[0]) is str else None
 
 
-def remembered(read: Callable[[Any], Hashes | None], size: int = MEMO_SIZE) -> Callable[[Any], Hashes | None]:
-    """Remember up to ``size`` answers of ``read`` for text cells: cities and first names repeat."""
-    memo: dict[str, Hashes] = {}
+T = TypeVar("T")
+
+
+def remembered(read: Callable[[Any], T | None], size: int = MEMO_SIZE) -> Callable[[Any], T | None]:
+    """Remember up to ``size`` answers of ``read`` for text cells: cities, first names and prices repeat."""
+    memo: dict[str, T] = {}
     recall = memo.get
 
-    def recalled(cell: Any) -> Hashes | None:
+    def recalled(cell: Any) -> T | None:
         if type(cell) is not str:
             single = _only_text(cell)
             if single is None:

@@ -88,9 +88,18 @@ class ColumnMapping:
             _folded(column): None if target is None else field_path(target, f"field_map[{column!r}]")
             for column, target in self.field_map.items()
         }
-        switches = _switches(_mapping("identifiers", identifiers or {}))
-        self._readers = _readers(Options(_zone(timezone), switches))
-        self._defaults = self._canonical(_mapping("defaults", defaults or {}))
+        identifiers, defaults = _mapping("identifiers", identifiers or {}), _mapping("defaults", defaults or {})
+        self._readers = _readers(Options(_zone(timezone), _switches(identifiers)))
+        self._defaults = self._canonical(defaults)
+        self.parameters = {
+            "field_map": self.field_map,
+            "identifiers": {name: dict(switches) for name, switches in identifiers.items()},
+            "defaults": defaults,
+            "event_id_from": self.event_id_from,
+            "timezone": timezone,
+            "key_columns": self.key_columns,
+        }
+        """What an equal mapping is made of."""
         self._layouts: dict[str, Layout] = {}
         self._plans: dict[tuple[tuple[str, ...], tuple[int, ...]], Plan] = {}
 
@@ -176,9 +185,11 @@ class ColumnMapping:
             *(f"{place}.{name}".lstrip(".") for place, before in self._defaults.items() for name in before),
             *(["event_id"] if id_parts else []),
         ]
+        read, read_fields = row_reader(fields, len(names), self._defaults)
         return Plan(
             names=columns,
-            read=row_reader(fields, len(names), self._defaults),
+            read=read,
+            fields=read_fields,
             paths=tuple(dict.fromkeys(paths)),
             objects=objects,
             unknown=tuple(unknown_field(columns[index]) for index, (known, _) in own.items() if not known),

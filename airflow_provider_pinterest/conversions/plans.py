@@ -40,8 +40,8 @@ class Column(NamedTuple):
 Refused = Callable[[Column, Verdict, list[Reason]], Any]
 """Told of a cell that its reader refused and of the row's problems so far; returns the value to send, if any."""
 
-RowReader = Callable[[Iterable[Any], list[Reason], Refused], tuple[Place, list[str]]]
-"""A row's cells → a JSON object, and the paths of the fields that it could have had."""
+RowReader = Callable[[Iterable[Any], list[Reason], Refused], tuple[Place, int]]
+"""A row's cells → a JSON object, and one bit for each of the fields that it could have had and does not have."""
 
 # Of a cell: the value of its field, where no default and no cell before it has given one, ...
 _FIRST: Final = """
@@ -67,17 +67,29 @@ _ANOTHER: Final = """
 _LACKING: Final = """
     if {variable} is None:
         del {place}[{name!r}]
-        lacking.append({path!r})
+        lacking += {bit}
 """
 # How a value is made. Texts are most of the cells, and remembered ones are known: neither needs a call.
 _CALL: Final = "read_{number}(cell_{position})"
 _BY_COUNTRY: Final = "read_{number}(cell_{position}, {country})"
 _TEXT: Final = "(cell_{position}.strip() or None) if type(cell_{position}) is str else " + _CALL
+_INTEGER: Final = "cell_{position} if type(cell_{position}) is int and 0 <= cell_{position} <= 1_000_000 else " + _CALL
 _RECALL: Final = "(type(cell_{position}) is str and recall_{number}(cell_{position})) or " + _CALL
 
 
-def row_reader(columns: Iterable[Column], width: int, before: Mapping[str, Place]) -> RowReader:
-    """Write out the reading of a row as a function.
+def _call(column: Column) -> str:
+    """Return the expression that makes the value of a column's cell."""
+    if column.by_country:
+        return _BY_COUNTRY
+    if column.read is values.text:
+        return _TEXT
+    if column.read is values.integer:
+        return _INTEGER
+    return _RECALL if getattr(column.read, "recall", None) else _CALL
+
+
+def row_reader(columns: Iterable[Column], width: int, before: Mapping[str, Place]) -> tuple[RowReader, tuple[str, ...]]:
+    """Write out the reading of a row as a function; return it with the fields' paths, the lowest bit's first.
 
     Every field is a variable of it, so that the objects are made at once, in their final size.
 
@@ -98,12 +110,9 @@ def row_reader(columns: Iterable[Column], width: int, before: Mapping[str, Place
         variable = _variable(column.place, column.name)
         recall = getattr(column.read, "recall", None)
         scope |= {f"read_{number}": column.read, f"recall_{number}": recall, f"column_{number}": column}
-        call = (
-            _BY_COUNTRY if column.by_country else _TEXT if column.read is values.text else _RECALL if recall else _CALL
-        )
         block = _ANOTHER if (column.place, column.name) in variables else _FIRST
         text.append(
-            block.replace("{call}", call).format(
+            block.replace("{call}", _call(column)).format(
                 position=column.position,
                 variable=variable,
                 number=number,
@@ -115,15 +124,41 @@ def row_reader(columns: Iterable[Column], width: int, before: Mapping[str, Place
     whole = objects.pop("") | {place: place for place, members in objects.items() if members}
     for place, members in {**objects, "whole": whole}.items():
         text.append(f"    {place} = {{{', '.join(f'{name!r}: {variable}' for name, variable in members.items())}}}\n")
-    text.append("    lacking = []\n")
-    for (place, name), variable in variables.items():
-        text.append(_LACKING.format(variable=variable, place=place or "whole", name=name, path=_path(place, name)))
+    text.append("    lacking = 0\n")
+    for number, ((place, name), variable) in enumerate(variables.items()):
+        text.append(_LACKING.format(variable=variable, place=place or "whole", name=name, bit=1 << number))
     for place, members in objects.items():
         if members:
             text.append(f"    if not {place}:\n        del whole[{place!r}]\n")
     text.append("    return whole, lacking\n")
     exec("".join(text), scope)  # noqa: S102 # nosec B102
-    reader: RowReader = scope["read"]
+    return scope["read"], tuple(_path(place, name) for place, name in variables)
+
+
+def object_reader(columns: Sequence[Column]) -> Callable[[Mapping[str, Any]], Place] | None:
+    """Write out the reading of a JSON object whose keys are the columns, for objects that are as they should be.
+
+    What the function makes is what :func:`row_reader` would; of an object that is not as it should be it raises the
+    first verdict, and does not say of what. ``None``: two of the columns are the same field.
+    """
+    if len({column.name for column in columns}) < len(columns):
+        return None
+    scope: dict[str, Any] = {}
+    parts = []
+    for number, column in enumerate(columns):
+        recall = getattr(column.read, "recall", None)
+        scope |= {f"read_{number}": column.read, f"recall_{number}": recall}
+        value = _call(column).format(position=number, number=number)
+        parts.append(f"{column.name!r}: None if cell_{number} is None else {value}")
+    cells = ", ".join(f"cell_{number}" for number in range(len(columns)))
+    text = (
+        f"def read(item):\n    [{cells}] = item.values()\n    whole = {{{', '.join(parts)}}}\n"
+        "    if None in whole.values():\n"
+        "        return {name: value for name, value in whole.items() if value is not None}\n"
+        "    return whole\n"
+    )
+    exec(text, scope)  # noqa: S102 # nosec B102
+    reader: Callable[[Mapping[str, Any]], Place] = scope["read"]
     return reader
 
 
@@ -154,7 +189,8 @@ class Plan:
 
     :param names: the row's columns.
     :param read: reads the fields.
-    :param paths: the fields that an event of such a row can have.
+    :param fields: those that it reads, the lowest bit's first.
+    :param paths: the fields that an event of such a row can have, which may be made of others.
     :param objects: (index, path) of cells that hold a JSON object of fields.
     :param unknown: what to say of columns that map to nothing.
     :param id_parts: what a missing ``event_id`` is made of; ``None``: a part is in none of the columns.
@@ -163,6 +199,7 @@ class Plan:
 
     names: tuple[str, ...]
     read: RowReader
+    fields: tuple[str, ...]
     paths: tuple[str, ...]
     objects: tuple[tuple[int, str], ...]
     unknown: tuple[Reason, ...]

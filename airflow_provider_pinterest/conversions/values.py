@@ -39,11 +39,13 @@ EARLIEST: Final = 946_684_800
 _UNITS: Final = ((10**11, 1), (10**14, 1_000), (10**17, 1_000_000), (10**20, 1_000_000_000))
 """Below the first number it is seconds; then milliseconds, microseconds, nanoseconds: no two can be confused."""
 
+_BEFORE_CLOCK: Final = frozenset({" ", "T"})
+
 _TRUE: Final = frozenset({"true", "t", "yes", "y", "1", "1.0"})
 _FALSE: Final = frozenset({"false", "f", "no", "n", "0", "0.0"})
 
 _NUMBERS: Final = (int, float, Decimal)
-_WRITTEN_PLAINLY: Final = frozenset({str, int, Decimal})
+_WRITTEN_PLAINLY: Final = frozenset({int, Decimal})
 """Types whose text is most often digits with a point or without."""
 
 
@@ -69,7 +71,10 @@ def text(cell: Any) -> str | None:
 
 def number(cell: Any) -> str | None:
     """Read a decimal number as the text of it, digits kept: ``Decimal("72.390")`` → ``"72.390"``."""
-    if type(cell) is float:
+    if type(cell) is str:
+        if _is_plain_number(cell):
+            return cell
+    elif type(cell) is float:
         written = orjson.dumps(cell).decode()  # its repr, three times as fast
         if "e" not in written and "n" not in written:
             return written
@@ -182,6 +187,14 @@ def unix_time(cell: Any, timezone: dt.tzinfo) -> int | None:
     if type(cell) is int and EARLIEST <= cell < _UNITS[0][0]:
         return cell
     if isinstance(cell, str):
+        if cell[10:11] in _BEFORE_CLOCK and cell[4:5] == "-":
+            try:  # what most databases write; everything else, and what is wrong with it, is found below
+                moment = dt.datetime.fromisoformat(cell)
+                seconds = int((moment if moment.tzinfo else moment.replace(tzinfo=timezone)).timestamp())
+                if seconds >= EARLIEST:
+                    return seconds
+            except (ValueError, OverflowError):
+                pass
         cell = cell.strip()
         if not cell:
             return None

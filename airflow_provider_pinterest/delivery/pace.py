@@ -175,11 +175,18 @@ class _PaddedSecond(RateLimitItemPerSecond):
         return 1.1  # type: ignore[return-value]  # the store in memory takes fractions
 
 
+class _PaddedMinute(RateLimitItemPerMinute):
+    """A minute and a second, for the same reason: a call may leave last in one minute and arrive first in the next."""
+
+    def get_expiry(self) -> int:
+        return super().get_expiry() + 1
+
+
 def _limit(calls_per_minute: int, *, test: bool, share: int = 1) -> RateLimitItem:
     namespace = NAMESPACE if share == 1 else f"{NAMESPACE}/alone"
     if test:
         return RateLimitItemPerSecond(TEST_CALLS_PER_SECOND // share, namespace=namespace)
-    return RateLimitItemPerMinute(calls_per_minute, namespace=namespace)
+    return _PaddedMinute(calls_per_minute, namespace=namespace)
 
 
 def _until_free(limiter: MovingWindowRateLimiter, limit: RateLimitItem, key: str) -> float:

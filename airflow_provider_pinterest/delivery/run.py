@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from airflow_provider_pinterest.conversions.batches import Batch, Batcher
-from airflow_provider_pinterest.conversions.events import Chunk, Duplicate, Event, EventBuilder, Rejection
+from airflow_provider_pinterest.conversions.builder import EventBuilder
+from airflow_provider_pinterest.conversions.events import Chunk, Duplicate, Event, Rejection
 from airflow_provider_pinterest.delivery.checkpoint import (
     RECOGNISED,
     Checkpoint,
@@ -178,6 +179,7 @@ class Run:
             self._break_off()
             raise
         finally:
+            self._builder.close()
             if plan is not None:
                 plan.window.close()
             if self._rejects is not None:
@@ -292,13 +294,13 @@ class Run:
         plan.window.wait(seconds)
         self._fenced = True  # the next checkpoint is the last, or the one before it was
         shipments = plan.window.drain(0)
-        marks = [mark for shipment in shipments if (mark := self._mark(plan, shipment, noted=True)) is not None]
+        marks = [mark for shipment in shipments if (mark := self._mark(shipment, noted=True)) is not None]
         for shipment in shipments:
             if shipment.settlement is not None:
                 self._note(shipment, shipment.settlement)
         self._checkpoint(plan, marks=marks)
 
-    def _mark(self, plan: Plan, shipment: Shipment, *, noted: bool) -> Mark | None:
+    def _mark(self, shipment: Shipment, *, noted: bool) -> Mark | None:
         """Return what a checkpoint must know of a batch beyond the prefix; ``None``: nothing.
 
         Of a batch under way that this try was the first to send, :attr:`Checkpoint.ahead` tells enough.
@@ -349,7 +351,7 @@ class Run:
         ahead = 0
         if marks is None:
             shipments = (*plan.window.under_way, also) if also else plan.window.under_way
-            marks = [mark for one in shipments if (mark := self._mark(plan, one, noted=False)) is not None]
+            marks = [mark for one in shipments if (mark := self._mark(one, noted=False)) is not None]
             ahead = (plan.window.size + plan.keeper.every_answers) * self._batcher.max_events
         prefix = self._prefix
         try:

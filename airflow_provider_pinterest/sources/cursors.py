@@ -12,7 +12,7 @@ from airflow_provider_pinterest.conversions.events import Chunk
 from airflow_provider_pinterest.delivery.answers import clean
 from airflow_provider_pinterest.exceptions import ParameterError, SourceError
 
-FETCH: Final = 2_000
+FETCH: Final = 500
 """Rows fetched at once."""
 
 _first_word = re.compile(r"(?:[\s(]|--[^\n]*(?:\n|$)|/\*.*?\*/)*(\w*)", re.DOTALL).match

@@ -11,7 +11,8 @@ from typing import Any
 import orjson
 import pytest
 
-from airflow_provider_pinterest.conversions.events import Chunk, Event, EventBuilder
+from airflow_provider_pinterest.conversions.builder import EventBuilder
+from airflow_provider_pinterest.conversions.events import Chunk, Event
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 from benchmarks import by_hand, rows
 

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import orjson
 
-from airflow_provider_pinterest.conversions.events import Chunk, Event, EventBuilder, Rejection
+from airflow_provider_pinterest.conversions.builder import EventBuilder
+from airflow_provider_pinterest.conversions.events import Chunk, Event, Rejection
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 
 Row = Mapping[str, Any]

@@ -17,10 +17,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_pinterest.conversions import fields
-from airflow_provider_pinterest.conversions.events import SKEW, Chunk, Event, Rejection, Stage
+from airflow_provider_pinterest.conversions.events import Chunk, Event, Rejection, Stage
 from airflow_provider_pinterest.conversions.fields import ACTION_SOURCES, EVENT_NAMES, FIELDS
+from airflow_provider_pinterest.conversions.making import SKEW
 from airflow_provider_pinterest.conversions.mapping import NAMES, PLANS_KEPT
-from airflow_provider_pinterest.conversions.plans import row_reader
+from airflow_provider_pinterest.conversions.plans import object_reader
 from airflow_provider_pinterest.conversions.reasons import REASONS, WARNINGS
 from airflow_provider_pinterest.sandbox.judge import verdicts
 from airflow_provider_pinterest.sandbox.schema import HASHED_FIELDS, request_schema
@@ -393,9 +394,9 @@ def test_the_reading_of_items_is_written_out_once_per_set_of_keys(monkeypatch):
 
     def noted(*given):
         written.append(given)
-        return row_reader(*given)
+        return object_reader(*given)
 
-    monkeypatch.setattr(fields, "row_reader", noted)
+    monkeypatch.setattr(fields, "object_reader", noted)
     build = builder()
     for number in range(3):
         sent(good(event_id=number, contents=[{"id": 1, "quantity": 1}, {"id": 2, "quantity": 2}, {"sku": 3}]), build)
@@ -451,7 +452,7 @@ def test_coverage_forgets_nothing_however_many_sets_of_columns_there_are():
     sets = [columns for size in (1, 2, 3) for columns in combinations(extra, size)][: PLANS_KEPT + 10]
     for number, columns in enumerate(sets):
         assert isinstance(outcome_of(good(event_id=number, **dict.fromkeys(columns, "x")), build), Event)
-        assert max(len(build._built), len(build.mapping._plans)) <= PLANS_KEPT
+        assert len(build._maker._mapping._plans) <= PLANS_KEPT
     assert len(sets) == PLANS_KEPT + 10
     assert build.coverage["event_id"] == len(sets)
     assert build.coverage[extra[0]] == sum(extra[0] in columns for columns in sets)

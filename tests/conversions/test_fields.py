@@ -6,8 +6,8 @@ from collections import Counter
 
 import pytest
 
+from airflow_provider_pinterest.conversions.builder import EventBuilder
 from airflow_provider_pinterest.conversions.codes import COUNTRIES, CURRENCIES, US_STATES
-from airflow_provider_pinterest.conversions.events import EventBuilder
 from airflow_provider_pinterest.conversions.fields import BY_PATH, EVENT_NAMES, FIELDS, REQUIRED, SWITCHES
 from airflow_provider_pinterest.conversions.mapping import NAMES, ColumnMapping
 from airflow_provider_pinterest.sandbox.judge import CURRENCIES as CURRENCIES_OF_THE_SANDBOX

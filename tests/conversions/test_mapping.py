@@ -344,5 +344,5 @@ def test_ever_new_keys_in_json_do_not_fill_the_memory():
         outcome_of(
             good(event_id=number, custom_data=dict.fromkeys(("value", "order_id", "np")[: number % 4], 1)), build
         )
-    assert len(build.mapping.layout("custom_data")) == 3
-    assert len(build.mapping._plans) <= 6
+    assert len(build._maker._mapping.layout("custom_data")) == 3
+    assert len(build._maker._mapping._plans) <= 6

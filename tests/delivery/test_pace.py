@@ -81,16 +81,17 @@ def test_no_minute_holds_more_calls_than_the_limit_wherever_it_begins(clock):
     clock.pass_(50)
     found += moments(pace, 70)
 
-    assert most_within(found, 59.9) == 20
+    assert most_within(found, 60.9) == 20
     assert found[-1] - found[0] < 60 * 4
 
 
-def test_a_call_goes_as_soon_as_the_oldest_is_a_minute_old(clock):
+def test_a_call_goes_as_soon_as_the_oldest_is_a_minute_and_a_second_old(clock):
+    """Calls travel for unequal times, and Pinterest counts them when they arrive."""
     pace = virtual(clock, calls_per_minute=5)
     found = moments(pace, 6)
 
     assert found[4] == found[0]
-    assert 60 <= found[5] - found[0] <= 61.1
+    assert 61 <= found[5] - found[0] <= 62.1
 
 
 def test_test_mode_has_a_limit_of_its_own_of_ten_a_second(clock):
@@ -150,7 +151,7 @@ def test_the_wall_clock_set_back_an_hour_stops_calls_for_one_window_at_most(cloc
     begun = clock.monotonic
     found = moments(pace, 25)
 
-    assert found[0] - begun <= 63
+    assert found[0] - begun <= 64
     assert most_within(found, 59.9) <= 10
     assert found[-1] - begun < 4 * 60
 
@@ -243,7 +244,7 @@ WORKER = """
 import json, sys, time
 from limits import RateLimitItemPerSecond
 from airflow_provider_pinterest.delivery import pace
-pace.RateLimitItemPerMinute = RateLimitItemPerSecond  # so that a window passes in a second
+pace._PaddedMinute = RateLimitItemPerSecond  # so that a window passes in a second
 found = pace.Pace(sys.argv[2], calls_per_minute=int(sys.argv[3]), uri=sys.argv[1])
 calls = []
 print("ready", flush=True)

@@ -17,7 +17,8 @@ from typing import Any
 import orjson
 
 from airflow_provider_pinterest.conversions.batches import Batch, Batcher
-from airflow_provider_pinterest.conversions.events import Chunk, Event, EventBuilder
+from airflow_provider_pinterest.conversions.builder import EventBuilder
+from airflow_provider_pinterest.conversions.events import Chunk, Event
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 from airflow_provider_pinterest.delivery.answers import Answer, Busy, Denied, Doubt, Listed, Refused, TooLarge, Trace
 from airflow_provider_pinterest.delivery.checkpoint import Checkpoint, Keeper

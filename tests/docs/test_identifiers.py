@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from airflow_provider_pinterest.conversions.events import Chunk, Event, EventBuilder
+from airflow_provider_pinterest.conversions.builder import EventBuilder
+from airflow_provider_pinterest.conversions.events import Chunk, Event
 from airflow_provider_pinterest.conversions.fields import FIELDS
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 from airflow_provider_pinterest.conversions.reasons import WARNINGS
