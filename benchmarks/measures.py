@@ -26,10 +26,16 @@ from benchmarks import rows
 Sample = dict[str, float]
 """Numbers by name: ``events``, ``seconds`` (wall), ``cpu`` (seconds of this process), ``peak`` (bytes) and others."""
 
-CHUNK: Final = 2_000
+CHUNK: Final = 500
 """Rows handed over at once, as a database cursor does."""
 
-_VALUES: Final = re.compile(rb"[0-9a-f]{64}").findall
+IN_FLIGHT: Final = 8
+"""The operator's default."""
+
+_MAXRSS_UNIT: Final = 1 if sys.platform == "darwin" else 1024
+
+_SELDOM_TWICE: Final = ("em", "ph", "external_id")
+"""Identifiers that are hashed for every row; the others repeat, and are remembered."""
 
 
 class Stopwatch:
@@ -66,25 +72,70 @@ def idle() -> Sample:
     }
 
 
+def start_up() -> Sample:
+    """Import Airflow's own part of what a DAG file with the operator imports, then the operator."""
+    with timed() as theirs:
+        from airflow.providers.common.compat import sdk
+        from airflow.providers.common.sql.hooks.sql import DbApiHook
+
+        for name in ("AirflowFailException", "BaseHook", "BaseOperator", "Connection", "ObjectStoragePath", "XComArg"):
+            getattr(sdk, name)
+    before = set(sys.modules)
+    with timed() as ours:
+        from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
+    del DbApiHook
+    del SendConversionsOperator
+    heavy = ("pandas", "pyarrow", "polars", "redis", "numpy", "sqlalchemy", "phonenumbers", "aiohttp")
+    return {
+        "airflow": theirs.cpu,
+        "operator": ours.cpu,
+        **{f"imports_{name}": float(name in sys.modules and name not in before) for name in heavy},
+    }
+
+
 def transform(count: int) -> Sample:
     """Make JSON bodies of rows: read cells, normalise, hash, validate, write JSON, drop duplicates, batch."""
     from airflow_provider_pinterest.conversions.batches import Batcher
-    from airflow_provider_pinterest.conversions.events import Event
+    from airflow_provider_pinterest.conversions.events import Chunk, Event
 
-    source = _rows(count)
     builder = _builder()
     batcher = Batcher()
     written = 0
-    with timed() as watch:
-        for outcome in builder.events(_chunks(source)):
+
+    def make(some: Sequence[rows.Row]) -> None:
+        nonlocal written
+        for outcome in builder.events([Chunk(rows.COLUMNS, some)]):
             assert type(outcome) is Event, outcome
             batch = batcher.add(outcome)
             if batch is not None:
                 written += len(batch.body)
-        rest = batcher.rest()
-        written += len(rest.body) if rest else 0
+
+    sample = _laps(count, make)
     assert not builder.warnings, builder.warnings
-    return {"events": count, "seconds": watch.seconds, "cpu": watch.cpu, "bytes": written}
+    return sample | {"bytes": written}
+
+
+def official_transform(count: int) -> Sample:
+    """Make JSON bodies of rows with the official client's models, hashing by hand."""
+    from benchmarks import by_hand
+
+    client = by_hand.OfficialClient("http://127.0.0.1/v5", "1")
+    return _laps(count, lambda some: by_hand.deliver(client, some, lambda batch: _used(client.body(batch))))
+
+
+def _laps(count: int, make: Callable[[Sequence[rows.Row]], object]) -> Sample:
+    """Give rows to a function lap by lap, fresh as a database cursor makes them, and measure the function alone."""
+    laps = []
+    begin, cpu = time.perf_counter(), 0.0
+    gc.collect()
+    gc.freeze()
+    for lap in rows.laps(count, CHUNK, now=dt.datetime.now(dt.UTC)):
+        started = time.process_time()
+        make(lap)
+        laps.append((time.process_time() - started) / len(lap))
+        cpu += laps[-1] * len(lap)
+    undisturbed = sorted(laps)[len(laps) // 10]
+    return {"events": count, "seconds": time.perf_counter() - begin, "cpu": cpu, "undisturbed": undisturbed * count}
 
 
 def stages(count: int) -> Sample:
@@ -93,10 +144,9 @@ def stages(count: int) -> Sample:
 
     from airflow_provider_pinterest.conversions.batches import Batcher
     from airflow_provider_pinterest.conversions.duplicates import SeenEvents, event_key
-    from airflow_provider_pinterest.conversions.events import Event
+    from airflow_provider_pinterest.conversions.events import Chunk, Event
 
     builder, batcher, seen = _builder(), Batcher(), SeenEvents()
-    chunks = list(_chunks(_rows(count)))
     spent = dict.fromkeys(("built", "json", "duplicates", "batches", "sha256"), 0.0)
     hashes = 0
 
@@ -105,11 +155,11 @@ def stages(count: int) -> Sample:
 
     gc.collect()
     gc.freeze()
-    for chunk in chunks:
+    for some in rows.laps(count, CHUNK, now=dt.datetime.now(dt.UTC)):
         begin = time.process_time()
-        events = [outcome for outcome in builder.events([chunk]) if isinstance(outcome, Event)]
+        events = [outcome for outcome in builder.events([Chunk(rows.COLUMNS, some)]) if isinstance(outcome, Event)]
         lap("built", begin)
-        assert len(events) == len(chunk.rows)
+        assert len(events) == len(some)
 
         documents = [orjson.loads(event.body) for event in events]
         begin = time.process_time()
@@ -129,7 +179,8 @@ def stages(count: int) -> Sample:
                 _used(batch.body)
         lap("batches", begin)
 
-        texts = [value for event in events for value in _VALUES(event.body)]
+        people = [document["user_data"] for document in documents]
+        texts = [value.encode() for person in people for name in _SELDOM_TWICE for value in person.get(name, ())]
         hashes += len(texts)
         begin = time.process_time()
         for text in texts:
@@ -138,10 +189,42 @@ def stages(count: int) -> Sample:
     return {"events": count, "hashes": hashes / count, **spent}
 
 
+def ceiling(count: int) -> Sample:
+    """Send the same full batch again and again: what is left when rows cost nothing."""
+    from airflow_provider_pinterest.conversions.batches import Batcher
+    from airflow_provider_pinterest.conversions.events import Chunk, Event
+    from airflow_provider_pinterest.delivery.window import Shipment, Window
+    from airflow_provider_pinterest.hooks.pinterest import PinterestHook
+
+    batcher, builder = Batcher(), _builder()
+    some = next(rows.laps(1_000, 1_000, now=dt.datetime.now(dt.UTC)))
+    for outcome in builder.events([Chunk(rows.COLUMNS, some)]):
+        assert isinstance(outcome, Event)
+        batch = batcher.add(outcome)
+    assert batch is not None
+    sender = PinterestHook().sender(connections=IN_FLIGHT)
+    window = Window(sender.deliver, IN_FLIGHT)
+    sent = 0
+    with timed() as watch:
+        for number in range(count // 1_000):
+            while window.full:
+                _, settled = window.oldest()
+                window.drop()
+                sent += settled.delivered.processed
+            window.put(Shipment(batch, number, once_only=False))
+        while window.under_way:
+            _, settled = window.oldest()
+            window.drop()
+            sent += settled.delivered.processed
+    window.close()
+    return {"events": sent, "rows": count, "seconds": watch.seconds, "cpu": watch.cpu}
+
+
 def pipeline(count: int, sql: str = "", options: dict[str, Any] | None = None, *, checkpoint: bool = False) -> Sample:
     """Run the operator's ``execute`` on the warehouse, against whatever the Pinterest connection names.
 
     :param checkpoint: offer the state store that Airflow has since 3.3, so that a checkpoint is kept.
+    :return: with what the processes that make events took; ``elsewhere`` is their memory, at most.
     """
     from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
 
@@ -155,31 +238,24 @@ def pipeline(count: int, sql: str = "", options: dict[str, Any] | None = None, *
     )
     store = _StateStore()
     context = {"ti": _TaskInstance()} | ({"task_state_store": store} if checkpoint else {})
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
     with timed() as watch:
         result = operator.execute(context)  # type: ignore[arg-type]
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    processes = (options or {}).get("processes", 0)
     assert result["rows_read"] == count, result
     return {
         "events": result["events_processed"],
         "rows": count,
         "seconds": watch.seconds,
-        "cpu": watch.cpu,
+        "cpu": watch.cpu + ended.ru_utime + ended.ru_stime - children.ru_utime - children.ru_stime,
+        "elsewhere": processes * ended.ru_maxrss * _MAXRSS_UNIT,
         "calls": result["calls"],
         "retries": result["retries"],
         "rejected": result["rows_rejected"],
         "duplicates": result["duplicates_dropped"],
         "checkpoints": store.written,
     }
-
-
-def official_transform(count: int) -> Sample:
-    """Make JSON bodies of rows with the official client's models, hashing by hand."""
-    from benchmarks import by_hand
-
-    client = by_hand.OfficialClient("http://127.0.0.1/v5", "1")
-    source = _rows(count)
-    with timed() as watch:
-        sent = by_hand.deliver(client, source, lambda batch: _used(client.body(batch)))
-    return {"events": sent, "seconds": watch.seconds, "cpu": watch.cpu}
 
 
 def official_pipeline(count: int, warehouse: str, host: str, ad_account_id: str) -> Sample:
@@ -200,7 +276,8 @@ def official_pipeline(count: int, warehouse: str, host: str, ad_account_id: str)
 
 
 MEASURES: Final[dict[str, Callable[..., Sample]]] = {
-    measure.__name__: measure for measure in (idle, transform, stages, pipeline, official_transform, official_pipeline)
+    measure.__name__: measure
+    for measure in (idle, start_up, transform, stages, ceiling, pipeline, official_transform, official_pipeline)
 }
 
 
@@ -242,17 +319,6 @@ def _used(body: bytes) -> None:
     assert body
 
 
-def _rows(count: int) -> list[rows.Row]:
-    return list(rows.rows(count, now=dt.datetime.now(dt.UTC)))
-
-
-def _chunks(source: Sequence[rows.Row]) -> Iterator[Any]:
-    from airflow_provider_pinterest.conversions.events import Chunk
-
-    for begin in range(0, len(source), CHUNK):
-        yield Chunk(rows.COLUMNS, source[begin : begin + CHUNK])
-
-
 def _builder() -> Any:
     from airflow_provider_pinterest.conversions.builder import EventBuilder
     from airflow_provider_pinterest.conversions.mapping import ColumnMapping
@@ -267,8 +333,7 @@ def peak() -> int:
         found = re.search(r"VmHWM:\s*(\d+) kB", status.read_text(encoding="ascii", errors="replace"))
         if found:
             return int(found[1]) * 1024
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _MAXRSS_UNIT
 
 
 def main(name: str, arguments: str, answer: str) -> None:

@@ -9,11 +9,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
-from benchmarks.experiments import IN_FLIGHT, LATENCIES_MS, MB, per_second
+from benchmarks.experiments import IN_FLIGHT, LATENCIES_MS, LIMIT, MB, per_second
 from benchmarks.report import Document
-
-LIMIT: Final = 5_000 * 1_000 / 60
-"""Events a second that Pinterest's published limit lets through: 5,000 calls a minute of 1,000 events."""
 
 
 def draw(found: Document, folder: Path) -> list[Path]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+import pickle
 import random
 import sqlite3
 from collections.abc import Iterator
@@ -143,6 +144,16 @@ def rows(count: int, *, now: dt.datetime, seed: int = SEED) -> Iterator[Row]:
             quantity + 1,
             items,
         )
+
+
+def laps(count: int, size: int, *, now: dt.datetime, seed: int = SEED) -> Iterator[list[Row]]:
+    """Yield the rows some at a time, each of them newly made, so that a processor finds them in its own memory."""
+    source = rows(count, now=now, seed=seed)
+    while written := pickle.dumps(list(islice(source, size))):
+        lap = pickle.loads(written)  # noqa: S301 - written two lines above
+        if not lap:
+            return
+        yield lap
 
 
 def write_postgres(dsn: str, count: int, *, now: dt.datetime, seed: int = SEED) -> None:

@@ -104,7 +104,7 @@ class Stage:
             }
         environment = {**call.environment, **self._pinterest(self.host(call.latency_ms), account)}
         sample = self._child(call.measure, arguments, environment)
-        if "pipeline" in call.measure:
+        if "pipeline" in call.measure or call.measure == "ceiling":
             totals = self.totals(account)
             sample["most_at_once"] = totals["most_at_once"]
             if totals["events"] != sample["events"]:

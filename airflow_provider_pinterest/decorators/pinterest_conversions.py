@@ -15,12 +15,12 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_provider_pinterest.exceptions import ParameterError
 from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator, Withheld
-from airflow_provider_pinterest.sources.cursors import Query
-from airflow_provider_pinterest.sources.values import Values
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, TaskDecorator
 
+    from airflow_provider_pinterest.sources.cursors import Query
+    from airflow_provider_pinterest.sources.values import Values
 
 _SHOWN: Final = (str, int, float, dt.date, dt.timedelta, type(None))
 """Arguments of these types are shown among the rendered fields; any other may be rows of an upstream task."""
@@ -56,7 +56,7 @@ class _SendConversionsDecorated(DecoratedOperator, SendConversionsOperator):
         """Call the function and deliver its rows."""
         return super(DecoratedOperator, self).execute(context)
 
-    def _source(self, context: Context) -> Query | Values:
+    def source(self, context: Context) -> Query | Values:
         """Call the function, each time that its rows are to be read from the first."""
         self.op_args = [_unwrapped(value) for value in self.op_args]
         self.op_kwargs = {name: _unwrapped(value) for name, value in self.op_kwargs.items()}
@@ -67,7 +67,7 @@ class _SendConversionsDecorated(DecoratedOperator, SendConversionsOperator):
             raise ParameterError(
                 f"{self.python_callable.__name__} returned None: return or yield rows, or an empty list."
             )
-        return super()._source(context)
+        return super().source(context)
 
     def _do_render_template_fields(
         self,

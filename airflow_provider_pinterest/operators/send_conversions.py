@@ -1,62 +1,28 @@
-"""Rows from a warehouse query or from XCom, delivered to Pinterest and accounted for."""
+"""Rows from a warehouse query or from XCom, delivered to Pinterest and accounted for.
+
+A DAG file imports this; what only a running task needs is loaded when it runs.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import (
-    AirflowException,
-    AirflowFailException,
-    BaseHook,
-    BaseOperator,
-    ObjectStoragePath,
-    XComArg,
-)
+from airflow.providers.common.compat.sdk import BaseHook, BaseOperator, XComArg
 from airflow.providers.common.sql.hooks.sql import DbApiHook
 
-from airflow_provider_pinterest.airflow_versions import state_store, wake_up_after
-from airflow_provider_pinterest.conversions.batches import ENVELOPE, MAX_EVENTS, Batcher
-from airflow_provider_pinterest.conversions.builder import EventBuilder
-from airflow_provider_pinterest.conversions.events import Chunk, Event
-from airflow_provider_pinterest.conversions.mapping import ColumnMapping
-from airflow_provider_pinterest.delivery.checkpoint import Checkpoint, Finished, Keeper, fingerprint
-from airflow_provider_pinterest.delivery.pace import Stopped
-from airflow_provider_pinterest.delivery.rejects import Rejects, folder_name
-from airflow_provider_pinterest.delivery.result import Result
-from airflow_provider_pinterest.delivery.run import Plan, Run, SourceChanged
-from airflow_provider_pinterest.delivery.sender import OnDoubt, Sender
-from airflow_provider_pinterest.delivery.window import Window
-from airflow_provider_pinterest.exceptions import MappingError, ParameterError, UnavailableError
-from airflow_provider_pinterest.hooks.pinterest import PinterestHook
-from airflow_provider_pinterest.links.conversions import RESULT_KEY, AdsManagerConversionsLink
-from airflow_provider_pinterest.operators.account import judge, shortened
-from airflow_provider_pinterest.operators.job import DECISIVE, Job, max_tries, not_orphaned, try_number
-from airflow_provider_pinterest.sources.cursors import Query
-from airflow_provider_pinterest.sources.values import Values
+from airflow_provider_pinterest.conversions.batches import MAX_EVENTS
+from airflow_provider_pinterest.exceptions import ParameterError
+from airflow_provider_pinterest.links.conversions import AdsManagerConversionsLink
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-SMALLEST_BATCH: Final = 10_000
-"""Bytes that a batch must be allowed at least: one event of the usual size fits several times."""
-
-MOST_IN_FLIGHT: Final = 64
-"""Batches under way at once at most: twice what the published limit needs at 300 ms."""
-
-MOST_PROCESSES: Final = 32
-"""Processes at most: the task reads and sends for a few only."""
-
-
-class WrongParameterError(ParameterError, AirflowFailException):
-    """A parameter that cannot work: the task fails without retry."""
-
-
-class WrongMappingError(MappingError, AirflowFailException):
-    """Columns that cannot be mapped: the task fails without retry."""
+    from airflow_provider_pinterest.delivery.sender import Sender
+    from airflow_provider_pinterest.operators.execution import Execution
+    from airflow_provider_pinterest.sources.cursors import Query
+    from airflow_provider_pinterest.sources.values import Values
 
 
 class Withheld:
@@ -152,7 +118,7 @@ class SendConversionsOperator(BaseOperator):
         defaults: Mapping[str, Any] | None = None,
         event_id_from: Sequence[str] = (),
         timezone: str = "UTC",
-        pinterest_conn_id: str = PinterestHook.default_conn_name,
+        pinterest_conn_id: str = "pinterest_default",
         ad_account_id: str | None = None,
         test: bool | str = False,
         validate_only: bool | str = False,
@@ -199,187 +165,26 @@ class SendConversionsOperator(BaseOperator):
         self.rejects_path = rejects_path
         self.key_columns = key_columns
         self.resume = resume
-        self._sender: Sender | None = None
+        self.sender: Sender | None = None
+        """While it runs: what sends."""
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Deliver the rows and return the account of the run."""
-        return self._without_vain_retries(context, None)
+        return self._execution(context).run(None)
 
     def resume_delivery(self, context: Context, event: Any, checkpoint: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
         """Go on after a deferral, where it left off."""
-        return self._without_vain_retries(context, Checkpoint.from_json(checkpoint))
+        return self._execution(context).run(checkpoint)
 
     def on_kill(self) -> None:
         """Send nothing more, and cut off what is under way."""
-        if self._sender is not None:
-            self._sender.abort()
+        if self.sender is not None:
+            self.sender.abort()
 
-    def _without_vain_retries(self, context: Context, carried: Checkpoint | None) -> dict[str, Any]:
-        """Deliver; wrong parameters and columns fail the task at once, on every version of Airflow."""
-        try:
-            return self._deliver(context, carried)
-        except MappingError as error:
-            raise WrongMappingError(str(error)) from error
-        except ParameterError as error:
-            raise WrongParameterError(str(error)) from error
+    def _execution(self, context: Context) -> Execution:
+        from airflow_provider_pinterest.operators.execution import Execution
 
-    def _deliver(self, context: Context, carried: Checkpoint | None) -> dict[str, Any]:
-        """Deliver the rows, from the first or from where a checkpoint names.
-
-        :param carried: the checkpoint that a deferral brought along.
-        """
-        self._check_limits()
-        account = PinterestHook(self.pinterest_conn_id).ad_account_id(self.ad_account_id)
-        job = self._job(context, account)
-        try:
-            found = carried or job.found(context, resends_all=self.on_doubt == OnDoubt.RESEND)
-            if isinstance(found, Finished):
-                return self._ended_before(context, found)
-            return self._attempt(context, job, found)
-        except SourceChanged as change:
-            if change.harmful:
-                raise AirflowFailException(
-                    "The source no longer begins with the rows that an earlier try sent, or the parameters are others, "
-                    "and Pinterest would not recognise all of those events: they are offline ones, or were sent almost "
-                    "24 hours ago or earlier. Sending again would count them twice. Look at that try's result, leave "
-                    "those rows out, and run with resume=False and on_doubt='resend'."
-                ) from None
-            self.log.warning(
-                "The source no longer begins with the rows that an earlier try sent: starting over. Pinterest "
-                "deduplicates what it has, by event_name and event_id, for 24 hours."
-            )
-            return self._attempt(context, job, None)
-
-    def _job(self, context: Context, account: str) -> Job:
-        """Gather what all attempts of this run share."""
-        test = _boolean("test", self.test)
-        validate_only = _boolean("validate_only", self.validate_only)
-        if self.on_doubt == OnDoubt.HOLD and not self.rejects_path:
-            raise ParameterError("on_doubt='hold' needs rejects_path: held events are listed there.")
-        decisive = {name: getattr(self, name) for name in DECISIVE}
-        return Job(
-            mapping=ColumnMapping(
-                field_map=self.field_map,
-                identifiers=self.identifiers,
-                defaults=self.defaults,
-                event_id_from=self.event_id_from,
-                timezone=self.timezone,
-                key_columns=self.key_columns,
-            ),
-            account=account,
-            test=test,
-            validate_only=validate_only,
-            folder=self._rejects_folder(context),
-            store=state_store(context) if self.resume and not test and not validate_only else None,
-            fingerprint=fingerprint(account=account, **decisive),
-        )
-
-    def _attempt(self, context: Context, job: Job, resume: Checkpoint | None) -> dict[str, Any]:
-        """Read the source once and deliver what is not settled."""
-        clock = resume.clock if resume else time.time()
-        source = self._source(context)
-        keeper = Keeper(resume or Checkpoint(job.fingerprint, clock), job.store, every_answers=self.max_in_flight)
-        rejects = None if job.folder is None else Rejects(job.folder, resume.settles if resume else None)
-        run = Run(
-            EventBuilder(
-                job.mapping,
-                now=clock,
-                max_event_age=self.max_event_age,
-                max_event_bytes=self.max_batch_bytes - ENVELOPE,
-                processes=self.processes,
-            ),
-            Batcher(self.batch_size, self.max_batch_bytes),
-            None if job.validate_only else self._plan(job, keeper, resume),
-            rejects=rejects,
-            on_first_event=self._show if job.validate_only else lambda _: None,
-            on_once_only=lambda: self._about_to_send_once_only(context, job, resume),
-        )
-        if job.store and isinstance(source, Query) and not source.ordered:
-            self.log.warning(
-                "The SQL has no ORDER BY: a retry goes on where this try ended only if the rows come in the same order"
-            )
-        if resume:
-            self.log.info("Going on from an earlier try, which settled everything up to row %s", f"{resume.rows:,}")
-        elif try_number(context) > 1 and not (job.store or job.test or job.validate_only):
-            self.log.warning(
-                "Nothing tells how far an earlier try came: everything is sent again, and Pinterest deduplicates by "
-                "event_name and event_id for 24 hours"
-            )
-        elif try_number(context) > 1 and not job.validate_only:
-            self.log.info("No earlier try left rows settled: beginning with the first row")
-        try:
-            with closing(source.chunks()) as chunks:
-                run.feed(_checked(chunks, job.mapping, complete=isinstance(source, Query)))
-        except UnavailableError as error:
-            if not self.deferrable:
-                raise
-            wait = error.retry_after or self.max_wait.total_seconds()
-            self.log.info("Pinterest cannot take events now: deferred for %.0f s", wait)
-            self.defer(
-                trigger=wake_up_after(wait),
-                method_name="resume_delivery",
-                kwargs={"checkpoint": keeper.last.as_json()},
-            )
-        except Stopped:
-            raise AirflowException("The task was told to stop; its result says what was sent.") from None
-        finally:
-            result = Result.of(
-                run.tally,
-                ad_account_id=job.account,
-                test=job.test,
-                seconds=run.seconds,
-                warnings=run.warnings,
-                coverage=run.coverage,
-                rejects_path=str(job.folder) if rejects is not None and rejects.parts else None,
-                resumed_from=resume.rows if resume else None,
-            )
-            self._publish(context, run, result)
-        problem = judge(run.tally, max_rejected=self.max_rejected, min_events=self.min_events)
-        where = result.values["rejects_path"]
-        problem = f"{problem} The rows are listed in {where}." if problem and where else problem
-        keeper.finish(Finished(dict(result.values), problem, max_tries(context)))
-        if problem:
-            raise AirflowFailException(problem)
-        return dict(result.values)
-
-    def _ended_before(self, context: Context, finished: Finished) -> dict[str, Any]:
-        """End as the earlier try did, whose worker died before Airflow knew."""
-        self.log.info("An earlier try of this run came to its end, and died before Airflow knew: nothing is sent again")
-        result = dict(finished.result)
-        context["ti"].xcom_push(key=RESULT_KEY, value=result)
-        if finished.problem:
-            raise AirflowFailException(finished.problem)
-        return result
-
-    def _plan(self, job: Job, keeper: Keeper, resume: Checkpoint | None) -> Plan:
-        """Gather what a run that sends works with."""
-        sender = self._sender = PinterestHook(self.pinterest_conn_id).sender(
-            job.account,
-            test=job.test,
-            connections=self.max_in_flight,
-            on_doubt=OnDoubt(self.on_doubt) if self.on_doubt else None,
-            max_wait=self.max_wait.total_seconds(),
-            guard=not_orphaned(),
-        )
-        return Plan(sender, Window(sender.deliver, self.max_in_flight), keeper, resume)
-
-    def _about_to_send_once_only(self, context: Context, job: Job, resume: Checkpoint | None) -> None:
-        """Refuse to send events a second time that cannot be told apart, where nothing tells what was sent.
-
-        :raises AirflowFailException: this is not the first try, and nothing is remembered of the earlier ones.
-        """
-        if job.folder is None:
-            self.log.warning(
-                "There are events that Pinterest cannot deduplicate, and no rejects_path: should an outcome stay "
-                "unknown, only its count will be known"
-            )
-        if resume is None and job.store is None and try_number(context) > 1:
-            raise AirflowFailException(
-                "This is not the first try, nothing tells what an earlier one sent, and among the rows are events that "
-                "Pinterest cannot deduplicate (action_source offline): they could be counted twice. If no earlier try "
-                "sent any, or counting twice is acceptable, set on_doubt='resend'. Airflow 3.3 remembers how far a try "
-                "came (with resume=True)."
-            )
+        return Execution(self, context)
 
     def _do_render_template_fields(
         self,
@@ -395,41 +200,14 @@ class SendConversionsOperator(BaseOperator):
         if parent.events is not None and not isinstance(parent.events, (XComArg, Withheld, str)):
             parent.events = Withheld(parent.events)
 
-    def _check_limits(self) -> None:
-        """Refuse limits that cannot work.
-
-        :raises ParameterError: says which.
-        """
-        if not _whole(self.batch_size) or not 1 <= self.batch_size <= MAX_EVENTS:
-            raise ParameterError(f"batch_size must be 1 to {MAX_EVENTS}, got {self.batch_size!r}.")
-        if not _whole(self.max_batch_bytes) or self.max_batch_bytes < SMALLEST_BATCH:
-            raise ParameterError(f"max_batch_bytes must be {SMALLEST_BATCH} or more, got {self.max_batch_bytes!r}.")
-        if not _whole(self.min_events) or self.min_events < 0:
-            raise ParameterError(f"min_events must be 0 or more, got {self.min_events!r}.")
-        share = isinstance(self.max_rejected, float) and 0 <= self.max_rejected <= 1
-        if not share and not (_whole(self.max_rejected) and self.max_rejected >= 0):
-            raise ParameterError(
-                "max_rejected must be a number of rows (int) or a share from 0.0 to 1.0 (float), "
-                f"got {self.max_rejected!r}."
-            )
-        if not _whole(self.max_in_flight) or not 1 <= self.max_in_flight <= MOST_IN_FLIGHT:
-            raise ParameterError(f"max_in_flight must be 1 to {MOST_IN_FLIGHT}, got {self.max_in_flight!r}.")
-        if not _whole(self.processes) or not 0 <= self.processes <= MOST_PROCESSES:
-            raise ParameterError(f"processes must be 0 to {MOST_PROCESSES}, got {self.processes!r}.")
-        if not isinstance(self.max_wait, dt.timedelta) or self.max_wait < dt.timedelta():
-            raise ParameterError(f"max_wait must be a timedelta of zero or more, got {self.max_wait!r}.")
-        if self.on_doubt not in (None, *OnDoubt):
-            raise ParameterError(f"on_doubt must be 'resend', 'hold' or None, got {self.on_doubt!r}.")
-        if self.max_event_age is not None and not (
-            isinstance(self.max_event_age, dt.timedelta) and self.max_event_age > dt.timedelta()
-        ):
-            raise ParameterError(f"max_event_age must be a positive timedelta, got {self.max_event_age!r}.")
-
-    def _source(self, context: Context) -> Query | Values:
+    def source(self, context: Context) -> Query | Values:
         """Return the rows' source.
 
         :raises ParameterError: there is none, or more than one, or it cannot be read.
         """
+        from airflow_provider_pinterest.sources.cursors import Query
+        from airflow_provider_pinterest.sources.values import Values
+
         if (self.sql is None) == (self.events is None):
             which = "neither" if self.sql is None else "both"
             raise ParameterError(f"Pass one source of rows, sql or events; got {which}.")
@@ -446,52 +224,3 @@ class SendConversionsOperator(BaseOperator):
                 f"sql_conn_id {self.sql_conn_id!r} is of a type whose hook, {type(hook).__name__}, is no DbApiHook."
             )
         return Query(hook, self.sql, self.parameters)
-
-    def _rejects_folder(self, context: Context) -> Any:
-        """Return the folder of this run's rejects, the same for every try."""
-        if not self.rejects_path:
-            return None
-        ti = context["ti"]
-        index = getattr(ti, "map_index", -1)
-        parts = (getattr(ti, name, None) for name in ("dag_id", "run_id", "task_id"))
-        return ObjectStoragePath(self.rejects_path) / folder_name(*parts, index if index not in (-1, None) else "")
-
-    def _show(self, event: Event) -> None:
-        """Log one event as it would go out, its identifiers shortened."""
-        self.log.info("One event as it would be sent, identifiers shortened:\n%s", shortened(event.body))
-
-    def _publish(self, context: Context, run: Run, result: Result) -> None:
-        """Push the account to XCom and write it into the log."""
-        context["ti"].xcom_push(key=RESULT_KEY, value=dict(result.values))
-        if run.tally.rows_read or run.finished:
-            self.log.info("%s", result.table())
-        for rejection in run.examples:
-            for code, field, message in rejection.reasons:
-                self.log.warning("Row %d, %s: %s %s", rejection.row, code, field or "the event", message)
-
-
-def _checked(chunks: Iterable[Chunk], mapping: ColumnMapping, *, complete: bool) -> Iterator[Chunk]:
-    """Pass chunks on, the first only if its columns can be mapped.
-
-    :param complete: whether the first chunk shows all columns there are.
-    :raises MappingError: they cannot.
-    """
-    for position, chunk in enumerate(chunks):
-        if position == 0:
-            mapping.check(chunk.columns, complete=complete)
-        yield chunk
-
-
-def _boolean(name: str, value: object) -> bool:
-    """Read a switch, which a template may have rendered to text.
-
-    :raises ParameterError: it is neither true nor false.
-    """
-    word = str(value).strip().lower()
-    if word in ("true", "false"):
-        return word == "true"
-    raise ParameterError(f"{name} must be true or false, got {value!r}.")
-
-
-def _whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)

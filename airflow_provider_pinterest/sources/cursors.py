@@ -13,7 +13,10 @@ from airflow_provider_pinterest.delivery.answers import clean
 from airflow_provider_pinterest.exceptions import ParameterError, SourceError
 
 FETCH: Final = 500
-"""Rows fetched at once."""
+"""Rows fetched at once: so many fit into a processor's own memory."""
+
+FETCH_FROM_SERVER: Final = 2_000
+"""Rows fetched at once where each time is a way to the server and back."""
 
 _first_word = re.compile(r"(?:[\s(]|--[^\n]*(?:\n|$)|/\*.*?\*/)*(\w*)", re.DOTALL).match
 _QUERIES: Final = frozenset({"select", "with", "values", "table"})
@@ -58,14 +61,15 @@ class Query:
                 else:
                     cursor.execute(self._sql)
                 # A named cursor of psycopg2 knows its columns after the first rows only.
-                rows = cursor.fetchmany(FETCH) if cursor.description or _named(cursor) else []
+                size = FETCH_FROM_SERVER if _named(cursor) else FETCH
+                rows = cursor.fetchmany(size) if cursor.description or _named(cursor) else []
                 if not cursor.description:
                     raise SourceError("The SQL returns no rows by its nature: expected a SELECT.")
                 columns = tuple(column[0] for column in cursor.description)
                 yield Chunk(columns, _cells(rows))
                 while rows:
                     read += len(rows)
-                    rows = cursor.fetchmany(FETCH)
+                    rows = cursor.fetchmany(size)
                     if rows:
                         yield Chunk(columns, _cells(rows))
         except (SourceError, ParameterError):
@@ -88,7 +92,7 @@ class Query:
         if found is None or found[1].lower() not in _QUERIES:
             return connection.cursor()
         cursor = connection.cursor(f"pinterest_{uuid4().hex}")
-        cursor.itersize = FETCH
+        cursor.itersize = FETCH_FROM_SERVER
         return cursor
 
 
