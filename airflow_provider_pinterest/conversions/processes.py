@@ -10,7 +10,7 @@ import gc
 import queue
 import signal
 import socket
-import subprocess
+import subprocess  # nosec B404
 import sys
 import threading
 from collections import deque
@@ -87,7 +87,7 @@ class _Worker:
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, ROOM)
         with theirs:
             text = _START.format(path=sys.path, module=__name__, socket=theirs.fileno())
-            self._process = subprocess.Popen(  # noqa: S603 - this interpreter, this module
+            self._process = subprocess.Popen(  # noqa: S603  # nosec B603 - this interpreter, this module
                 [sys.executable, "-c", text], stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()]
             )
         self._connection = Connection(ours.detach())

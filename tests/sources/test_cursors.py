@@ -15,7 +15,7 @@ import psycopg2
 import pytest
 
 from airflow_provider_pinterest.exceptions import ParameterError, SourceError
-from airflow_provider_pinterest.sources.cursors import FETCH
+from airflow_provider_pinterest.sources.cursors import FETCH, FETCH_FROM_SERVER
 from tests.postgres import PostgresServer
 from tests.running import Warehouse, impersonal, row, rows
 
@@ -58,11 +58,12 @@ class TestOnBoth:
     def test_the_first_rows_come_before_an_endless_query_ends(self, database, query):
         chunks = query(ENDLESS).chunks()
 
-        assert [len(next(chunks).rows) for _ in range(3)] == [FETCH] * 3
+        found = [len(next(chunks).rows) for _ in range(3)]
+        assert found in ([FETCH] * 3, [FETCH_FROM_SERVER] * 3)
         chunks.close()
 
     def test_more_rows_than_are_fetched_at_once_all_come_in_order(self, database, query):
-        count = 2 * FETCH + 1
+        count = 2 * FETCH_FROM_SERVER + 1
 
         _, found = read(query(ENDLESS + f" LIMIT {count}"))
 
@@ -189,7 +190,7 @@ class TestPostgres:
 
         grown = [resident() - before for _ in chunks]
 
-        assert len(grown) == 100_000 / FETCH
+        assert len(grown) == 100_000 / FETCH_FROM_SERVER
         assert max(grown) < 15, f"{max(grown):.0f} MiB"
 
     def test_the_hook_s_parameters_reach_the_hook(self, postgres_warehouse, query):
