@@ -58,7 +58,7 @@ build: $(INSTALLED) ## Build the sdist and the wheel into dist/
 	@$(BIN)/python -m build --no-isolation --outdir dist .
 
 bench: $(VENV)/.bench-installed ## Measure events a second and memory, beside the official client
-	@$(BIN)/python -m benchmarks
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 ci: ## Everything a change must pass, on both Airflow versions
 	@.ci/run

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
+from unittest.mock import patch
 
 from benchmarks import rows
 
@@ -28,11 +29,6 @@ Sample = dict[str, float]
 
 CHUNK: Final = 500
 """Rows handed over at once, as a database cursor does."""
-
-IN_FLIGHT: Final = 8
-"""The operator's default."""
-
-_MAXRSS_UNIT: Final = 1 if sys.platform == "darwin" else 1024
 
 _SELDOM_TWICE: Final = ("em", "ph", "external_id")
 """Identifiers that are hashed for every row; the others repeat, and are remembered."""
@@ -189,7 +185,7 @@ def stages(count: int) -> Sample:
     return {"events": count, "hashes": hashes / count, **spent}
 
 
-def ceiling(count: int) -> Sample:
+def ceiling(count: int, in_flight: int) -> Sample:
     """Send the same full batch again and again: what is left when rows cost nothing."""
     from airflow_provider_pinterest.conversions.batches import Batcher
     from airflow_provider_pinterest.conversions.events import Chunk, Event
@@ -202,8 +198,8 @@ def ceiling(count: int) -> Sample:
         assert isinstance(outcome, Event)
         batch = batcher.add(outcome)
     assert batch is not None
-    sender = PinterestHook().sender(connections=IN_FLIGHT)
-    window = Window(sender.deliver, IN_FLIGHT)
+    sender = PinterestHook().sender(connections=in_flight)
+    window = Window(sender.deliver, in_flight)
     sent = 0
     with timed() as watch:
         for number in range(count // 1_000):
@@ -224,7 +220,7 @@ def pipeline(count: int, sql: str = "", options: dict[str, Any] | None = None, *
     """Run the operator's ``execute`` on the warehouse, against whatever the Pinterest connection names.
 
     :param checkpoint: offer the state store that Airflow has since 3.3, so that a checkpoint is kept.
-    :return: with what the processes that make events took; ``elsewhere`` is their memory, at most.
+    :return: with what the processes that make events took; ``elsewhere`` is the sum of their most memory.
     """
     from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
 
@@ -239,17 +235,16 @@ def pipeline(count: int, sql: str = "", options: dict[str, Any] | None = None, *
     store = _StateStore()
     context = {"ti": _TaskInstance()} | ({"task_state_store": store} if checkpoint else {})
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    with timed() as watch:
+    with timed() as watch, _memory_of_processes() as peaks:
         result = operator.execute(context)  # type: ignore[arg-type]
     ended = resource.getrusage(resource.RUSAGE_CHILDREN)
-    processes = (options or {}).get("processes", 0)
     assert result["rows_read"] == count, result
     return {
         "events": result["events_processed"],
         "rows": count,
         "seconds": watch.seconds,
         "cpu": watch.cpu + ended.ru_utime + ended.ru_stime - children.ru_utime - children.ru_stime,
-        "elsewhere": processes * ended.ru_maxrss * _MAXRSS_UNIT,
+        "elsewhere": sum(peaks),
         "calls": result["calls"],
         "retries": result["retries"],
         "rejected": result["rows_rejected"],
@@ -326,14 +321,31 @@ def _builder() -> Any:
     return EventBuilder(ColumnMapping(defaults=rows.DEFAULTS), now=time.time())
 
 
-def peak() -> int:
-    """Return the most bytes that this process ever had resident."""
-    status = Path("/proc/self/status")
+@contextmanager
+def _memory_of_processes() -> Iterator[list[int]]:
+    """Note the most memory of each process that makes events, when it is told to end."""
+    from airflow_provider_pinterest.conversions import processes
+
+    peaks: list[int] = []
+    close = processes.Worker.close
+
+    def noted(worker: processes.Worker) -> None:
+        peaks.append(peak(worker.process.pid))
+        close(worker)
+
+    with patch.object(processes.Worker, "close", noted):
+        yield peaks
+
+
+def peak(process: int | str = "self") -> int:
+    """Return the most bytes that a process ever had resident; 0 where only this one's are known."""
+    status = Path(f"/proc/{process}/status")
     if status.exists():  # Linux's `ru_maxrss` also counts the process that started this one
         found = re.search(r"VmHWM:\s*(\d+) kB", status.read_text(encoding="ascii", errors="replace"))
         if found:
             return int(found[1]) * 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _MAXRSS_UNIT
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit if process == "self" else 0
 
 
 def main(name: str, arguments: str, answer: str) -> None:

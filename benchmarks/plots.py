@@ -34,8 +34,9 @@ def draw(found: Document, folder: Path) -> list[Path]:
 
 
 def _memory(axes: Any, samples: dict[str, Any]) -> None:
-    sizes = [int(name.replace(",", "")) for name in samples if name != "idle"]
-    peaks = [median(one["peak"] for one in taken) / MB for name, taken in samples.items() if name != "idle"]
+    alone = {name: taken for name, taken in samples.items() if name.replace(",", "").isdigit()}
+    sizes = [int(name.replace(",", "")) for name in alone]
+    peaks = [median(one["peak"] for one in taken) / MB for taken in alone.values()]
     axes.plot(sizes, peaks, marker="o", label="this operator")
     axes.axhline(samples["idle"][0]["peak"] / MB, linestyle="--", color="grey", label="Airflow imported, no row read")
     axes.set(xscale="log", xlabel="rows", ylabel="most memory resident, MB", title="Memory by rows")

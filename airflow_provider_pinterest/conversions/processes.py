@@ -44,14 +44,14 @@ class Processes:
 
     def __init__(self, maker: EventMaker, count: int) -> None:
         self._maker = maker
-        self._workers = [_Worker(maker) for _ in range(count)]
+        self.workers = [Worker(maker) for _ in range(count)]
 
     def made(self, parcels: Iterable[Parcel]) -> Iterator[Made]:
         """Yield what the rows become, in their order.
 
         :raises PinterestError: a process ended.
         """
-        waiting: deque[_Worker | list[Made]] = deque()
+        waiting: deque[Worker | list[Made]] = deque()
         turn = 0
         source = iter(parcels)
         broken: Exception | None = None
@@ -62,9 +62,9 @@ class Processes:
                 parcel, broken = None, error
             if parcel is None:
                 break
-            if len(waiting) >= AHEAD * len(self._workers):
+            if len(waiting) >= AHEAD * len(self.workers):
                 yield from _received(waiting.popleft())
-            worker = self._workers[turn % len(self._workers)]
+            worker = self.workers[turn % len(self.workers)]
             turn += 1
             waiting.append(worker if worker.take(parcel) else _make(self._maker, parcel))
         while waiting:
@@ -74,11 +74,11 @@ class Processes:
 
     def close(self) -> None:
         """End the processes."""
-        for worker in self._workers:
+        for worker in self.workers:
             worker.close()
 
 
-class _Worker:
+class Worker:
     """One process, seen from the task."""
 
     def __init__(self, maker: EventMaker) -> None:
@@ -87,7 +87,7 @@ class _Worker:
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, ROOM)
         with theirs:
             text = _START.format(path=sys.path, module=__name__, socket=theirs.fileno())
-            self._process = subprocess.Popen(  # noqa: S603  # nosec B603 - this interpreter, this module
+            self.process = subprocess.Popen(  # noqa: S603  # nosec B603 - this interpreter, this module
                 [sys.executable, "-c", text], stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()]
             )
         self._connection = Connection(ours.detach())
@@ -128,15 +128,15 @@ class _Worker:
         """End it."""
         self._connection.close()
         try:
-            self._process.wait(1)
+            self.process.wait(1)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+            self.process.kill()
+            self.process.wait()
 
     def _gone(self) -> Any:
         with suppress(subprocess.TimeoutExpired):
-            self._process.wait(1)
-        status = self._process.returncode
+            self.process.wait(1)
+        status = self.process.returncode
         how = f"signal {-status}" if status and status < 0 else f"status {status}"
         raise PinterestError(
             f"A process that makes events has ended ({how}). If the machine is short of memory, lower processes."
@@ -147,8 +147,8 @@ def _event(values: tuple[Any, ...]) -> Event:
     return Event(*values)
 
 
-def _received(what: _Worker | list[Made]) -> Sequence[Made]:
-    return what.received() if isinstance(what, _Worker) else what
+def _received(what: Worker | list[Made]) -> Sequence[Made]:
+    return what.received() if isinstance(what, Worker) else what
 
 
 def _make(maker: EventMaker, parcel: Parcel) -> list[Made]:

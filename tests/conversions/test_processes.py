@@ -131,7 +131,7 @@ def test_columns_that_collide_are_an_error_here(build):
 
 def test_a_process_that_is_killed_is_an_error_and_not_a_hang(build):
     together = build(2)
-    worker = together._processes._workers[0]._process
+    worker = together._processes.workers[0].process
     source = chunks(50 * PIECE, PIECE)
 
     outcomes = together.events(source)
@@ -146,7 +146,7 @@ def test_processes_end_with_the_builder(build):
     together = build(3)
     outcomes = together.events(chunks(5_000, 500))
     next(outcomes)
-    processes = [worker._process for worker in together._processes._workers]
+    processes = [worker.process for worker in together._processes.workers]
 
     together.close()
 
@@ -159,7 +159,7 @@ def test_processes_end_when_the_task_is_killed(tmp_path):
         together = builder(2)
         outcomes = together.events(chunks(5_000, 500))
         next(outcomes)
-        workers = [str(worker._process.pid) for worker in together._processes._workers]
+        workers = [str(worker.process.pid) for worker in together._processes.workers]
         (tmp_path / "new").write_text(" ".join(workers))
         (tmp_path / "new").rename(tmp_path / "pids")
         signal.pause()
