@@ -16,21 +16,22 @@ from typing import Final
 
 from airflow_provider_pinterest.conversions.batches import Batch, Batcher
 from airflow_provider_pinterest.conversions.builder import EventBuilder
-from airflow_provider_pinterest.conversions.events import Chunk, Duplicate, Event, Rejection
-from airflow_provider_pinterest.delivery.checkpoint import (
-    RECOGNISED,
-    Checkpoint,
-    EventsHash,
-    Keeper,
-    Mark,
-    hash_of,
-    spans,
-    within,
-)
+from airflow_provider_pinterest.conversions.events import Chunk, Duplicate, Event, Outcome, Rejection
+from airflow_provider_pinterest.delivery.checkpoint import Checkpoint, EventsHash, Keeper, Mark, hash_of
 from airflow_provider_pinterest.delivery.pace import Stopped
 from airflow_provider_pinterest.delivery.rejects import Rejects
 from airflow_provider_pinterest.delivery.result import HOUR, Delivered, Tally
-from airflow_provider_pinterest.delivery.sender import Sender, Settlement, in_doubt
+from airflow_provider_pinterest.delivery.resuming import (
+    SourceChanged,
+    any_once_only,
+    beyond,
+    holding,
+    mark_of,
+    shipment_of,
+    through,
+    unmarked,
+)
+from airflow_provider_pinterest.delivery.sender import Sender, Settlement
 from airflow_provider_pinterest.delivery.window import Shipment, Window
 from airflow_provider_pinterest.exceptions import DeliveryError
 
@@ -44,19 +45,6 @@ EXAMPLES: Final = 5
 
 GRACE: Final = 4.0
 """Seconds that a run which was told to stop waits for the calls it has cut off."""
-
-Outcome = Event | Rejection | Duplicate
-
-
-class SourceChanged(Exception):  # noqa: N818 - a finding about the source, which the operator turns into an error
-    """The source does not begin with the rows that an earlier try settled.
-
-    :param harmful: whether starting over could send events a second time that cannot be told apart.
-    """
-
-    def __init__(self, *, harmful: bool) -> None:
-        super().__init__(harmful)
-        self.harmful = harmful
 
 
 @dataclass(slots=True)
@@ -212,7 +200,7 @@ class Run:
                 self.tally.valid_lags.add(times, self._wall(), offline=offline)
             self._progress()
             return
-        self._put(plan, Shipment(batch, rows, self._any_once_only(plan, batch.events)))
+        self._put(plan, Shipment(batch, rows, any_once_only(plan.sender, batch.events)))
         if plan.sender.max_bytes is not None:
             self._batcher.max_bytes = min(self._batcher.max_bytes, plan.sender.max_bytes)
 
@@ -294,51 +282,11 @@ class Run:
         plan.window.wait(seconds)
         self._fenced = True  # the next checkpoint is the last, or the one before it was
         shipments = plan.window.drain(0)
-        marks = [mark for shipment in shipments if (mark := self._mark(shipment, noted=True)) is not None]
+        marks = [mark for shipment in shipments if (mark := mark_of(shipment, self._wall(), noted=True)) is not None]
         for shipment in shipments:
             if shipment.settlement is not None:
                 self._note(shipment, shipment.settlement)
         self._checkpoint(plan, marks=marks)
-
-    def _mark(self, shipment: Shipment, *, noted: bool) -> Mark | None:
-        """Return what a checkpoint must know of a batch beyond the prefix; ``None``: nothing.
-
-        Of a batch under way that this try was the first to send, :attr:`Checkpoint.ahead` tells enough.
-
-        :param noted: whether its rejections are, or will be before the checkpoint, written down; a batch with
-            rejections that are not counts as not settled. It is the last checkpoint of the try then.
-        """
-        settled = shipment.settlement
-        if settled is not None and not noted and (settled.rejections or settled.unsent or shipment.hold):
-            settled = None
-        sent = {event.row for event in shipment.batch.events}
-        held = {event.row for event in shipment.hold}
-        if settled is not None:
-            unsent = {event.row for event in settled.unsent}
-            again = unsent if shipment.since is not None else unsent & settled.uncertain
-            doubt = again if noted else again | held
-        elif noted or shipment.since is not None or shipment.once_only:
-            unsent, doubt = sent, sent | held
-        else:
-            return None
-        unsent = unsent - doubt
-        events = shipment.covered
-        if len(unsent) == len(events):
-            return None
-        delivered = deepcopy(shipment.prior) if shipment.prior else Delivered()
-        if settled is not None:
-            delivered.merge(settled.delivered)
-            if noted:
-                delivered.merge(_holding(shipment.hold).delivered)
-        return Mark(
-            events[0].row,
-            events[-1].row,
-            hash_of(events),
-            delivered,
-            spans(events, lambda event: event.row in doubt),
-            spans(events, lambda event: event.row in unsent),
-            self._wall() if shipment.since is None else shipment.since,
-        )
 
     def _checkpoint(self, plan: Plan, *, also: Shipment | None = None, marks: Sequence[Mark] | None = None) -> None:
         """Write down how far the run is settled, after the rejections of that prefix are safe.
@@ -351,7 +299,7 @@ class Run:
         ahead = 0
         if marks is None:
             shipments = (*plan.window.under_way, also) if also else plan.window.under_way
-            marks = [mark for one in shipments if (mark := self._mark(one, noted=False)) is not None]
+            marks = [mark for one in shipments if (mark := mark_of(one, self._wall(), noted=False)) is not None]
             ahead = (plan.window.size + plan.keeper.every_answers) * self._batcher.max_events
         prefix = self._prefix
         try:
@@ -377,7 +325,7 @@ class Run:
         """
         tally, prefix = self.tally, self._prefix
         self._fenced = True  # until all is known again that the earlier try's checkpoint says
-        for outcome in _through(outcomes, resume.rows):
+        for outcome in through(outcomes, resume.rows):
             self._count(outcome)
             if type(outcome) is Event:
                 prefix.events.add((outcome,))
@@ -388,39 +336,23 @@ class Run:
         prefix.delivered = deepcopy(resume.delivered)
         tally.delivered.merge(resume.delivered)
 
-        beyond = list(_beyond(outcomes, resume))
-        events = [outcome for outcome in beyond if type(outcome) is Event]
+        later = list(beyond(outcomes, resume))
+        events = [outcome for outcome in later if type(outcome) is Event]
         for mark in resume.marks:
             if hash_of(event for event in events if mark.first <= event.row <= mark.last) != mark.events_hash:
                 raise SourceChanged(harmful=harmful)
-        marks = sorted((*resume.marks, *self._unmarked(events, resume)), key=lambda mark: mark.first)
+        batcher = Batcher(self._batcher.max_events, self._batcher.max_bytes)
+        marks = sorted((*resume.marks, *unmarked(events, resume, batcher)), key=lambda mark: mark.first)
         self._not_taken_over = list(marks)
         self._fenced = False
         if resume.delivered.processed or any(mark.delivered.processed for mark in marks):
             plan.sender.trust()
-        self._take_over(beyond, marks, plan)
+        self._take_over(later, marks, plan)
 
-    def _unmarked(self, events: Sequence[Event], resume: Checkpoint) -> Iterator[Mark]:
-        """Mark what an earlier try may have sent after it wrote its last checkpoint, in batches of this try."""
-        batcher = Batcher(self._batcher.max_events, self._batcher.max_bytes)
-        batches: list[Batch | None] = []
-        left = resume.ahead
-        for event in events:
-            if any(mark.first <= event.row <= mark.last for mark in resume.marks):
-                batches.append(batcher.rest())
-            elif left:
-                left -= 1
-                batches.append(batcher.add(event))
-        for batch in (*batches, batcher.rest()):
-            if batch is not None:
-                first, last = batch.events[0].row, batch.events[-1].row
-                doubt = spans(batch.events, lambda _: True)
-                yield Mark(first, last, hash_of(batch.events), Delivered(), doubt, since=resume.written)
-
-    def _take_over(self, beyond: Sequence[Outcome], marks: Sequence[Mark], plan: Plan) -> None:
+    def _take_over(self, later: Sequence[Outcome], marks: Sequence[Mark], plan: Plan) -> None:
         """Send what the marks leave open, keep what they settle, hold what they leave in doubt."""
         covered: list[Event] = []
-        for outcome in beyond:
+        for outcome in later:
             mark = next((mark for mark in marks if mark.first <= outcome.row <= mark.last), None)
             if mark is None or type(outcome) is not Event:
                 self._take(outcome)
@@ -430,30 +362,8 @@ class Run:
             self._count(outcome)
             covered.append(outcome)
             if outcome.row == mark.last:
-                self._put(plan, self._shipment(plan, mark, covered), taken_over=mark)
+                self._put(plan, shipment_of(mark, covered, plan.sender, self._wall()), taken_over=mark)
                 covered = []
-
-    def _shipment(self, plan: Plan, mark: Mark, covered: Sequence[Event]) -> Shipment:
-        """Make of a marked batch what is still to be done about it."""
-        sender, late = plan.sender, self._wall() - mark.since >= RECOGNISED
-        doubt = [event for event in covered if within(event.row, mark.doubt)]
-        hold = [event for event in doubt if not sender.resendable(event) or (late and not sender.resends_all)]
-        held = {event.row for event in hold}
-        send = [event for event in covered if not mark.settles(event.row) and event.row not in held]
-        if hold:
-            log.warning("%d events were under way when an earlier try ended: held, not sent again", len(hold))
-        return Shipment(
-            Batch(send),
-            mark.last,
-            self._any_once_only(plan, send) or bool(hold),
-            covers=covered,
-            prior=mark.delivered,
-            hold=hold,
-            since=mark.since if doubt else None,
-        )
-
-    def _any_once_only(self, plan: Plan, events: Iterable[Event]) -> bool:
-        return not all(map(plan.sender.resendable, events))
 
     def _count(self, outcome: Outcome) -> None:
         """Count a row as it was read, whether this try or an earlier one settles it."""
@@ -469,7 +379,7 @@ class Run:
 
     def _note(self, shipment: Shipment, settled: Settlement) -> Delivered:
         """Count what became of a batch, and of what moved on with it."""
-        held = _holding(shipment.hold)
+        held = holding(shipment.hold)
         delivered = deepcopy(shipment.prior) if shipment.prior else Delivered()
         delivered.merge(settled.delivered)
         delivered.merge(held.delivered)
@@ -504,31 +414,3 @@ class Run:
             f"{tally.rejected:,}",
             f"{tally.delivered.calls:,}",
         )
-
-
-def _beyond(outcomes: Iterator[Outcome], resume: Checkpoint) -> Iterator[Outcome]:
-    """Yield the outcomes beyond a prefix that an earlier try may have dealt with."""
-    yield from _through(outcomes, max((mark.last for mark in resume.marks), default=0))
-    left = resume.ahead
-    while left and (outcome := next(outcomes, None)) is not None:
-        left -= type(outcome) is Event
-        yield outcome
-
-
-def _through(outcomes: Iterator[Outcome], last: int) -> Iterator[Outcome]:
-    """Yield outcomes up to that row, and not take the next from the source."""
-    row = 0
-    while row < last:
-        outcome = next(outcomes, None)
-        if outcome is None:
-            return
-        row = outcome.row
-        yield outcome
-
-
-def _holding(events: Sequence[Event]) -> Settlement:
-    """Hold events that an earlier try has left in doubt."""
-    held = Settlement()
-    for event in events:
-        held.hold(event, in_doubt("an earlier try ended while it was under way"))
-    return held

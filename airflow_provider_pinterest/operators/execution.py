@@ -18,7 +18,8 @@ from airflow_provider_pinterest.delivery.checkpoint import Checkpoint, Finished,
 from airflow_provider_pinterest.delivery.pace import Stopped
 from airflow_provider_pinterest.delivery.rejects import Rejects, folder_name
 from airflow_provider_pinterest.delivery.result import Result
-from airflow_provider_pinterest.delivery.run import Plan, Run, SourceChanged
+from airflow_provider_pinterest.delivery.resuming import SourceChanged
+from airflow_provider_pinterest.delivery.run import Plan, Run
 from airflow_provider_pinterest.delivery.sender import OnDoubt
 from airflow_provider_pinterest.delivery.window import Window
 from airflow_provider_pinterest.exceptions import MappingError, ParameterError, UnavailableError

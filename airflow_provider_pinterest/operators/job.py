@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 from airflow_provider_pinterest.delivery.checkpoint import KEY, Checkpoint, Finished, StateStore
 from airflow_provider_pinterest.delivery.pace import Stopped
-from airflow_provider_pinterest.delivery.run import SourceChanged
+from airflow_provider_pinterest.delivery.resuming import SourceChanged
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

@@ -29,7 +29,7 @@ from airflow_provider_pinterest.delivery.checkpoint import (
     within,
 )
 from airflow_provider_pinterest.delivery.result import Delivered, Lags
-from airflow_provider_pinterest.delivery.run import SourceChanged
+from airflow_provider_pinterest.delivery.resuming import SourceChanged
 from airflow_provider_pinterest.exceptions import CredentialError, RefusedError, UnavailableError
 from tests.delivery.world import NOW, Fuse, InterruptedTask, KilledError, Store, Voyage, chunks, event
 
