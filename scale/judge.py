@@ -11,9 +11,6 @@ from typing import Any, Final
 WINDOW: Final = 60.0
 """Seconds over which an account's calls are limited."""
 
-TRAVEL: Final = 1.0
-"""Seconds that one call may take longer to arrive than another: calls are counted when they leave."""
-
 ROW_SUM: Final = (
     "events_sent",
     "rows_rejected",
@@ -203,25 +200,23 @@ def arrives_once(run: Run, *, spare: int = 0) -> list[Check]:
 
 
 def keeps_limit(run: Run, *, binds: bool) -> list[Check]:
-    """Check that no stretch of a minute held more calls than the account may make, but for what travel explains.
+    """Check that no stretch of a minute held more calls than the account may make, as they arrived.
 
     :param binds: the limit must also have held the run up, or it shows nothing.
     """
-    stretch = WINDOW - TRAVEL
-    most = busiest((at for at, _ in run.calls), stretch)
     found = [
         Check(
-            f"{run.title}: no {stretch:.0f} seconds hold more calls than the minute's limit",
-            most <= run.limit,
-            f"{most:,} of {run.limit:,}; {run.busiest:,} in {WINDOW:.0f} s",
+            f"{run.title}: no {WINDOW:.0f} seconds hold more calls than the minute's limit",
+            run.busiest <= run.limit,
+            f"{run.busiest:,} of {run.limit:,}",
         )
     ]
     if binds:
-        least = (len(run.calls) - 1) // run.limit * stretch
+        least = (len(run.calls) - 1) // run.limit * WINDOW
         found.append(
             Check(
                 f"{run.title}: the limit was felt",
-                run.busiest >= run.limit and run.span >= least > 0,
+                run.busiest >= 0.9 * run.limit and run.span >= least > 0,
                 f"{len(run.calls):,} calls in {run.span:.0f} s, at least {least:.0f} s",
             )
         )

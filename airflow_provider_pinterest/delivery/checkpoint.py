@@ -121,7 +121,8 @@ class Checkpoint:
     :param delivered: what became of them.
     :param offline: whether events that cannot be deduplicated were sent, in the prefix or beyond.
     :param marks: batches beyond the prefix.
-    :param ahead: so many events beyond the prefix and outside the marks may have been sent since, the next ones.
+    :param ahead: some of so many events, the next beyond the prefix and outside the marks, may have been sent since.
+    :param on_doubt: what that try did in doubt: only what it would send again can be among those.
     :param written: Unix seconds.
     """
 
@@ -133,6 +134,7 @@ class Checkpoint:
     offline: bool = False
     marks: Sequence[Mark] = ()
     ahead: int = 0
+    on_doubt: str | None = None
     written: float = 0.0
 
     def settles(self, row: int, stage: str) -> bool:
@@ -168,6 +170,7 @@ class Checkpoint:
                 for mark in self.marks
             ],
             "ahead": self.ahead,
+            "on_doubt": self.on_doubt,
             "written": self.written,
         }
 
@@ -192,6 +195,7 @@ class Checkpoint:
                     for first, last, digest, settled, doubt, unsent, since in values["marks"]
                 ),
                 ahead=int(values["ahead"]),
+                on_doubt=values["on_doubt"],
                 written=float(values["written"]),
             )
         except (KeyError, TypeError, AttributeError) as error:

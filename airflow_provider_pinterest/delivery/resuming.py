@@ -10,7 +10,7 @@ from airflow_provider_pinterest.conversions.batches import Batch, Batcher
 from airflow_provider_pinterest.conversions.events import Event, Outcome
 from airflow_provider_pinterest.delivery.checkpoint import RECOGNISED, Checkpoint, Mark, hash_of, spans, within
 from airflow_provider_pinterest.delivery.result import Delivered
-from airflow_provider_pinterest.delivery.sender import Sender, Settlement, in_doubt
+from airflow_provider_pinterest.delivery.sender import Sender, Settlement, in_doubt, resendable
 from airflow_provider_pinterest.delivery.window import Shipment
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ def mark_of(shipment: Shipment, now: float, *, noted: bool) -> Mark | None:
         unsent = {event.row for event in settled.unsent}
         again = unsent if shipment.since is not None else unsent & settled.uncertain
         doubt = again if noted else again | held
-    elif noted or shipment.since is not None or shipment.once_only:
+    elif noted or shipment.covers is not None or shipment.once_only:
         unsent, doubt = sent, sent | held
     else:
         return None
@@ -84,8 +84,9 @@ def unmarked(events: Sequence[Event], resume: Checkpoint, batcher: Batcher) -> I
     for batch in (*batches, batcher.rest()):
         if batch is not None:
             first, last = batch.events[0].row, batch.events[-1].row
-            doubt = spans(batch.events, lambda _: True)
-            yield Mark(first, last, hash_of(batch.events), Delivered(), doubt, since=resume.written)
+            perhaps = spans(batch.events, lambda event: resendable(event, resume.on_doubt))
+            surely_not = spans(batch.events, lambda event: not resendable(event, resume.on_doubt))
+            yield Mark(first, last, hash_of(batch.events), Delivered(), perhaps, surely_not, resume.written)
 
 
 def shipment_of(mark: Mark, covered: Sequence[Event], sender: Sender, now: float) -> Shipment:

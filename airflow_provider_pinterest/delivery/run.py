@@ -312,6 +312,7 @@ class Run:
                 offline=self._once_only,
                 marks=(*marks, *self._not_taken_over),
                 ahead=ahead,
+                on_doubt=plan.sender.on_doubt,
             )
         except BaseException:
             self._fenced = True

@@ -87,6 +87,11 @@ class Settlement:
         self.rejections.append(Rejection(event.row, event.id, event.keys, (Reason(code, "", message),), stage))
 
 
+def resendable(event: Event, on_doubt: str | None) -> bool:
+    """Return whether an event is sent again when its outcome is unknown."""
+    return on_doubt == OnDoubt.RESEND or (not event.offline and on_doubt != OnDoubt.HOLD)
+
+
 class Sender:
     """Gets batches accepted; shared by the threads that send.
 
@@ -115,7 +120,7 @@ class Sender:
     ) -> None:
         self._client = client
         self._pace = pace
-        self._on_doubt = on_doubt
+        self.on_doubt = on_doubt
         self._max_wait = max_wait
         self._guard = guard
         self._clock = clock
@@ -131,11 +136,11 @@ class Sender:
     @property
     def resends_all(self) -> bool:
         """Whether second copies of any event do no harm, or the user accepts that they do."""
-        return self._client.test or self._on_doubt is OnDoubt.RESEND
+        return self._client.test or self.on_doubt is OnDoubt.RESEND
 
     def resendable(self, event: Event) -> bool:
         """Return whether a second copy of the event does no harm soon after the first, or the user accepts it."""
-        return self.resends_all or (not event.offline and self._on_doubt is not OnDoubt.HOLD)
+        return self._client.test or resendable(event, self.on_doubt)
 
     def trust(self) -> None:
         """Know that Pinterest took events of this mapping in an earlier try: what it refuses now is single rows."""

@@ -57,6 +57,7 @@ CHECKPOINTS = st.builds(
     offline=st.booleans(),
     marks=st.lists(MARKS, max_size=3).map(tuple),
     ahead=COUNTS,
+    on_doubt=st.sampled_from([None, "hold", "resend"]),
     written=st.floats(0, 1e11),
 )
 

@@ -134,6 +134,9 @@ def judge(made, run, ends):
     if pinterest.now - NOW < 22 * HOUR or made.on_doubt is OnDoubt.RESEND:
         assert held <= once_only, "held what can be sent again"
 
+    offline = {one for one, kind in events.items() if kind == "offline"}
+    assert held & offline <= pinterest.posted | made.doubted, "held what was never on its way"
+
     rows = [line["row"] for line in lines]
     assert len(rows) == len(set(rows)), "a row is among the rejects twice"
     assert {line["row"] for line in lines if line["stage"] == "validation"} == {
@@ -176,7 +179,7 @@ PAUSES = (0.0, HOUR, 5 * HOUR, 11 * HOUR, 23.5 * HOUR, 30 * HOUR)
 """Between two tries; as two such pauses may follow one another, tries also come just before a day is over."""
 
 
-@pytest.mark.parametrize("block", range(4))
+@pytest.mark.parametrize("block", range(8))
 def test_what_pinterest_has_forgotten_is_held_however_late_the_tries_come(block):
     for seed in range(block * BLOCK, (block + 1) * BLOCK):
         made = voyage(seed)

@@ -21,7 +21,7 @@ from airflow_provider_pinterest.conversions.builder import EventBuilder
 from airflow_provider_pinterest.conversions.events import Chunk, Event
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 from airflow_provider_pinterest.delivery.answers import Answer, Busy, Denied, Doubt, Listed, Refused, TooLarge, Trace
-from airflow_provider_pinterest.delivery.checkpoint import Checkpoint, Keeper
+from airflow_provider_pinterest.delivery.checkpoint import Checkpoint, Keeper, within
 from airflow_provider_pinterest.delivery.pace import Stopped
 from airflow_provider_pinterest.delivery.rejects import Rejects
 from airflow_provider_pinterest.delivery.run import Plan, Run
@@ -189,6 +189,8 @@ class Pinterest:
         self.chance = chance
         self.copies: Counter[str] = Counter()
         self.now = NOW
+        self.posted: set[str] = set()
+        """Ids that stood in a request, whatever became of it."""
         self.received: dict[str, float] = {}
         """Id → when its first copy came."""
         self.unrecognised: Counter[str] = Counter()
@@ -205,6 +207,7 @@ class Pinterest:
     def answer(self, body: bytes) -> Answer:
         with self._lock:
             self.calls += 1
+            self.posted.update(ids_of(body))
             drawn = self.chance.random()
             for word, probability in self.chances.items():
                 drawn -= probability
@@ -362,6 +365,8 @@ class Voyage:
         self.batch_size: int = options.get("batch_size", 3)
         self.in_flight: int = options.get("in_flight", 3)
         self.threads: bool = options.get("threads", False)
+        self.doubted: set[str] = set()
+        """Ids that a try has written down before it sent them."""
         self.broken = 0
         """Tries that were killed or interrupted."""
 
@@ -369,6 +374,11 @@ class Voyage:
     def events(self) -> dict[str, str]:
         """Id → kind of the valid events."""
         return {f"e-{n}": kind for n, kind in enumerate(self.kinds, 1) if kind in ("web", "offline")}
+
+    @property
+    def rows(self) -> range:
+        """Numbers of the rows."""
+        return range(1, len(self.kinds) + 1)
 
     def go(self, fuse: Fuse | None = None, source: Iterator[Chunk] | None = None) -> Run:
         """Make one try; raises what ended it, with its run as ``ended``."""
@@ -378,6 +388,8 @@ class Voyage:
             self.store.fuse = fuse
         written = self.store.get("airflow_provider_pinterest.checkpoint") if self.store else None
         resume = Checkpoint.from_json(written) if written else None
+        for mark in resume.marks if resume else ():
+            self.doubted.update(f"e-{row}" for row in self.rows if within(row, mark.doubt))
         found = sender(FakeClient(self.pinterest, fuse), on_doubt=self.on_doubt, wall=lambda: self.pinterest.now)
         window = (
             Window(found.deliver, self.in_flight)

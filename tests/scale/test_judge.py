@@ -110,8 +110,9 @@ class TestWindow:
     def test_one_call_too_many_fails(self):
         assert holding(keeps_limit(run(times=[0, 1, 2, 3, 4, 58]), binds=False)) == [False]
 
-    def test_a_call_that_took_a_moment_longer_to_arrive_is_forgiven(self):
-        assert holding(keeps_limit(run(times=[0.4, 1, 2, 3, 4, 60]), binds=False)) == [True]
+    def test_it_is_the_arrival_that_counts(self):
+        assert holding(keeps_limit(run(times=[0.4, 1, 2, 3, 4, 60]), binds=False)) == [False]
+        assert holding(keeps_limit(run(times=[0.4, 1, 2, 3, 4, 60.5]), binds=False)) == [True]
 
     def test_a_limit_that_holds_nothing_up_shows_nothing(self):
         assert holding(keeps_limit(run(times=[0, 1, 2]), binds=True)) == [True, False]
