@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from airflow_provider_pinterest.conversions import identifiers, values
@@ -153,8 +154,7 @@ def boolean(_: Field, __: Options) -> Reader:
 
 def time(_: Field, options: Options) -> Reader:
     """A point in time, as Unix seconds."""
-    timezone = options.timezone
-    return lambda cell: values.unix_time(cell, timezone)
+    return partial(values.unix_time, timezone=options.timezone)
 
 
 def texts(field: Field, _: Options) -> Reader:
@@ -178,8 +178,6 @@ def choice(field: Field, _: Options) -> Reader:
     code = "bad_action_source" if field.name == "action_source" else "bad_value"
 
     def read(cell: Any) -> str | None:
-        if type(cell) is str and cell in choices:
-            return cell
         found = values.text(cell)
         if found is None:
             return None
@@ -187,15 +185,13 @@ def choice(field: Field, _: Options) -> Reader:
             return found.lower()
         raise Unfit(code, f"expected one of {', '.join(sorted(choices))}")
 
-    return read
+    return identifiers.remembered(read)
 
 
 def currency(_: Field, __: Options) -> Reader:
     """An ISO 4217 code, whatever its case."""
 
     def read(cell: Any) -> str | None:
-        if type(cell) is str and cell in CURRENCIES:
-            return cell
         found = values.text(cell)
         if found is None:
             return None
@@ -204,7 +200,7 @@ def currency(_: Field, __: Options) -> Reader:
             raise Unfit("bad_currency", "expected an ISO 4217 code such as EUR")
         return code
 
-    return read
+    return identifiers.remembered(read)
 
 
 def language(_: Field, __: Options) -> Reader:
@@ -219,7 +215,7 @@ def language(_: Field, __: Options) -> Reader:
             raise Unfit("bad_value", "expected a two-letter ISO 639-1 code such as en")
         return code
 
-    return read
+    return identifiers.remembered(read)
 
 
 def flags(_: Field, __: Options) -> Reader:
@@ -264,11 +260,7 @@ def hashed_by_country(field: Field, options: Options) -> Reader:
     if field.name == "zp":
         rule = identifiers.postal_digits if switches.get("letters") == "drop" else identifiers.postal_code
 
-    def reader(in_us: bool | None) -> Reader:
-        read = identifiers.hashed(field.name, lambda text: rule(text, in_us), already=switches.get("already_hashed"))
-        return identifiers.remembered(read)
-
-    return identifiers.by_country({in_us: reader(in_us) for in_us in (True, False, None)})  # type: ignore[return-value]
+    return identifiers.by_country(rule, field.name, switches.get("already_hashed"))  # type: ignore[return-value]
 
 
 def plain(_: Field, __: Options) -> Reader:
@@ -330,22 +322,21 @@ def objects(field: Field, options: Options) -> Reader:
         document = values.json(cell)
         if document is None:
             return None
-        found = []
-        position = -1
+        items = document if type(document) is list else [*document] if isinstance(document, tuple) else [document]
         try:
-            for item in document if isinstance(document, (list, tuple)) else (document,):
-                position += 1
-                if item is not None:
-                    one = ((known.get(tuple(item)) if type(item) is dict else None) or compiled(item))(item)
-                    if one:
-                        found.append(one)
+            found = [
+                ((type(one) is dict and known.get(tuple(one))) or compiled(one))(one)
+                for one in items
+                if one is not None
+            ]
         except Verdict:
-            try:
-                slowly(item)
-            except Unfit as unfit:
-                raise Unfit(unfit.code, unfit.message, f"[{position}]{unfit.at}") from None
+            for position, item in enumerate(items):
+                try:
+                    slowly({} if item is None else item)
+                except Unfit as unfit:
+                    raise Unfit(unfit.code, unfit.message, f"[{position}]{unfit.at}") from None
             raise
-        return found or None
+        return [one for one in found if one] or None
 
     return read
 

@@ -275,15 +275,24 @@ def remembered(read: Callable[[Any], T | None], size: int = MEMO_SIZE) -> Callab
 
 
 def by_country(
-    read_by: dict[bool | None, Callable[[Any], Hashes | None]],
+    rule: Callable[[str, bool | None], str], field: str, already: bool | None
 ) -> Callable[[Any, Hashes | None], Hashes | None]:
-    """Make the reader of an identifier whose form depends on the country of the same row.
+    """Make the reader of an identifier whose form depends on the country of the same row, known by its hash.
 
-    :param read_by: the reader where the country is the US (``True``), another one, or unknown (``None``).
+    :param rule: makes the canonical text where the country is the US (``True``), another one, or unknown (``None``).
+    :param field: leaf name, as for :func:`hashed`.
+    :param already: the same.
     """
 
+    def reader(in_us: bool | None) -> tuple[Callable[[Any], Hashes | None], Callable[[Any], Hashes | None]]:
+        read = remembered(hashed(field, lambda text: rule(text, in_us), already=already))
+        return read, read.recall  # type: ignore[attr-defined]
+
+    unknown, us, elsewhere = reader(None), reader(True), reader(False)
+
     def read(cell: Any, countries: Hashes | None) -> Hashes | None:
-        return read_by[None if not countries else US in countries](cell)
+        read_it, recall = (us if US in countries else elsewhere) if countries else unknown
+        return (type(cell) is str and recall(cell)) or read_it(cell)
 
     return read
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from airflow_provider_pinterest.conversions import values
+from airflow_provider_pinterest.conversions import identifiers, values
 from airflow_provider_pinterest.conversions.reasons import Reason, Verdict
 
 Place = dict[str, Any]
@@ -74,6 +74,9 @@ _CALL: Final = "read_{number}(cell_{position})"
 _BY_COUNTRY: Final = "read_{number}(cell_{position}, {country})"
 _TEXT: Final = "(cell_{position}.strip() or None) if type(cell_{position}) is str else " + _CALL
 _INTEGER: Final = "cell_{position} if type(cell_{position}) is int and 0 <= cell_{position} <= 1_000_000 else " + _CALL
+_PLAIN: Final = (
+    "(cell_{position}.strip() or None) if type(cell_{position}) is str and '@' not in cell_{position} else " + _CALL
+)
 _RECALL: Final = "(type(cell_{position}) is str and recall_{number}(cell_{position})) or " + _CALL
 
 
@@ -85,6 +88,8 @@ def _call(column: Column) -> str:
         return _TEXT
     if column.read is values.integer:
         return _INTEGER
+    if column.read is identifiers.plain:
+        return _PLAIN
     return _RECALL if getattr(column.read, "recall", None) else _CALL
 
 
@@ -144,20 +149,19 @@ def object_reader(columns: Sequence[Column]) -> Callable[[Mapping[str, Any]], Pl
     if len({column.name for column in columns}) < len(columns):
         return None
     scope: dict[str, Any] = {}
-    parts = []
+    cells = ", ".join(f"cell_{number}" for number in range(len(columns)))
+    text = [f"def read(item):\n    [{cells}] = item.values()\n"]
     for number, column in enumerate(columns):
         recall = getattr(column.read, "recall", None)
         scope |= {f"read_{number}": column.read, f"recall_{number}": recall}
         value = _call(column).format(position=number, number=number)
-        parts.append(f"{column.name!r}: None if cell_{number} is None else {value}")
-    cells = ", ".join(f"cell_{number}" for number in range(len(columns)))
-    text = (
-        f"def read(item):\n    [{cells}] = item.values()\n    whole = {{{', '.join(parts)}}}\n"
-        "    if None in whole.values():\n"
-        "        return {name: value for name, value in whole.items() if value is not None}\n"
-        "    return whole\n"
-    )
-    exec(text, scope)  # noqa: S102 # nosec B102
+        text.append(f"    value_{number} = None if cell_{number} is None else {value}\n")
+    members = ", ".join(f"{column.name!r}: value_{number}" for number, column in enumerate(columns))
+    lacking = " or ".join(f"value_{number} is None" for number in range(len(columns))) or "False"
+    text.append(f"    if {lacking}:\n")
+    text.append(f"        return {{name: value for name, value in {{{members}}}.items() if value is not None}}\n")
+    text.append(f"    return {{{members}}}\n")
+    exec("".join(text), scope)  # noqa: S102 # nosec B102
     reader: Callable[[Mapping[str, Any]], Place] = scope["read"]
     return reader
 
