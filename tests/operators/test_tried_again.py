@@ -74,7 +74,7 @@ class TestARunThatEndedBeforeAirflowKnew:
 
     def test_its_retry_fails_as_it_had_to_fail(self, pinterest, store, tmp_path):
         bad = [*OFFLINE, row(6, action_source="nowhere")]
-        options = {"events": bad, "rejects_path": tmp_path.as_uri(), "max_rejected": 0}
+        options = {"events": bad, "rejects_path": str(tmp_path), "max_rejected": 0}
         first = attempt(store, Task(), **options)
         again = attempt(store, Task(try_number=2), **options)
 
@@ -140,7 +140,7 @@ class TestATryThatComesADayLater:
         return {
             "events": rows(5, event_time=int(time.time()) - DAY - 60),
             "max_wait": dt.timedelta(),
-            "rejects_path": folder.as_uri(),
+            "rejects_path": str(folder),
             **changes,
         }
 

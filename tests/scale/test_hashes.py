@@ -19,7 +19,7 @@ EXPRESSIONS = {
 def spread(connection, expression, mark):
     """Count the rows of each shard, as the shards' own queries find them."""
     cursor = connection.cursor()
-    cursor.execute("CREATE TABLE orders (event_id text)")
+    cursor.execute("CREATE TEMPORARY TABLE orders (event_id text)")
     for begin in range(0, len(IDS), 500):
         values = ", ".join(f"('{one}')" for one in IDS[begin : begin + 500])
         cursor.execute(f"INSERT INTO orders VALUES {values}")  # noqa: S608
