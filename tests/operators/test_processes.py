@@ -9,6 +9,8 @@ import pytest
 from airflow_provider_pinterest.exceptions import ParameterError
 from tests.running import deliver, ids, row, rows
 
+pytestmark = pytest.mark.filterwarnings("ignore:in a future version of UPath:PendingDeprecationWarning")
+
 COUNT = 2_300
 
 

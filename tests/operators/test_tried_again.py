@@ -13,6 +13,8 @@ from airflow_provider_pinterest.delivery import checkpoint
 from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
 from tests.running import TaskInstance, ids, row, rows, run
 
+pytestmark = pytest.mark.filterwarnings("ignore:in a future version of UPath:PendingDeprecationWarning")
+
 DAY = 86_400
 
 
