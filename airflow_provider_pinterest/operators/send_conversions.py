@@ -70,7 +70,7 @@ class SendConversionsOperator(BaseOperator):
         ``None``: resend those that Pinterest deduplicates, hold those from ``offline``, which it cannot.
     :param max_in_flight: batches under way at once.
     :param processes: processes that make events of rows beside the task's own, which otherwise does it: with two
-        cores or more, 1 or 2 nearly double the speed.
+        cores or more, 1 or 2 make it faster by a third or a half.
     :param max_wait: the longest a batch waits for Pinterest to be available again before the task hands back.
     :param deferrable: hand back by deferring until Pinterest can be asked again, instead of failing.
     :param rejects_path: folder for rejected, failed and held rows as NDJSON: a local path or the URL of an object
