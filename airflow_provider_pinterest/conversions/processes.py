@@ -120,7 +120,7 @@ class Worker:
         if isinstance(found, Exception):
             raise found
         return [
-            Made([_event(one) if type(one) is tuple else one for one in outcomes], *others)
+            Made([Event._make(one) if type(one) is tuple else one for one in outcomes], *others)
             for outcomes, *others in found
         ]
 
@@ -141,10 +141,6 @@ class Worker:
         raise PinterestError(
             f"A process that makes events has ended ({how}). If the machine is short of memory, lower processes."
         ) from None
-
-
-def _event(values: tuple[Any, ...]) -> Event:
-    return Event(*values)
 
 
 def _received(what: Worker | list[Made]) -> Sequence[Made]:

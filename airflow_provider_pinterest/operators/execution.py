@@ -127,6 +127,8 @@ class Execution:
         source = task.source(self._context)
         keeper = Keeper(resume or Checkpoint(job.fingerprint, clock), job.store, every_answers=task.max_in_flight)
         rejects = None if job.folder is None else Rejects(job.folder, resume.settles if resume else None)
+        plan = None if job.validate_only else self._plan(job, keeper, resume)
+        # The builder after all that may be refused: it starts processes, which the run ends when it was fed.
         run = Run(
             EventBuilder(
                 job.mapping,
@@ -136,7 +138,7 @@ class Execution:
                 processes=task.processes,
             ),
             Batcher(task.batch_size, task.max_batch_bytes),
-            None if job.validate_only else self._plan(job, keeper, resume),
+            plan,
             rejects=rejects,
             on_first_event=self._show if job.validate_only else lambda _: None,
             on_once_only=lambda: self._about_to_send_once_only(job, resume),

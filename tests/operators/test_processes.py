@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from airflow_provider_pinterest.conversions import processes
 from airflow_provider_pinterest.exceptions import ParameterError
 from tests.running import deliver, ids, row, rows
 
@@ -58,6 +59,17 @@ def test_a_run_that_stops_leaves_no_process_behind(pinterest):
     assert children() == before
 
 
+def test_a_connection_that_cannot_work_starts_no_process(pinterest, connect, monkeypatch):
+    started = []
+    monkeypatch.setattr(processes.Worker, "__init__", lambda *_: started.append(1))
+    connect(pinterest, password=None)
+
+    ran = deliver(events=rows(1), processes=2)
+
+    assert "no access token" in ran.said
+    assert started == []
+
+
 def test_validate_only_works_with_them(pinterest):
     ran = deliver(events=rows(COUNT), processes=1, validate_only=True)
 
@@ -65,9 +77,9 @@ def test_validate_only_works_with_them(pinterest):
     assert pinterest.calls() == []
 
 
-@pytest.mark.parametrize("processes", [-1, 33, 1.0, True, "2", None])
-def test_a_number_that_cannot_work_is_refused(pinterest, processes):
-    ran = deliver(events=rows(1), processes=processes)
+@pytest.mark.parametrize("count", [-1, 33, 1.0, True, "2", None])
+def test_a_number_that_cannot_work_is_refused(pinterest, count):
+    ran = deliver(events=rows(1), processes=count)
 
     assert isinstance(ran.error, ParameterError)
     assert "processes must be 0 to 32" in ran.said
