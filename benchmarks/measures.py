@@ -137,54 +137,68 @@ def _laps(count: int, make: Callable[[Sequence[rows.Row]], object]) -> Sample:
 
 
 def stages(count: int) -> Sample:
-    """Measure the parts of the transformation that can be done alone; the rest of it is what cannot."""
-    import orjson
-
+    """Take the transformation apart: every part of it is done once more, alone."""
+    from airflow_provider_pinterest.conversions import columns, making
     from airflow_provider_pinterest.conversions.batches import Batcher
     from airflow_provider_pinterest.conversions.duplicates import SeenEvents, event_key
     from airflow_provider_pinterest.conversions.events import Chunk, Event
+    from airflow_provider_pinterest.conversions.fields import COUNTRY
+    from airflow_provider_pinterest.conversions.mapping import ColumnMapping
+    from airflow_provider_pinterest.conversions.pieces import Fields, Piece
 
-    builder, batcher, seen = _builder(), Batcher(), SeenEvents()
-    spent = dict.fromkeys(("built", "json", "duplicates", "batches", "sha256"), 0.0)
+    builder, batcher, seen, mapping = _builder(), Batcher(), SeenEvents(), ColumnMapping(defaults=rows.DEFAULTS)
+    parts = {columns.Hashed: "hashed", columns.Objects: "items", columns.Text: "texts", columns.Reader: "others"}
+    spent = dict.fromkeys(
+        ("whole", "columns", "remembered", *parts.values(), "joined", "duplicates", "batches", "sha256"), 0.0
+    )
     hashes = 0
 
-    def lap(part: str, begin: float) -> None:
+    @contextmanager
+    def lap(part: str) -> Iterator[None]:
+        begin = time.process_time()
+        yield
         spent[part] += time.process_time() - begin
 
     gc.collect()
     gc.freeze()
     for some in rows.laps(count, CHUNK, now=dt.datetime.now(dt.UTC)):
-        begin = time.process_time()
-        events = [outcome for outcome in builder.events([Chunk(rows.COLUMNS, some)]) if isinstance(outcome, Event)]
-        lap("built", begin)
+        with lap("whole"):
+            events = [outcome for outcome in builder.events([Chunk(rows.COLUMNS, some)]) if isinstance(outcome, Event)]
         assert len(events) == len(some)
 
-        documents = [orjson.loads(event.body) for event in events]
-        begin = time.process_time()
-        for document in documents:
-            orjson.dumps(document)
-        lap("json", begin)
+        with lap("columns"):
+            piece = Piece.of(1, Chunk(rows.COLUMNS, some))
+        fields = Fields(mapping, piece)
+        for position, path, reader in mapping.plan(rows.COLUMNS).columns:
+            cells = piece.columns[position]
+            if isinstance(reader, columns.ByCountry):
+                cells = list(zip(cells, fields.of(COUNTRY), strict=True))
+            read = reader.both if path in fields.values else reader.members
+            with lap(parts.get(type(reader), "remembered")):
+                read(cells, _not_refused)
+        with lap("joined"):
+            making.bodies(fields)
+        with lap("duplicates"):
+            for event in events:
+                seen.add(event_key(event.name, event.id))
+        with lap("batches"):
+            for event in events:
+                batch = batcher.add(event)
+                if batch is not None:
+                    _used(batch.body)
 
-        begin = time.process_time()
-        for event in events:
-            seen.add(event_key(event.name, event.id))
-        lap("duplicates", begin)
-
-        begin = time.process_time()
-        for event in events:
-            batch = batcher.add(event)
-            if batch is not None:
-                _used(batch.body)
-        lap("batches", begin)
-
-        people = [document["user_data"] for document in documents]
+        people = [json.loads(event.body)["user_data"] for event in events]
         texts = [value.encode() for person in people for name in _SELDOM_TWICE for value in person.get(name, ())]
         hashes += len(texts)
-        begin = time.process_time()
-        for text in texts:
-            hashlib.sha256(text).hexdigest()
-        lap("sha256", begin)
+        with lap("sha256"):
+            for text in texts:
+                hashlib.sha256(text).hexdigest()
+    spent["whole"] += spent["batches"]
     return {"events": count, "hashes": hashes / count, **spent}
+
+
+def _not_refused(row: int, verdict: Exception) -> None:
+    raise AssertionError(f"row {row}: {verdict!r}")
 
 
 def ceiling(count: int, in_flight: int) -> Sample:

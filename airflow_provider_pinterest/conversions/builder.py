@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from airflow_provider_pinterest.conversions.duplicates import SeenEvents, event_key
 from airflow_provider_pinterest.conversions.events import Chunk, Duplicate, Event, Outcome
-from airflow_provider_pinterest.conversions.making import EventMaker, Kind, Made
+from airflow_provider_pinterest.conversions.making import EventMaker, Made, fields_of, noticed
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
+from airflow_provider_pinterest.conversions.pieces import Piece
 
 if TYPE_CHECKING:
     from airflow_provider_pinterest.conversions.processes import Processes
@@ -38,14 +39,13 @@ class EventBuilder:
         max_event_bytes: int = 2_000_000,
         processes: int = 0,
     ) -> None:
-        self.warnings: Counter[str] = Counter()
-        """Warning code → rows."""
         self._maker = EventMaker(mapping, now=now, max_event_age=max_event_age, max_event_bytes=max_event_bytes)
         self._processes = _processes(self._maker, processes) if processes else None
         self._seen = SeenEvents()
+        self._warnings: Counter[str] = Counter()
         self._coverage: Counter[str] = Counter()
-        self._counted: tuple[Sequence[Kind], list[int]] = ([], [])
-        """The kinds of events in the piece at hand, and how many of each were distinct."""
+        self._waiting: deque[Outcome] = deque()
+        """What the rows of the piece at hand became, as far as it was not yielded; counted all the same."""
 
     def events(self, chunks: Iterable[Chunk]) -> Iterator[Outcome]:
         """Yield what became of each row, in the order of the source.
@@ -56,68 +56,69 @@ class EventBuilder:
         if self._processes is not None:
             all_made: Iterable[Made] = self._processes.made(_parcels(pieces))
         else:
-            all_made = (self._maker.make(first, piece) for first, piece in pieces)
+            all_made = map(self._maker.make, pieces)
         for made in all_made:
-            yield from self._distinct(made)
+            waiting = self._waiting = self._distinct(made)
+            while waiting:
+                yield waiting.popleft()
 
     def close(self) -> None:
         """End the processes, if there are any."""
         if self._processes is not None:
             self._processes.close()
 
-    def _distinct(self, made: Made) -> Iterator[Outcome]:
-        """Yield the outcomes of a piece, of each event only the first, and count them."""
-        self._fold()
-        self.warnings += made.warnings
-        counts = [0] * len(made.kinds)
-        self._counted = made.kinds, counts
-        of_kind = iter(made.of_kind)
-        add = self._seen.add
-        for outcome in made.outcomes:
-            if type(outcome) is Event:
-                kind = next(of_kind)
-                if not add(event_key(outcome.name, outcome.id)):
-                    yield Duplicate(outcome.row)
-                    continue
-                counts[kind] += 1
-                for code in made.kinds[kind].warnings:
-                    self.warnings[code] += 1
-            yield outcome
+    @property
+    def warnings(self) -> Counter[str]:
+        """Warning code → events that were yielded, or cells that were read."""
+        return self._counted(self._warnings, lambda event: noticed(event.name, type(event.time)))
 
     @property
     def coverage(self) -> Counter[str]:
-        """Field path → valid, distinct events that carry it."""
-        self._fold()
-        return +self._coverage
+        """Field path → valid, distinct events that carry it, of those that were yielded."""
+        return self._counted(self._coverage, lambda event: fields_of(event.body))
 
-    def _fold(self) -> None:
-        """Add what was counted of the piece at hand."""
-        kinds, counts = self._counted
-        for kind, count in zip(kinds, counts, strict=True):
-            for path in kind.paths:
-                self._coverage[path] += count
-            for path in kind.lacking:
-                self._coverage[path] -= count
-        self._counted = [], []
+    def _distinct(self, made: Made) -> deque[Outcome]:
+        """Return what the rows of a piece became, of each event only the first; count them."""
+        self._warnings += made.warnings
+        self._warnings += made.noticed
+        self._coverage += made.coverage
+        outcomes: deque[Outcome] = deque()
+        add = self._seen.add
+        for outcome in made.outcomes():
+            if type(outcome) is Event and not add(event_key(outcome.name, outcome.id)):
+                self._warnings.subtract(noticed(outcome.name, type(outcome.time)))
+                self._coverage.subtract(fields_of(outcome.body))
+                outcomes.append(Duplicate(outcome.row))
+            else:
+                outcomes.append(outcome)
+        return outcomes
+
+    def _counted(self, counts: Counter[str], of: Callable[[Event], Iterable[str]]) -> Counter[str]:
+        """Return counts without those of the events that were not yielded."""
+        found = Counter(counts)
+        for outcome in self._waiting:
+            if type(outcome) is Event:
+                found.subtract(of(outcome))
+        return +found
 
 
-def _pieces(chunks: Iterable[Chunk]) -> Iterator[tuple[int, Chunk]]:
-    """Cut chunks to :data:`PIECE` rows, each with the number of its first row."""
+def _pieces(chunks: Iterable[Chunk]) -> Iterator[Piece]:
+    """Cut chunks to :data:`PIECE` rows."""
     row = 1
     for columns, rows in chunks:
         for begin in range(0, len(rows), PIECE):
-            piece = Chunk(columns, rows[begin : begin + PIECE])
-            yield row, piece
-            row += len(piece.rows)
+            piece = Piece.of(row, Chunk(columns, rows[begin : begin + PIECE]))
+            yield piece
+            row += piece.size
 
 
-def _parcels(pieces: Iterable[tuple[int, Chunk]]) -> Iterator[list[tuple[int, Chunk]]]:
+def _parcels(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
     """Gather pieces to :data:`PIECE` rows or more; those that were read before the source fails come before."""
-    parcel: list[tuple[int, Chunk]] = []
+    parcel: list[Piece] = []
     try:
-        for first, piece in pieces:
-            parcel.append((first, piece))
-            if first + len(piece.rows) - parcel[0][0] >= PIECE:
+        for piece in pieces:
+            parcel.append(piece)
+            if piece.first + piece.size - parcel[0].first >= PIECE:
                 yield parcel
                 parcel = []
     except Exception:

@@ -15,11 +15,17 @@ from typing import Any, Final
 
 from airflow_provider_pinterest.conversions import identifiers, values
 from airflow_provider_pinterest.conversions.codes import CURRENCIES
-from airflow_provider_pinterest.conversions.plans import Column, Place, object_reader, row_reader
-from airflow_provider_pinterest.conversions.reasons import Reason, Unfit, Verdict
-
-Reader = Callable[[Any], Any]
-"""One non-empty cell → the JSON value, ``None`` for nothing to send; raises Unfit or Unusable."""
+from airflow_provider_pinterest.conversions.columns import (
+    ByCountry,
+    Hashed,
+    Integers,
+    Objects,
+    Read,
+    Reader,
+    Remembered,
+    Text,
+)
+from airflow_provider_pinterest.conversions.reasons import Unfit
 
 EVENT_NAMES: Final = frozenset(
     [
@@ -50,15 +56,14 @@ EVENT_NAMES: Final = frozenset(
 """Names that Pinterest lists; others are an advertiser's own."""
 
 ACTION_SOURCES: Final = frozenset({"app_android", "app_ios", "web", "offline"})
+COUNTRY: Final = "user_data.country"
+"""The field on which the meaning of others depends."""
+
 OFFLINE: Final = "offline"
 """The action source whose events Pinterest cannot deduplicate."""
 
 LDP: Final = "LDP"
 """The opt-out type that asks for limited data processing."""
-
-
-ITEMS_KEPT: Final = 256
-"""Sets of keys of list items for which the reading is kept written out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,16 +90,18 @@ class Field:
     :param minimum: smallest integer.
     :param maximum: largest integer.
     :param choices: the only values taken.
+    :param repeats: whether few different cells are likely, so that they are worth remembering.
     """
 
     path: str
-    type: Callable[[Field, Options], Reader]
+    type: Callable[[Field, Options], Read]
     aliases: tuple[str, ...] = ()
     required: bool = False
     max_length: int | None = None
     minimum: int | None = None
     maximum: int | None = None
     choices: frozenset[str] | None = None
+    repeats: bool = False
 
     @property
     def place(self) -> str:
@@ -112,7 +119,7 @@ class Field:
         return self.type.__name__.rstrip("_")
 
 
-def text(field: Field, _: Options) -> Reader:
+def text(field: Field, _: Options) -> Read:
     """Text of any length, or of ``field.max_length`` characters."""
     limit = field.max_length
     if limit is None:
@@ -127,12 +134,12 @@ def text(field: Field, _: Options) -> Reader:
     return read
 
 
-def number(_: Field, __: Options) -> Reader:
+def number(_: Field, __: Options) -> Read:
     """A number that travels as text."""
-    return identifiers.remembered(values.number)
+    return values.number
 
 
-def integer(field: Field, _: Options) -> Reader:
+def integer(field: Field, _: Options) -> Read:
     """A 64-bit integer, within ``field.minimum`` and ``field.maximum``."""
     low, high = field.minimum, field.maximum
     if low is None and high is None:
@@ -147,17 +154,17 @@ def integer(field: Field, _: Options) -> Reader:
     return read
 
 
-def boolean(_: Field, __: Options) -> Reader:
+def boolean(_: Field, __: Options) -> Read:
     """A boolean."""
     return values.boolean
 
 
-def time(_: Field, options: Options) -> Reader:
+def time(_: Field, options: Options) -> Read:
     """A point in time, as Unix seconds."""
     return partial(values.unix_time, timezone=options.timezone)
 
 
-def texts(field: Field, _: Options) -> Reader:
+def texts(field: Field, _: Options) -> Read:
     """A list of texts: a list, a JSON array, or one value."""
     limit = field.max_length
     if limit is None:
@@ -172,7 +179,7 @@ def texts(field: Field, _: Options) -> Reader:
     return read
 
 
-def choice(field: Field, _: Options) -> Reader:
+def choice(field: Field, _: Options) -> Read:
     """One word of ``field.choices``, whatever its case."""
     choices = field.choices or frozenset()
     code = "bad_action_source" if field.name == "action_source" else "bad_value"
@@ -185,10 +192,10 @@ def choice(field: Field, _: Options) -> Reader:
             return found.lower()
         raise Unfit(code, f"expected one of {', '.join(sorted(choices))}")
 
-    return identifiers.remembered(read)
+    return read
 
 
-def currency(_: Field, __: Options) -> Reader:
+def currency(_: Field, __: Options) -> Read:
     """An ISO 4217 code, whatever its case."""
 
     def read(cell: Any) -> str | None:
@@ -200,10 +207,10 @@ def currency(_: Field, __: Options) -> Reader:
             raise Unfit("bad_currency", "expected an ISO 4217 code such as EUR")
         return code
 
-    return identifiers.remembered(read)
+    return read
 
 
-def language(_: Field, __: Options) -> Reader:
+def language(_: Field, __: Options) -> Read:
     """An ISO 639-1 code; the region of a locale such as ``en-US`` is dropped."""
 
     def read(cell: Any) -> str | None:
@@ -215,10 +222,10 @@ def language(_: Field, __: Options) -> Reader:
             raise Unfit("bad_value", "expected a two-letter ISO 639-1 code such as en")
         return code
 
-    return identifiers.remembered(read)
+    return read
 
 
-def flags(_: Field, __: Options) -> Reader:
+def flags(_: Field, __: Options) -> Read:
     """Comma-separated flags in capitals, such as ``LDP``."""
 
     def read(cell: Any) -> str | None:
@@ -228,7 +235,7 @@ def flags(_: Field, __: Options) -> Reader:
     return read
 
 
-def hashed(field: Field, options: Options) -> Reader:
+def hashed(field: Field, options: Options) -> Read:
     """An identifier: canonical text, SHA-256, in a list."""
     name = field.name
     switches = options.identifiers.get(name, {})
@@ -249,112 +256,62 @@ def hashed(field: Field, options: Options) -> Reader:
         chosen = identifiers.phone_of(switches["country"])
     if name == "external_id" and switches.get("case") == "lower":
         chosen = str.lower
-    read = identifiers.hashed(name, chosen, already=switches.get("already_hashed"))
-    return identifiers.remembered(read) if name in _FEW_DISTINCT else read
+    return identifiers.Hashed(name, chosen, already=switches.get("already_hashed"))
 
 
-def hashed_by_country(field: Field, options: Options) -> Reader:
-    """An identifier whose canonical text depends on the row's country; read after it, as (cell, country)."""
+def hashed_by_country(field: Field, options: Options) -> Read:
+    """An identifier whose canonical text depends on the row's country: read as (cell, whether that is the US)."""
     switches = options.identifiers.get(field.name, {})
     rule = identifiers.state
     if field.name == "zp":
         rule = identifiers.postal_digits if switches.get("letters") == "drop" else identifiers.postal_code
 
-    return identifiers.by_country(rule, field.name, switches.get("already_hashed"))  # type: ignore[return-value]
+    return identifiers.by_country(rule, field.name, switches.get("already_hashed"))
 
 
-def plain(_: Field, __: Options) -> Reader:
+def plain(_: Field, __: Options) -> Read:
     """An identifier that goes out as it is."""
     return identifiers.plain
 
 
-def ip_address(_: Field, __: Options) -> Reader:
+def ip_address(_: Field, __: Options) -> Read:
     """An IPv4 or IPv6 address."""
     return identifiers.ip_address
 
 
-def object_(_: Field, __: Options) -> Reader:
+def object_(_: Field, __: Options) -> Read:
     """A JSON object, read as one column per key."""
     return values.json
 
 
-def objects(field: Field, options: Options) -> Reader:
+def objects(_: Field, __: Options) -> Read:
     """A list of JSON objects, each key read as a field of its own."""
-    children: dict[str, Field] = {}
-    for child in FIELDS:
-        if child.place == f"{field.path}[]":
-            children |= dict.fromkeys((child.name, *child.aliases), child)
-    readers = {child.name: child.type(child, options) for child in children.values()}
-    known: dict[tuple[str, ...], Callable[[Mapping[str, Any]], Place]] = {}
-
-    def columns_of(item: Any) -> list[Column]:
-        """Find the fields of an item.
-
-        :raises Unfit: it is no object, or has a key that is no field.
-        """
-        if not isinstance(item, Mapping):
-            raise Unfit("bad_json", f"expected a JSON object, got {values.kind(item)}")
-        columns = []
-        for position, name in enumerate(item):
-            child = children.get(str(name).strip().lower())
-            if child is None:
-                message = f"Pinterest knows no such name; known are {', '.join(sorted(children))}"
-                raise Unfit("unknown_field", message, f".{str(name)[:40]}")
-            columns.append(Column(position, "", child.name, readers[child.name], child.name))
-        return columns
-
-    def slowly(item: Any) -> Place:
-        """Read one item, and say what is wrong with it."""
-        columns = columns_of(item)
-        read_item, _ = row_reader(columns, len(columns), {"": {}})
-        return read_item(item.values(), _NO_PROBLEMS, _unfit)[0]
-
-    def compiled(item: Any) -> Callable[[Mapping[str, Any]], Place]:
-        """Write out the reading of items with such keys."""
-        reader = object_reader(columns_of(item)) or slowly
-        if type(item) is dict:
-            if len(known) >= ITEMS_KEPT:
-                known.clear()
-            known[tuple(item)] = reader
-        return reader
-
-    def read(cell: Any) -> list[Place] | None:
-        document = values.json(cell)
-        if document is None:
-            return None
-        items = document if type(document) is list else [*document] if isinstance(document, tuple) else [document]
-        try:
-            found = [
-                ((type(one) is dict and known.get(tuple(one))) or compiled(one))(one)
-                for one in items
-                if one is not None
-            ]
-        except Verdict:
-            for position, item in enumerate(items):
-                try:
-                    slowly({} if item is None else item)
-                except Unfit as unfit:
-                    raise Unfit(unfit.code, unfit.message, f"[{position}]{unfit.at}") from None
-            raise
-        return [one for one in found if one] or None
-
-    return read
+    return values.objects
 
 
-_NO_PROBLEMS: Final[list[Reason]] = []
+def reader(field: Field, options: Options) -> Reader:
+    """Make the reader of a field.
 
-
-def _unfit(column: Column, verdict: Verdict, *_: Any) -> None:
-    """Refuse the whole list for one unfit cell in it.
-
-    :raises Unfit: says where.
+    :raises ImportError: it needs a library that is not installed.
+    :raises ValueError: it needs a numbering plan of a country that has none.
     """
-    if isinstance(verdict, Unfit):
-        raise Unfit(verdict.code, verdict.message, f".{column.name}{verdict.at}") from None
+    if field.type is objects:
+        children: dict[str, Reader] = {}
+        for child in FIELDS:
+            if child.place == f"{field.path}[]":
+                children |= dict.fromkeys((child.name, *child.aliases), reader(child, options))
+        return Objects(field.name, children)
+    read = field.type(field, options)
+    if field.type is hashed_by_country:
+        return ByCountry(field.name, read, identifiers.US)
+    if field.repeats:
+        return Remembered(field.name, read)
+    if isinstance(read, identifiers.Hashed) and not read.already:
+        return Hashed(field.name, read, read.canonical)
+    if field.type is integer:
+        return Integers(field.name, read)
+    return Text(field.name) if read is values.text else Reader(field.name, read)
 
-
-_FEW_DISTINCT: Final = frozenset({"fn", "ln", "ct", "country", "ge", "db"})
-"""Identifiers whose cells repeat from row to row."""
 
 SWITCHES: Final[dict[str, dict[str, tuple[Any, ...] | type]]] = {
     **{
@@ -369,7 +326,7 @@ SWITCHES: Final[dict[str, dict[str, tuple[Any, ...] | type]]] = {
 """The switches of the operator's ``identifiers`` parameter: field → switch → values taken."""
 
 
-def _family(place: str, kind: Callable[[Field, Options], Reader], limit: int, *names: str) -> tuple[Field, ...]:
+def _family(place: str, kind: Callable[[Field, Options], Read], limit: int, *names: str) -> tuple[Field, ...]:
     """Several fields that differ in nothing but their names."""
     return tuple(Field(f"{place}.{name}", kind, max_length=limit) for name in names)
 
@@ -381,8 +338,8 @@ def _ranges(place: str, **maxima: int) -> tuple[Field, ...]:
 
 FIELDS: Final[tuple[Field, ...]] = (
     # the event
-    Field("event_name", text, ("event", "event_type"), required=True),
-    Field("action_source", choice, required=True, choices=ACTION_SOURCES),
+    Field("event_name", text, ("event", "event_type"), required=True, repeats=True),
+    Field("action_source", choice, required=True, choices=ACTION_SOURCES, repeats=True),
     Field("event_time", time, ("timestamp", "event_timestamp", "event_at", "occurred_at"), required=True),
     Field("event_id", text, required=True),
     Field("event_source_url", text, ("url", "page_url", "source_url")),
@@ -397,40 +354,40 @@ FIELDS: Final[tuple[Field, ...]] = (
     Field("device_type", text),
     Field("os_version", text),
     Field("wifi", boolean),
-    Field("language", language),
+    Field("language", language, repeats=True),
     # who
     Field("user_data", object_),
     Field("user_data.em", hashed, ("email", "email_address", "e_mail", "hashed_email")),
     Field("user_data.ph", hashed, ("phone", "phone_number", "mobile", "hashed_phone")),
-    Field("user_data.ge", hashed, ("gender", "sex")),
-    Field("user_data.db", hashed, ("date_of_birth", "birth_date", "birthdate", "birthday", "dob")),
-    Field("user_data.ln", hashed, ("last_name", "lastname", "surname", "family_name")),
-    Field("user_data.fn", hashed, ("first_name", "firstname", "given_name")),
-    Field("user_data.country", hashed, ("country_code",)),
-    Field("user_data.ct", hashed, ("city", "town")),
+    Field("user_data.ge", hashed, ("gender", "sex"), repeats=True),
+    Field("user_data.db", hashed, ("date_of_birth", "birth_date", "birthdate", "birthday", "dob"), repeats=True),
+    Field("user_data.ln", hashed, ("last_name", "lastname", "surname", "family_name"), repeats=True),
+    Field("user_data.fn", hashed, ("first_name", "firstname", "given_name"), repeats=True),
+    Field("user_data.country", hashed, ("country_code",), repeats=True),
+    Field("user_data.ct", hashed, ("city", "town"), repeats=True),
     Field("user_data.st", hashed_by_country, ("state", "region", "state_code")),
     Field("user_data.zp", hashed_by_country, ("zip", "zip_code", "zipcode", "postal_code", "postcode")),
     Field("user_data.external_id", hashed, ("user_id", "customer_id")),
     Field("user_data.hashed_maids", hashed, ("advertising_id", "maid", "maids", "gaid", "idfa")),
     Field("user_data.client_ip_address", ip_address, ("ip_address", "ip", "client_ip")),
-    Field("user_data.client_user_agent", plain, ("user_agent",)),
+    Field("user_data.client_user_agent", plain, ("user_agent",), repeats=True),
     Field("user_data.click_id", plain, ("epik",)),
     Field("user_data.partner_id", plain),
     # what
     Field("custom_data", object_),
-    Field("custom_data.currency", currency, ("currency_code",)),
-    Field("custom_data.value", number, ("order_value", "revenue", "amount")),
+    Field("custom_data.currency", currency, ("currency_code",), repeats=True),
+    Field("custom_data.value", number, ("order_value", "revenue", "amount"), repeats=True),
     Field("custom_data.content_ids", texts, ("product_ids",)),
     Field("custom_data.content_name", text),
-    Field("custom_data.content_category", text),
-    Field("custom_data.content_brand", text),
+    Field("custom_data.content_category", text, repeats=True),
+    Field("custom_data.content_brand", text, repeats=True),
     Field("custom_data.contents", objects, ("items", "line_items", "products")),
     Field("custom_data.contents[].id", text, ("product_id", "content_id", "sku")),
-    Field("custom_data.contents[].item_price", number, ("price", "unit_price")),
+    Field("custom_data.contents[].item_price", number, ("price", "unit_price"), repeats=True),
     Field("custom_data.contents[].quantity", integer, ("qty",)),
     Field("custom_data.contents[].item_name", text, ("name",)),
-    Field("custom_data.contents[].item_category", text, ("category",)),
-    Field("custom_data.contents[].item_brand", text, ("brand",)),
+    Field("custom_data.contents[].item_category", text, ("category",), repeats=True),
+    Field("custom_data.contents[].item_brand", text, ("brand",), repeats=True),
     Field("custom_data.num_items", integer, ("item_count",)),
     Field("custom_data.order_id", text, ("order_number", "transaction_id")),
     Field("custom_data.search_string", text, ("search_term", "search_query")),

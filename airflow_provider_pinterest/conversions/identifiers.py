@@ -16,7 +16,7 @@ import unicodedata
 from collections.abc import Callable
 from hashlib import sha256
 from socket import AF_INET, inet_pton
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from airflow_provider_pinterest.conversions import values
 from airflow_provider_pinterest.conversions.codes import COUNTRIES, US_STATES, letters
@@ -27,9 +27,6 @@ Canonical = Callable[[str], str]
 
 Hashes = list[str]
 """What Pinterest takes for one identifier: one or more SHA-256, each 64 lowercase hex digits."""
-
-MEMO_SIZE: Final = 16_384
-"""Distinct cells remembered per low-cardinality identifier (about 5 MB); later ones are computed each time."""
 
 _is_sha256 = re.compile(r"[0-9a-fA-F]{64}", re.ASCII).fullmatch
 _trunk_prefix = re.compile(r"^\s*(?:\+|00)[^(]*\(0\)")
@@ -190,40 +187,49 @@ def sha(canonical: str) -> str:
 US: Final = sha("us")
 
 
-def hashed(field: str, canonical: Canonical, *, already: bool | None = None) -> Callable[[Any], Hashes | None]:
-    """Make the reader of an identifier that goes out hashed.
+class Hashed:
+    """The reader of an identifier that goes out hashed.
 
     :param field: leaf name such as ``em``, for the warning's code.
+    :param canonical: makes the text to hash.
     :param already: whether values are hashed already; ``None``: those that look like SHA-256 are.
     """
-    code = f"{IDENTIFIER_WARNING}{field}"
 
-    def read(cell: Any) -> Hashes | None:
+    def __init__(self, field: str, canonical: Canonical, *, already: bool | None = None) -> None:
+        self.canonical = canonical
+        self.already = already
+        self._code = f"{IDENTIFIER_WARNING}{field}"
+
+    def __call__(self, cell: Any) -> Hashes | None:
+        """Return the hashes of a cell, ``None`` where it holds nothing.
+
+        :raises Unusable: it, or something in its list, has no canonical form.
+        """
         if type(cell) is not str:
             single = _only_text(cell)
             if single is None:
-                return several(cell)
+                return self._several(cell)
             cell = single
         text = cell.strip()
         if not text:
             return None
         if text[0] == "[" and text[-1] == "]":
-            return several(text)
-        if len(text) == 64 and already is not False and _is_sha256(text):
+            return self._several(text)
+        if len(text) == 64 and self.already is not False and _is_sha256(text):
             return [text.lower()]
-        if already:
-            raise Unusable(code)
+        if self.already:
+            raise Unusable(self._code)
         if not text.isascii():
             text = unicodedata.normalize("NFC", text)
         try:
-            plain = canonical(text)
+            plain = self.canonical(text)
             if plain:
-                return [sha256(plain.encode()).hexdigest()]
+                return [sha(plain)]
         except UnicodeEncodeError:
             pass
-        raise Unusable(code)
+        raise Unusable(self._code)
 
-    def several(cell: Any) -> Hashes | None:
+    def _several(self, cell: Any) -> Hashes | None:
         """Hash what is no text or a list of texts; what is usable in a list survives what is not."""
         kept: dict[str, None] = {}
         dropped = False
@@ -231,16 +237,14 @@ def hashed(field: str, canonical: Canonical, *, already: bool | None = None) -> 
             for item in values.items(cell):
                 try:
                     text = item.isoformat()[:10] if isinstance(item, dt.date) else item and values.text(item)
-                    kept |= dict.fromkeys(read(text) or ()) if text else {}
+                    kept |= dict.fromkeys(self(text) or ()) if text else {}
                 except (Unfit, Unusable):
                     dropped = True
         except Unfit:
-            raise Unusable(code) from None
+            raise Unusable(self._code) from None
         if dropped:
-            raise Unusable(code, list(kept) or None)
+            raise Unusable(self._code, list(kept) or None)
         return list(kept) or None
-
-    return read
 
 
 def _only_text(cell: Any) -> str | None:
@@ -248,51 +252,26 @@ def _only_text(cell: Any) -> str | None:
     return cell[0] if type(cell) is list and len(cell) == 1 and type(cell[0]) is str else None
 
 
-T = TypeVar("T")
-
-
-def remembered(read: Callable[[Any], T | None], size: int = MEMO_SIZE) -> Callable[[Any], T | None]:
-    """Remember up to ``size`` answers of ``read`` for text cells: cities, first names and prices repeat."""
-    memo: dict[str, T] = {}
-    recall = memo.get
-
-    def recalled(cell: Any) -> T | None:
-        if type(cell) is not str:
-            single = _only_text(cell)
-            if single is None:
-                return read(cell)
-            cell = single
-        known = recall(cell)
-        if known is not None:
-            return known
-        found = read(cell)
-        if found is not None and len(memo) < size:
-            memo[cell] = found
-        return found
-
-    recalled.recall = recall  # type: ignore[attr-defined]
-    return recalled
-
-
 def by_country(
     rule: Callable[[str, bool | None], str], field: str, already: bool | None
-) -> Callable[[Any, Hashes | None], Hashes | None]:
-    """Make the reader of an identifier whose form depends on the country of the same row, known by its hash.
+) -> Callable[[tuple[Any, bool | None]], Hashes | None]:
+    """Make the reader of an identifier whose form depends on the country of the same row.
 
-    :param rule: makes the canonical text where the country is the US (``True``), another one, or unknown (``None``).
-    :param field: leaf name, as for :func:`hashed`.
+    It reads a cell together with whether the country is the US: ``None`` where it is not known.
+
+    :param rule: makes the canonical text of those two.
+    :param field: leaf name, as for :class:`Hashed`.
     :param already: the same.
     """
 
-    def reader(in_us: bool | None) -> tuple[Callable[[Any], Hashes | None], Callable[[Any], Hashes | None]]:
-        read = remembered(hashed(field, lambda text: rule(text, in_us), already=already))
-        return read, read.recall  # type: ignore[attr-defined]
+    def reader(in_us: bool | None) -> Hashed:
+        return Hashed(field, lambda text: rule(text, in_us), already=already)
 
-    unknown, us, elsewhere = reader(None), reader(True), reader(False)
+    readers = {in_us: reader(in_us) for in_us in (None, True, False)}
 
-    def read(cell: Any, countries: Hashes | None) -> Hashes | None:
-        read_it, recall = (us if US in countries else elsewhere) if countries else unknown
-        return (type(cell) is str and recall(cell)) or read_it(cell)
+    def read(cell_and_in_us: tuple[Any, bool | None]) -> Hashes | None:
+        cell, in_us = cell_and_in_us
+        return readers[in_us](cell)
 
     return read
 

@@ -1,26 +1,27 @@
-"""Rows → events, each row by itself.
+"""Rows → events, each row by itself, some hundred rows at a time.
 
-One pass over the row: every cell is read, canonicalised and hashed by the compiled plan, then the event as a
-whole is checked and encoded once. What depends on other rows is not decided here.
+The rows' fields are read column by column; then the events are checked as a whole, and the members of each row are
+joined to its JSON. What depends on other rows is not decided here.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from itertools import repeat
 from typing import Any, Final, NamedTuple
 
 import orjson
 
 from airflow_provider_pinterest.conversions import values
-from airflow_provider_pinterest.conversions.events import Chunk, Event, Rejection
-from airflow_provider_pinterest.conversions.fields import EVENT_NAMES, LDP, OFFLINE
-from airflow_provider_pinterest.conversions.mapping import ColumnMapping, unknown_field
-from airflow_provider_pinterest.conversions.plans import Column, Place, Plan
-from airflow_provider_pinterest.conversions.reasons import Reason, Unfit, Unusable, Verdict
+from airflow_provider_pinterest.conversions.columns import Members, inside
+from airflow_provider_pinterest.conversions.events import Event, Rejection
+from airflow_provider_pinterest.conversions.fields import BY_PATH, COUNTRY, EVENT_NAMES, LDP, OFFLINE, REQUIRED
+from airflow_provider_pinterest.conversions.mapping import PLACES, ColumnMapping
+from airflow_provider_pinterest.conversions.pieces import Fields, Piece
+from airflow_provider_pinterest.conversions.reasons import Reason
 
 SKEW: Final = 300
 """Seconds that a clock may run ahead of ours before its events count as future ones."""
@@ -29,31 +30,45 @@ _event: Final[Callable[[Iterable[Any]], Event]] = partial(tuple.__new__, Event)
 """Makes an event of its fields in their order, in half the time of a call of the class."""
 
 
-class Kind(NamedTuple):
-    """What events have in common that is counted of them.
-
-    :param paths: fields that they could have.
-    :param lacking: those that they do not have.
-    :param warnings: codes of what was noticed.
-    """
-
-    paths: tuple[str, ...]
-    lacking: tuple[str, ...]
-    warnings: tuple[str, ...]
-
-
 class Made(NamedTuple):
     """What some rows are by themselves.
 
-    :param outcomes: one for each row, in their order.
-    :param of_kind: for each event among them, its place in ``kinds``.
-    :param warnings: code → cells, whatever became of their rows.
+    :param events: the fields of :class:`Event`, each for all rows; those of a rejected row mean nothing.
+    :param rejected: position of a row → why it is no event.
+    :param coverage: field path → events that carry it.
+    :param noticed: warning code → events.
+    :param warnings: warning code → cells, whatever became of their rows.
     """
 
-    outcomes: Sequence[Event | Rejection]
-    of_kind: Sequence[int]
-    kinds: Sequence[Kind]
+    events: tuple[Sequence[Any], ...]
+    rejected: dict[int, Rejection]
+    coverage: Counter[str]
+    noticed: Counter[str]
     warnings: Counter[str]
+
+    def outcomes(self) -> list[Event | Rejection]:
+        """Return what each row is, in their order."""
+        found: list[Event | Rejection] = list(map(_event, zip(*self.events, strict=True)))
+        for row, rejection in self.rejected.items():
+            found[row] = rejection
+        return found
+
+
+def noticed(name: str, time: type[int]) -> Iterator[str]:
+    """Yield the codes of what is worth a warning about an event as a whole, of its name and the type of its time."""
+    if name not in EVENT_NAMES:
+        yield "unknown_event_name"
+    if time is values.Midnight:
+        yield "time_from_date"
+
+
+def fields_of(body: bytes) -> Iterator[str]:
+    """Yield the paths of the fields in an event's JSON."""
+    for name, value in orjson.loads(body).items():
+        if name in PLACES:
+            yield from (f"{name}.{member}" for member in value)
+        else:
+            yield name
 
 
 class EventMaker:
@@ -79,8 +94,6 @@ class EventMaker:
         self._latest = now + SKEW
         self._earliest = now - max_event_age.total_seconds() if max_event_age else 0
         self._max_bytes = max_event_bytes
-        self._warnings: Counter[str] = Counter()
-        self._refuse = self._refused  # bound once
 
     @classmethod
     def of(cls, settings: tuple[Any, float, dt.timedelta | None, int]) -> EventMaker:
@@ -88,127 +101,138 @@ class EventMaker:
         parameters, now, max_event_age, max_event_bytes = settings
         return cls(ColumnMapping(**parameters), now=now, max_event_age=max_event_age, max_event_bytes=max_event_bytes)
 
-    def make(self, first: int, chunk: Chunk) -> Made:
-        """Make what the rows of a chunk become.
+    def make(self, piece: Piece) -> Made:
+        """Make what the rows of a piece become.
 
-        :param first: the number of the first one.
-        :raises MappingError: two columns of the chunk map to the same field.
+        :raises MappingError: two columns of the piece map to the same field.
         """
-        self._warnings = Counter()
-        outcomes: list[Event | Rejection] = []
-        of_kind: list[int] = []
-        kinds: dict[tuple[Plan, int, bool, bool], int] = {}
-        common = self._mapping.plan(chunk.columns)
-        latest, earliest, largest, refuse = self._latest, self._earliest, self._max_bytes, self._refuse
-        for row, cells in enumerate(chunk.rows, first):
-            plan = common
-            keys = {name: cells[index] for name, index in plan.keys} if plan.keys else _NOTHING
-            problems = [*plan.unknown]
-            if plan.objects:
-                plan, cells = self._opened(plan, cells, problems)  # noqa: PLW2901
-            event, lacking = plan.read(cells, problems, refuse)
-            user = event.get("user_data", _NOTHING)
-            if plan.id_parts and "event_id" not in event:
-                lacking -= self._identify(event, plan, cells)
-            moment, event_id, name = event.get("event_time", 0), event.get("event_id"), event.get("event_name")
-            source = event.get("action_source")
-            if not (moment and event_id and name and source):
-                problems += _missing(event, problems)
-            if not (
-                "em" in user or "hashed_maids" in user or ("client_ip_address" in user and "client_user_agent" in user)
-            ):
-                problems.append(_NO_MATCH_KEY)
-            if moment > latest:
-                problems.append(_FUTURE)
-            elif 0 < moment < earliest:
-                problems.append(_TOO_OLD)
-            if "custom_data" in event and "opt_out_type" in event["custom_data"]:
-                flags = event["custom_data"]["opt_out_type"].split(",")
-                if LDP in flags and not user.keys() >= _REGION:
-                    problems.append(_LDP)
-            if problems:
-                outcomes.append(Rejection(row, event_id, keys, tuple(problems)))
-                continue
-            try:
-                body = bytes(memoryview(orjson.dumps(event)))  # its own bytes occupy 8 KB each, however few they are
-            except (TypeError, ValueError):
-                outcomes.append(Rejection(row, None, keys, _unwritable(event)))
-                continue
-            if len(body) > largest:
-                message = f"the event's JSON has {len(body):,} bytes, more than max_batch_bytes {largest:,}"
-                outcomes.append(Rejection(row, event_id, keys, (Reason("too_large", "", message),)))
-                continue
-            outcomes.append(_event((row, name, event_id, moment, source == OFFLINE, body, keys)))
-            kind = (plan, lacking, name in EVENT_NAMES, type(moment) is values.Midnight)
-            number = kinds.get(kind)
-            if number is None:
-                number = kinds[kind] = len(kinds)
-            of_kind.append(number)
-        return Made(outcomes, of_kind, [_kind(*kind) for kind in kinds], self._warnings)
+        fields = Fields(self._mapping, piece)
+        self._check_required(fields)
+        _check_match_keys(fields)
+        self._check_times(fields)
+        _check_region(fields)
+        written = bodies(fields)
+        self._check_sizes(fields, written)
+        names, sources, moments, ids = (fields.values[path] for path in REQUIRED)
+        events = (
+            range(piece.first, piece.first + piece.size),
+            names,
+            ids,
+            moments,
+            [source == OFFLINE for source in sources],
+            written,
+            fields.keys,
+        )
+        rejected = {
+            row: Rejection(piece.first + row, ids[row], fields.keys[row], tuple(fields.problems[row]))
+            for row in sorted(fields.problems)
+        }
+        return Made(events, rejected, _coverage(fields), _noticed(fields), fields.warnings)
 
-    def _refused(self, column: Column, verdict: Verdict, problems: list[Reason]) -> list[str] | None:
-        """Reject the row for a cell that is wrong; leave out what is merely unusable, and count it."""
-        if isinstance(verdict, Unusable):
-            self._warnings[verdict.code] += 1
-            return verdict.kept
-        if isinstance(verdict, Unfit):
-            problems.append(Reason(verdict.code, column.path + verdict.at, verdict.message))
-        return None
+    @staticmethod
+    def _check_required(fields: Fields) -> None:
+        """Name the required fields that are not there, unless something else was wrong with them."""
+        for path, found in fields.values.items():
+            for row in _empty(found):
+                if not any(problem.field == path for problem in fields.problems.get(row, ())):
+                    fields.refuse(row, _MISSING[path])
 
-    def _opened(self, plan: Plan, cells: Sequence[Any], problems: list[Reason]) -> tuple[Plan, Sequence[Any]]:
-        """Lay the members of JSON objects out as cells of their own, before the row's."""
-        opened: list[Any] = []
-        for index, path in plan.objects:
-            layout = self._mapping.layout(path)
-            try:
-                document = _NOTHING if cells[index] is None else values.json(cells[index])
-                if document is None:
-                    document = _NOTHING
-                elif not isinstance(document, (dict, Mapping)):
-                    raise Unfit("bad_json", f"expected a JSON object, got {values.kind(document)}")
-            except Unfit as unfit:
-                problems.append(Reason(unfit.code, path, unfit.message))
-                document = _NOTHING
-            if not layout.has(document):
-                problems += (unknown_field(f"{path}.{name}") for name in layout.learn(document))
-            opened += layout.cells(document)
-        return self._mapping.opened(plan), (*opened, *cells)
+    def _check_times(self, fields: Fields) -> None:
+        moments = fields.values["event_time"]
+        known = [moment for moment in moments if moment]
+        if not known or (max(known) <= self._latest and min(known) >= self._earliest):
+            return
+        for row, moment in enumerate(moments):
+            if moment and moment > self._latest:
+                fields.refuse(row, _FUTURE)
+            elif moment and moment < self._earliest:
+                fields.refuse(row, _TOO_OLD)
 
-    def _identify(self, event: Place, plan: Plan, cells: Sequence[Any]) -> int:
-        """Make the same ``event_id`` for the same row in every run; none if a part is missing.
+    def _check_sizes(self, fields: Fields, bodies: Sequence[bytes]) -> None:
+        largest = self._max_bytes
+        for row in [row for row, body in enumerate(bodies) if len(body) > largest]:
+            if row not in fields.problems:
+                message = f"the event's JSON has {len(bodies[row]):,} bytes, more than max_batch_bytes {largest:,}"
+                fields.refuse(row, Reason("too_large", "", message))
 
-        :return: the bit of the ``event_id`` that the event no longer lacks.
-        """
-        found = []
-        for part in plan.id_parts or ():
-            if part.position is None:
-                value = (event.get(part.place, _NOTHING) if part.place else event).get(part.name)
+
+def _check_match_keys(fields: Fields) -> None:
+    """Pinterest refuses an event by which it can find nobody."""
+    emails = fields.of("user_data.em")
+    if all(emails):
+        return
+    others = map(fields.of, ("user_data.hashed_maids", "user_data.client_ip_address", "user_data.client_user_agent"))
+    for row, (email, maid, address, agent) in enumerate(zip(emails, *others, strict=True)):
+        if not (email or maid or (address and agent)):
+            fields.refuse(row, _NO_MATCH_KEY)
+
+
+def _check_region(fields: Fields) -> None:
+    """Limited data processing counts only where the region is known."""
+    path = "custom_data.opt_out_type"
+    states, countries = fields.of("user_data.st"), fields.of(COUNTRY)
+    for row, member in enumerate(fields.members.get(path, ())):
+        if member and LDP in fields.value(path, row).split(",") and not (states[row] and countries[row]):
+            fields.refuse(row, _LDP)
+
+
+def bodies(fields: Fields) -> list[bytes]:
+    """Join the members of each row, in the table's order, to the JSON of its event; without a name it is none."""
+    places: dict[str, list[Members]] = {place: [] for place in PLACES}
+    for path, field in BY_PATH.items():
+        if path in fields.members and path not in fields.values:
+            places[field.place].append(fields.members[path])
+    first, *others = (fields.of(path) for path in fields.values)
+    starts = {member: b"{" + member[1:] for member in set(first)}
+    parts: list[Iterable[bytes]] = [[starts[member] for member in first], *others, *places.pop("")]
+    for place, columns in places.items():
+        if columns:
+            start = f',"{place}":{{'.encode()
+            found = inside(columns)
+            if all(found[0]):
+                parts += [repeat(start), *found, repeat(b"}")]
             else:
-                value = _written(cells[part.position])
-            if value is None:
-                return 0
-            found.append(value)
-        try:
-            event["event_id"] = hashlib.sha256(orjson.dumps(found)).hexdigest()[:32]
-        except TypeError:
-            return 0
-        return 1 << plan.fields.index("event_id") if "event_id" in plan.fields else 0
+                parts.append([start + members + b"}" if members else b"" for members in found[0]])
+    return list(map(b"".join, zip(*parts, repeat(b"}"))))
 
 
-def _kind(plan: Plan, lacking: int, known_name: bool, from_date: bool) -> Kind:
-    """Write out what the bits say."""
-    missing = tuple(path for number, path in enumerate(plan.fields) if lacking >> number & 1)
-    warnings = (() if known_name else ("unknown_event_name",)) + (("time_from_date",) if from_date else ())
-    return Kind(plan.paths, missing, warnings)
+def _coverage(fields: Fields) -> Counter[str]:
+    """Count the events that carry each field."""
+    return Counter(
+        {
+            path: (fields.size if all(members) else sum(map(bool, members)))
+            - sum(1 for row in fields.problems if members[row])
+            for path, members in fields.members.items()
+        }
+    )
 
 
-_NOTHING: Final[Mapping[str, Any]] = {}
-_REGION: Final = frozenset({"st", "country"})
+def _noticed(fields: Fields) -> Counter[str]:
+    """Count what is worth a warning about events as a whole."""
+    kinds: Iterable[tuple[str, type[int]]] = zip(
+        fields.values["event_name"], map(type, fields.values["event_time"]), strict=True
+    )
+    if fields.problems:
+        kinds = [kind for row, kind in enumerate(kinds) if row not in fields.problems]
+    found: Counter[str] = Counter()
+    for kind, events in Counter(kinds).items():
+        found.update(dict.fromkeys(noticed(*kind), events))
+    return found
+
+
+def _empty(found: Sequence[Any]) -> list[int]:
+    """Return the rows that have nothing."""
+    return [] if all(found) else [row for row, value in enumerate(found) if not value]
+
+
 _MISSING: Final = {
-    "event_name": "every event needs a name: map a column, or set defaults={'event_name': …}",
-    "action_source": "every event needs its source: map a column, or set defaults={'action_source': 'web'}",
-    "event_time": "every event needs the time when it happened: map a column",
-    "event_id": "every event needs an id: map a column, or name columns in event_id_from",
+    path: Reason("missing_field", path, message)
+    for path, message in {
+        "event_name": "every event needs a name: map a column, or set defaults={'event_name': …}",
+        "action_source": "every event needs its source: map a column, or set defaults={'action_source': 'web'}",
+        "event_time": "every event needs the time when it happened: map a column",
+        "event_id": "every event needs an id: map a column, or name columns in event_id_from",
+    }.items()
 }
 _NO_MATCH_KEY: Final = Reason(
     "no_match_key",
@@ -222,49 +246,3 @@ _LDP: Final = Reason(
     "custom_data.opt_out_type",
     "limited data processing counts only with user_data.st and user_data.country: add both",
 )
-
-
-def _missing(event: Place, problems: Sequence[Reason]) -> list[Reason]:
-    """Name the required fields that are not there, unless something else was wrong with them."""
-    named = {problem.field for problem in problems}
-    return [
-        Reason("missing_field", path, message)
-        for path, message in _MISSING.items()
-        if not event.get(path) and path not in named
-    ]
-
-
-def _written(cell: Any) -> str | None:
-    """Write a cell that is no field the same way in every run; ``None`` where it holds nothing."""
-    if cell is None or cell != cell:  # noqa: PLR0124 - NaN, which is how some drivers say NULL
-        return None
-    if isinstance(cell, dt.datetime | dt.date | dt.time):
-        return cell.isoformat()
-    if isinstance(cell, bytes | bytearray | memoryview):
-        return bytes(cell).hex()
-    if isinstance(cell, set | frozenset):
-        cell = sorted(cell, key=repr)
-    try:
-        return values.text(cell)
-    except Unfit:
-        pass
-    try:
-        return orjson.dumps(cell, option=orjson.OPT_SORT_KEYS).decode()
-    except TypeError:
-        return None
-
-
-def _unwritable(event: Mapping[str, Any]) -> tuple[Reason, ...]:
-    """Find the fields that JSON cannot hold, which lone surrogates cause."""
-    found = []
-    for key, value in event.items():
-        for path, part in (
-            ((f"{key}.{name}", member) for name, member in value.items())
-            if isinstance(value, dict)
-            else ((key, value),)
-        ):
-            try:
-                orjson.dumps(part)
-            except (TypeError, ValueError):
-                found.append(Reason("bad_text", path, "holds a lone surrogate: mend the text's encoding"))
-    return tuple(found)

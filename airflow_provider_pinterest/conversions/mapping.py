@@ -13,18 +13,18 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from airflow_provider_pinterest.conversions.columns import ByCountry, Reader
 from airflow_provider_pinterest.conversions.fields import (
     BY_PATH,
+    COUNTRY,
     FIELDS,
     SWITCHES,
-    Field,
     Options,
-    Reader,
-    hashed_by_country,
     object_,
+    reader,
 )
-from airflow_provider_pinterest.conversions.plans import Column, IdPart, Layout, Place, Plan, row_reader
-from airflow_provider_pinterest.conversions.reasons import Reason, Unfit, Unusable
+from airflow_provider_pinterest.conversions.plans import Column, IdPart, Layout, Plan
+from airflow_provider_pinterest.conversions.reasons import Reason, Unfit, Unusable, Verdict
 from airflow_provider_pinterest.exceptions import MappingError, ParameterError
 
 PLACES: Final = ("", "user_data", "custom_data", "app_info", "device_info")
@@ -50,6 +50,8 @@ def _names() -> dict[str, str]:
 
 
 NAMES: Final[dict[str, str]] = _names()
+
+_PRECEDENCE: Final[dict[str, int]] = {name: rank for rank, name in enumerate(reversed(NAMES))}
 
 
 def nearest(name: str, known: Collection[str]) -> str | None:
@@ -89,8 +91,9 @@ class ColumnMapping:
             for column, target in self.field_map.items()
         }
         identifiers, defaults = _mapping("identifiers", identifiers or {}), _mapping("defaults", defaults or {})
-        self._readers = _readers(Options(_zone(timezone), _switches(identifiers)))
-        self._defaults = self._canonical(defaults)
+        self.readers = _readers(Options(_zone(timezone), _switches(identifiers)))
+        self.defaults = self._written(defaults)
+        """Field path → JSON member for rows that lack it."""
         self.parameters = {
             "field_map": self.field_map,
             "identifiers": {name: dict(switches) for name, switches in identifiers.items()},
@@ -149,6 +152,11 @@ class ColumnMapping:
             found = self._layouts[path] = Layout(lambda name: self._is_member(f"{path}.{name}"))
         return found
 
+    def _precedence(self, name: str) -> int:
+        """Rank the names of one field: one that the author mapped wins over the table's, its path over aliases."""
+        folded = _folded(name)
+        return len(NAMES) if folded in self._targets else _PRECEDENCE.get(folded, 0)
+
     def _is_member(self, name: str) -> bool:
         known, path = self.target(name)
         return known and (path is None or BY_PATH[path].type is not object_)
@@ -173,24 +181,23 @@ class ColumnMapping:
         nested = [f"{path}.{name}" for _, path in objects for name in self.layout(path).names] if opened else []
         names = (*nested, *columns)
         fields = [
-            Column(position, field.place, field.name, self._readers[path], path, field.type is hashed_by_country)
+            Column(position, path, self.readers[path])
             for position, path in enumerate(self.target(name)[1] for name in names)
             if path is not None and path not in OBJECTS
-            for field in (BY_PATH[path],)
         ]
+
+        def order(position: int) -> tuple[bool, bool, int, str]:
+            """Read countries before what depends on them, and what shall win of one field last."""
+            name = names[position]
+            own = position >= len(nested)
+            path = self.target(name)[1] or ""
+            return isinstance(self.readers[path], ByCountry), own, position if own else self._precedence(name), name
+
         position = {_folded(name): index for index, name in enumerate(names)}
         id_parts = tuple(self._id_part(name, position) for name in self.event_id_from)
-        paths = [
-            *(field.path for field in fields),
-            *(f"{place}.{name}".lstrip(".") for place, before in self._defaults.items() for name in before),
-            *(["event_id"] if id_parts else []),
-        ]
-        read, read_fields = row_reader(fields, len(names), self._defaults)
         return Plan(
             names=columns,
-            read=read,
-            fields=read_fields,
-            paths=tuple(dict.fromkeys(paths)),
+            columns=tuple(sorted(fields, key=lambda column: order(column.position))),
             objects=objects,
             unknown=tuple(unknown_field(columns[index]) for index, (known, _) in own.items() if not known),
             id_parts=None if not id_parts or None in id_parts else id_parts,  # type: ignore[arg-type]
@@ -202,8 +209,8 @@ class ColumnMapping:
         at = position.get(_folded(name))
         path = NAMES.get(_folded(name)) if at is None else self.target(name)[1]
         if path is None:
-            return None if at is None else IdPart(at, "", name)
-        return IdPart(None, BY_PATH[path].place, BY_PATH[path].name)
+            return None if at is None else IdPart(at, "")
+        return IdPart(None, path)
 
     def _unknown(self, column: str) -> str:
         like = nearest(column, NAMES)
@@ -213,28 +220,31 @@ class ColumnMapping:
             f"Name the field in field_map={{{column!r}: …}}, or ignore the column with {{{column!r}: None}}."
         )
 
-    def _canonical(self, defaults: Mapping[str, Any]) -> dict[str, Place]:
-        """Read the defaults as if they were cells; return place → name → value, every place included."""
-        found: dict[str, Place] = {place: {} for place in PLACES}
+    def _written(self, defaults: Mapping[str, Any]) -> dict[str, bytes]:
+        """Read the defaults as if they were cells."""
+        found: dict[str, bytes] = {}
         values = {field_path(name, f"defaults[{name!r}]"): value for name, value in defaults.items()}
-        country = None
-        for path in sorted(values, key=lambda path: BY_PATH[path].type is hashed_by_country):
-            field, cell = BY_PATH[path], values[path]
+        for path in sorted(values, key=lambda path: isinstance(self.readers[path], ByCountry)):
+            reader, cell = self.readers[path], values[path]
             if cell is None or cell == "":
                 continue
-            if field.type is object_:
+            if path in OBJECTS:
                 raise ParameterError(f"defaults[{path!r}]: give its fields one by one, such as '{path}.…'")
-            read = self._readers[path]
+            if isinstance(reader, ByCountry):
+                cell = (cell, found.get(COUNTRY, b""))
             try:
-                value = read(cell, country) if field.type is hashed_by_country else read(cell)  # type: ignore[call-arg]
+                [member] = reader.members([cell], _raised)
             except Unfit as unfit:
                 raise ParameterError(f"defaults[{path!r}]: {unfit.message}") from None
             except Unusable:
                 raise ParameterError(f"defaults[{path!r}]: the value has no canonical form") from None
-            country = value if path == "user_data.country" else country
-            if value is not None:
-                found[field.place][field.name] = value
+            if member:
+                found[path] = member
         return found
+
+
+def _raised(_: int, verdict: Verdict) -> None:
+    raise verdict
 
 
 def _mapping(parameter: str, value: Any) -> Mapping[str, Any]:
@@ -316,22 +326,23 @@ def _switches(given: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, 
 
 
 def _readers(options: Options) -> dict[str, Reader]:
-    """Make the readers of all fields."""
+    """Make the readers of all fields.
+
+    :raises ParameterError: one of them cannot be made with these options.
+    """
     found = {}
     for field in FIELDS:
         if "[]" in field.path:
             continue
-        found[field.path] = _reader(field, options)
+        try:
+            found[field.path] = reader(field, options)
+        except ImportError:
+            raise ParameterError(
+                "identifiers: national phone numbers need the phonenumbers library: "
+                "pip install 'airflow-provider-pinterest[phone]'"
+            ) from None
+        except ValueError as error:
+            raise ParameterError(
+                f"identifiers[{field.name!r}]['country']: {error} is no ISO 3166 alpha-2 code"
+            ) from None
     return found
-
-
-def _reader(field: Field, options: Options) -> Reader:
-    try:
-        return field.type(field, options)
-    except ImportError:
-        raise ParameterError(
-            "identifiers: national phone numbers need the phonenumbers library: "
-            "pip install 'airflow-provider-pinterest[phone]'"
-        ) from None
-    except ValueError as error:
-        raise ParameterError(f"identifiers[{field.name!r}]['country']: {error} is no ISO 3166 alpha-2 code") from None

@@ -19,8 +19,8 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any, Final
 
-from airflow_provider_pinterest.conversions.events import Chunk, Event
 from airflow_provider_pinterest.conversions.making import EventMaker, Made
+from airflow_provider_pinterest.conversions.pieces import Piece
 from airflow_provider_pinterest.exceptions import PinterestError
 
 AHEAD: Final = 2
@@ -31,8 +31,7 @@ ROOM: Final = 1_000_000
 
 _START: Final = "import sys; sys.path[:] = {path!r}; from {module} import serve; serve({socket})"
 
-Parcel = list[tuple[int, Chunk]]
-"""Chunks, each with the number of its first row."""
+Parcel = list[Piece]
 
 
 class Processes:
@@ -66,7 +65,7 @@ class Processes:
                 yield from _received(waiting.popleft())
             worker = self.workers[turn % len(self.workers)]
             turn += 1
-            waiting.append(worker if worker.take(parcel) else _make(self._maker, parcel))
+            waiting.append(worker if worker.take(parcel) else list(map(self._maker.make, parcel)))
         while waiting:
             yield from _received(waiting.popleft())
         if broken is not None:
@@ -99,9 +98,7 @@ class Worker:
         :raises PinterestError: the process has ended.
         """
         try:
-            self._connection.send(
-                [(first, columns, list(zip(*rows, strict=True))) for first, (columns, rows) in parcel]
-            )
+            self._connection.send(parcel)
         except OSError:
             self._gone()
         except Exception:  # noqa: BLE001 - cells of types that cannot be sent to another process, in many ways
@@ -119,10 +116,7 @@ class Worker:
             self._gone()
         if isinstance(found, Exception):
             raise found
-        return [
-            Made([Event._make(one) if type(one) is tuple else one for one in outcomes], *others)
-            for outcomes, *others in found
-        ]
+        return found  # type: ignore[no-any-return]
 
     def close(self) -> None:
         """End it."""
@@ -147,10 +141,6 @@ def _received(what: Worker | list[Made]) -> Sequence[Made]:
     return what.received() if isinstance(what, Worker) else what
 
 
-def _make(maker: EventMaker, parcel: Parcel) -> list[Made]:
-    return [maker.make(first, chunk) for first, chunk in parcel]
-
-
 def serve(descriptor: int) -> None:
     """Make events of the parcels that come through a socket, until it is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C reaches the task, too
@@ -173,14 +163,7 @@ def serve(descriptor: int) -> None:
     while (parcel := parcels.get()) is not None:
         made: Any
         try:
-            made = [
-                (
-                    [tuple(one) if type(one) is Event else one for one in outcomes],
-                    *others,
-                )
-                for first, columns, cells in parcel
-                for outcomes, *others in [maker.make(first, Chunk(columns, list(zip(*cells, strict=True))))]
-            ]
+            made = list(map(maker.make, parcel))
         except PinterestError as error:
             made = error
         except Exception as error:  # noqa: BLE001 - whatever it is, the task must know

@@ -15,7 +15,6 @@ from typing import Any, Final
 from uuid import UUID
 
 import orjson
-import pendulum
 
 from airflow_provider_pinterest.conversions.reasons import Unfit
 
@@ -38,8 +37,6 @@ EARLIEST: Final = 946_684_800
 
 _UNITS: Final = ((10**11, 1), (10**14, 1_000), (10**17, 1_000_000), (10**20, 1_000_000_000))
 """Below the first number it is seconds; then milliseconds, microseconds, nanoseconds: no two can be confused."""
-
-_BEFORE_CLOCK: Final = frozenset({" ", "T"})
 
 _TRUE: Final = frozenset({"true", "t", "yes", "y", "1", "1.0"})
 _FALSE: Final = frozenset({"false", "f", "no", "n", "0", "0.0"})
@@ -173,6 +170,12 @@ def json(cell: Any) -> Any:
         raise Unfit("bad_json", "the text is not valid JSON") from None
 
 
+def objects(cell: Any) -> Sequence[Any] | None:
+    """Read a list of JSON objects, or one alone."""
+    document = json(cell)
+    return document if document is None or isinstance(document, (list, tuple)) else [document]
+
+
 class Midnight(int):
     """Unix seconds of a date that came without a time of day."""
 
@@ -187,7 +190,7 @@ def unix_time(cell: Any, timezone: dt.tzinfo) -> int | None:
     if type(cell) is int and EARLIEST <= cell < _UNITS[0][0]:
         return cell
     if isinstance(cell, str):
-        if cell[10:11] in _BEFORE_CLOCK and cell[4:5] == "-":
+        if len(cell) > len("2026-11-21T") and cell[10] in "T " and cell[4] == "-":
             try:  # what most databases write; everything else, and what is wrong with it, is found below
                 moment = dt.datetime.fromisoformat(cell)
                 seconds = int((moment if moment.tzinfo else moment.replace(tzinfo=timezone)).timestamp())
@@ -237,6 +240,8 @@ def _parsed(cell: str) -> dt.date:
 
 def _pendulum(cell: str) -> dt.date:
     """Parse what the standard library does not read, such as ``2026-11-21T09:30:00,5 +01:00``."""
+    import pendulum  # rarely needed, and slow to load
+
     found = pendulum.parse(cell, exact=True, tz=None)
     if not isinstance(found, dt.date) or len(cell) < len("2026-325"):
         raise ValueError("a time of day, a duration, a month or a year is no point in time")

@@ -16,12 +16,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_pinterest.conversions import fields
 from airflow_provider_pinterest.conversions.events import Chunk, Event, Rejection, Stage
 from airflow_provider_pinterest.conversions.fields import ACTION_SOURCES, EVENT_NAMES, FIELDS
 from airflow_provider_pinterest.conversions.making import SKEW
 from airflow_provider_pinterest.conversions.mapping import NAMES, PLANS_KEPT
-from airflow_provider_pinterest.conversions.plans import object_reader
 from airflow_provider_pinterest.conversions.reasons import REASONS, WARNINGS
 from airflow_provider_pinterest.sandbox.judge import verdicts
 from airflow_provider_pinterest.sandbox.schema import HASHED_FIELDS, request_schema
@@ -387,20 +385,6 @@ def test_key_columns_are_found_beside_objects():
 )
 def test_contents_are_read_field_by_field(cell, contents):
     assert sent(good(line_items=cell)).get("custom_data", {}).get("contents") == contents
-
-
-def test_the_reading_of_items_is_written_out_once_per_set_of_keys(monkeypatch):
-    written = []
-
-    def noted(*given):
-        written.append(given)
-        return object_reader(*given)
-
-    monkeypatch.setattr(fields, "object_reader", noted)
-    build = builder()
-    for number in range(3):
-        sent(good(event_id=number, contents=[{"id": 1, "quantity": 1}, {"id": 2, "quantity": 2}, {"sku": 3}]), build)
-    assert len(written) == 2
 
 
 def test_an_id_too_long_for_a_number_is_refused_rather_than_changed():

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_pinterest.conversions import identifiers
+from airflow_provider_pinterest.conversions.columns import Remembered
 from airflow_provider_pinterest.conversions.fields import SWITCHES
 from airflow_provider_pinterest.exceptions import ParameterError
 from tests.conversions.rows import ADA, builder, good, sent, sha
@@ -436,30 +436,35 @@ def test_space_and_punctuation_of_a_city_do_not_matter(number):
 def noted(calls):
     def read(cell):
         calls.append(cell)
-        return [cell]
+        return [repr(cell)]
 
     return read
 
 
+def column(reader, *cells):
+    return [reader.value(member) for member in reader.members(cells, None)]
+
+
 def test_what_repeats_is_hashed_once():
     calls: list[str] = []
-    read = identifiers.remembered(noted(calls))
-    assert [read("a"), read("a"), read("b")] == [["a"], ["a"], ["b"]]
+    reader = Remembered("ct", noted(calls))
+    assert (
+        column(reader, "a", "a", None, "b") == column(reader, "a", "a", None, "b") == [["'a'"], ["'a'"], None, ["'b'"]]
+    )
     assert calls == ["a", "b"]
 
 
 def test_memory_is_bounded():
     calls: list[str] = []
-    read = identifiers.remembered(noted(calls), size=2)
-    for cell in "abcabc":
-        assert read(cell) == [cell]
+    reader = Remembered("ct", noted(calls), size=2)
+    assert column(reader, *"abcabc") == [[repr(cell)] for cell in "abcabc"]
     assert calls == ["a", "b", "c", "c"]
 
 
 def test_only_text_is_remembered():
     """``1``, ``1.0`` and ``True`` are one key of a dict and three cells."""
-    read = identifiers.remembered(lambda cell: [repr(cell)])
-    assert [read(1), read(1.0), read(True), read([1])] == [["1"], ["1.0"], ["True"], ["[1]"]]
+    reader = Remembered("ct", lambda cell: [repr(cell)])
+    assert column(reader, 1, 1.0, True, [1]) == [["1"], ["1.0"], ["True"], ["[1]"]]
 
 
 def test_what_is_unusable_is_warned_of_each_time():

@@ -1,0 +1,213 @@
+"""The fields of some rows, read column by column."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+from airflow_provider_pinterest.conversions import values
+from airflow_provider_pinterest.conversions.columns import ByCountry, Members
+from airflow_provider_pinterest.conversions.events import Chunk
+from airflow_provider_pinterest.conversions.fields import COUNTRY, REQUIRED
+from airflow_provider_pinterest.conversions.mapping import ColumnMapping, unknown_field
+from airflow_provider_pinterest.conversions.plans import IdPart, Plan
+from airflow_provider_pinterest.conversions.reasons import Reason, Unfit, Unusable, Verdict
+
+Cells = Sequence[Any]
+"""A column's cells, one for each row."""
+
+
+class Piece(NamedTuple):
+    """Some rows of a source that share their columns, turned into those.
+
+    :param first: the number of the first row.
+    :param size: how many there are.
+    :param names: the columns' names.
+    :param columns: their cells.
+    """
+
+    first: int
+    size: int
+    names: tuple[str, ...]
+    columns: Sequence[Cells]
+
+    @classmethod
+    def of(cls, first: int, chunk: Chunk) -> Piece:
+        """Turn rows into columns."""
+        return cls(first, len(chunk.rows), chunk.columns, list(zip(*chunk.rows, strict=True)))
+
+
+class Fields:
+    """The fields of a piece's rows as they are sent, and what is wrong with the rows.
+
+    :param mapping: how columns become fields.
+    :param piece: the rows.
+    :raises MappingError: two columns map to the same field.
+    """
+
+    def __init__(self, mapping: ColumnMapping, piece: Piece) -> None:
+        self.size = piece.size
+        self.members: dict[str, Members] = {path: [one] * piece.size for path, one in mapping.defaults.items()}
+        """Field path → its JSON member in each row; empty where the row lacks it."""
+        self.values: dict[str, list[Any]] = {
+            path: [mapping.readers[path].value(self.members[path][0]) if path in self.members else None] * piece.size
+            for path in REQUIRED
+        }
+        """Required field → its value in each row; ``None`` where the row lacks it."""
+        self.problems: dict[int, list[Reason]] = {}
+        """Position of a row → why it cannot be sent."""
+        self.warnings: Counter[str] = Counter()
+        """Code → cells that were left out."""
+        self._mapping = mapping
+        plan = mapping.plan(piece.names)
+        self.keys = _keys(plan, piece)
+        """The key columns of each row."""
+        for reason in plan.unknown:
+            for row in range(piece.size):
+                self.refuse(row, reason)
+        columns = piece.columns
+        if plan.objects:
+            plan, columns = self._opened(plan, columns)
+        self._read(plan, columns)
+        if plan.id_parts and None in self.values[EVENT_ID]:
+            self._identify(plan.id_parts, columns)
+
+    def of(self, path: str) -> Members:
+        """Return the members of a field, all of them empty if no row has it."""
+        return self.members.get(path) or [b""] * self.size
+
+    def value(self, path: str, row: int) -> Any:
+        """Return a field's value as it is sent, ``None`` if the row lacks it."""
+        if path in self.values:
+            return self.values[path][row]
+        return self._mapping.readers[path].value(self.of(path)[row])
+
+    def refuse(self, row: int, reason: Reason) -> None:
+        """Note why a row cannot be sent."""
+        self.problems.setdefault(row, []).append(reason)
+
+    def _opened(self, plan: Plan, columns: Sequence[Cells]) -> tuple[Plan, Sequence[Cells]]:
+        """Lay the members of JSON objects out as columns of their own, before the rows' own."""
+        opened: list[Cells] = []
+        for position, path in plan.objects:
+            layout = self._mapping.layout(path)
+            documents = [self._document(row, path, cell) for row, cell in enumerate(columns[position])]
+            for row, document in enumerate(documents):
+                if not layout.has(document):
+                    for name in layout.learn(document):
+                        self.refuse(row, unknown_field(f"{path}.{name}"))
+            opened += ([document.get(name) for document in documents] for name in layout.names)
+        return self._mapping.opened(plan), [*opened, *columns]
+
+    def _document(self, row: int, path: str, cell: Any) -> Mapping[str, Any]:
+        """Return the JSON object in a cell, an empty one if there is none."""
+        try:
+            document = None if cell is None else values.json(cell)
+            if document is None:
+                return _NOTHING
+            if not isinstance(document, (dict, Mapping)):
+                raise Unfit("bad_json", f"expected a JSON object, got {values.kind(document)}")
+        except Unfit as unfit:
+            self.refuse(row, Reason(unfit.code, path, unfit.message))
+            return _NOTHING
+        return document
+
+    def _read(self, plan: Plan, columns: Sequence[Cells]) -> None:
+        """Read the columns that become fields; a cell that holds nothing leaves what its row has of the field."""
+        for position, path, reader in plan.columns:
+            cells = columns[position]
+            gone: list[int] = []
+
+            def refused(row: int, verdict: Verdict, path: str = path, gone: list[int] = gone) -> list[str] | None:
+                gone.append(row)
+                return self._refused(path, row, verdict)
+
+            before = self.members.get(path)
+            if path in self.values:
+                found, members = reader.both(cells, refused)
+                for row in gone:
+                    found[row] = None
+                self.values[path] = _joined(found, self.values[path], gone) if before else found
+            elif isinstance(reader, ByCountry):
+                members = reader.members(list(zip(cells, self.of(COUNTRY), strict=True)), refused)
+            else:
+                members = reader.members(cells, refused)
+            self.members[path] = _joined(members, before, gone) if before else members
+
+    def _refused(self, path: str, row: int, verdict: Verdict) -> list[str] | None:
+        """Reject the row for a cell that is wrong; leave out what is merely unusable, and count it."""
+        if isinstance(verdict, Unusable):
+            self.warnings[verdict.code] += 1
+            return verdict.kept
+        if isinstance(verdict, Unfit):
+            self.refuse(row, Reason(verdict.code, path + verdict.at, verdict.message))
+        return None
+
+    def _identify(self, parts: Sequence[IdPart], columns: Sequence[Cells]) -> None:
+        """Make the same ``event_id`` for the same row in every run; none if a part is missing."""
+        ids = self.values[EVENT_ID]
+        members = self.members[EVENT_ID] = self.of(EVENT_ID)
+        reader = self._mapping.readers[EVENT_ID]
+        for row in [row for row, found in enumerate(ids) if found is None]:
+            found = [self._part(part, columns, row) for part in parts]
+            if None in found:
+                continue
+            try:
+                ids[row] = hashlib.sha256(orjson.dumps(found)).hexdigest()[:32]
+            except TypeError:
+                continue
+            members[row] = reader.member(ids[row])
+
+    def _part(self, part: IdPart, columns: Sequence[Cells], row: int) -> Any:
+        """Return one part of an ``event_id``: a field's value as it is sent, or what a cell that is no field holds."""
+        if part.position is not None:
+            return _written(columns[part.position][row])
+        return self.value(part.path, row)
+
+
+EVENT_ID: Final = "event_id"
+_NOTHING: Final[Mapping[str, Any]] = {}
+
+
+def _keys(plan: Plan, piece: Piece) -> Sequence[Mapping[str, Any]]:
+    """Return the cells of the key columns, by the columns' names."""
+    if not plan.keys:
+        return [_NOTHING] * piece.size
+    names = [name for name, _ in plan.keys]
+    return [
+        dict(zip(names, cells, strict=True))
+        for cells in zip(*(piece.columns[position] for _, position in plan.keys), strict=True)
+    ]
+
+
+def _joined(late: list[Any], early: list[Any], gone: Sequence[int]) -> list[Any]:
+    """Return what later cells say, or earlier ones where those say nothing; of a refused cell what is left of it."""
+    found = [one or other for one, other in zip(late, early, strict=True)]
+    for row in gone:
+        found[row] = late[row]
+    return found
+
+
+def _written(cell: Any) -> str | None:
+    """Write a cell that is no field the same way in every run; ``None`` where it holds nothing."""
+    if cell is None or cell != cell:  # noqa: PLR0124 - NaN, which is how some drivers say NULL
+        return None
+    if isinstance(cell, dt.datetime | dt.date | dt.time):
+        return cell.isoformat()
+    if isinstance(cell, bytes | bytearray | memoryview):
+        return bytes(cell).hex()
+    if isinstance(cell, set | frozenset):
+        cell = sorted(cell, key=repr)
+    try:
+        return values.text(cell)
+    except Unfit:
+        pass
+    try:
+        return orjson.dumps(cell, option=orjson.OPT_SORT_KEYS).decode()
+    except TypeError:
+        return None

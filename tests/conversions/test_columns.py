@@ -1,0 +1,232 @@
+"""Rows are read column by column, and yet each becomes what it is by itself."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from decimal import Decimal
+from itertools import islice
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from airflow_provider_pinterest.conversions.columns import Hashed, Integers, Objects, Reader, Remembered, Text
+from airflow_provider_pinterest.conversions.events import Chunk, Duplicate, Event, Rejection
+from airflow_provider_pinterest.conversions.reasons import Unfit, Unusable
+from tests.conversions.rows import ADA, NOW, builder, good, outcomes_of, sent, sha
+
+LONE = "\ud800"
+"""Half of a surrogate pair, which UTF-8 cannot hold."""
+
+CELLS: dict[str, list[Any]] = {
+    "event_name": ["checkout", " checkout ", "my_event", "", None, 7, LONE],
+    "action_source": ["web", "OFFLINE", "app_ios", "elsewhere", None, ["web"], 1],
+    "event_time": [NOW, str(NOW), "2026-11-21 10:00:00", dt.date(2026, 11, 20), NOW + 9_999, "yesterday", None, 1.5],
+    "event_id": ["a", " b ", 3, 3.0, None, "", LONE, 'q"uote', "line\nbreak", "\\"],
+    "email": [
+        "ada@example.com",
+        " ADA@example.com",
+        ADA,
+        "nobody",
+        None,
+        "",
+        ["ada@example.com", "x"],
+        f'["{ADA}"]',
+        5,
+    ],
+    "phone": ["+49 30 901820", "0", None, 4930901820, "ü+49 30 901820", LONE, [None]],
+    "city": ["Köln", "Köln", "---", None, True, 1, 1.0, ["Bonn"], "Bonn", "[]"],
+    "country": ["US", "DE", "Germany", "nowhere", None, ["US", "DE"]],
+    "state": ["IL", "Illinois", "NW", None, "", 4],
+    "zip": ["62701-1234", "50667", 50667, True, 1, None],
+    "ip_address": ["198.18.0.1", "::1", "nowhere", None],
+    "user_agent": ["Agent/1", "ada@example.com", None],
+    "advertising_id": ["38400000-8cf0-11bd-b23e-10b96e40000d", "0000", None],
+    "value": [1, True, 1.0, "1.0", "12.50", 12.5, Decimal("12.50"), "12,50", None, float("nan"), ""],
+    "currency": ["EUR", "eur", "€", None, ["EUR"]],
+    "num_items": [1, True, 1.0, 0, -1, 2**70, "2", None, 1.5],
+    "opt_out_type": ["LDP", "ldp, x", "x", None],
+    "product_ids": ["a", ["a", "b"], '["a", null]', None, [{}]],
+    "contents": [
+        '[{"id":"a","price":"1.50","quantity":1},{"id":"b"}]',
+        [{"sku": 1, "quantity": True}],
+        {"ID": "a", "item_price": 2},
+        '[{"id":"a","unit_price":1,"price":2}]',
+        [None, {}, {"id": LONE}],
+        [{"id": "a"}, {"colour": "red"}],
+        [{"id": "a"}, 5],
+        "[]",
+        "{",
+        " ",
+        None,
+    ],
+    "custom_data": [
+        '{"value": 7, "order_id": "o", "colour": "red"}',
+        {"currency": "USD", "np": "x", "value": None},
+        {"opt_out_type": "LDP", "contents": [{"id": "z"}]},
+        "[1]",
+        "{",
+        None,
+    ],
+    "user_data": [{"email": "eve@example.com"}, {"em": [ADA], "city": "Bonn"}, {"em": "nobody"}, None],
+}
+
+
+def parts(outcome: Any) -> Any:
+    """Return what matters of an outcome, but for its number."""
+    if isinstance(outcome, Event):
+        return outcome.body, outcome.name, outcome.id, outcome.time, type(outcome.time), outcome.offline, outcome.keys
+    if isinstance(outcome, Rejection):
+        return outcome.event_id, sorted(outcome.reasons), outcome.keys
+    return type(outcome)
+
+
+rows_of_some_columns = st.sets(st.sampled_from(sorted(CELLS)), min_size=4).flatmap(
+    lambda columns: st.lists(
+        st.tuples(*(st.sampled_from(CELLS[name]) for name in sorted(columns))).map(
+            lambda cells: dict(zip(sorted(columns), cells, strict=True))
+        ),
+        min_size=1,
+        max_size=12,
+    )
+)
+mappings = st.sampled_from(
+    [
+        {},
+        {"defaults": {"action_source": "web", "event_name": "lead", "email": "ada@example.com", "currency": "GBP"}},
+        {"defaults": {"event_time": NOW, "country": "US", "zip": "12345"}, "event_id_from": ["email", "value", "zip"]},
+        {"key_columns": ["event_id"], "identifiers": {"em": {"already_hashed": True}, "ct": {"already_hashed": False}}},
+    ]
+)
+
+
+@given(rows_of_some_columns, mappings)
+@example([{name: cells[at % len(cells)] for name, cells in CELLS.items()} for at in range(12)], {})
+def test_rows_together_become_what_each_is_alone(rows, mapping):
+    mapping = {**mapping, "key_columns": [name for name in mapping.get("key_columns", ()) if name in rows[0]]}
+    together, apart = builder(**mapping), builder(**mapping)
+    found = list(together.events([Chunk(tuple(rows[0]), [tuple(row.values()) for row in rows])]))
+    expected = outcomes_of(rows, apart)
+    assert [parts(outcome) for outcome in found] == [parts(outcome) for outcome in expected]
+    assert [outcome.row for outcome in found] == [*range(1, len(rows) + 1)]
+    assert (together.warnings, together.coverage) == (apart.warnings, apart.coverage)
+
+
+@given(rows_of_some_columns)
+def test_coverage_and_warnings_are_those_of_the_events_that_were_yielded(rows):
+    build = builder(defaults={"action_source": "web", "event_time": NOW, "email": "ada@example.com"})
+    outcomes = build.events([Chunk(tuple(rows[0]), [tuple(row.values()) for row in rows])])
+    events = [outcome for outcome in islice(outcomes, len(rows) // 2) if isinstance(outcome, Event)]
+    covered = Counter[str]()
+    for event in events:
+        for name, value in orjson.loads(event.body).items():
+            nested = isinstance(value, dict)
+            covered.update([f"{name}.{member}" for member in value] if nested else [name])
+    assert build.coverage == covered
+    assert build.warnings["time_from_date"] == sum(type(event.time) is not int for event in events)
+
+
+def test_the_outcomes_of_both_kinds_are_there():
+    """What the properties above speak of happens."""
+    rows = [good(email=cell, event_id=number) for number, cell in enumerate(CELLS["email"])]
+    assert {type(outcome) for outcome in outcomes_of([*rows, rows[0]])} == {Event, Rejection, Duplicate}
+
+
+# Of two cells for one field
+
+
+@pytest.mark.parametrize(
+    ("nested", "own", "city"),
+    [
+        ("Bonn", "Köln", "köln"),
+        ("Bonn", None, "bonn"),
+        ("Bonn", " ", "bonn"),
+        ("Bonn", "---", None),
+        ("---", "Köln", "köln"),
+        (None, None, "mainz"),
+        ("---", None, None),
+    ],
+)
+def test_the_later_cell_wins_unless_it_holds_nothing(nested, own, city):
+    """What cannot be used is left out; another value would not be what the row says."""
+    row = good(user_data={"city": nested, "em": "ada@example.com"}, city=own)
+    assert sent(row, builder(defaults={"city": "Mainz"}))["user_data"].get("ct") == (city and [sha(city)])
+
+
+@pytest.mark.parametrize("before", [[], [{"order_value": 5}], [{"revenue": 5, "value": 6}]], ids=len)
+def test_of_two_names_for_one_field_the_fields_own_wins_whatever_other_rows_have(before):
+    cells = [{"custom_data": one, "contents": [{"price": 5, "id": "a"}]} for one in before]
+    cells.append(
+        {"custom_data": {"value": 1, "revenue": 2}, "contents": [{"unit_price": 3, "item_price": 4, "price": 5}]}
+    )
+    rows = [good(event_id=number, **cell) for number, cell in enumerate(cells)]
+    *_, last = builder().events([Chunk(tuple(rows[0]), [tuple(row.values()) for row in rows])])
+    assert orjson.loads(last.body)["custom_data"] == {"value": "1", "contents": [{"item_price": "4"}]}
+
+
+def test_a_name_that_the_author_mapped_wins_over_the_fields_own():
+    row = good(custom_data={"total": 1, "value": 2})
+    assert sent(row, builder(field_map={"custom_data.total": "value"}))["custom_data"] == {"value": "1"}
+
+
+def test_an_event_id_that_is_no_unicode_is_not_repeated():
+    [found] = outcomes_of([good(event_id=LONE)])
+    assert (found.event_id, [reason.code for reason in found.reasons]) == (None, ["bad_text"])
+
+
+# Readers
+
+
+def read(reader: Reader, *cells: Any) -> tuple[list[Any], list[tuple[int, str]]]:
+    """Return the values that were written, and which cells were refused."""
+    refusals: list[tuple[int, str]] = []
+
+    def refused(row, verdict):
+        refusals.append((row, verdict.code))
+        return getattr(verdict, "kept", None)
+
+    members = reader.members(cells, refused)
+    assert len(members) == len(cells)
+    return [reader.value(member) for member in members], refusals
+
+
+def test_text_is_trimmed_and_escaped():
+    assert read(Text("np"), " a ", None, "", 'b"\\\nc', "ü") == (["a", None, None, 'b"\\\nc', "ü"], [])
+    assert read(Text("np"), "a", 5, LONE, True) == (["a", "5", None, None], [(3, "bad_type"), (2, "bad_text")])
+
+
+def test_one_refused_cell_leaves_the_others_of_its_column():
+    def unless(cell):
+        if cell == "bad":
+            raise Unfit("bad_value", "")
+        if cell == "some":
+            raise Unusable("unusable_ct", ["kept"])
+        return [cell]
+
+    for reader in (Reader("ct", unless), Remembered("ct", unless), Hashed("ct", unless, lambda _: "")):
+        assert read(reader, "a", "bad", None, "some", "b", "a") == (
+            [["a"], None, None, ["kept"], ["b"], ["a"]],
+            [(1, "bad_value"), (3, "unusable_ct")],
+        )
+
+
+def test_integers_are_not_taken_for_booleans():
+    reader = Integers("num_items", lambda cell: None if cell is True else cell)
+    assert read(reader, 1, 1, None)[0] == [1, 1, None]
+    assert read(reader, 1, True, 2)[0] == [1, None, 2]
+
+
+def test_a_list_is_refused_for_its_first_unfit_object():
+    reader = Objects("contents", {"id": Text("id"), "sku": Text("id"), "n": Integers("n", lambda cell: cell)})
+    cells = (
+        '[{"id":"a"},{"x":1},{"id":true}]',
+        '[{"sku":"b","n":1}]',
+        '[{"id":"c","n":2},{"id":false}]',
+        [{"ID": "d"}],
+    )
+    found, refusals = read(reader, *cells)
+    assert found == [None, [{"id": "b", "n": 1}], None, [{"id": "d"}]]
+    assert refusals == [(0, "unknown_field"), (2, "bad_type")]
