@@ -178,8 +178,6 @@ class Remembered(Reader):
             pass
         found = []
         for row, cell in enumerate(cells):
-            if type(cell) is list and len(cell) == 1 and type(cell[0]) is str:
-                cell = cell[0]  # noqa: PLW2901 - as ready events have it
             try:
                 found.append(known[cell] if self._may_keep(cell) else self._read(cell))
             except Verdict as verdict:
