@@ -256,7 +256,7 @@ def hashed(field: Field, options: Options) -> Read:
         chosen = identifiers.phone_of(switches["country"])
     if name == "external_id" and switches.get("case") == "lower":
         chosen = str.lower
-    return identifiers.Hashed(name, chosen, already=switches.get("already_hashed"))
+    return identifiers.Identifier(name, chosen, already=switches.get("already_hashed"))
 
 
 def hashed_by_country(field: Field, options: Options) -> Read:
@@ -306,7 +306,7 @@ def reader(field: Field, options: Options) -> Reader:
         return ByCountry(field.name, read, identifiers.US)
     if field.repeats:
         return Remembered(field.name, read)
-    if isinstance(read, identifiers.Hashed) and not read.already:
+    if isinstance(read, identifiers.Identifier) and not read.already:
         return Hashed(field.name, read, read.canonical)
     if field.type is integer:
         return Integers(field.name, read)

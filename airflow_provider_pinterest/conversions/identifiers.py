@@ -187,7 +187,7 @@ def sha(canonical: str) -> str:
 US: Final = sha("us")
 
 
-class Hashed:
+class Identifier:
     """The reader of an identifier that goes out hashed.
 
     :param field: leaf name such as ``em``, for the warning's code.
@@ -260,12 +260,12 @@ def by_country(
     It reads a cell together with whether the country is the US: ``None`` where it is not known.
 
     :param rule: makes the canonical text of those two.
-    :param field: leaf name, as for :class:`Hashed`.
+    :param field: leaf name, as for :class:`Identifier`.
     :param already: the same.
     """
 
-    def reader(in_us: bool | None) -> Hashed:
-        return Hashed(field, lambda text: rule(text, in_us), already=already)
+    def reader(in_us: bool | None) -> Identifier:
+        return Identifier(field, lambda text: rule(text, in_us), already=already)
 
     readers = {in_us: reader(in_us) for in_us in (None, True, False)}
 
