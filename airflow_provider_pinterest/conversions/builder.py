@@ -5,19 +5,16 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from airflow_provider_pinterest.conversions.duplicates import SeenEvents, event_key
 from airflow_provider_pinterest.conversions.events import Chunk, Duplicate, Event, Outcome
+from airflow_provider_pinterest.conversions.gathering import pieces
 from airflow_provider_pinterest.conversions.making import EventMaker, Made, fields_of, noticed
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
-from airflow_provider_pinterest.conversions.pieces import Piece
 
 if TYPE_CHECKING:
     from airflow_provider_pinterest.conversions.processes import Processes
-
-PIECE: Final = 500
-"""Rows that are made into events at once; so many fit into a processor's own memory."""
 
 
 class EventBuilder:
@@ -39,6 +36,7 @@ class EventBuilder:
         max_event_bytes: int = 2_000_000,
         processes: int = 0,
     ) -> None:
+        self._mapping = mapping
         self._maker = EventMaker(mapping, now=now, max_event_age=max_event_age, max_event_bytes=max_event_bytes)
         self._processes = _processes(self._maker, processes) if processes else None
         self._seen = SeenEvents()
@@ -52,11 +50,8 @@ class EventBuilder:
 
         :raises MappingError: two columns of a chunk map to the same field.
         """
-        pieces = _pieces(chunks)
-        if self._processes is not None:
-            all_made: Iterable[Made] = self._processes.made(_parcels(pieces))
-        else:
-            all_made = map(self._maker.make, pieces)
+        found = pieces(chunks, self._mapping)
+        all_made = map(self._maker.make, found) if self._processes is None else self._processes.made(found)
         for made in all_made:
             waiting = self._waiting = self._distinct(made)
             while waiting:
@@ -100,33 +95,6 @@ class EventBuilder:
             if type(outcome) is Event:
                 found.subtract(of(outcome))
         return +found
-
-
-def _pieces(chunks: Iterable[Chunk]) -> Iterator[Piece]:
-    """Cut chunks to :data:`PIECE` rows."""
-    row = 1
-    for columns, rows in chunks:
-        for begin in range(0, len(rows), PIECE):
-            piece = Piece.of(row, Chunk(columns, rows[begin : begin + PIECE]))
-            yield piece
-            row += piece.size
-
-
-def _parcels(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
-    """Gather pieces to :data:`PIECE` rows or more; those that were read before the source fails come before."""
-    parcel: list[Piece] = []
-    try:
-        for piece in pieces:
-            parcel.append(piece)
-            if piece.first + piece.size - parcel[0].first >= PIECE:
-                yield parcel
-                parcel = []
-    except Exception:
-        if parcel:
-            yield parcel
-        raise
-    if parcel:
-        yield parcel
 
 
 def _processes(maker: EventMaker, count: int) -> Processes:

@@ -201,7 +201,7 @@ class ColumnMapping:
             objects=objects,
             unknown=tuple(unknown_field(columns[index]) for index, (known, _) in own.items() if not known),
             id_parts=None if not id_parts or None in id_parts else id_parts,  # type: ignore[arg-type]
-            keys=tuple((key, position[_folded(key)]) for key in self.key_columns if _folded(key) in position),
+            keys=tuple((key, position.get(_folded(key))) for key in self.key_columns),
         )
 
     def _id_part(self, name: str, position: Mapping[str, int]) -> IdPart | None:

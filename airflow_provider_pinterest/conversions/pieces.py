@@ -178,11 +178,10 @@ def _keys(plan: Plan, piece: Piece) -> Sequence[Mapping[str, Any]]:
     """Return the cells of the key columns, by the columns' names."""
     if not plan.keys:
         return [_NOTHING] * piece.size
+    nothing = [None] * piece.size
     names = [name for name, _ in plan.keys]
-    return [
-        dict(zip(names, cells, strict=True))
-        for cells in zip(*(piece.columns[position] for _, position in plan.keys), strict=True)
-    ]
+    columns = (nothing if position is None else piece.columns[position] for _, position in plan.keys)
+    return [dict(zip(names, cells, strict=True)) for cells in zip(*columns, strict=True)]
 
 
 def _joined(late: list[Any], early: list[Any], gone: Sequence[int]) -> list[Any]:

@@ -43,7 +43,7 @@ class Plan:
     :param objects: (position, path) of columns that hold JSON objects of fields.
     :param unknown: what to say of columns that map to nothing.
     :param id_parts: what a missing ``event_id`` is made of; ``None``: a part is in none of the columns.
-    :param keys: (name, position) of the columns copied into a rejection.
+    :param keys: (name, position) of the columns copied into a rejection; ``None``: the rows do not have it.
     """
 
     names: tuple[str, ...]
@@ -51,7 +51,7 @@ class Plan:
     objects: tuple[tuple[int, str], ...]
     unknown: tuple[Reason, ...]
     id_parts: tuple[IdPart, ...] | None
-    keys: tuple[tuple[str, int], ...]
+    keys: tuple[tuple[str, int | None], ...]
 
 
 class Layout:

@@ -1,6 +1,6 @@
 """Events made by processes of their own, so that one task can use more than one processor core.
 
-Rows go out in parcels, to one process after the other, and what they become comes back in the same order. A process
+Pieces go out, to one process after the other, and what they become comes back in the same order. A process
 ends when its socket is closed: with the task, however that ends.
 """
 
@@ -14,8 +14,9 @@ import subprocess  # nosec B404
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from itertools import cycle
 from multiprocessing.connection import Connection
 from typing import Any, Final
 
@@ -24,14 +25,12 @@ from airflow_provider_pinterest.conversions.pieces import Piece
 from airflow_provider_pinterest.exceptions import PinterestError
 
 AHEAD: Final = 2
-"""Parcels that a process has at most: one that it works on, and the next."""
+"""Pieces that a process has at most: one that it works on, and the next."""
 
 ROOM: Final = 1_000_000
 """Bytes that a socket takes before whoever writes must wait."""
 
 _START: Final = "import sys; sys.path[:] = {path!r}; from {module} import serve; serve({socket})"
-
-Parcel = list[Piece]
 
 
 class Processes:
@@ -45,29 +44,26 @@ class Processes:
         self._maker = maker
         self.workers = [Worker(maker) for _ in range(count)]
 
-    def made(self, parcels: Iterable[Parcel]) -> Iterator[Made]:
+    def made(self, pieces: Iterable[Piece]) -> Iterator[Made]:
         """Yield what the rows become, in their order.
 
         :raises PinterestError: a process ended.
         """
-        waiting: deque[Worker | list[Made]] = deque()
-        turn = 0
-        source = iter(parcels)
+        waiting: deque[Worker | Made] = deque()
+        source = iter(pieces)
         broken: Exception | None = None
-        while True:
+        for worker in cycle(self.workers):
             try:
-                parcel = next(source, None)
+                piece = next(source, None)
             except Exception as error:  # noqa: BLE001 - raised again when what was read before is made
-                parcel, broken = None, error
-            if parcel is None:
+                piece, broken = None, error
+            if piece is None:
                 break
             if len(waiting) >= AHEAD * len(self.workers):
-                yield from _received(waiting.popleft())
-            worker = self.workers[turn % len(self.workers)]
-            turn += 1
-            waiting.append(worker if worker.take(parcel) else list(map(self._maker.make, parcel)))
+                yield _received(waiting.popleft())
+            waiting.append(worker if worker.take(piece) else self._maker.make(piece))
         while waiting:
-            yield from _received(waiting.popleft())
+            yield _received(waiting.popleft())
         if broken is not None:
             raise broken
 
@@ -92,21 +88,21 @@ class Worker:
         self._connection = Connection(ours.detach())
         self._connection.send(maker.settings)
 
-    def take(self, parcel: Parcel) -> bool:
-        """Hand a parcel over; return whether it could be written down.
+    def take(self, piece: Piece) -> bool:
+        """Hand a piece over; return whether it could be written down.
 
         :raises PinterestError: the process has ended.
         """
         try:
-            self._connection.send(parcel)
+            self._connection.send(piece)
         except OSError:
             self._gone()
         except Exception:  # noqa: BLE001 - cells of types that cannot be sent to another process, in many ways
             return False
         return True
 
-    def received(self) -> Sequence[Made]:
-        """Wait for what the oldest parcel has become.
+    def received(self) -> Made:
+        """Wait for what the oldest piece has become.
 
         :raises PinterestError: the process has ended, or cannot make events of these rows.
         """
@@ -137,33 +133,33 @@ class Worker:
         ) from None
 
 
-def _received(what: Worker | list[Made]) -> Sequence[Made]:
+def _received(what: Worker | Made) -> Made:
     return what.received() if isinstance(what, Worker) else what
 
 
 def serve(descriptor: int) -> None:
-    """Make events of the parcels that come through a socket, until it is closed."""
+    """Make events of the pieces that come through a socket, until it is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C reaches the task, too
     connection = Connection(descriptor)
-    parcels: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    pieces: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
     def receive() -> None:
         """Take what comes, always: else both sides could wait for the other one to read."""
         with suppress(EOFError, OSError):
             while True:
-                parcels.put(connection.recv())
-        parcels.put(None)
+                pieces.put(connection.recv())
+        pieces.put(None)
 
     threading.Thread(target=receive, daemon=True).start()
-    settings = parcels.get()
+    settings = pieces.get()
     if settings is None:
         return
     maker = EventMaker.of(settings)
     gc.freeze()  # what is there by now stays
-    while (parcel := parcels.get()) is not None:
+    while (piece := pieces.get()) is not None:
         made: Any
         try:
-            made = list(map(maker.make, parcel))
+            made = maker.make(piece)
         except PinterestError as error:
             made = error
         except Exception as error:  # noqa: BLE001 - whatever it is, the task must know

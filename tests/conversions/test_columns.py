@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal
+from itertools import islice, permutations
 from typing import Any
 
 import orjson
@@ -13,8 +14,12 @@ from hypothesis import strategies as st
 
 from airflow_provider_pinterest.conversions.columns import Hashed, Integers, Objects, Reader, Remembered, Text
 from airflow_provider_pinterest.conversions.events import Chunk, Duplicate, Event, Rejection
+from airflow_provider_pinterest.conversions.fields import FIELDS
+from airflow_provider_pinterest.conversions.gathering import FIT_KEPT, Gathering, pieces
+from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 from airflow_provider_pinterest.conversions.reasons import Unfit, Unusable
-from tests.conversions.rows import ADA, NOW, builder, good, outcomes_of, reasons, sent, sha
+from airflow_provider_pinterest.exceptions import MappingError
+from tests.conversions.rows import ADA, GOOD, NOW, builder, good, outcome_of, outcomes_of, reasons, sent, sha
 
 LONE = "\ud800"
 """Half of a surrogate pair, which UTF-8 cannot hold."""
@@ -107,10 +112,65 @@ def test_rows_together_become_what_each_is_alone(rows, mapping):
     mapping = {**mapping, "key_columns": [name for name in mapping.get("key_columns", ()) if name in rows[0]]}
     together, apart = builder(**mapping), builder(**mapping)
     found = list(together.events([Chunk(tuple(rows[0]), [tuple(row.values()) for row in rows])]))
-    expected = outcomes_of(rows, apart)
+    expected = [outcome_of(row, apart) for row in rows]
     assert [parts(outcome) for outcome in found] == [parts(outcome) for outcome in expected]
     assert [outcome.row for outcome in found] == [*range(1, len(rows) + 1)]
     assert (together.warnings, together.coverage) == (apart.warnings, apart.coverage)
+
+
+@given(
+    st.lists(
+        st.lists(st.sampled_from([*CELLS, "Email", "revenue", "colour", "note"]), min_size=1).flatmap(
+            lambda columns: st.fixed_dictionaries(
+                {name: st.sampled_from(CELLS.get(name, ["x", None])) for name in columns}
+            )
+        ),
+        min_size=1,
+        max_size=8,
+    ),
+    mappings,
+)
+@example([good(), good(colour="red"), good(), good(Email="x"), good(value=1), good(revenue=2), {}, good(note=1)], {})
+def test_rows_with_other_keys_are_read_together_and_become_what_each_is_alone(rows, mapping):
+    mapping = {**mapping, "field_map": {"note": None}, "key_columns": ["note", "event_id"]}
+    together, apart = builder(**mapping), builder(**mapping)
+    try:
+        expected = [outcome_of(row, apart) for row in rows]
+    except MappingError:
+        with pytest.raises(MappingError):
+            outcomes_of(rows, together)
+        return
+    found = outcomes_of(rows, together)
+    assert [parts(outcome) for outcome in found] == [parts(outcome) for outcome in expected]
+    assert [outcome.row for outcome in found] == [*range(1, len(rows) + 1)]
+    assert (together.warnings, together.coverage) == (apart.warnings, apart.coverage)
+
+
+def test_rows_that_fit_together_are_one_piece():
+    rows = [good(event_id=1), good(event_id=2, phone=1), good(event_id=3, colour=1), good(event_id=4, phone=2)]
+    rows += [good(event_id=5, phone=3), {"em": "x"}, good(event_id=6)]
+    found = pieces([Chunk(tuple(row), [list(row.values())]) for row in rows], ColumnMapping())
+    assert [(piece.first, piece.size) for piece in found] == [(1, 2), (3, 1), (4, 2), (6, 1), (7, 1)]
+
+
+def test_what_was_read_before_the_source_fails_comes_first():
+    def source():
+        yield Chunk(tuple(GOOD), [tuple(GOOD.values())])
+        raise ZeroDivisionError
+
+    found = pieces(source(), ColumnMapping())
+    assert next(found).size == 1
+    with pytest.raises(ZeroDivisionError):
+        next(found)
+
+
+def test_sets_of_columns_that_fit_are_not_remembered_without_end():
+    gathered = Gathering(ColumnMapping())
+    gathered.begin(("event_id",))
+    names = [field.path for field in FIELDS if field.kind == "text" and "[]" not in field.path]
+    for columns in islice(permutations(names, 3), FIT_KEPT + 10):
+        assert gathered.takes(columns)
+    assert len(gathered._fit) <= FIT_KEPT
 
 
 def test_coverage_and_warnings_are_those_of_the_events_that_were_yielded():

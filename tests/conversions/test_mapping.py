@@ -238,10 +238,10 @@ def test_key_columns_are_copied_as_they_are_wherever_they_stand():
     assert rejection.keys == {"Order_ID": 7, "row_id": 8}
 
 
-def test_a_row_without_a_key_column_has_no_such_key():
+def test_a_row_without_a_key_column_has_nothing_under_it():
     event = outcome_of(good(), builder(key_columns=["row_id"]))
     assert isinstance(event, Event)
-    assert event.keys == {}
+    assert event.keys == {"row_id": None}
 
 
 # Deterministic event ids

@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_pinterest.conversions.builder import PIECE, EventBuilder
+from airflow_provider_pinterest.conversions.builder import EventBuilder
 from airflow_provider_pinterest.conversions.events import Chunk, Duplicate, Event, Rejection
+from airflow_provider_pinterest.conversions.gathering import PIECE
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 from airflow_provider_pinterest.exceptions import MappingError, PinterestError
 

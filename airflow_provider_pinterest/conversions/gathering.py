@@ -1,0 +1,111 @@
+"""Chunks → pieces: rows that come one by one, or with ever other keys, are put together before they are read.
+
+A piece has fixed costs, so that a piece of one row costs five times as much as the same row among hundreds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
+
+from airflow_provider_pinterest.conversions.events import Chunk
+from airflow_provider_pinterest.conversions.mapping import ColumnMapping
+from airflow_provider_pinterest.conversions.pieces import Piece
+
+PIECE: Final = 500
+"""Rows that are made into events at once; so many fit into a processor's own memory."""
+
+FIT_KEPT: Final = 1_024
+"""Sets of columns remembered as fitting together; rows with ever new keys must not fill the memory."""
+
+
+def pieces(chunks: Iterable[Chunk], mapping: ColumnMapping) -> Iterator[Piece]:
+    """Yield the rows of chunks in their order, :data:`PIECE` at a time.
+
+    Those that were read before the source fails come before its exception.
+    """
+    gathered = Gathering(mapping)
+    try:
+        for chunk in chunks:
+            if not gathered.takes(chunk.columns):
+                yield from gathered.emptied()
+                gathered.begin(chunk.columns)
+            gathered.add(chunk)
+            if gathered.size >= PIECE:
+                yield from gathered.emptied()
+    except Exception:
+        yield from gathered.emptied()
+        raise
+    yield from gathered.emptied()
+
+
+class Gathering:
+    """Rows that can be read together: what one of them lacks of the others' columns is empty in it.
+
+    A row must become what it becomes by itself. So columns that map to nothing, and those that map to a field that
+    another column has already, are not put beside others.
+    """
+
+    def __init__(self, mapping: ColumnMapping) -> None:
+        self.size = 0
+        self._mapping = mapping
+        self._row = 1
+        self._chunks: list[Chunk] = []
+        self._columns: tuple[str, ...] = ()
+        self._fields: set[str] = set()
+        self._fit: set[tuple[str, ...]] = set()
+
+    def takes(self, columns: tuple[str, ...]) -> bool:
+        """Return whether rows with these columns can be put beside those that are there."""
+        return columns in self._fit or (bool(self._fit) and self._widen(columns))
+
+    def begin(self, columns: tuple[str, ...]) -> None:
+        """Begin anew, with rows that have these columns."""
+        self._columns, self._fields, self._fit = (), set(), set()
+        if not self._widen(columns):
+            self._columns = columns
+
+    def add(self, chunk: Chunk) -> None:
+        """Add the rows of a chunk that was taken, or begun with."""
+        self._chunks.append(chunk)
+        self.size += len(chunk.rows)
+
+    def emptied(self) -> Iterator[Piece]:
+        """Yield all rows; the columns stay."""
+        chunks, self._chunks, self.size = self._chunks, [], 0
+        rows = self._laid_out(chunks)
+        for begin in range(0, len(rows), PIECE):
+            piece = Piece.of(self._row, Chunk(self._columns, rows[begin : begin + PIECE]))
+            self._row += piece.size
+            yield piece
+
+    def _widen(self, columns: tuple[str, ...]) -> bool:
+        """Make room for columns; return whether there can be."""
+        new = [name for name in columns if name not in self._columns]
+        targets = [self._mapping.target(name) for name in new]
+        fields = [path for _, path in targets if path is not None]
+        if len({*columns}) < len(columns) or not all(known for known, _ in targets):
+            return False
+        if len({*fields}) < len(fields) or not self._fields.isdisjoint(fields):
+            return False
+        self._columns += (*new,)
+        self._fields |= {*fields}
+        if len(self._fit) >= FIT_KEPT:
+            self._fit.clear()
+        self._fit.add(columns)
+        return True
+
+    def _laid_out(self, chunks: Iterable[Chunk]) -> list[Sequence[Any]]:
+        """Return the rows of chunks with a cell for each column."""
+        rows: list[Sequence[Any]] = []
+        positions: dict[tuple[str, ...], list[int | None]] = {}
+        for columns, some in chunks:
+            if columns == self._columns:
+                rows += some
+                continue
+            if columns not in positions:
+                at = {name: position for position, name in enumerate(columns)}
+                positions[columns] = [at.get(name) for name in self._columns]
+            order = positions[columns]
+            rows += ([None if position is None else row[position] for position in order] for row in some)
+        return rows
