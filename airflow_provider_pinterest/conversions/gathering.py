@@ -1,6 +1,6 @@
-"""Chunks → pieces: rows that come one by one, or with ever other keys, are put together before they are read.
+"""Chunks → pieces: rows that come with ever other keys are put together before they are read.
 
-A piece has fixed costs, so that a piece of one row costs five times as much as the same row among hundreds.
+A piece has fixed costs, so that a row that is alone in one costs five times as much as among hundreds.
 """
 
 from __future__ import annotations
@@ -20,19 +20,22 @@ FIT_KEPT: Final = 1_024
 
 
 def pieces(chunks: Iterable[Chunk], mapping: ColumnMapping) -> Iterator[Piece]:
-    """Yield the rows of chunks in their order, :data:`PIECE` at a time.
+    """Yield the rows of chunks in their order, up to :data:`PIECE` at a time.
 
-    Those that were read before the source fails come before its exception.
+    Only chunks that differ from the one before are waited for. Those that were read before the source fails come
+    before its exception.
     """
     gathered = Gathering(mapping)
+    before = None
     try:
         for chunk in chunks:
             if not gathered.takes(chunk.columns):
                 yield from gathered.emptied()
                 gathered.begin(chunk.columns)
             gathered.add(chunk)
-            if gathered.size >= PIECE:
+            if before in (None, chunk.columns) or gathered.size >= PIECE:
                 yield from gathered.emptied()
+            before = chunk.columns
     except Exception:
         yield from gathered.emptied()
         raise

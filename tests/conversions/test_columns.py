@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from airflow_provider_pinterest.conversions.columns import Hashed, Integers, Objects, Reader, Remembered, Text
 from airflow_provider_pinterest.conversions.events import Chunk, Duplicate, Event, Rejection
 from airflow_provider_pinterest.conversions.fields import FIELDS
-from airflow_provider_pinterest.conversions.gathering import FIT_KEPT, Gathering, pieces
+from airflow_provider_pinterest.conversions.gathering import FIT_KEPT, PIECE, Gathering, pieces
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 from airflow_provider_pinterest.conversions.reasons import Unfit, Unusable
 from airflow_provider_pinterest.exceptions import MappingError
@@ -146,11 +146,25 @@ def test_rows_with_other_keys_are_read_together_and_become_what_each_is_alone(ro
     assert (together.warnings, together.coverage) == (apart.warnings, apart.coverage)
 
 
-def test_rows_that_fit_together_are_one_piece():
-    rows = [good(event_id=1), good(event_id=2, phone=1), good(event_id=3, colour=1), good(event_id=4, phone=2)]
-    rows += [good(event_id=5, phone=3), {"em": "x"}, good(event_id=6)]
-    found = pieces([Chunk(tuple(row), [list(row.values())]) for row in rows], ColumnMapping())
-    assert [(piece.first, piece.size) for piece in found] == [(1, 2), (3, 1), (4, 2), (6, 1), (7, 1)]
+def sizes(rows):
+    return [
+        (piece.first, piece.size)
+        for piece in pieces([Chunk(tuple(row), [list(row.values())]) for row in rows], ColumnMapping())
+    ]
+
+
+def test_rows_with_other_keys_are_waited_for():
+    rows = [good(**dict.fromkeys(("phone", "value", "np")[: number % 4], 1)) for number in range(1_200)]
+    assert sizes(rows) == [(1, 1), (2, PIECE), (PIECE + 2, PIECE), (2 * PIECE + 2, 199)]
+
+
+def test_rows_with_the_same_keys_are_not():
+    assert sizes([good()] * 3) == [(1, 1), (2, 1), (3, 1)]
+
+
+def test_rows_that_do_not_fit_together_are_kept_apart():
+    rows = [good(), good(phone=1), good(colour=1), good(phone=2), good(np="x"), {"em": "x"}, good()]
+    assert sizes(rows) == [(1, 1), (2, 1), (3, 1), (4, 2), (6, 1), (7, 1)]
 
 
 def test_what_was_read_before_the_source_fails_comes_first():
