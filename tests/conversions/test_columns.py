@@ -235,6 +235,7 @@ def test_of_two_names_for_one_field_the_fields_own_wins_whatever_other_rows_have
     )
     rows = [good(event_id=number, **cell) for number, cell in enumerate(cells)]
     *_, last = builder().events([Chunk(tuple(rows[0]), [tuple(row.values()) for row in rows])])
+    assert isinstance(last, Event)
     assert orjson.loads(last.body)["custom_data"] == {"value": "1", "contents": [{"item_price": "4"}]}
 
 
