@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from airflow_provider_pinterest.conversions.events import Chunk
-from airflow_provider_pinterest.conversions.mapping import ColumnMapping
+from airflow_provider_pinterest.conversions.mapping import ColumnMapping, folded
 from airflow_provider_pinterest.conversions.pieces import Piece
 
 PIECE: Final = 500
@@ -45,8 +45,8 @@ def pieces(chunks: Iterable[Chunk], mapping: ColumnMapping) -> Iterator[Piece]:
 class Gathering:
     """Rows that can be read together: what one of them lacks of the others' columns is empty in it.
 
-    A row must become what it becomes by itself. So columns that map to nothing, and those that map to a field that
-    another column has already, are not put beside others.
+    A row must become what it becomes by itself. So a column that maps to nothing is not put beside others, nor is one
+    beside another that maps to the same field or has the same name but for its case.
     """
 
     def __init__(self, mapping: ColumnMapping) -> None:
@@ -86,7 +86,7 @@ class Gathering:
         """Make room for columns; return whether there can be."""
         new = [name for name in columns if name not in self._columns]
         targets = [self._mapping.target(name) for name in new]
-        fields = [path for _, path in targets if path is not None]
+        fields = [path or folded(name) for name, (_, path) in zip(new, targets, strict=True)]
         if len({*columns}) < len(columns) or not all(known for known, _ in targets):
             return False
         if len({*fields}) < len(fields) or not self._fields.isdisjoint(fields):

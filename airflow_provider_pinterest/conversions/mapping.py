@@ -85,9 +85,9 @@ class ColumnMapping:
         self.field_map = _mapping("field_map", field_map or {})
         self.event_id_from = _columns("event_id_from", event_id_from)
         self.key_columns = _columns("key_columns", key_columns)
-        self._extra = frozenset(_folded(name) for name in (*self.key_columns, *self.event_id_from))
+        self._extra = frozenset(folded(name) for name in (*self.key_columns, *self.event_id_from))
         self._targets = {
-            _folded(column): None if target is None else field_path(target, f"field_map[{column!r}]")
+            folded(column): None if target is None else field_path(target, f"field_map[{column!r}]")
             for column, target in self.field_map.items()
         }
         identifiers, defaults = _mapping("identifiers", identifiers or {}), _mapping("defaults", defaults or {})
@@ -108,7 +108,7 @@ class ColumnMapping:
 
     def target(self, column: str) -> tuple[bool, str | None]:
         """Return whether a column is known, and the path it maps to (``None``: ignored)."""
-        name = _folded(column)
+        name = folded(column)
         if name in self._targets:
             return True, self._targets[name]
         if name in NAMES:
@@ -123,11 +123,11 @@ class ColumnMapping:
             that is not there.
         """
         problems = [self._unknown(column) for column in columns if not self.target(column)[0]]
-        have = {_folded(column) for column in columns}
+        have = {folded(column) for column in columns}
         for parameter in ("field_map", "key_columns", "event_id_from") if complete else ():
             for name in getattr(self, parameter):
-                field = parameter == "event_id_from" and _folded(name) in NAMES
-                if _folded(name) not in have and not field and "." not in name:
+                field = parameter == "event_id_from" and folded(name) in NAMES
+                if folded(name) not in have and not field and "." not in name:
                     problems.append(f"{parameter} names {name!r}, which the source does not have{_or(name, have)}")
         if problems:
             raise MappingError(" ".join(problems))
@@ -154,8 +154,7 @@ class ColumnMapping:
 
     def _precedence(self, name: str) -> int:
         """Rank the names of one field: one that the author mapped wins over the table's, its path over aliases."""
-        folded = _folded(name)
-        return len(NAMES) if folded in self._targets else _PRECEDENCE.get(folded, 0)
+        return len(NAMES) if folded(name) in self._targets else _PRECEDENCE.get(folded(name), 0)
 
     def _is_member(self, name: str) -> bool:
         known, path = self.target(name)
@@ -193,7 +192,7 @@ class ColumnMapping:
             path = self.target(name)[1] or ""
             return isinstance(self.readers[path], ByCountry), own, position if own else self._precedence(name), name
 
-        position = {_folded(name): index for index, name in enumerate(names)}
+        position = {folded(name): index for index, name in enumerate(names)}
         id_parts = tuple(self._id_part(name, position) for name in self.event_id_from)
         return Plan(
             names=columns,
@@ -201,13 +200,13 @@ class ColumnMapping:
             objects=objects,
             unknown=tuple(unknown_field(columns[index]) for index, (known, _) in own.items() if not known),
             id_parts=None if not id_parts or None in id_parts else id_parts,  # type: ignore[arg-type]
-            keys=tuple((key, position.get(_folded(key))) for key in self.key_columns),
+            keys=tuple((key, position.get(folded(key))) for key in self.key_columns),
         )
 
     def _id_part(self, name: str, position: Mapping[str, int]) -> IdPart | None:
         """Find a part of the ``event_id``; ``None`` when the rows do not have it."""
-        at = position.get(_folded(name))
-        path = NAMES.get(_folded(name)) if at is None else self.target(name)[1]
+        at = position.get(folded(name))
+        path = NAMES.get(folded(name)) if at is None else self.target(name)[1]
         if path is None:
             return None if at is None else IdPart(at, "")
         return IdPart(None, path)
@@ -266,7 +265,7 @@ def _names_of(parameter: str, names: Iterable[Any]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _folded(name: str) -> str:
+def folded(name: str) -> str:
     """Return the form in which names are compared."""
     return name.strip().lower()
 
@@ -283,7 +282,7 @@ def field_path(name: str, where: str) -> str:
     :param where: the parameter that names it, for the message.
     :raises ParameterError: there is no such field.
     """
-    path = NAMES.get(_folded(str(name)))
+    path = NAMES.get(folded(str(name)))
     if path is None:
         raise ParameterError(f"{where}: {name!r} is no field of Pinterest's{_or(str(name), NAMES)}")
     return path
@@ -296,7 +295,7 @@ def _or(name: str, known: Collection[str]) -> str:
 
 def _zone(name: str) -> dt.tzinfo:
     try:
-        return dt.UTC if _folded(name) == "utc" else ZoneInfo(name)
+        return dt.UTC if folded(name) == "utc" else ZoneInfo(name)
     except (ValueError, KeyError, AttributeError, OSError):
         raise ParameterError(f"timezone: {name!r} is no IANA time zone such as 'Europe/Berlin'") from None
 

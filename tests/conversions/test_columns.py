@@ -167,6 +167,12 @@ def test_rows_that_do_not_fit_together_are_kept_apart():
     assert sizes(rows) == [(1, 1), (2, 1), (3, 1), (4, 2), (6, 1), (7, 1)]
 
 
+def test_a_key_column_is_found_whatever_its_case_in_other_rows():
+    rows = [good(), good(event_id=2, Order=2), good(event_id=3, order=3)]
+    found = outcomes_of(rows, builder(key_columns=["order"]))
+    assert [outcome.keys for outcome in found] == [{"order": None}, {"order": 2}, {"order": 3}]
+
+
 def test_what_was_read_before_the_source_fails_comes_first():
     def source():
         yield Chunk(tuple(GOOD), [tuple(GOOD.values())])
