@@ -272,8 +272,8 @@ class Objects(Reader):
         start, end = self._key + b"[{", b"}]"
         members = []
         for found in lists:
-            inside = b"},{".join(filter(None, islice(written, len(found)))) if found else b""
-            members.append(start + inside + end if inside else b"")
+            joined = b"},{".join(filter(None, islice(written, len(found)))) if found else b""
+            members.append(start + joined + end if joined else b"")
         if unfit:
             places = [(row, position) for row, found in enumerate(lists) for position, _ in enumerate(found or ())]
             first = {places[at][0]: at for at in sorted(unfit, reverse=True)}
