@@ -19,33 +19,10 @@ import orjson
 import requests
 from urllib3 import exceptions as urllib3_errors
 
-MESSAGE_LIMIT: Final = 300
-"""Longest text of Pinterest's that is kept, in characters."""
-
-MESSAGE_READ: Final = 4_000
-"""Characters of a text of Pinterest's that are looked at, so that a long one costs no time."""
+from airflow_provider_pinterest.redaction import clean
 
 LONGEST_WAIT_SAID: Final = 1e9
 """Seconds; what Pinterest says beyond is no time to come again, and no date that Airflow can store."""
-
-_identifiers = re.compile(
-    r"[0-9a-fA-F]{32,}"  # hashes
-    r"|\b[\w-]{40,}\b"  # tokens, click ids
-    r"|\b[0-9a-fA-F]{0,4}(?::[0-9a-fA-F]{0,4}){3,}\b",  # IPv6
-    re.ASCII,
-)
-_numbers = re.compile(r"\+?\d[\d ().:/-]{5,}\d", re.ASCII)  # phones, card and account numbers, IPv4
-
-
-def clean(message: object) -> str:
-    """Return a message of Pinterest's without what may be personal, in one line and not too long."""
-    text = str(message)
-    words = text[:MESSAGE_READ].split()
-    if len(text) > MESSAGE_READ:
-        words = words[:-1]  # perhaps cut in two
-    text = " ".join("…" if "@" in word else word for word in words)
-    # A number next to a hash would take the hash's first digits with it, and leave the rest.
-    return _numbers.sub("…", _identifiers.sub("…", text))[:MESSAGE_LIMIT]
 
 
 class Reply(NamedTuple):

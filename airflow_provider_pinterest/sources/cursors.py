@@ -9,8 +9,8 @@ from typing import Any, Final
 from uuid import uuid4
 
 from airflow_provider_pinterest.conversions.events import Chunk
-from airflow_provider_pinterest.delivery.answers import clean
 from airflow_provider_pinterest.exceptions import ParameterError, SourceError
+from airflow_provider_pinterest.redaction import clean
 
 FETCH: Final = 500
 """Rows fetched at once: so many fit into a processor's own memory."""

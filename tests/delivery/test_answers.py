@@ -19,7 +19,6 @@ from requests.structures import CaseInsensitiveDict
 from urllib3 import exceptions as urllib3_errors
 
 from airflow_provider_pinterest.delivery.answers import (
-    MESSAGE_LIMIT,
     Answer,
     Busy,
     Denied,
@@ -28,11 +27,11 @@ from airflow_provider_pinterest.delivery.answers import (
     Refused,
     TooLarge,
     Trace,
-    clean,
     read_answer,
     read_failure,
     retry_after,
 )
+from airflow_provider_pinterest.redaction import TEXT_LIMIT, clean
 
 NOW = 1_790_000_000.0
 PROCESSED = {"status": "processed", "error_message": "", "warning_message": ""}
@@ -306,7 +305,7 @@ def test_words_that_help_are_kept(text):
 
 def test_a_message_becomes_one_line_of_limited_length():
     assert clean("a\n b\t\u2028c") == "a b c"
-    assert len(clean("no " * 1_000)) == MESSAGE_LIMIT
+    assert len(clean("no " * 1_000)) == TEXT_LIMIT
 
 
 def test_what_is_cut_off_a_message_leaves_no_part_of_an_identifier():
@@ -339,7 +338,7 @@ def test_no_address_no_hash_and_no_long_number_is_left(text):
     assert "@" not in found
     assert not re.search(r"[0-9a-fA-F]{32}", found)
     assert not re.search(r"[0-9]{7}", found)
-    assert len(found) <= MESSAGE_LIMIT
+    assert len(found) <= TEXT_LIMIT
     assert clean(found) == found
 
 
