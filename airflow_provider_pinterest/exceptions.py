@@ -6,7 +6,10 @@
     ├── ParameterError(ValueError)      a parameter, connection field or mapping that cannot work: change the DAG
     │   └── MappingError                columns that map to no field, or two to one
     ├── SourceError                     the warehouse, the XCom value or the file could not be read
+    ├── ResendRefusedError              sending again could count events twice; a retry does not help
+    ├── AccountingError                 at the end of a run, a row is not accounted for
     └── DeliveryError                   Pinterest could not be reached, or did not accept
+        ├── ConfigurationError          the worker's proxy or certificate settings; nothing was sent
         ├── CredentialError             401, 403, 404, 3xx: token, role or account; nothing was rejected
         ├── RefusedError                the mapping as a whole is refused: every event meets the same 400
         └── UnavailableError            429, 503, network: try again after ``retry_after`` seconds
@@ -17,9 +20,16 @@ in doubt fails with Airflow's own ``AirflowFailException``: a retry could not he
 
 from __future__ import annotations
 
+from typing import Self
+
 
 class PinterestError(Exception):
     """Anything that this package raises on purpose."""
+
+    def followed_by(self, sentence: str) -> Self:
+        """Add a sentence to the message, on a line of its own, and return the same error."""
+        self.args = (f"{self}\n{sentence}",)
+        return self
 
 
 class ParameterError(PinterestError, ValueError):
@@ -32,6 +42,14 @@ class MappingError(ParameterError):
 
 class SourceError(PinterestError):
     """The source of the rows could not be read, or broke off."""
+
+
+class ResendRefusedError(PinterestError):
+    """Earlier attempts may have sent events that Pinterest would not recognise if they were sent again."""
+
+
+class AccountingError(PinterestError):
+    """At the end of a run, the rows that were read and what became of them differ."""
 
 
 class DeliveryError(PinterestError):
@@ -60,8 +78,12 @@ class DeliveryError(PinterestError):
         self.retry_after = retry_after
 
 
+class ConfigurationError(DeliveryError, ParameterError):
+    """The worker's network settings cannot work: proxy, CA bundle, certificates. Nothing was sent."""
+
+
 class CredentialError(DeliveryError):
-    """Token, role, ad account or host are wrong; the events are good."""
+    """Token, role, ad account or host are wrong, or a gateway on the way refuses the request; the events are good."""
 
 
 class RefusedError(DeliveryError):

@@ -40,6 +40,12 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": ["airflow_provider_pinterest.operators.send_conversions"],
             }
         ],
+        "triggers": [
+            {
+                "integration-name": _INTEGRATION,
+                "python-modules": ["airflow_provider_pinterest.triggers.wait"],
+            }
+        ],
         "connection-types": [_connection_type()],
         "extra-links": ["airflow_provider_pinterest.links.conversions.AdsManagerConversionsLink"],
         "task-decorators": [

@@ -1,34 +1,36 @@
-"""What a try leaves behind for the next: how far the source is settled, in a form that can be verified.
+"""What an attempt leaves behind for the next one: how much of the source is accounted for, in a form to verify.
 
-A checkpoint names a prefix of the source, all of whose rows are accounted for, and the counts of that prefix.
-The next try reads the source again from its first row, makes the same events, sends none of the prefix, and goes
-on only if their names and ids hash to the same value. Batches under way or settled beyond the prefix are marked
-one by one, so that events which Pinterest cannot deduplicate are not sent a second time in doubt.
+A checkpoint names a prefix of the source, all of whose rows are accounted for, and its counts. The next attempt reads
+the source again from its first row, sends nothing of the prefix, and continues only if the rows have become the same:
+an event with the same name and id and the same kind of source, a rejection, or a duplicate, each in the same place.
+Batches under way beyond the prefix are listed one by one and verified in the same way.
+
+The end of a run is stored too (:class:`Finished`), so that a task that is cleared sends only what was not accepted.
 """
 
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 import orjson
 
-from airflow_provider_pinterest.conversions.events import Event, Stage
+from airflow_provider_pinterest.conversions.events import Duplicate, Event, Outcome, Stage
 from airflow_provider_pinterest.delivery.result import Delivered
+from airflow_provider_pinterest.delivery.rowset import RowSet
 
-VERSION: Final = 2
+VERSION: Final = 3
 
 KEY: Final = "airflow_provider_pinterest.checkpoint"
-"""The key under which a checkpoint stands in Airflow's task state store."""
+"""The key under which a checkpoint is stored in Airflow's task state store."""
 
 EVERY: Final = 2.0
-"""Seconds between two checkpoints at most, while batches are being answered."""
+"""Seconds between two checkpoints at most, while batches are being settled."""
 
 RECOGNISED: Final = 23 * 3600.0
-"""Seconds after which Pinterest is not trusted to recognise a second copy: its 24 hours, less one for slow clocks."""
+"""Seconds for which Pinterest is trusted to recognise a second copy: its 24 hours, less one for slow clocks."""
 
 
 class StateStore(Protocol):
@@ -36,269 +38,348 @@ class StateStore(Protocol):
 
     def get(self, key: str, default: Any = None) -> Any: ...  # noqa: D102
     def set(self, key: str, value: Any) -> None: ...  # noqa: D102
-    def delete(self, key: str) -> None: ...  # noqa: D102
 
 
-class EventsHash:
-    """A running hash of the names and ids of events, whatever batches they come in."""
+class UnreadableStateError(ValueError):
+    """What is stored was not written by this version or an earlier one."""
 
-    def __init__(self) -> None:
-        self._hash = hashlib.blake2b(digest_size=16)
 
-    def add(self, events: Iterable[Event]) -> None:
-        """Take some more events in."""
-        self._hash.update("".join([f"{event.name}\0{event.id}\0" for event in events]).encode())
+class RowsHash:
+    """A running hash of what rows have become."""
+
+    def __init__(self, state: Any = None) -> None:
+        self._hash = hashlib.blake2b(digest_size=16) if state is None else state
+
+    def add(self, outcomes: Iterable[str]) -> None:
+        """Add what some rows have become, see :func:`trace_of`."""
+        self._hash.update("".join(outcomes).encode("utf-8", "surrogatepass"))
+
+    def copy(self) -> RowsHash:
+        """Return an independent hash in the same state."""
+        return RowsHash(self._hash.copy())
 
     def hexdigest(self) -> str:
-        """Return the hash of all events so far."""
-        return self._hash.hexdigest()
+        """Return the hash of all rows so far."""
+        return str(self._hash.hexdigest())
 
 
-def hash_of(events: Iterable[Event]) -> str:
-    """Return the hash of some events."""
-    found = EventsHash()
-    found.add(events)
+def trace_of(outcome: Outcome) -> str:
+    """Return what identifies the outcome of a row, its place given."""
+    if type(outcome) is Event:
+        return f"{'o' if outcome.offline else 'w'}{outcome.name}\0{outcome.id}\0"
+    return "d\0" if isinstance(outcome, Duplicate) else "r\0"
+
+
+def _trace_v2(outcome: Outcome) -> str:
+    """Return the same as version 2 did: valid events only, without the kind of their source."""
+    return f"{outcome.name}\0{outcome.id}\0" if type(outcome) is Event else ""
+
+
+def hash_of(outcomes: Iterable[Outcome], trace: Callable[[Outcome], str] = trace_of) -> str:
+    """Return the hash of what some rows have become."""
+    found = RowsHash()
+    found.add(map(trace, outcomes))
     return found.hexdigest()
 
 
-Spans = tuple[tuple[int, int], ...]
-"""Rows of some events among others, as (first, last) of each stretch of neighbours."""
-
-
-def spans(events: Iterable[Event], test: Callable[[Event], bool]) -> Spans:
-    """Return where among the events those stand that pass a test."""
-    found: list[tuple[int, int]] = []
-    joined = False
-    for event in events:
-        passes = test(event)
-        if passes and joined:
-            found[-1] = (found[-1][0], event.row)
-        elif passes:
-            found.append((event.row, event.row))
-        joined = passes
-    return tuple(found)
-
-
-def within(row: int, stretches: Spans) -> bool:
-    """Return whether a row lies in one of the stretches."""
-    return any(first <= row <= last for first, last in stretches)
-
-
 @dataclass(frozen=True, slots=True)
-class Mark:
-    """A batch beyond the prefix. What is neither open nor in doubt in it is settled.
+class PendingBatch:
+    """A batch beyond the prefix, with the rows around its events. An event neither open nor in doubt is settled.
 
-    :param first: row of its first event.
-    :param last: row of its last event.
-    :param events_hash: of its events' names and ids.
-    :param delivered: counts of what is settled in it.
-    :param doubt: rows of events that may have been sent.
-    :param open: rows of events that were not.
+    :param first: number of its first row.
+    :param last: number of its last row.
+    :param digest: hash of what its rows have become.
+    :param delivered: counts of its settled events.
+    :param doubt: rows of the events that may have been sent.
+    :param open: rows of the events that were not.
     :param since: no event in doubt was sent before, in Unix seconds.
+    :param failed: rows of the settled events that Pinterest did not accept.
+    :param held: rows of the settled events whose outcome is unknown.
     """
 
     first: int
     last: int
-    events_hash: str
+    digest: str
     delivered: Delivered
-    doubt: Spans = ()
-    open: Spans = ()
+    doubt: RowSet = field(default_factory=RowSet)
+    open: RowSet = field(default_factory=RowSet)
     since: float = 0.0
+    failed: RowSet = field(default_factory=RowSet)
+    held: RowSet = field(default_factory=RowSet)
 
     def settles(self, row: int) -> bool:
         """Return whether an event of that row is settled here."""
-        return self.first <= row <= self.last and not within(row, self.doubt) and not within(row, self.open)
+        return self.first <= row <= self.last and row not in self.doubt and row not in self.open
+
+    def as_json(self) -> list[Any]:
+        """Return it for :meth:`from_json`."""
+        delivered = None if self.delivered == Delivered() else self.delivered.as_json()
+        rows = (self.doubt, self.open, self.failed, self.held)
+        return [self.first, self.last, self.digest, delivered, self.since, *(one.as_json() for one in rows)]
+
+    @classmethod
+    def from_json(cls, values: Sequence[Any]) -> PendingBatch:
+        """Return what :meth:`as_json` stored."""
+        first, last, digest, delivered, since, *rows = values
+        doubt, unsent, failed, held = map(RowSet.from_json, rows)
+        return cls(
+            int(first),
+            int(last),
+            str(digest),
+            Delivered() if delivered is None else Delivered.from_json(delivered),
+            doubt,
+            unsent,
+            float(since),
+            failed,
+            held,
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """How far a run is settled.
+class Finished:
+    """The end of a run.
 
-    :param fingerprint: of everything that decides what the rows become.
-    :param clock: Unix seconds at the start of the first try; "future" and "too old" are measured from it.
-    :param rows: all rows up to this number are accounted for.
-    :param events_hash: of the valid events among those rows.
-    :param delivered: what became of them.
-    :param offline: whether events that cannot be deduplicated were sent, in the prefix or beyond.
-    :param marks: batches beyond the prefix.
-    :param ahead: some of so many events, the next beyond the prefix and outside the marks, may have been sent since.
-    :param on_doubt: what that try did in doubt: only what it would send again can be among those.
+    :param fingerprint: of everything that decides what the rows become and where they go.
+    :param clock: Unix seconds at the start of its first attempt.
+    :param rows: rows of the source.
+    :param digest: hash of what they have become.
+    :param delivered: counts of all attempts together.
+    :param failed: rows that Pinterest did not accept.
+    :param held: rows whose outcome is unknown.
+    :param offline: whether events that Pinterest cannot deduplicate were sent.
+    :param identity: tells a retry of the run from a new run of the same task, after Clear; empty: unknown.
+    :param result: the run's result.
+    :param problem: why the task had to fail, if it had to.
     :param written: Unix seconds.
+    :param forced: whether it sent everything again by request.
     """
 
-    fingerprint: str
+    fingerprint: Mapping[str, str]
     clock: float
-    rows: int = 0
-    events_hash: str = field(default_factory=lambda: EventsHash().hexdigest())
-    delivered: Delivered = field(default_factory=Delivered)
-    offline: bool = False
-    marks: Sequence[Mark] = ()
-    ahead: int = 0
-    on_doubt: str | None = None
-    written: float = 0.0
-
-    def settles(self, row: int, stage: str) -> bool:
-        """Return whether the rejects file's line about a row stands: nothing will write it again."""
-        if row <= self.rows:
-            return True
-        return stage != Stage.VALIDATION and any(mark.settles(row) for mark in self.marks)
+    rows: int
+    digest: str
+    delivered: Delivered
+    failed: RowSet
+    held: RowSet
+    offline: bool
+    identity: Mapping[str, Any]
+    result: Mapping[str, Any]
+    problem: str | None
+    written: float
+    forced: bool = False
 
     def recognised(self, now: float) -> bool:
         """Return whether Pinterest would recognise all that was sent, if it were sent again."""
         return not self.offline and now - self.clock < RECOGNISED
 
+    def keeps(self, stage: str) -> bool:
+        """Return whether lines of the rejects file stay valid because their events cannot be told apart any more."""
+        if stage == Stage.PINTEREST:
+            return not self.failed.complete
+        return stage == Stage.OUTCOME_UNKNOWN and not self.held.complete
+
+    def not_told_apart(self) -> Delivered:
+        """Return what balances the counts when the rest of its events is sent.
+
+        Events that failed or are held are counted again, each when its row is read. Where it is not known which they
+        are, their rows count as accepted then.
+        """
+        counts = Delivered()
+        if not self.failed.complete:
+            counts.failed = self.delivered.failed
+        if not self.held.complete:
+            counts.held = self.delivered.held
+        counts.already_sent = -(counts.failed + counts.held)
+        return counts
+
     def as_json(self) -> dict[str, Any]:
         """Return it for :meth:`from_json`."""
         return {
             "version": VERSION,
-            "fingerprint": self.fingerprint,
+            "state": "finished",
+            "fingerprint": dict(self.fingerprint),
             "clock": self.clock,
             "rows": self.rows,
-            "events_hash": self.events_hash,
+            "digest": self.digest,
             "delivered": self.delivered.as_json(),
+            "failed": self.failed.as_json(),
+            "held": self.held.as_json(),
             "offline": self.offline,
-            "marks": [
-                [
-                    mark.first,
-                    mark.last,
-                    mark.events_hash,
-                    mark.delivered.as_json(),
-                    [list(span) for span in mark.doubt],
-                    [list(span) for span in mark.open],
-                    mark.since,
-                ]
-                for mark in self.marks
-            ],
+            "identity": dict(self.identity),
+            "result": dict(self.result),
+            "problem": self.problem,
+            "written": self.written,
+            "forced": self.forced,
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Finished:
+        """Return what :meth:`as_json` stored."""
+        return cls(
+            fingerprint=_texts(values["fingerprint"]),
+            clock=float(values["clock"]),
+            rows=int(values["rows"]),
+            digest=str(values["digest"]),
+            delivered=Delivered.from_json(values["delivered"]),
+            failed=RowSet.from_json(values["failed"]),
+            held=RowSet.from_json(values["held"]),
+            offline=bool(values["offline"]),
+            identity=dict(values["identity"]),
+            result=dict(values["result"]),
+            problem=values["problem"],
+            written=float(values["written"]),
+            forced=bool(values["forced"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """How much of a run is accounted for.
+
+    :param fingerprint: of everything that decides what the rows become and where they go, by parameter.
+    :param clock: Unix seconds at the start of the first attempt; "future" and "too old" are measured from it.
+    :param rows: all rows up to this number are accounted for.
+    :param digest: hash of what those rows have become.
+    :param delivered: what became of their events.
+    :param failed: those of the rows that Pinterest did not accept.
+    :param held: those of the rows whose outcome is unknown.
+    :param offline: whether events that Pinterest cannot deduplicate may have been sent, in the prefix or beyond.
+    :param pending: batches beyond the prefix, in order.
+    :param ahead: up to this many later events, beyond the prefix and the batches, may already have been sent.
+    :param ahead_since: Unix seconds since when those may have been sent.
+    :param on_doubt: what that attempt did in doubt: only events that it would send again can be among those.
+    :param written: Unix seconds.
+    :param earlier: the finished run whose remaining events this one sends.
+    :param unknown_before: Unix seconds since when events may have been sent by attempts of which nothing else is
+        known; ``None``: by none.
+    :param forced: whether the run sends everything again by request.
+    :param identity: of the attempt that began the run, see :class:`Finished`.
+    :param version: of the form in which it was stored.
+    """
+
+    fingerprint: Mapping[str, str]
+    clock: float
+    rows: int = 0
+    digest: str = field(default_factory=lambda: RowsHash().hexdigest())
+    delivered: Delivered = field(default_factory=Delivered)
+    failed: RowSet = field(default_factory=RowSet)
+    held: RowSet = field(default_factory=RowSet)
+    offline: bool = False
+    pending: Sequence[PendingBatch] = ()
+    ahead: int = 0
+    ahead_since: float = 0.0
+    on_doubt: str | None = None
+    written: float = 0.0
+    earlier: Finished | None = None
+    unknown_before: float | None = None
+    forced: bool = False
+    identity: Mapping[str, Any] = field(default_factory=dict)
+    version: int = VERSION
+
+    @property
+    def trace(self) -> Callable[[Outcome], str]:
+        """Return what identifies the outcome of a row for the hashes here."""
+        return _trace_v2 if self.version == 2 else trace_of
+
+    def keeps(self, row: int, stage: str) -> bool:
+        """Return whether the line of a row in the rejects file stays valid: no later attempt writes it again."""
+        if row <= self.rows:
+            return True
+        if self.earlier is not None and row <= self.earlier.rows and self.earlier.keeps(stage):
+            return True
+        return stage != Stage.VALIDATION and any(batch.settles(row) for batch in self.pending)
+
+    def recognised(self, now: float) -> bool:
+        """Return whether Pinterest would recognise all that was sent, if it were sent again."""
+        offline = self.offline or bool(self.earlier and self.earlier.offline)
+        return not offline and now - self.clock < RECOGNISED
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it for :func:`read_state`."""
+        return {
+            "version": VERSION,
+            "state": "running",
+            "fingerprint": dict(self.fingerprint),
+            "clock": self.clock,
+            "rows": self.rows,
+            "digest": self.digest,
+            "delivered": self.delivered.as_json(),
+            "failed": self.failed.as_json(),
+            "held": self.held.as_json(),
+            "offline": self.offline,
+            "pending": [batch.as_json() for batch in self.pending],
             "ahead": self.ahead,
+            "ahead_since": self.ahead_since,
             "on_doubt": self.on_doubt,
             "written": self.written,
+            "earlier": self.earlier.as_json() if self.earlier else None,
+            "unknown_before": self.unknown_before,
+            "forced": self.forced,
+            "identity": dict(self.identity),
         }
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Checkpoint:
-        """Return what :meth:`as_json` wrote down.
-
-        :raises ValueError: it is not of this version, or no checkpoint at all.
-        """
-        try:
-            if values["version"] != VERSION:
-                raise ValueError(f"checkpoint of version {values['version']}, expected {VERSION}")
-            return cls(
-                fingerprint=values["fingerprint"],
-                clock=float(values["clock"]),
-                rows=int(values["rows"]),
-                events_hash=values["events_hash"],
-                delivered=Delivered.from_json(values["delivered"]),
-                offline=bool(values["offline"]),
-                marks=tuple(
-                    Mark(first, last, digest, Delivered.from_json(settled), _spans(doubt), _spans(unsent), since)
-                    for first, last, digest, settled, doubt, unsent, since in values["marks"]
-                ),
-                ahead=int(values["ahead"]),
-                on_doubt=values["on_doubt"],
-                written=float(values["written"]),
-            )
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"not a checkpoint: {type(error).__name__}") from None
+        """Return what :meth:`as_json` stored."""
+        earlier, unknown = values["earlier"], values["unknown_before"]
+        return cls(
+            fingerprint=_texts(values["fingerprint"]),
+            clock=float(values["clock"]),
+            rows=int(values["rows"]),
+            digest=str(values["digest"]),
+            delivered=Delivered.from_json(values["delivered"]),
+            failed=RowSet.from_json(values["failed"]),
+            held=RowSet.from_json(values["held"]),
+            offline=bool(values["offline"]),
+            pending=tuple(map(PendingBatch.from_json, values["pending"])),
+            ahead=int(values["ahead"]),
+            ahead_since=float(values["ahead_since"]),
+            on_doubt=values["on_doubt"],
+            written=float(values["written"]),
+            earlier=None if earlier is None else Finished.from_json(earlier),
+            unknown_before=None if unknown is None else float(unknown),
+            forced=bool(values["forced"]),
+            identity=dict(values["identity"]),
+        )
 
 
-def _spans(values: Iterable[Sequence[int]]) -> Spans:
-    return tuple((first, last) for first, last in values)
+def read_state(stored: object) -> Checkpoint | Finished:
+    """Return what an attempt has stored, this version's or an earlier one's.
 
+    :raises UnreadableStateError: it is something else.
+    """
+    from airflow_provider_pinterest.delivery.checkpoint_v2 import read_v2
 
-def fingerprint(**decisive: Any) -> str:
-    """Hash everything that decides what the rows become and where they go."""
     try:
-        written = orjson.dumps(decisive, default=_stable, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+        if not isinstance(stored, Mapping):
+            raise UnreadableStateError(f"it is a {type(stored).__name__}")
+        if stored.get("version") == VERSION:
+            return (Finished if stored["state"] == "finished" else Checkpoint).from_json(stored)
+        return read_v2(stored)
+    except UnreadableStateError:
+        raise
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
+        raise UnreadableStateError(f"{type(error).__name__} while it was read") from None
+
+
+def fingerprint(**decisive: Any) -> dict[str, str]:
+    """Return a hash of each parameter that decides what the rows become and where they go."""
+    return {name: digest_of(value)[:12] for name, value in decisive.items()}
+
+
+def digest_of(value: object) -> str:
+    """Return the same hash for the same value in every process."""
+    try:
+        written = orjson.dumps(value, default=_stable, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
     except TypeError:  # integers beyond 64 bits, lone surrogates
-        written = repr(decisive).encode("utf-8", "backslashreplace")
+        written = repr(value).encode("utf-8", "backslashreplace")
     return hashlib.blake2b(written, digest_size=16).hexdigest()
 
 
 def _stable(value: object) -> object:
-    """Write down what JSON cannot hold the same way in every process."""
+    """Write what JSON cannot hold the same way in every process."""
     return sorted(map(repr, value)) if isinstance(value, set | frozenset) else repr(value)
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """How a run ended, for a try that comes because the worker died before Airflow knew.
-
-    Airflow raises a task's ``max_tries`` when it is cleared, and only then: a try that finds the number of the run's
-    end is a retry, and has nothing to do; with another number the run is to be made again.
-
-    :param result: its account.
-    :param problem: why the task had to fail, if it had to.
-    :param max_tries: of the task instance; ``None``: not known.
-    """
-
-    result: Mapping[str, Any]
-    problem: str | None
-    max_tries: int | None
-
-    def as_json(self) -> dict[str, Any]:
-        """Return it for :meth:`from_json`."""
-        return {"finished": VERSION, "result": self.result, "problem": self.problem, "max_tries": self.max_tries}
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Finished | None:
-        """Return what :meth:`as_json` wrote down, or ``None`` if this is something else."""
-        if values.get("finished") != VERSION:
-            return None
-        return cls(values["result"], values["problem"], values["max_tries"])
-
-
-class Keeper:
-    """Writes checkpoints down; where there is no store it remembers the last one, for a deferral.
-
-    :param first: the checkpoint to begin from.
-    :param store: Airflow's, or ``None``.
-    :param every_answers: settled batches between two checkpoints at most.
-    :param clock: monotonic seconds.
-    """
-
-    def __init__(
-        self,
-        first: Checkpoint,
-        store: StateStore | None,
-        *,
-        every_answers: int = 1,
-        clock: Callable[[], float] = time.monotonic,
-        wall: Callable[[], float] = time.time,
-    ) -> None:
-        self.last = first
-        self.durable = store is not None
-        self._store = store
-        self.every_answers = every_answers
-        self._clock = clock
-        self._wall = wall
-        self._answers = 0
-        self._written = clock()
-
-    def answered(self) -> bool:
-        """Count a settled batch; return whether it is time to write."""
-        self._answers += 1
-        return self._answers >= self.every_answers or self._clock() - self._written >= EVERY
-
-    def write(self, **changes: Any) -> None:
-        """Write the checkpoint with these changes.
-
-        Whatever this raises ends the task: a try that is stale or orphaned is told so here.
-        """
-        self.last = replace(self.last, written=self._wall(), **changes)
-        if self._store is not None:
-            self._store.set(KEY, self.last.as_json())
-        self._answers = 0
-        self._written = self._clock()
-
-    def finish(self, finished: Finished) -> None:
-        """Write the end of the run in place of how far it is, or nothing where it cannot be told from another run's."""
-        if finished.max_tries is None:
-            self.forget()
-        elif self._store is not None:
-            self._store.set(KEY, finished.as_json())
-
-    def forget(self) -> None:
-        """Delete what was written: the run is complete."""
-        if self._store is not None:
-            self._store.delete(KEY)
+def _texts(values: Mapping[str, str]) -> dict[str, str]:
+    return {str(name): str(value) for name, value in values.items()}

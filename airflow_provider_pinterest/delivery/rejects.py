@@ -1,160 +1,188 @@
 """Rows that did not become processed events, as NDJSON that a person and a program can read.
 
-A run writes into a folder of its own, in parts, because object stores cannot append. A later try of the same run
-keeps what an earlier one had settled and writes the rest anew. Local files are for their owner only (0600).
+A run writes into a folder of its own, in parts, because object stores cannot append. The name of a part starts with
+the attempt that wrote it, so that an old attempt that wakes up cannot overwrite the parts of a newer one. A later
+attempt keeps the lines that stand and writes the others anew.
 """
 
 from __future__ import annotations
 
-import os
+import hashlib
+import logging
 import re
-from collections.abc import Callable, Iterable
-from contextlib import suppress
-from pathlib import Path
-from typing import IO, Any, Final, Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
 
-import orjson
+from airflow_provider_pinterest.delivery.reject_folders import NEW, Folder, PartStore, UnsafeFolderError, part_store
+from airflow_provider_pinterest.delivery.rejection_lines import row_and_stage
+from airflow_provider_pinterest.redaction import clean
 
-from airflow_provider_pinterest.conversions.events import Rejection
+log = logging.getLogger(__name__)
 
 PART_ROWS: Final = 5_000
-"""Rejections that a part holds at most; this many wait in memory."""
+"""Lines that a part holds at most."""
 
-_NEW: Final = ".new"
-"""What the name of a part ends with that is not whole yet."""
+PART_BYTES: Final = 4 * 1024 * 1024
+"""Bytes from which on a part is full."""
 
+NAME_BYTES: Final = 120
+"""The longest readable part of a folder's name."""
 
-class Folder(Protocol):
-    """What is needed of a path: ``pathlib``'s, ``upath``'s and Airflow's ``ObjectStoragePath`` have it."""
+_PART: Final = re.compile(r"part-(\d+)-(\d+)\.ndjson")
 
-    def __truediv__(self, name: str, /) -> Folder: ...
-    def open(self, mode: str) -> IO[bytes]: ...  # noqa: D102
-    def mkdir(self, *, parents: bool, exist_ok: bool) -> None: ...  # noqa: D102
-    def iterdir(self) -> Iterable[Folder]: ...  # noqa: D102
-    def unlink(self) -> None: ...  # noqa: D102
-    @property
-    def name(self) -> str: ...  # noqa: D102
+_COPIED: Final = "part-000-000000.ndjson"
+"""Holds what was copied from earlier folders. It stays, even when it is empty, so that nothing is copied twice."""
+
+Keep = Callable[[int, str], bool]
 
 
 def folder_name(*parts: object) -> str:
-    """Join what identifies a run into a file name that every store takes."""
+    """Return a file name for what identifies a run: readable, and different for different parts."""
+    readable = re.sub(r"[^\w.+-]+", "_", legacy_folder_name(*parts), flags=re.ASCII)[:NAME_BYTES].lstrip(".-")
+    digest = hashlib.sha256()
+    for part in parts:
+        raw = ("" if part is None else str(part)).encode("utf-8", "surrogatepass")
+        digest.update(b"%d:" % len(raw) + raw)
+    return f"{readable or 'run'}-{digest.hexdigest()[:12]}"
+
+
+def legacy_folder_name(*parts: object) -> str:
+    """Return the name that earlier versions gave a run's folder."""
     return "__".join(re.sub(r"[^\w.+-]+", "_", str(part)) for part in parts if part not in (None, ""))
 
 
 class Rejects:
-    """Writes rejections into a folder.
+    """Writes the lines of rejected rows into a folder.
 
     :param folder: the run's own.
-    :param settled: tells of a row and a stage whether an earlier try's line about it stands; ``None``: none do.
-    :raises OSError: the folder cannot be made, or an earlier try's parts not be mended.
+    :param attempt: the number of this attempt, from 1.
+    :param keep: tells from a row and a stage whether an earlier attempt's line about it stands; ``None``: none do.
+    :param earlier: folders of the same run from an earlier version; lines that stand are copied from them once.
+    :raises OSError: the folder cannot be used, or an earlier attempt's parts cannot be put right.
     """
 
-    def __init__(self, folder: Folder, settled: Callable[[int, str], bool] | None = None) -> None:
+    def __init__(
+        self, folder: Folder, *, attempt: int, keep: Keep | None = None, earlier: Sequence[Folder] = ()
+    ) -> None:
         self._folder = folder
-        self._waiting: list[Rejection] = []
+        self._store = part_store(folder)
+        self._attempt = max(attempt, 1)
+        self._lines: list[bytes] = []
+        self._bytes = 0
         self.parts = 0
-        """Files written, or kept of an earlier try."""
-        self._number = 0
-        found: list[Folder] = []
-        with suppress(FileNotFoundError, NotADirectoryError):
-            found = sorted(folder.iterdir(), key=lambda part: (not part.name.endswith(_NEW), part.name))
-        for part in found:
-            if part.name.startswith("part-"):
-                self._mend(part, settled)
+        """Files with lines: written by this attempt, or kept from earlier ones."""
+        names = self._store.names()
+        self._number = max(map(self._number_after, names), default=0)
+        for name in names:
+            if name.startswith("part-") and name.endswith(NEW):
+                self._store.remove(name)
+        if _COPIED not in names:
+            self._copy(earlier, keep)
+        for name in sorted(names):
+            if _PART.fullmatch(name):
+                self._mend(name, keep)
 
-    def add(self, rejection: Rejection) -> None:
-        """Add a rejection; it is written with the next part.
+    @property
+    def waiting(self) -> bool:
+        """Whether lines wait to be written."""
+        return bool(self._lines)
 
-        :raises OSError: a part cannot be written.
-        """
-        self._waiting.append(rejection)
-        if len(self._waiting) >= PART_ROWS:
-            self.flush()
+    @property
+    def full(self) -> bool:
+        """Whether enough lines wait for a part: call :meth:`flush` before adding more."""
+        return len(self._lines) >= PART_ROWS or self._bytes >= PART_BYTES
+
+    def add(self, line: bytes) -> None:
+        """Add a line; :meth:`flush` writes it."""
+        self._lines.append(line)
+        self._bytes += len(line)
 
     def flush(self) -> None:
-        """Write what waits.
+        """Write the lines that wait as one part.
 
-        :raises OSError: the part cannot be written; what waits is kept.
+        :raises OSError: the part cannot be written; the lines still wait.
         """
-        if not self._waiting:
+        if not self._lines:
             return
-        if not self.parts:
-            self._folder.mkdir(parents=True, exist_ok=True)
-        self._write(f"part-{self._number:09d}.ndjson", [line(rejection) for rejection in self._waiting])
+        self._store.write(f"part-{self._attempt:03d}-{self._number:06d}.ndjson", self._lines)
         self._number += 1
         self.parts += 1
-        self._waiting = []
+        self._lines = []
+        self._bytes = 0
 
-    def _write(self, name: str, lines: list[bytes]) -> None:
-        """Write a part, whole or not at all, and see it safe."""
-        path = self._folder / name
-        local = _local(path)
-        if local is None:  # an object store shows what is written when it is closed
-            with path.open("wb") as part:
-                part.writelines(lines)
+    def probe(self) -> None:
+        """Prove that the folder can be used, by writing and removing a small file.
+
+        A local folder is created; a bucket is not.
+
+        :raises OSError: the folder cannot be used; the message says why.
+        """
+        name = f"part-{self._attempt:03d}-probe{NEW}"
+        try:
+            self._store.write(name, [b"This file can be removed.\n"])
+            self._store.remove(name)
+        except UnsafeFolderError:
+            raise
+        except OSError as error:
+            raise OSError(
+                f"The rejects folder {self._folder} cannot be written to ({type(error).__name__}: {clean(error)}). "
+                "Check rejects_path: the bucket must exist, and the task must be allowed to write and remove files."
+            ) from None
+
+    def _number_after(self, name: str) -> int:
+        """Return the number that follows a part's, if it is of this attempt."""
+        found = _PART.match(name)
+        return int(found[2]) + 1 if found and int(found[1]) == self._attempt else 0
+
+    def _mend(self, name: str, keep: Keep | None) -> None:
+        """Keep the lines of a part that stand; a crash in between loses none of them."""
+        kept = dropped = 0
+        if keep is not None or name == _COPIED:
+            for line in self._store.lines(name):
+                if _stands(line, keep):
+                    kept += 1
+                else:
+                    dropped += 1
+        if not kept and name != _COPIED:
+            self._store.remove(name)
+        elif dropped:
+            self._store.write(name, _standing(self._store, name, keep))
+        self.parts += bool(kept)
+
+    def _copy(self, earlier: Sequence[Folder], keep: Keep | None) -> None:
+        """Copy the lines that stand from earlier folders, all of them into one part."""
+        found: list[tuple[PartStore, str]] = []
+        for folder in earlier:
+            store = part_store(folder, ours=False)
+            try:
+                names = store.names()
+            except UnsafeFolderError as error:
+                log.warning("An earlier rejects folder was not read. %s", error)
+                continue
+            found += [(store, name) for name in sorted(names) if name.startswith("part-") and name.endswith(".ndjson")]
+        if not found:
             return
-        new = f"{local}{_NEW}"
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as part:
-            part.writelines(lines)
-            part.flush()
-            os.fsync(part.fileno())
-        Path(new).replace(local)
+        copied = 0
 
-    def _mend(self, part: Folder, settled: Callable[[int, str], bool] | None) -> None:
-        """Keep of an earlier try's part what is settled; a crash in the middle loses nothing of it."""
-        kept = []
-        if settled is not None and not part.name.endswith(_NEW):
-            with part.open("rb") as opened:
-                lines = opened.read().splitlines(keepends=True)  # Airflow 2.11's files cannot be iterated
-            kept = [written for written in lines if _stands(written, settled)]
-        if kept:
-            self._write(part.name, kept)
-            self.parts += 1
-            self._number = max(self._number, _number(part.name) + 1)
-        else:
-            part.unlink()
+        def lines() -> Iterator[bytes]:
+            nonlocal copied
+            for store, name in found:
+                for line in _standing(store, name, keep):
+                    copied += 1
+                    yield line
+
+        self._store.write(_COPIED, lines())
+        self.parts += bool(copied)
 
 
-def _stands(written: bytes, settled: Callable[[int, str], bool]) -> bool:
-    """Return whether a line of an earlier try is whole and settled."""
-    try:
-        document = orjson.loads(written)
-        return settled(document["row"], document["stage"])
-    except (ValueError, KeyError, TypeError):
-        return False
+def _standing(store: PartStore, name: str, keep: Keep | None) -> Iterator[bytes]:
+    """Yield the lines of a part that stand."""
+    if keep is not None:
+        for line in store.lines(name):
+            if _stands(line, keep):
+                yield line
 
 
-def _number(name: str) -> int:
-    digits = name.removeprefix("part-").partition(".")[0]
-    return int(digits) if digits.isdecimal() else 0
-
-
-def line(rejection: Rejection) -> bytes:
-    """Return a rejection as one line of JSON."""
-    document = {
-        "row": rejection.row,
-        "event_id": rejection.event_id,
-        "keys": dict(rejection.keys),
-        "reasons": [reason._asdict() for reason in rejection.reasons],
-        "stage": rejection.stage,
-    }
-    try:
-        return orjson.dumps(document, default=repr, option=orjson.OPT_APPEND_NEWLINE)
-    except TypeError:  # lone surrogates and integers beyond 64 bits
-        document["event_id"] = _plain(rejection.event_id)
-        document["keys"] = {_plain(name): _plain(cell) for name, cell in rejection.keys.items()}
-        document["reasons"] = [
-            {name: _plain(text) for name, text in reason._asdict().items()} for reason in rejection.reasons
-        ]
-        return orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
-
-
-def _plain(cell: Any) -> Any:
-    return None if cell is None else str(cell).encode("utf-8", "backslashreplace").decode()
-
-
-def _local(path: Folder) -> str | None:
-    """Return a path on this machine's disk as text; ``None`` if it is not there."""
-    if getattr(path, "protocol", "") in ("", "file", "local"):
-        return str(getattr(path, "path", path))
-    return None
+def _stands(line: bytes, keep: Keep | None) -> bool:
+    about = row_and_stage(line)
+    return keep is not None and about is not None and keep(*about)

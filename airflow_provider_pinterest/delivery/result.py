@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
+
+from airflow_provider_pinterest.exceptions import AccountingError
 
 HOUR: Final = 3_600
 STALE: Final = 7 * 24 * HOUR
@@ -48,6 +50,10 @@ class Lags:
             self.longest = max(self.longest or 0, lag)
             self.late += count if lag > HOUR and not offline else 0
             self.stale += count if lag > STALE else 0
+
+    def copy(self) -> Lags:
+        """Return an independent copy."""
+        return Lags(self.counts.copy(), self.longest, self.late, self.stale)
 
     def merge(self, other: Lags) -> None:
         """Add the counts of another."""
@@ -97,17 +103,28 @@ class Delivered:
     processed: int = 0
     failed: int = 0
     held: int = 0
+    already_sent: int = 0
     calls: int = 0
     retries: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     warnings: Counter[str] = field(default_factory=Counter)
     lags: Lags = field(default_factory=Lags)
 
+    @property
+    def settled(self) -> int:
+        """Events that need nothing more."""
+        return self.processed + self.failed + self.held + self.already_sent
+
+    def copy(self) -> Delivered:
+        """Return an independent copy."""
+        return replace(self, reasons=self.reasons.copy(), warnings=self.warnings.copy(), lags=self.lags.copy())
+
     def merge(self, other: Delivered) -> None:
         """Add another part of the run."""
         self.processed += other.processed
         self.failed += other.failed
         self.held += other.held
+        self.already_sent += other.already_sent
         self.calls += other.calls
         self.retries += other.retries
         self.reasons.update(other.reasons)
@@ -120,6 +137,7 @@ class Delivered:
             "processed": self.processed,
             "failed": self.failed,
             "held": self.held,
+            "already_sent": self.already_sent,
             "calls": self.calls,
             "retries": self.retries,
             "reasons": dict(self.reasons),
@@ -134,6 +152,7 @@ class Delivered:
             processed=values["processed"],
             failed=values["failed"],
             held=values["held"],
+            already_sent=values.get("already_sent", 0),
             calls=values["calls"],
             retries=values["retries"],
             reasons=Counter(values["reasons"]),
@@ -144,13 +163,12 @@ class Delivered:
 
 @dataclass(slots=True)
 class Tally:
-    """The counts of a run while it runs; every row is counted where it ends, and nowhere else."""
+    """The counts of a run; every row is counted where it ends, and nowhere else."""
 
     rows_read: int = 0
     events_built: int = 0
     rows_rejected: int = 0
     duplicates_dropped: int = 0
-    already_sent: int = 0
     validated_only: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     """Codes of rows rejected before sending."""
@@ -160,13 +178,13 @@ class Tally:
 
     @property
     def events_sent(self) -> int:
-        """Events that went out and were settled, one way or another."""
+        """Events that were sent and settled, one way or another."""
         return self.delivered.processed + self.delivered.failed + self.delivered.held
 
     @property
     def rows_not_sent(self) -> int:
-        """Valid events that were made and have not gone anywhere: those of a run that stopped."""
-        return self.events_built - self.events_sent - self.already_sent - self.validated_only
+        """Valid events that were read and neither sent nor settled: those of a run that stopped."""
+        return self.events_built - self.delivered.settled - self.validated_only
 
     @property
     def rejected(self) -> int:
@@ -181,7 +199,21 @@ class Tally:
     @property
     def arrived(self) -> int:
         """What counts towards ``min_events``."""
-        return self.delivered.processed + self.validated_only + self.already_sent
+        return self.delivered.processed + self.delivered.already_sent + self.validated_only
+
+    def check(self, rows_yielded: int) -> None:
+        """Check that every row of a run that came to its end is accounted for.
+
+        :param rows_yielded: rows that the source yielded, counted there.
+        :raises AccountingError: a row is not accounted for.
+        """
+        parts = self.events_built + self.rows_rejected + self.duplicates_dropped
+        if not rows_yielded == self.rows_read == parts or self.rows_not_sent:
+            raise AccountingError(
+                f"The counts of this run do not add up: the source yielded {rows_yielded:,} rows, {self.rows_read:,} "
+                f"were read, {parts:,} became an event, a rejection or a duplicate, and {self.rows_not_sent:,} events "
+                "have no outcome. Compare the result with the source before you run the task again, and report this."
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +258,7 @@ class Result:
                 "events_held": sent.held,
                 "rows_rejected": tally.rows_rejected,
                 "duplicates_dropped": tally.duplicates_dropped,
-                "already_sent": tally.already_sent,
+                "already_sent": sent.already_sent,
                 "validated_only": tally.validated_only,
                 "rows_not_sent": tally.rows_not_sent,
                 "calls": sent.calls,

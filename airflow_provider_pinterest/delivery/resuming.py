@@ -1,142 +1,248 @@
-"""What a try knows of the one before it: which batches it left, and what is still to be done about them."""
+"""What an attempt does about the ones before it: continue, send the rest of a finished run, start over, or refuse.
+
+Pure decisions: nothing is read or written here.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
-from copy import deepcopy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
-from airflow_provider_pinterest.conversions.batches import Batch, Batcher
-from airflow_provider_pinterest.conversions.events import Event, Outcome
-from airflow_provider_pinterest.delivery.checkpoint import RECOGNISED, Checkpoint, Mark, hash_of, spans, within
-from airflow_provider_pinterest.delivery.result import Delivered
-from airflow_provider_pinterest.delivery.sender import Sender, Settlement, in_doubt, resendable
-from airflow_provider_pinterest.delivery.window import Shipment
+from airflow_provider_pinterest.conversions.batches import Batch
+from airflow_provider_pinterest.conversions.events import Event
+from airflow_provider_pinterest.delivery.checkpoint import RECOGNISED, Checkpoint, Finished
+from airflow_provider_pinterest.delivery.checkpoint_v2 import WHOLE
+from airflow_provider_pinterest.delivery.dispatcher import InFlightBatch
+from airflow_provider_pinterest.delivery.sections import Section
+from airflow_provider_pinterest.delivery.sender import Sender, resendable
+from airflow_provider_pinterest.exceptions import ResendRefusedError
 
 log = logging.getLogger(__name__)
 
+SEND_AGAIN = (
+    "To send every row again regardless, and accept that events may be counted twice, set send_everything_again=True."
+)
 
-class SourceChanged(Exception):  # noqa: N818 - a finding about the source, which the operator turns into an error
-    """The source does not begin with the rows that an earlier try settled.
 
-    :param harmful: whether starting over could send events a second time that cannot be told apart.
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What this attempt is, for the comparison with what an earlier one has left.
+
+    :param number: of the attempt, from 1.
+    :param fingerprint: of everything that decides what the rows become and where they go, by parameter.
+    :param fingerprint_v2: the same as version 2 made it.
+    :param identity: the same for all retries of a run, another one after Clear.
+    :param now: Unix seconds.
+    :param remembers: whether there is a state store.
+    :param may_be_forgotten: whether something that an earlier attempt stored may be gone.
+    :param resends_all: whether the user accepts second copies of any event.
+    :param send_again: whether the user wants every row sent regardless of earlier attempts.
     """
 
-    def __init__(self, *, harmful: bool) -> None:
-        super().__init__(harmful)
-        self.harmful = harmful
+    number: int
+    fingerprint: Mapping[str, str]
+    fingerprint_v2: str
+    identity: Mapping[str, Any]
+    now: float
+    remembers: bool = True
+    may_be_forgotten: bool = False
+    resends_all: bool = False
+    send_again: bool = False
+
+    def begun(self, **changes: Any) -> Checkpoint:
+        """Return the checkpoint of a run that begins."""
+        return Checkpoint(self.fingerprint, self.now, written=self.now, identity=self.identity, **changes)
+
+    def is_retry_of(self, identity: Mapping[str, Any]) -> bool:
+        """Return whether this attempt belongs to the same run, and no Clear lies between."""
+        return bool(identity) and all(self.identity.get(name) == value for name, value in identity.items())
 
 
-def mark_of(shipment: Shipment, now: float, *, noted: bool) -> Mark | None:
-    """Return what a checkpoint must know of a batch beyond the prefix; ``None``: nothing.
+@dataclass(frozen=True, slots=True)
+class Start:
+    """How an attempt begins.
 
-    Of a batch under way that this try was the first to send, :attr:`Checkpoint.ahead` tells enough.
-
-    :param noted: whether its rejections are, or will be before the checkpoint, written down; a batch with
-        rejections that are not counts as not settled. It is the last checkpoint of the try then.
+    :param checkpoint: where the run stands.
+    :param resume: whether the checkpoint tells what earlier attempts did.
+    :param notice: what to log about it, if anything.
+    :param warn: whether the notice is a warning.
     """
-    settled = shipment.settlement
-    if settled is not None and not noted and (settled.rejections or settled.unsent or shipment.hold):
-        settled = None
-    sent = {event.row for event in shipment.batch.events}
-    held = {event.row for event in shipment.hold}
-    if settled is not None:
-        unsent = {event.row for event in settled.unsent}
-        again = unsent if shipment.since is not None else unsent & settled.uncertain
-        doubt = again if noted else again | held
-    elif noted or shipment.covers is not None or shipment.once_only:
-        unsent, doubt = sent, sent | held
-    else:
-        return None
-    unsent = unsent - doubt
-    events = shipment.covered
-    if len(unsent) == len(events):
-        return None
-    delivered = deepcopy(shipment.prior) if shipment.prior else Delivered()
-    if settled is not None:
-        delivered.merge(settled.delivered)
-        if noted:
-            delivered.merge(holding(shipment.hold).delivered)
-    return Mark(
-        events[0].row,
-        events[-1].row,
-        hash_of(events),
-        delivered,
-        spans(events, lambda event: event.row in doubt),
-        spans(events, lambda event: event.row in unsent),
-        now if shipment.since is None else shipment.since,
+
+    checkpoint: Checkpoint
+    resume: bool = False
+    notice: str = ""
+    warn: bool = False
+
+
+def decide_start(state: Checkpoint | Finished | str | None, attempt: Attempt) -> Start | Finished:
+    """Return how an attempt begins; a finished run if it has ended and this is only its retry.
+
+    :param state: what is stored; ``None``: nothing; text: why it cannot be read.
+    :raises ResendRefusedError: events may have been sent that Pinterest would not recognise.
+    """
+    if attempt.send_again:
+        return _forced(state, attempt)
+    match state:
+        case None:
+            return _nothing_stored(attempt)
+        case str():
+            notice = (
+                f"The state that an earlier attempt stored cannot be read ({state}). All rows are sent again; "
+                "Pinterest deduplicates by event_name and event_id for 24 hours. Events that it cannot deduplicate are "
+                "refused."
+            )
+            return Start(attempt.begun(unknown_before=attempt.now), notice=notice, warn=True)
+        case Finished():
+            return _after_the_end(state, attempt)
+        case Checkpoint():
+            return _unfinished(state, attempt)
+
+
+def start_over(state: Checkpoint | Finished, attempt: Attempt, what: str) -> Start:
+    """Return how an attempt begins when its rows or parameters are not those of the earlier one.
+
+    :param what: what has changed, as the subject of a sentence.
+    :raises ResendRefusedError: Pinterest would not recognise all of what was sent.
+    """
+    earlier = state.earlier if isinstance(state, Checkpoint) else None
+    if not state.recognised(attempt.now):
+        delivered = state.delivered.processed + (earlier.delivered.processed if earlier else 0)
+        raise ResendRefusedError(
+            f"{what} changed since the previous attempt, which sent {delivered:,} events. Pinterest cannot recognise "
+            "all of them: they are offline events, or were sent 23 hours ago or earlier. Sending again could count "
+            "them twice, so nothing was sent. Restore the source and the parameters and clear the task; or leave out "
+            f"of the source what was accepted. {SEND_AGAIN}"
+        )
+    notice = (
+        f"{what} changed since the previous attempt. All rows are sent again; Pinterest deduplicates by event_name and "
+        "event_id for 24 hours. Events that it cannot deduplicate are refused."
+    )
+    begun = attempt.begun(unknown_before=state.clock, offline=False)
+    return Start(replace(begun, clock=state.clock), notice=notice, warn=True)
+
+
+def _forced(state: Checkpoint | Finished | str | None, attempt: Attempt) -> Start | Finished:
+    """Begin anew by request, unless the request was followed by an earlier attempt of this very run."""
+    if isinstance(state, Checkpoint) and state.forced and attempt.is_retry_of(state.identity):
+        return _unfinished(state, attempt)
+    if isinstance(state, Finished) and state.forced and attempt.is_retry_of(state.identity):
+        return state
+    notice = (
+        "send_everything_again=True: all rows are sent, whatever earlier attempts have sent."
+        if attempt.number > 1
+        else ""
+    )
+    return Start(attempt.begun(forced=True), notice=notice, warn=True)
+
+
+def _nothing_stored(attempt: Attempt) -> Start:
+    if attempt.number == 1:
+        return Start(attempt.begun())
+    if attempt.remembers and not attempt.may_be_forgotten:
+        return Start(attempt.begun(), notice="No earlier attempt sent anything: beginning with the first row.")
+    notice = (
+        "Nothing is known of what earlier attempts sent. All rows are sent; Pinterest deduplicates by event_name and "
+        "event_id for 24 hours."
+    )
+    return Start(attempt.begun(unknown_before=None if attempt.resends_all else attempt.now), notice=notice, warn=True)
+
+
+def _after_the_end(finished: Finished, attempt: Attempt) -> Start | Finished:
+    """Begin after a run that came to its end: a retry has nothing to do; after Clear the rest is sent."""
+    if attempt.is_retry_of(finished.identity):
+        return finished
+    if not finished.fingerprint:  # version 2 stored only the result
+        return decide_start("it was stored by an earlier version, without what was sent", attempt)
+    changed = changes(finished.fingerprint, attempt)
+    if changed:
+        return start_over(finished, attempt, changed)
+    return Start(
+        replace(attempt.begun(earlier=finished), clock=finished.clock),
+        resume=True,
+        notice=f"This run came to its end before: {finished.delivered.processed:,} of its events were accepted. Its "
+        f"{finished.rows:,} rows are read again and compared; accepted events are not sent again.",
     )
 
 
-def unmarked(events: Sequence[Event], resume: Checkpoint, batcher: Batcher) -> Iterator[Mark]:
-    """Mark what an earlier try may have sent after it wrote its last checkpoint.
+def _unfinished(checkpoint: Checkpoint, attempt: Attempt) -> Start:
+    """Continue, if the parameters are the same."""
+    changed = changes(checkpoint.fingerprint, attempt)
+    if changed:
+        return start_over(checkpoint, attempt, changed)
+    under_way = f", {len(checkpoint.pending)} batches were under way" if checkpoint.pending else ""
+    notice = (
+        f"Resuming: the first {checkpoint.rows:,} rows are already accounted for by the previous attempt{under_way}."
+        if checkpoint.rows or checkpoint.pending
+        else "Resuming: the previous attempt had not accounted for any row."
+    )
+    return Start(replace(checkpoint, fingerprint=attempt.fingerprint), resume=True, notice=notice)
 
-    :param batcher: an empty one, which cuts it into batches.
+
+def changes(fingerprint: Mapping[str, str], attempt: Attempt) -> str:
+    """Return which parameters have changed, as the subject of a sentence; empty: none."""
+    if WHOLE in fingerprint:
+        same = fingerprint[WHOLE] == attempt.fingerprint_v2
+        return "" if same else "The parameters or the connection"
+    names = sorted(
+        name for name in {*fingerprint, *attempt.fingerprint} if fingerprint.get(name) != attempt.fingerprint.get(name)
+    )
+    if not names:
+        return ""
+    return f"The parameter {names[0]}" if len(names) == 1 else f"The parameters {', '.join(names)}"
+
+
+def in_flight(section: Section, sender: Sender, now: float, resume: Checkpoint | None = None) -> InFlightBatch:
+    """Return the batch of a section: what is to be sent of it, and what is held.
+
+    :param resume: what an earlier attempt left.
     """
-    batches: list[Batch | None] = []
-    left = resume.ahead
-    for event in events:
-        if any(mark.first <= event.row <= mark.last for mark in resume.marks):
-            batches.append(batcher.rest())
-        elif left:
-            left -= 1
-            batches.append(batcher.add(event))
-    for batch in (*batches, batcher.rest()):
-        if batch is not None:
-            first, last = batch.events[0].row, batch.events[-1].row
-            perhaps = spans(batch.events, lambda event: resendable(event, resume.on_doubt))
-            surely_not = spans(batch.events, lambda event: not resendable(event, resume.on_doubt))
-            yield Mark(first, last, hash_of(batch.events), Delivered(), perhaps, surely_not, resume.written)
+    pending = section.pending
+    if pending is not None:
+        events = [event for event in section.events if event.row in pending.doubt or event.row in pending.open]
+        doubt = [event for event in events if event.row in pending.doubt]
+        earlier = resume.earlier if resume else None
+        hold = _not_sendable(doubt, sender, now - pending.since, earlier)
+        flight = _batch(section, events, hold, doubt, since=pending.since if doubt else now)
+        flight.prior = pending.delivered.copy()
+        return flight
+    if section.since is None:
+        return _batch(section, section.events, (), (), since=now)
+    perhaps_sent = [event for event in section.events if resendable(event, resume.on_doubt if resume else None)]
+    hold = _not_sendable(perhaps_sent, sender, now - section.since)
+    return _batch(section, section.events, hold, perhaps_sent, since=section.since)
 
 
-def shipment_of(mark: Mark, covered: Sequence[Event], sender: Sender, now: float) -> Shipment:
-    """Make of a marked batch what is still to be done about it."""
-    late = now - mark.since >= RECOGNISED
-    doubt = [event for event in covered if within(event.row, mark.doubt)]
-    hold = [event for event in doubt if not sender.resendable(event) or (late and not sender.resends_all)]
-    held = {event.row for event in hold}
-    send = [event for event in covered if not mark.settles(event.row) and event.row not in held]
+def _not_sendable(
+    doubt: Sequence[Event], sender: Sender, age: float, earlier: Finished | None = None
+) -> Sequence[Event]:
+    """Return the events in doubt that may not be sent again.
+
+    :param age: seconds since they may have been sent for the first time.
+    :param earlier: the finished run whose remaining events are sent.
+    """
+    if sender.resends_all:
+        return ()
+    hold = [
+        event
+        for event in doubt
+        if age >= RECOGNISED or not sender.resendable(event) or (earlier is not None and event.row in earlier.held)
+    ]
     if hold:
-        log.warning("%d events were under way when an earlier try ended: held, not sent again", len(hold))
-    return Shipment(
-        Batch(send),
-        mark.last,
-        any_once_only(sender, send) or bool(hold),
-        covers=covered,
-        prior=mark.delivered,
-        hold=hold,
-        since=mark.since if doubt else None,
-    )
+        log.warning(
+            "%d events were being sent when an earlier attempt ended, and Pinterest would not recognise second copies: "
+            "they are held and not sent again",
+            len(hold),
+        )
+    return hold
 
 
-def any_once_only(sender: Sender, events: Iterable[Event]) -> bool:
-    """Return whether there is an event among them of which no second copy may be sent."""
-    return not all(map(sender.resendable, events))
-
-
-def beyond(outcomes: Iterator[Outcome], resume: Checkpoint) -> Iterator[Outcome]:
-    """Yield the outcomes beyond a prefix that an earlier try may have dealt with."""
-    yield from through(outcomes, max((mark.last for mark in resume.marks), default=0))
-    left = resume.ahead
-    while left and (outcome := next(outcomes, None)) is not None:
-        left -= type(outcome) is Event
-        yield outcome
-
-
-def through(outcomes: Iterator[Outcome], last: int) -> Iterator[Outcome]:
-    """Yield outcomes up to that row, and not take the next from the source."""
-    row = 0
-    while row < last:
-        outcome = next(outcomes, None)
-        if outcome is None:
-            return
-        row = outcome.row
-        yield outcome
-
-
-def holding(events: Sequence[Event]) -> Settlement:
-    """Hold events that an earlier try has left in doubt."""
-    held = Settlement()
-    for event in events:
-        held.hold(event, in_doubt("an earlier try ended while it was under way"))
-    return held
+def _batch(
+    section: Section, events: Sequence[Event], hold: Sequence[Event], doubt: Sequence[Event], *, since: float
+) -> InFlightBatch:
+    held = {event.row for event in hold}
+    if held:
+        events = [event for event in events if event.row not in held]
+    uncertain = frozenset(event.row for event in doubt if event.row not in held)
+    return InFlightBatch(section, Batch(events), hold, since=since, uncertain=uncertain)

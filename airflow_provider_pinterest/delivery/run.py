@@ -1,123 +1,163 @@
-"""Rows in, outcomes out: the loop that joins source, events, batches, senders, checkpoint and account.
+"""One run: sections of the source in, outcomes out.
 
-It knows nothing of where rows come from, and holds no more than the batches under way. Batches are settled in the
-order in which they were cut; the rows up to the last settled one are the prefix that a checkpoint names.
+Three things go on beside one another: the source is read, batches are sent, and this loop takes the one, settles the
+other and writes checkpoints. It waits for nothing but the next thing to do. See :class:`Phase` for the states of a run.
 """
 
 from __future__ import annotations
 
 import logging
+import queue
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from copy import deepcopy
-from dataclasses import dataclass, field
-from typing import Final
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final, Protocol
 
 from airflow_provider_pinterest.conversions.batches import Batch, Batcher
-from airflow_provider_pinterest.conversions.builder import EventBuilder
-from airflow_provider_pinterest.conversions.events import Chunk, Duplicate, Event, Outcome, Rejection
-from airflow_provider_pinterest.delivery.checkpoint import Checkpoint, EventsHash, Keeper, Mark, hash_of
-from airflow_provider_pinterest.delivery.pace import Stopped
-from airflow_provider_pinterest.delivery.rejects import Rejects
-from airflow_provider_pinterest.delivery.result import HOUR, Delivered, Tally
-from airflow_provider_pinterest.delivery.resuming import (
-    SourceChanged,
-    any_once_only,
-    beyond,
-    holding,
-    mark_of,
-    shipment_of,
-    through,
-    unmarked,
-)
-from airflow_provider_pinterest.delivery.sender import Sender, Settlement
-from airflow_provider_pinterest.delivery.window import Shipment, Window
-from airflow_provider_pinterest.exceptions import DeliveryError
+from airflow_provider_pinterest.conversions.events import Event
+from airflow_provider_pinterest.delivery.checkpoint import Checkpoint
+from airflow_provider_pinterest.delivery.dispatcher import InFlightBatch
+from airflow_provider_pinterest.delivery.progress import Progress
+from airflow_provider_pinterest.delivery.reader import Sections
+from airflow_provider_pinterest.delivery.result import Tally
+from airflow_provider_pinterest.delivery.resuming import in_flight
+from airflow_provider_pinterest.delivery.sections import Section
+from airflow_provider_pinterest.delivery.sender import Sender
+from airflow_provider_pinterest.delivery.stop import StopSignal
+from airflow_provider_pinterest.exceptions import DeliveryError, ResendRefusedError
 
 log = logging.getLogger(__name__)
 
 PROGRESS_EVERY: Final = 10.0
 """Seconds between two lines of progress."""
 
-EXAMPLES: Final = 5
-"""Rejections that are shown in the log."""
+LOOK_AGAIN: Final = 0.5
+"""Seconds that the loop waits at most before it looks around."""
 
-GRACE: Final = 4.0
-"""Seconds that a run which was told to stop waits for the calls it has cut off."""
+GRACE: Final = 2.0
+"""Seconds that a run which was told to stop waits for the calls that it has aborted."""
 
 
-@dataclass(slots=True)
-class Plan:
-    """What a run that sends works with.
+class Phase(Enum):
+    """What a run is doing.
 
-    :param sender: gets batches accepted.
-    :param window: batches under way.
-    :param keeper: writes checkpoints.
-    :param resume: what an earlier try left behind.
+    ::
+
+        SENDING ──▶ DRAINING ──▶ FINISHED
+           │           │
+           └───────────┴──────▶ BROKEN_OFF
     """
 
-    sender: Sender
-    window: Window
-    keeper: Keeper
-    resume: Checkpoint | None = None
+    SENDING = "taking sections and sending them"
+    DRAINING = "waiting for what is under way; the source has ended"
+    FINISHED = "every row is accounted for"
+    BROKEN_OFF = "ended early; what is not settled counts as not sent"
+
+
+class Dispatching(Protocol):
+    """Sends batches."""
+
+    @property
+    def sender(self) -> Sender:
+        """Settles one batch."""
+
+    @property
+    def size(self) -> int:
+        """Batches under way at most."""
+
+    def dispatch(self, flight: InFlightBatch, under_way: int) -> None:
+        """Send a batch."""
+
+    def close(self) -> None:
+        """Let the threads end."""
+
+
+class Mailbox:
+    """Where the run waits for something to do. Safe to use in a signal handler."""
+
+    def __init__(self) -> None:
+        self._queue: queue.SimpleQueue[None] = queue.SimpleQueue()
+
+    def wake(self) -> None:
+        """End the wait."""
+        self._queue.put(None)
+
+    def wait(self, seconds: float) -> None:
+        """Wait until there is something to do, up to `seconds`."""
+        try:
+            self._queue.get(timeout=seconds)
+            while True:  # several reasons are one
+                self._queue.get_nowait()
+        except queue.Empty:
+            return
 
 
 @dataclass(slots=True)
-class _Prefix:
-    """All rows up to ``rows`` are accounted for."""
+class Observer:
+    """Told what happens in a run.
 
-    rows: int = 0
-    events: EventsHash = field(default_factory=EventsHash)
-    delivered: Delivered = field(default_factory=Delivered)
+    :param first_event: the first valid event.
+    :param not_deduplicable: the run is about to send events that Pinterest cannot deduplicate. May raise
+        ``ResendRefusedError``.
+    """
+
+    first_event: Callable[[Event], None] = lambda _: None
+    not_deduplicable: Callable[[], None] = lambda: None
 
 
 class Run:
-    """One run of a source's rows.
+    """One attempt to deliver all rows of a source.
 
-    :param builder: makes events of rows.
-    :param batcher: makes batches of events.
-    :param plan: how to send; ``None`` to validate only.
-    :param rejects: where rejections are written, if anywhere.
-    :param on_first_event: shown the first valid event.
-    :param on_once_only: told of the first event of which no second copy may be sent.
+    :param sections: the source.
+    :param batcher: makes its batches; told when they must be smaller.
+    :param progress: keeps the account, and writes checkpoints.
+    :param dispatcher: sends; ``None`` to validate only.
+    :param resume: what an earlier attempt left.
+    :param stop: ends the run.
+    :param observer: told what happens.
+    :param mailbox: woken when there is something to do.
     :param clock: monotonic seconds.
     :param wall: Unix seconds.
     """
 
     def __init__(
         self,
-        builder: EventBuilder,
+        sections: Sections,
         batcher: Batcher,
-        plan: Plan | None,
+        progress: Progress,
+        dispatcher: Dispatching | None,
         *,
-        rejects: Rejects | None = None,
-        on_first_event: Callable[[Event], None] = lambda _: None,
-        on_once_only: Callable[[], None] = lambda: None,
+        resume: Checkpoint | None = None,
+        stop: StopSignal | None = None,
+        observer: Observer | None = None,
+        mailbox: Mailbox | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        self.tally = Tally()
-        self.examples: list[Rejection] = []
-        """The first rejections, for the log."""
-        self.finished = False
-        """Whether every row of the source was read and settled."""
-        self._builder = builder
+        self.progress = progress
+        self.phase = Phase.SENDING
+        self._sections = sections
         self._batcher = batcher
-        self._plan = plan
-        self._rejects = rejects
-        self._on_first_event = on_first_event
-        self._on_once_only = on_once_only
-        self._once_only = bool(plan and plan.resume and plan.resume.offline)
-        self._prefix = _Prefix()
-        self._begun = False
-        """Whether this try has sent anything."""
-        self._not_taken_over: list[Mark] = []
-        self._fenced = False
-        """Whether memory does not hold what a checkpoint must say: an exception then leaves the last one alone."""
+        self._dispatcher = dispatcher
+        self._resume = resume
+        self._stop = stop or StopSignal()
+        self._observer = observer or Observer()
+        self._mailbox = mailbox or Mailbox()
         self._clock = clock
         self._wall = wall
         self._started = self._reported = clock()
+        self._settled_before = resume.delivered.settled - resume.delivered.already_sent if resume else 0
+        self._answered = False
+        self._warned = bool(resume and resume.offline)
+        self._shown = False
+        self._unread: Sequence[Section] = ()
+        self._stop.on_set(self._mailbox.wake)
+
+    @property
+    def finished(self) -> bool:
+        """Whether every row of the source was read and is accounted for."""
+        return self.phase is Phase.FINISHED
 
     @property
     def seconds(self) -> float:
@@ -125,293 +165,181 @@ class Run:
         return self._clock() - self._started
 
     @property
-    def warnings(self) -> Counter[str]:
-        """Warning code → events, found before sending."""
-        return self._builder.warnings
+    def tally(self) -> Tally:
+        """The counts of all rows read so far."""
+        return self.progress.tally(self._unread)
 
-    @property
-    def coverage(self) -> Counter[str]:
-        """Field → valid, distinct events that carry it."""
-        return self._builder.coverage
-
-    def feed(self, chunks: Iterable[Chunk]) -> None:
-        """Deliver all rows of a source.
+    def deliver(self) -> None:
+        """Deliver all rows of the source.
 
         Whatever it raises, :attr:`tally` accounts for every row read so far, and the last checkpoint is true.
 
-        :raises DeliveryError: Pinterest does not take the events; what is not settled counts as not sent.
+        :raises DeliveryError: Pinterest does not accept the events; what is not settled counts as not sent.
         :raises Stopped: the run was told to stop.
-        :raises SourceChanged: an earlier try settled other rows than the source has now; nothing was sent.
-        :raises OSError: rejections cannot be written.
+        :raises SourceChangedError: an earlier attempt has read other rows than the source has now.
+        :raises ResendRefusedError: events would be sent that an earlier attempt may have sent, and that Pinterest
+            cannot recognise.
+        :raises OSError: rejects cannot be written.
         """
-        outcomes = self._builder.events(chunks)
-        plan = self._plan
         try:
-            try:
-                if plan is not None and plan.resume is not None:
-                    self._replay(outcomes, plan.resume, plan)
-                for outcome in outcomes:
-                    self._take(outcome)
-                self._ship(self._batcher.rest(), self.tally.rows_read)
-            except (DeliveryError, Stopped, SourceChanged):
-                raise
-            except Exception:  # the source's, above all: what was read before is good
-                if not self._fenced:
-                    self._settle_all()
-                raise
-            self._settle_all()
-            self.finished = True
-        except SourceChanged:
-            raise
-        except BaseException:
-            self._break_off()
+            self._stop.check()
+            if self._dispatcher is not None and self.progress.durable:
+                self.progress.checkpoint()  # from now on a later attempt knows that this one has begun
+            self._sections.start()
+            while self.phase is not Phase.FINISHED:
+                self._step()
+        except BaseException as error:
+            self.phase = Phase.BROKEN_OFF
+            self._end_early(error)
             raise
         finally:
-            self._builder.close()
-            if plan is not None:
-                plan.window.close()
-            if self._rejects is not None:
-                self._rejects.flush()
+            if self._dispatcher is not None:
+                self._dispatcher.close()
 
-    def _take(self, outcome: Outcome) -> None:
-        """Count a row, and send its batch when it completes one."""
-        self._count(outcome)
-        if type(outcome) is Event:
-            if self.tally.events_built == 1:
-                self._on_first_event(outcome)
-            full = self._batcher.add(outcome)
-            if full is not None:
-                self._ship(full, outcome.row if full.events[-1] is outcome else outcome.row - 1)
-        elif isinstance(outcome, Rejection):
-            self._write([outcome])
+    def _step(self) -> None:
+        """Do what there is to do, and wait for more."""
+        self._stop.check()
+        moved = self._settle()
+        if self.progress.checkpoint_due():
+            self.progress.checkpoint()
+        moved = self._take() or moved
+        moved = self._let_send() or moved
+        self._report()
+        if self._sections.ended:
+            self.phase = Phase.DRAINING
+            self._source_ended()
+        if not moved and self.phase is not Phase.FINISHED:
+            self._mailbox.wait(LOOK_AGAIN)
 
-    def _ship(self, batch: Batch | None, rows: int) -> None:
-        """Send a batch, or only count it.
+    def _settle(self) -> bool:
+        """Move the accounted prefix past the batches that are settled.
 
-        :param rows: all rows up to this number are in it or were dealt with before.
+        :raises DeliveryError: the oldest batch could not be sent.
+        :raises Stopped: it was not sent, because the run is to stop.
         """
-        if batch is None:
+        flights = self.progress.under_way
+        self._answered = self._answered or any(
+            flight.done and flight.dispatched and flight.error is None for flight in flights
+        )
+        moved = self.progress.settled()
+        oldest = self.progress.under_way[0] if self.progress.under_way else None
+        if oldest is not None and oldest.done and oldest.failure is not None:
+            raise oldest.failure
+        if oldest is not None and oldest.done and oldest.error is not None:
+            raise oldest.error
+        return moved
+
+    def _take(self) -> bool:
+        """Take sections while there is room; return whether any was taken."""
+        taken = False
+        while self._has_room() and (section := self._sections.take()) is not None:
+            taken = True
+            self._begin(section)
+            if self.progress.checkpoint_due():
+                break
+        return taken
+
+    def _has_room(self) -> bool:
+        """Return whether another batch may be under way; the first one goes alone until it is answered."""
+        if self._dispatcher is None:
+            return True
+        sending = sum(bool(flight.batch.events) for flight in self.progress.under_way)
+        if not self._answered and sending:
+            return False
+        return len(self.progress.under_way) < self._dispatcher.size
+
+    def _begin(self, section: Section) -> None:
+        """Send what is to be sent of a section."""
+        if section.prefix:
+            self.progress.take_prefix(section)
+            if self._dispatcher is not None and self.progress.accounted.delivered.processed:
+                self._dispatcher.sender.trust()
             return
-        plan = self._plan
-        if plan is None:
-            self.tally.validated_only += len(batch)
-            for offline in (True, False):
-                times = [event.time for event in batch.events if event.offline is offline]
-                self.tally.valid_lags.add(times, self._wall(), offline=offline)
-            self._progress()
+        if section.events and not self._shown:
+            self._shown = True
+            self._observer.first_event(section.events[0])
+        if self._dispatcher is None:
+            flight = InFlightBatch(section, Batch(()))
+            self.progress.take(flight)
+            self.progress.end_validated(flight)
             return
-        self._put(plan, Shipment(batch, rows, any_once_only(plan.sender, batch.events)))
-        if plan.sender.max_bytes is not None:
-            self._batcher.max_bytes = min(self._batcher.max_bytes, plan.sender.max_bytes)
+        sender = self._dispatcher.sender
+        flight = in_flight(section, sender, self._wall(), self._resume)
+        if flight.prior.processed:
+            sender.trust()
+        if not self._warned and not sender.all_resendable(flight.batch.events):
+            self._warned = True
+            self._observer.not_deduplicable()
+        self.progress.take(flight)
+        self._dispatcher.dispatch(flight, len(self.progress.under_way))
+        if sender.max_bytes is not None:
+            self._batcher.max_bytes = min(self._batcher.max_bytes, sender.max_bytes)
 
-    def _put(self, plan: Plan, shipment: Shipment, taken_over: Mark | None = None) -> None:
-        """Send a shipment, once there is room, and once it is written down if the next try must know of it."""
-        while plan.window.full or plan.window.ready:
-            self._settle_oldest(plan)
-        if taken_over is not None:
-            self._fenced = True  # until it is among the batches under way
-            self._not_taken_over.remove(taken_over)
-        if shipment.once_only and not self._once_only:
-            self._on_once_only()
-            self._once_only = True
-        if shipment.once_only or taken_over is not None or not self._begun:
-            self._checkpoint(plan, also=shipment)
-        self._begun = True
-        plan.window.put(shipment)
-        self._fenced = False
+    def _let_send(self) -> bool:
+        """Store a checkpoint that names the events about to be sent, and let them be sent."""
+        waiting = [
+            (flight, written)
+            for flight in self.progress.under_way
+            if (written := flight.wants_to_send) is not None and not written.is_set()
+        ]
+        if not waiting:
+            return False
+        self.progress.checkpoint(offline=True)
+        for flight, written in waiting:
+            flight.wants_to_send = None
+            written.set()
+        return True
 
-    def _settle_oldest(self, plan: Plan) -> None:
-        """Wait for the oldest batch under way and move the prefix past it.
-
-        :raises DeliveryError: it could not be sent, and the run ends.
-        :raises Stopped: the run was told to stop.
-        """
-        shipment, settled = plan.window.oldest()
-        if settled.error is not None:
-            self._end(plan, settled.error)
-        self._fenced = True  # until the prefix has taken in what the window has given out
-        plan.window.drop()
-        delivered = self._note(shipment, settled)
-        prefix = self._prefix
-        prefix.rows = shipment.rows
-        prefix.events.add(shipment.covered)
-        prefix.delivered.merge(delivered)
-        self._fenced = False
-        if plan.keeper.answered():
-            self._checkpoint(plan)
-        self._progress()
-
-    def _settle_all(self) -> None:
-        """Wait for all batches under way."""
-        plan = self._plan
-        if plan is None:
+    def _source_ended(self) -> None:
+        """Finish, or raise what ended the source, once nothing is under way any more."""
+        if self.progress.under_way:
             return
-        while plan.window.under_way:
-            self._settle_oldest(plan)
-        self._checkpoint(plan)
+        if self._sections.error is not None:
+            raise self._sections.error
+        if self._dispatcher is not None:
+            self.progress.checkpoint()
+        self.progress.flush()
+        self.phase = Phase.FINISHED
 
-    def _end(self, plan: Plan, error: DeliveryError | Stopped) -> None:
-        """End the run at the oldest batch, which could not be sent; let those behind it finish what they are at.
-
-        :raises DeliveryError: always one of the two.
-        :raises Stopped: always one of the two.
-        """
-        if isinstance(error, Stopped):
-            plan.sender.abort()
+    def _end_early(self, error: BaseException) -> None:
+        """Stop reading and sending, account for what is under way, and leave a last checkpoint."""
+        dispatcher = self._dispatcher
+        if dispatcher is None:
+            self._unread = self._sections.stop()
+            self.progress.flush()
+            return
+        if isinstance(error, DeliveryError | ResendRefusedError) and not self._stop.is_set():
+            dispatcher.sender.stop()
+            patience = float("inf")  # calls end in time by themselves
         else:
-            plan.sender.stop()
-        self._account_for(plan, None if isinstance(error, DeliveryError) else GRACE)
-        raise error
+            dispatcher.sender.abort()
+            patience = GRACE
+        self._unread = self._sections.stop()
+        deadline = self._clock() + patience
+        while not all(flight.done or not flight.dispatched for flight in self.progress.under_way):
+            if self._clock() >= deadline:
+                break
+            if self._stop.is_set() and patience > GRACE:
+                dispatcher.sender.abort()
+                patience, deadline = GRACE, self._clock() + GRACE
+            self._mailbox.wait(min(LOOK_AGAIN, max(deadline - self._clock(), 0.01)))
+        self.progress.close()
 
-    def _break_off(self) -> None:
-        """End the run at once: the process is told to go, or nothing may be written any more."""
-        plan = self._plan
-        if plan is None:
-            return
-        plan.sender.abort()
-        if not self._fenced:
-            self._account_for(plan, GRACE)
-            return
-        self._rejects = None
-        for shipment in plan.window.drain(GRACE):
-            if shipment.settlement is not None:
-                self._note(shipment, shipment.settlement)
-
-    def _account_for(self, plan: Plan, seconds: float | None) -> None:
-        """Count what becomes of the batches under way within so many seconds, and leave a last checkpoint."""
-        plan.window.wait(seconds)
-        self._fenced = True  # the next checkpoint is the last, or the one before it was
-        shipments = plan.window.drain(0)
-        marks = [mark for shipment in shipments if (mark := mark_of(shipment, self._wall(), noted=True)) is not None]
-        for shipment in shipments:
-            if shipment.settlement is not None:
-                self._note(shipment, shipment.settlement)
-        self._checkpoint(plan, marks=marks)
-
-    def _checkpoint(self, plan: Plan, *, also: Shipment | None = None, marks: Sequence[Mark] | None = None) -> None:
-        """Write down how far the run is settled, after the rejections of that prefix are safe.
-
-        :param also: a batch about to be sent.
-        :param marks: what is known of batches beyond the prefix; ``None``: see what is under way.
-        """
-        if not plan.keeper.durable and marks is None:
-            return
-        ahead = 0
-        if marks is None:
-            shipments = (*plan.window.under_way, also) if also else plan.window.under_way
-            marks = [mark for one in shipments if (mark := mark_of(one, self._wall(), noted=False)) is not None]
-            ahead = (plan.window.size + plan.keeper.every_answers) * self._batcher.max_events
-        prefix = self._prefix
-        try:
-            if self._rejects is not None:
-                self._rejects.flush()
-            plan.keeper.write(
-                rows=prefix.rows,
-                events_hash=prefix.events.hexdigest(),
-                delivered=deepcopy(prefix.delivered),
-                offline=self._once_only,
-                marks=(*marks, *self._not_taken_over),
-                ahead=ahead,
-                on_doubt=plan.sender.on_doubt,
-            )
-        except BaseException:
-            self._fenced = True
-            self._rejects = None  # another try may be writing there
-            raise
-
-    def _replay(self, outcomes: Iterator[Outcome], resume: Checkpoint, plan: Plan) -> None:
-        """Read again what an earlier try settled, and take over what it knew of the batches beyond.
-
-        :raises SourceChanged: these are not the rows of that try.
-        """
-        tally, prefix = self.tally, self._prefix
-        self._fenced = True  # until all is known again that the earlier try's checkpoint says
-        for outcome in through(outcomes, resume.rows):
-            self._count(outcome)
-            if type(outcome) is Event:
-                prefix.events.add((outcome,))
-        harmful = not (plan.sender.resends_all or resume.recognised(self._wall()))
-        if tally.rows_read != resume.rows or prefix.events.hexdigest() != resume.events_hash:
-            raise SourceChanged(harmful=harmful)
-        prefix.rows = resume.rows
-        prefix.delivered = deepcopy(resume.delivered)
-        tally.delivered.merge(resume.delivered)
-
-        later = list(beyond(outcomes, resume))
-        events = [outcome for outcome in later if type(outcome) is Event]
-        for mark in resume.marks:
-            if hash_of(event for event in events if mark.first <= event.row <= mark.last) != mark.events_hash:
-                raise SourceChanged(harmful=harmful)
-        batcher = Batcher(self._batcher.max_events, self._batcher.max_bytes)
-        marks = sorted((*resume.marks, *unmarked(events, resume, batcher)), key=lambda mark: mark.first)
-        self._not_taken_over = list(marks)
-        self._fenced = False
-        if resume.delivered.processed or any(mark.delivered.processed for mark in marks):
-            plan.sender.trust()
-        self._take_over(later, marks, plan)
-
-    def _take_over(self, later: Sequence[Outcome], marks: Sequence[Mark], plan: Plan) -> None:
-        """Send what the marks leave open, keep what they settle, hold what they leave in doubt."""
-        covered: list[Event] = []
-        for outcome in later:
-            mark = next((mark for mark in marks if mark.first <= outcome.row <= mark.last), None)
-            if mark is None or type(outcome) is not Event:
-                self._take(outcome)
-                continue
-            if outcome.row == mark.first:
-                self._ship(self._batcher.rest(), mark.first - 1)
-            self._count(outcome)
-            covered.append(outcome)
-            if outcome.row == mark.last:
-                self._put(plan, shipment_of(mark, covered, plan.sender, self._wall()), taken_over=mark)
-                covered = []
-
-    def _count(self, outcome: Outcome) -> None:
-        """Count a row as it was read, whether this try or an earlier one settles it."""
-        tally = self.tally
-        tally.rows_read += 1
-        if type(outcome) is Event:
-            tally.events_built += 1
-        elif isinstance(outcome, Duplicate):
-            tally.duplicates_dropped += 1
-        elif isinstance(outcome, Rejection):
-            tally.rows_rejected += 1
-            tally.reasons.update({reason.code for reason in outcome.reasons})
-
-    def _note(self, shipment: Shipment, settled: Settlement) -> Delivered:
-        """Count what became of a batch, and of what moved on with it."""
-        held = holding(shipment.hold)
-        delivered = deepcopy(shipment.prior) if shipment.prior else Delivered()
-        delivered.merge(settled.delivered)
-        delivered.merge(held.delivered)
-        if shipment.since is not None:
-            unsent, soon = {event.row for event in settled.unsent}, self._wall() - HOUR
-            late = sum(event.time < soon and event.row not in unsent for event in shipment.batch.events)
-            delivered.warnings += Counter(dedup_uncertain=late)
-        self.tally.delivered.merge(delivered)
-        self._write([*settled.rejections, *held.rejections])
-        return delivered
-
-    def _write(self, rejections: Sequence[Rejection]) -> None:
-        for rejection in rejections:
-            if len(self.examples) < EXAMPLES:
-                self.examples.append(rejection)
-            if self._rejects is not None:
-                self._rejects.add(rejection)
-
-    def _progress(self) -> None:
+    def _report(self) -> None:
+        """Log how far the run is, every ten seconds."""
         now = self._clock()
         if now - self._reported < PROGRESS_EVERY:
             return
         self._reported = now
         tally = self.tally
         done = tally.events_sent + tally.validated_only
+        here = max(done - self._settled_before, 0)
         log.info(
-            "%s rows read, %s events %s (%s/s), %s rejected, %s calls",
+            "%s rows read, %s events %s, %s/s in this attempt, %s rejected, %s calls",
             f"{tally.rows_read:,}",
             f"{done:,}",
-            "sent" if self._plan else "valid",
-            f"{done / max(self.seconds, 0.001):,.0f}",
+            "sent" if self._dispatcher else "valid",
+            f"{here / max(self.seconds, 0.001):,.0f}",
             f"{tally.rejected:,}",
             f"{tally.delivered.calls:,}",
         )

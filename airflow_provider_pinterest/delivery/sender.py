@@ -1,6 +1,6 @@
-"""A batch until it is settled: sent, sent again, cut up, or given up, as :mod:`.decide` says.
+"""A batch until every event of it is settled: sent, sent again, split, or given up, as :mod:`.decide` says.
 
-Whatever happens, every event of the batch ends in exactly one place of its :class:`Settlement`.
+What becomes of each event is recorded in the batch's :class:`~.batch_outcome.BatchOutcome`, as it happens.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from typing import Final
 
 from airflow_provider_pinterest.conversions.batches import Batch
-from airflow_provider_pinterest.conversions.events import Event, Rejection, Stage
-from airflow_provider_pinterest.conversions.reasons import Reason
-from airflow_provider_pinterest.delivery.answers import Answer, Doubt, Listed, Refused, Trace
+from airflow_provider_pinterest.conversions.events import Event, Rejection
+from airflow_provider_pinterest.delivery.answers import Answer, Denied, Doubt, Listed, Refused, Trace
+from airflow_provider_pinterest.delivery.batch_outcome import BatchOutcome, counted, failed, held
 from airflow_provider_pinterest.delivery.client import Client
 from airflow_provider_pinterest.delivery.decide import (
     Deduplicable,
@@ -33,16 +33,20 @@ from airflow_provider_pinterest.delivery.decide import (
     decide,
 )
 from airflow_provider_pinterest.delivery.pace import Pace, Stopped
-from airflow_provider_pinterest.delivery.result import HOUR, Delivered
+from airflow_provider_pinterest.delivery.result import HOUR
 from airflow_provider_pinterest.exceptions import DeliveryError, RefusedError
+from airflow_provider_pinterest.redaction import Secret
 
 log = logging.getLogger(__name__)
 
 SAME_REFUSALS: Final = 50
-"""So many single events in a row refused with the same words: the mapping is wrong, not the rows."""
+"""Single events in a row that are refused with the same message before the mapping counts as wrong."""
 
 MAX_WAIT: Final = 600.0
 """Seconds that a batch may wait to be accepted, all its waits together."""
+
+Announce = Callable[[Sequence[Event]], None]
+"""Called before a request with events that Pinterest cannot deduplicate; returns when the checkpoint names them."""
 
 
 class OnDoubt(StrEnum):
@@ -50,41 +54,6 @@ class OnDoubt(StrEnum):
 
     RESEND = "resend"
     HOLD = "hold"
-
-
-@dataclass(slots=True)
-class Settlement:
-    """What became of the events of a batch; each is counted in ``delivered`` or stands in ``unsent``.
-
-    :param delivered: counts of what is settled: processed, failed or held.
-    :param rejections: of the events that failed or are held.
-    :param unsent: not accepted when the run ended; events that cannot be deduplicated stand here only if it is
-        certain that they were not.
-    :param uncertain: rows of events that were sent, at least once, without an answer that says what became of them.
-    :param error: what ended the run, if anything did.
-    """
-
-    delivered: Delivered = field(default_factory=Delivered)
-    rejections: list[Rejection] = field(default_factory=list)
-    unsent: list[Event] = field(default_factory=list)
-    uncertain: set[int] = field(default_factory=set)
-    error: DeliveryError | Stopped | None = None
-    refused: list[tuple[Event, Trace]] = field(default_factory=list)
-    """Isolated by bisection, while it is not yet clear whether they or the mapping are wrong; empty at the end."""
-
-    def fail(self, event: Event, message: str, code: str = "pinterest_failed") -> None:
-        """Count an event that Pinterest does not take."""
-        self.delivered.failed += 1
-        self._reject(event, code, message, Stage.PINTEREST)
-
-    def hold(self, event: Event, message: str) -> None:
-        """Count an event whose outcome is unknown and stays so."""
-        self.delivered.held += 1
-        self._reject(event, "outcome_unknown", message, Stage.OUTCOME_UNKNOWN)
-
-    def _reject(self, event: Event, code: str, message: str, stage: Stage) -> None:
-        self.delivered.reasons[code] += 1
-        self.rejections.append(Rejection(event.row, event.id, event.keys, (Reason(code, "", message),), stage))
 
 
 def resendable(event: Event, on_doubt: str | None) -> bool:
@@ -95,15 +64,15 @@ def resendable(event: Event, on_doubt: str | None) -> bool:
 class Sender:
     """Gets batches accepted; shared by the threads that send.
 
-    :param client: one ad account's endpoint.
-    :param pace: its rate limit.
+    :param client: the endpoint of one ad account.
+    :param pace: its rate limiter.
     :param on_doubt: what to do with events whose outcome is unknown; ``None``: resend those that Pinterest can
         deduplicate, hold the others.
     :param max_wait: seconds that a batch may wait after its first failure before the run ends.
     :param guard: called before each call; raises ``Stopped`` when this process must not send any more.
     :param clock: monotonic seconds.
     :param wall: Unix seconds.
-    :param jitter: random numbers from 0 to 1.
+    :param jitter: returns random numbers from 0 to 1.
     """
 
     def __init__(
@@ -131,65 +100,84 @@ class Sender:
         self._last_refusal: str | None = None
         self._same_refusals = 0
         self.max_bytes: int | None = None
-        """Bytes of the largest body worth trying, once a larger one was refused for its size."""
+        """Largest body worth trying, in bytes, once a larger one was refused for its size."""
+        self.waited = 0.0
+        """Seconds that batches have waited to be sent again; the longest of them."""
 
     @property
     def resends_all(self) -> bool:
-        """Whether second copies of any event do no harm, or the user accepts that they do."""
+        """Whether second copies of any event do no harm, or the user accepts them."""
         return self._client.test or self.on_doubt is OnDoubt.RESEND
 
     def resendable(self, event: Event) -> bool:
         """Return whether a second copy of the event does no harm soon after the first, or the user accepts it."""
         return self._client.test or resendable(event, self.on_doubt)
 
+    def all_resendable(self, events: Iterable[Event]) -> bool:
+        """Return whether that holds for each of the events."""
+        return all(map(self.resendable, events))
+
     def trust(self) -> None:
-        """Know that Pinterest took events of this mapping in an earlier try: what it refuses now is single rows."""
+        """Take it that Pinterest accepted events of this mapping before: what it refuses now are single rows."""
         self._accepted_any = True
 
     def stop(self) -> None:
-        """Let no further call begin; those under way go on."""
+        """Begin no further call; those under way continue."""
         self._pace.stop.set()
 
+    @property
+    def stopped(self) -> bool:
+        """Whether no further call may begin."""
+        return self._pace.stop.is_set()
+
     def abort(self) -> None:
-        """Let no further call begin, and cut off those under way."""
+        """Begin no further call, and abort those under way."""
         self._pace.stop.set()
         self._client.abort()
 
-    def deliver(self, batch: Batch) -> Settlement:
-        """Send a batch until every event is settled or the run must end; raises nothing."""
-        done = Settlement()
-        waiting = [batch]
-        while waiting:
-            part = waiting.pop()
-            try:
-                waiting += reversed(self._settle(part, done))
-            except (DeliveryError, Stopped) as error:
-                done.error = error
-                done.unsent += part.events
-                for left in reversed(waiting):
-                    done.unsent += left.events
-                break
-        if done.refused and not self._accepted_any and not done.error:
-            done.error = _all_refused(done.refused[-1][1])
-        if isinstance(done.error, RefusedError):
-            done.unsent += (event for event, _ in done.refused)
-        else:
-            for event, trace in done.refused:
-                done.fail(event, trace.message, "pinterest_refused")
-        done.refused.clear()
-        return done
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
 
-    def _settle(self, part: Batch, done: Settlement) -> Sequence[Batch]:
+    def deliver(self, batch: Batch, outcome: BatchOutcome, announce: Announce) -> DeliveryError | Stopped | None:
+        """Send a batch until every event is settled or the run must end.
+
+        :param outcome: records what becomes of each event.
+        :return: why the run must end; events that are not settled then stay open. ``None``: all are settled.
+        """
+        refused: list[tuple[Event, Trace]] = []
+        error: DeliveryError | Stopped | None = None
+        waiting = [batch]
+        try:
+            while waiting:
+                waiting += reversed(self._settle(waiting.pop(), outcome, announce, refused))
+            if refused and not self._accepted_any:
+                error = _all_refused(refused[-1][1])
+        except (DeliveryError, Stopped) as raised:
+            error = raised
+        if refused and self._accepted_any and not isinstance(error, RefusedError):
+            try:
+                rejections = [failed(event, trace.message, "pinterest_refused") for event, trace in refused]
+                outcome.settle([event for event, _ in refused], counted(rejections), rejections)
+            except Stopped as stopped:
+                error = error or stopped
+        return error
+
+    def _settle(
+        self, part: Batch, outcome: BatchOutcome, announce: Announce, refused: list[tuple[Event, Trace]]
+    ) -> Sequence[Batch]:
         """Settle a part of a batch, or return the smaller parts to settle instead.
 
         :raises DeliveryError: the run must end, and the part is not settled.
-        :raises Stopped: the same, because somebody said so.
+        :raises Stopped: the same, because the run was told to.
         """
         kind = self._kind(part)
+        deduplicable = kind is Deduplicable.ALL
         body = part.body
         credential = self._client.credential
-        patience: float | None = None
-        refused_token: str | None = None
+        first_failure: float | None = None
+        refused_token: Secret | None = None
+        refusal: Denied | None = None
         resent = False
         sent = attempt = 0
         while True:
@@ -197,118 +185,139 @@ class Sender:
             token = credential.token  # before its age is asked: another thread may renew it in between
             answer: Answer | None = None
             if credential.expired or token == refused_token:
-                answer = self._client.renew(token)
+                answer = self._client.renew(token, refusal if token == refused_token else None)
             if answer is None:
                 self._pace.wait()
+                if not deduplicable:
+                    announce(part.events)
                 self._guard()
                 token = credential.token
                 sent += 1
-                done.delivered.calls += 1
-                done.delivered.retries += sent > 1
-                answer = self._client.post(body, len(part))
+                outcome.called(again=sent > 1)
+                answer = self._client.post(
+                    body, len(part), fresh=not deduplicable, begin=lambda: outcome.begin(part.events)
+                )
             if isinstance(answer, Doubt) or (isinstance(answer, Refused) and answer.partly):
-                done.uncertain.update(event.row for event in part.events)
-            patience = patience or self._clock() + self._max_wait
-            now = Situation(
+                outcome.doubtful()
+            elif not isinstance(answer, Listed):
+                outcome.not_accepted()
+            now = self._clock()
+            first_failure = now if first_failure is None else first_failure
+            situation = Situation(
                 events=len(part),
                 attempt=attempt,
                 kind=kind,
-                time_left=patience - self._clock(),
+                time_left=first_failure + self._max_wait - now,
                 renewable=credential.renewable and refused_token is None,
             )
-            action = decide(answer, now, self._jitter)
+            action = decide(answer, situation, self._jitter)
             log.debug("%d events sent: %s, so %s", len(part), type(answer).__name__, type(action).__name__)
             match action:
                 case Deliver(listed):
-                    self._accept(part, listed, done)
+                    self._accept(part, listed, outcome)
                     return ()
-                case Retry(after, for_all):
-                    log.info("Sending %d events again in %.1f s (%s)", len(part), after, answer.trace)
+                case Retry(after, for_all, reason):
+                    log.info(
+                        "%s; sending this batch of %d events again in %.1f s (attempt %d, waited %.0f s so far)",
+                        reason,
+                        len(part),
+                        after,
+                        attempt + 1,
+                        now - first_failure,
+                    )
                     if isinstance(answer, Doubt) and not resent:
                         resent = True
-                        self._count_uncertain(part, done)
+                        self._warn_of_late_copies(part, outcome)
                     if for_all:
                         self._pace.pause(after)
                     self._pace.sleep(after)
+                    self.waited = max(self.waited, self._clock() - first_failure)
                 case Renew():
                     refused_token = token
+                    refusal = answer if isinstance(answer, Denied) else None
                 case Split(smaller=smaller):
                     if smaller:
                         with self._lock:
                             self.max_bytes = min(self.max_bytes or len(body), len(body) // 2)
                     return part.halves()
                 case HoldSome(trace):
-                    again, once_only = part.divided(self.resendable)
-                    for event in once_only.events:
-                        done.hold(event, in_doubt(trace))
+                    again, others = part.divided(self.resendable)
+                    self._hold(others.events, trace, outcome)
                     return (again,)
                 case Hold(trace):
-                    for event in part.events:
-                        done.hold(event, in_doubt(trace))
+                    self._hold(part.events, trace, outcome)
                     return ()
                 case Isolated(trace):
-                    self._isolate(part.events[0], trace, done)
+                    self._isolate(part.events[0], trace, refused)
                     return ()
                 case Stop(error):
                     raise error
 
     def _kind(self, part: Batch) -> Deduplicable:
-        once_only = sum(not self.resendable(event) for event in part.events)
-        if not once_only:
+        others = sum(not self.resendable(event) for event in part.events)
+        if not others:
             return Deduplicable.ALL
-        return Deduplicable.NONE if once_only == len(part) else Deduplicable.SOME
+        return Deduplicable.NONE if others == len(part) else Deduplicable.SOME
 
-    def _accept(self, part: Batch, listed: Listed, done: Settlement) -> None:
-        """Note the outcome that Pinterest gives for each event."""
+    @staticmethod
+    def _hold(events: Sequence[Event], trace: Trace, outcome: BatchOutcome) -> None:
+        """Settle events whose outcome stays unknown."""
+        rejections = [held(event, trace) for event in events]
+        outcome.settle(events, counted(rejections), rejections)
+
+    def _accept(self, part: Batch, listed: Listed, outcome: BatchOutcome) -> None:
+        """Record the result that Pinterest gives for each event."""
         now = self._wall()
         times: dict[bool, list[int]] = {True: [], False: []}
-        for position, event in enumerate(part.events):
-            if position in listed.failed:
-                done.fail(event, listed.failed[position])
-            elif position in listed.unknown:
-                done.hold(event, in_doubt(listed.trace))
-            else:
+        rejections: list[Rejection] = []
+        if listed.failed or listed.unknown:
+            for position, event in enumerate(part.events):
+                if position in listed.failed:
+                    rejections.append(failed(event, listed.failed[position]))
+                elif position in listed.unknown:
+                    rejections.append(held(event, listed.trace))
+                else:
+                    times[event.offline].append(event.time)
+        else:
+            for event in part.events:
                 times[event.offline].append(event.time)
-        done.delivered.processed += len(times[True]) + len(times[False])
+        delivered = counted(rejections)
+        delivered.processed = len(times[True]) + len(times[False])
         for offline, moments in times.items():
-            done.delivered.lags.add(moments, now, offline=offline)
+            delivered.lags.add(moments, now, offline=offline)
         if listed.warnings:
-            done.delivered.warnings["pinterest_warning"] += listed.warnings
+            delivered.warnings["pinterest_warning"] = listed.warnings
+        outcome.settle(part.events, delivered, rejections)
         with self._lock:
             self._accepted_any = True
             self._last_refusal, self._same_refusals = None, 0
 
-    def _count_uncertain(self, part: Batch, done: Settlement) -> None:
-        """Count what is sent again and may be late enough that Pinterest counts it as offline."""
+    def _warn_of_late_copies(self, part: Batch, outcome: BatchOutcome) -> None:
+        """Count what is sent again and may be so late that Pinterest counts it as offline."""
         now = self._wall()
         late = sum(now - event.time > HOUR for event in part.events)
         if late and not self._client.test:
-            done.delivered.warnings["dedup_uncertain"] += late
+            outcome.warn(Counter(dedup_uncertain=late))
 
-    def _isolate(self, event: Event, trace: Trace, done: Settlement) -> None:
-        """Note the event that a request was refused for, unless it is one of too many.
+    def _isolate(self, event: Event, trace: Trace, refused: list[tuple[Event, Trace]]) -> None:
+        """Note an event that a request was refused for, unless it is one of too many.
 
-        :raises RefusedError: so many in a row were refused with the same words that the mapping must be wrong.
+        :raises RefusedError: too many in a row were refused with the same message; the mapping is wrong.
         """
         with self._lock:
             same = trace.message == self._last_refusal
             self._last_refusal, self._same_refusals = trace.message, self._same_refusals + 1 if same else 1
             too_many = self._same_refusals >= SAME_REFUSALS
+        refused.append((event, trace))
         if too_many:
             raise _all_refused(trace)
-        done.refused.append((event, trace))
-
-
-def in_doubt(trace: Trace | str) -> str:
-    """Say what a person can do about an event whose outcome is unknown."""
-    return f"sent once, and whether it arrived is unknown ({trace}); look for it in Ads Manager before resending"
 
 
 def _all_refused(trace: Trace) -> RefusedError:
     return RefusedError(
-        f"Pinterest refuses event after event with the same words, so the mapping is wrong, not single rows ({trace}). "
-        "Look at one event with validate_only=True and mend field_map, defaults or the SQL; the rows it refused "
-        "count as not sent.",
+        f"Pinterest rejected one event after another with the same error, so the mapping is probably wrong, not single "
+        f"rows ({trace}). Inspect one event with validate_only=True and correct "
+        "field_map, defaults or the SQL. The rejected rows count as not sent.",
         status=trace.status,
         code=trace.code,
         request_id=trace.request_id,

@@ -1,10 +1,11 @@
-"""What a running task does: gather, deliver, account, and say how it ended."""
+"""What a running task does: gather the parts of a run, deliver, publish the result, and say how it ended."""
 
 from __future__ import annotations
 
-import time
+import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, ObjectStoragePath
@@ -14,19 +15,37 @@ from airflow_provider_pinterest.conversions.batches import ENVELOPE, Batcher
 from airflow_provider_pinterest.conversions.builder import EventBuilder
 from airflow_provider_pinterest.conversions.events import Chunk, Event
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
-from airflow_provider_pinterest.delivery.checkpoint import Checkpoint, Finished, Keeper, fingerprint
+from airflow_provider_pinterest.delivery.checkpoint import VERSION, Checkpoint, Finished, StateStore
+from airflow_provider_pinterest.delivery.dispatcher import Dispatcher
+from airflow_provider_pinterest.delivery.ending import Ending, all_accepted_before, judge
 from airflow_provider_pinterest.delivery.pace import Stopped
-from airflow_provider_pinterest.delivery.rejects import Rejects, folder_name
+from airflow_provider_pinterest.delivery.progress import Progress
+from airflow_provider_pinterest.delivery.reader import ReadAhead, Reading
+from airflow_provider_pinterest.delivery.rejects import Rejects, folder_name, legacy_folder_name
 from airflow_provider_pinterest.delivery.result import Result
-from airflow_provider_pinterest.delivery.resuming import SourceChanged
-from airflow_provider_pinterest.delivery.run import Plan, Run
-from airflow_provider_pinterest.delivery.sender import OnDoubt
-from airflow_provider_pinterest.delivery.window import Window
-from airflow_provider_pinterest.exceptions import MappingError, ParameterError, UnavailableError
+from airflow_provider_pinterest.delivery.resuming import Attempt, Start, decide_start, start_over
+from airflow_provider_pinterest.delivery.run import Mailbox, Observer, Run
+from airflow_provider_pinterest.delivery.sections import (
+    Section,
+    SectionCutter,
+    SourceChangedError,
+    needs_verification,
+    verify_finished,
+)
+from airflow_provider_pinterest.delivery.sender import OnDoubt, Sender
+from airflow_provider_pinterest.delivery.stop import StopSignal
+from airflow_provider_pinterest.exceptions import (
+    AccountingError,
+    MappingError,
+    ParameterError,
+    PinterestError,
+    ResendRefusedError,
+    UnavailableError,
+)
 from airflow_provider_pinterest.hooks.pinterest import PinterestHook
 from airflow_provider_pinterest.links.conversions import RESULT_KEY
-from airflow_provider_pinterest.operators.account import judge, shortened
-from airflow_provider_pinterest.operators.job import DECISIVE, Job, max_tries, not_orphaned, try_number
+from airflow_provider_pinterest.operators.account import shortened
+from airflow_provider_pinterest.operators.job import attempt_of, not_orphaned, stored_state, try_number
 from airflow_provider_pinterest.operators.limits import boolean, check
 from airflow_provider_pinterest.sources.cursors import Query
 
@@ -34,6 +53,9 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
+
+WAIT_WHERE_NOBODY_SAYS = dt.timedelta(minutes=5)
+"""How long a deferral lasts where Pinterest does not say when to come again."""
 
 
 class WrongParameterError(ParameterError, AirflowFailException):
@@ -44,65 +66,85 @@ class WrongMappingError(MappingError, AirflowFailException):
     """Columns that cannot be mapped: the task fails without retry."""
 
 
+@dataclass(frozen=True)
+class Job:
+    """What all attempts of one execution share.
+
+    :param folder: of the rejects, if any are written.
+    :param legacy_folder: where an earlier version wrote them.
+    :param store: where checkpoints are stored, if anywhere.
+    """
+
+    mapping: ColumnMapping
+    hook: PinterestHook
+    account: str
+    test: bool
+    validate_only: bool
+    folder: Any
+    legacy_folder: Any
+    store: StateStore | None
+    attempt: Attempt
+
+    @property
+    def sends(self) -> bool:
+        """Whether events are sent for good."""
+        return not (self.test or self.validate_only)
+
+
 class Execution:
     """One execution of a task.
 
     :param task: its parameters, rendered.
     :param context: Airflow's.
+    :param stop: ends it.
     """
 
-    def __init__(self, task: SendConversionsOperator, context: Context) -> None:
+    def __init__(self, task: SendConversionsOperator, context: Context, stop: StopSignal) -> None:
         self._task = task
         self._context = context
+        self._stop = stop
 
     def run(self, carried: Mapping[str, Any] | None) -> dict[str, Any]:
-        """Deliver; wrong parameters and columns fail the task at once, on every version of Airflow.
+        """Deliver; errors that no retry can help fail the task at once, on every version of Airflow.
 
         :param carried: the checkpoint that a deferral brought along.
         """
         try:
-            return self._deliver(None if carried is None else Checkpoint.from_json(carried))
+            self._stop.check()
+            return self._deliver(carried)
         except MappingError as error:
             raise WrongMappingError(str(error)) from error
         except ParameterError as error:
             raise WrongParameterError(str(error)) from error
+        except (ResendRefusedError, AccountingError) as error:
+            raise AirflowFailException(str(error)) from None
+        except Stopped:
+            raise AirflowException("The task was told to stop before anything was sent.") from None
 
-    def _deliver(self, carried: Checkpoint | None) -> dict[str, Any]:
-        """Deliver the rows, from the first or from where a checkpoint names.
-
-        :param carried: the checkpoint that a deferral brought along.
-        """
+    def _deliver(self, carried: Mapping[str, Any] | None) -> dict[str, Any]:
         task = self._task
         check(task)
-        account = PinterestHook(task.pinterest_conn_id).ad_account_id(task.ad_account_id)
-        job = self._job(account)
+        job = self._job()
+        start = decide_start(stored_state(job.store, carried), job.attempt)
+        if isinstance(start, Finished):
+            return self._ended_before(start)
         try:
-            found = carried or job.found(self._context, resends_all=task.on_doubt == OnDoubt.RESEND)
-            if isinstance(found, Finished):
-                return self._ended_before(found)
-            return self._attempt(job, found)
-        except SourceChanged as change:
-            if change.harmful:
-                raise AirflowFailException(
-                    "The source no longer begins with the rows that an earlier try sent, or the parameters are others, "
-                    "and Pinterest would not recognise all of those events: they are offline ones, or were sent almost "
-                    "24 hours ago or earlier. Sending again would count them twice. Look at that try's result, leave "
-                    "those rows out, and run with resume=False and on_doubt='resend'."
-                ) from None
-            task.log.warning(
-                "The source no longer begins with the rows that an earlier try sent: starting over. Pinterest "
-                "deduplicates what it has, by event_name and event_id, for 24 hours."
-            )
-            return self._attempt(job, None)
+            return self._attempt(job, start)
+        except SourceChangedError:
+            # Nothing was sent of rows that have changed.
+            return self._attempt(job, start_over(start.checkpoint, job.attempt, "The rows of the source"))
 
-    def _job(self, account: str) -> Job:
-        """Gather what all attempts of this run share."""
+    def _job(self) -> Job:
+        """Gather what all attempts share."""
         task = self._task
         test = boolean("test", task.test)
         validate_only = boolean("validate_only", task.validate_only)
         if task.on_doubt == OnDoubt.HOLD and not task.rejects_path:
             raise ParameterError("on_doubt='hold' needs rejects_path: held events are listed there.")
-        decisive = {name: getattr(task, name) for name in DECISIVE}
+        hook = PinterestHook(task.pinterest_conn_id)
+        account = hook.ad_account_id(task.ad_account_id)
+        sends = not (test or validate_only)
+        store = state_store(self._context) if task.resume and sends else None
         return Job(
             mapping=ColumnMapping(
                 field_map=task.field_map,
@@ -112,136 +154,213 @@ class Execution:
                 timezone=task.timezone,
                 key_columns=task.key_columns,
             ),
+            hook=hook,
             account=account,
             test=test,
             validate_only=validate_only,
-            folder=self._rejects_folder(),
-            store=state_store(self._context) if task.resume and not test and not validate_only else None,
-            fingerprint=fingerprint(account=account, **decisive),
+            folder=self._rejects_folder(folder_name),
+            legacy_folder=self._rejects_folder(legacy_folder_name),
+            store=store,
+            attempt=attempt_of(
+                task, self._context, account=account, host=hook.host(), sends=sends, remembers=store is not None
+            ),
         )
 
-    def _attempt(self, job: Job, resume: Checkpoint | None) -> dict[str, Any]:
-        """Read the source once and deliver what is not settled."""
-        task = self._task
-        clock = resume.clock if resume else time.time()
+    def _attempt(self, job: Job, start: Start) -> dict[str, Any]:
+        """Read the source once and deliver what is not accounted for."""
+        task, checkpoint = self._task, start.checkpoint
+        if start.notice:
+            (task.log.warning if start.warn else task.log.info)("%s", start.notice)
         source = task.source(self._context)
-        keeper = Keeper(resume or Checkpoint(job.fingerprint, clock), job.store, every_answers=task.max_in_flight)
-        rejects = None if job.folder is None else Rejects(job.folder, resume.settles if resume else None)
-        plan = None if job.validate_only else self._plan(job, keeper, resume)
-        # The builder after all that may be refused: it starts processes, which the run ends when it was fed.
-        run = Run(
-            EventBuilder(
-                job.mapping,
-                now=clock,
-                max_event_age=task.max_event_age,
-                max_event_bytes=task.max_batch_bytes - ENVELOPE,
-                processes=task.processes,
-            ),
-            Batcher(task.batch_size, task.max_batch_bytes),
-            plan,
-            rejects=rejects,
-            on_first_event=self._show if job.validate_only else lambda _: None,
-            on_once_only=lambda: self._about_to_send_once_only(job, resume),
-        )
         if job.store and isinstance(source, Query) and not source.ordered:
             task.log.warning(
-                "The SQL has no ORDER BY: a retry goes on where this try ended only if the rows come in the same order"
+                "The SQL has no ORDER BY: a retry continues where this attempt ended only if the rows come in the same "
+                "order."
             )
-        if resume:
-            task.log.info("Going on from an earlier try, which settled everything up to row %s", f"{resume.rows:,}")
-        elif try_number(self._context) > 1 and not (job.store or job.test or job.validate_only):
-            task.log.warning(
-                "Nothing tells how far an earlier try came: everything is sent again, and Pinterest deduplicates by "
-                "event_name and event_id for 24 hours"
-            )
-        elif try_number(self._context) > 1 and not job.validate_only:
-            task.log.info("No earlier try left rows settled: beginning with the first row")
+        sender = None if job.validate_only else self._sender(job)
+        rejects = self._rejects(job, start)
+        self._stop.check()
+        mailbox = Mailbox()
+        reading = _Reading(self, job, start, source, sender)
+        progress = Progress(
+            checkpoint,
+            job.store,
+            rejects=rejects,
+            every_answers=task.max_in_flight,
+            resendable=sender.resendable if sender else lambda _: True,
+            ahead=2 * task.max_in_flight * task.batch_size,
+            on_doubt=task.on_doubt,
+        )
+        run = Run(
+            ReadAhead(
+                reading.sections,
+                reading.state,
+                rest=reading.cutter.rest,
+                wake=mailbox.wake,
+                cancel=getattr(source, "cancel", lambda: None),
+            ),
+            reading.cutter.batcher,
+            progress,
+            None if sender is None else Dispatcher(sender, task.max_in_flight, mailbox.wake),
+            resume=checkpoint if start.resume else None,
+            stop=self._stop,
+            observer=Observer(
+                first_event=self._show if job.validate_only else lambda _: None,
+                not_deduplicable=lambda: self._about_to_send_not_deduplicable(job, checkpoint),
+            ),
+            mailbox=mailbox,
+        )
+        unexpected = False
         try:
-            with closing(source.chunks()) as chunks:
-                run.feed(_checked(chunks, job.mapping, complete=isinstance(source, Query)))
+            run.deliver()
+            run.tally.check(reading.state.rows)
         except UnavailableError as error:
-            if not task.deferrable:
-                raise
-            wait = error.retry_after or task.max_wait.total_seconds()
-            task.log.info("Pinterest cannot take events now: deferred for %.0f s", wait)
-            task.defer(
-                trigger=wake_up_after(wait),
-                method_name="resume_delivery",
-                kwargs={"checkpoint": keeper.last.as_json()},
-            )
+            self._fail_or_defer(error, job, run, sender)
+        except SourceChangedError:
+            raise
         except Stopped:
-            raise AirflowException("The task was told to stop; its result says what was sent.") from None
+            raise AirflowException(f"The task was told to stop. {self._said(job, run, sender)}") from None
+        except PinterestError as error:
+            raise error.followed_by(self._said(job, run, sender)) from error.__cause__
+        except BaseException:
+            unexpected = True
+            raise
         finally:
+            reading.close()
             result = Result.of(
                 run.tally,
                 ad_account_id=job.account,
                 test=job.test,
                 seconds=run.seconds,
-                warnings=run.warnings,
-                coverage=run.coverage,
+                warnings=reading.warnings,
+                coverage=reading.coverage,
                 rejects_path=str(job.folder) if rejects is not None and rejects.parts else None,
-                resumed_from=resume.rows if resume else None,
+                resumed_from=checkpoint.rows or None,
             )
             self._publish(run, result)
-        problem = judge(run.tally, max_rejected=task.max_rejected, min_events=task.min_events)
+            if unexpected:
+                task.log.error("%s", self._said(job, run, sender))
+        return self._ended(job, run, result, progress)
+
+    def _ended(self, job: Job, run: Run, result: Result, progress: Progress) -> dict[str, Any]:
+        """Judge a run that came to its end, and store that it did."""
+        task, tally = self._task, run.tally
+        remembers = progress.durable
+        problem = judge(tally, max_rejected=task.max_rejected, min_events=task.min_events, remembers=remembers)
         where = result.values["rejects_path"]
-        problem = f"{problem} The rows are listed in {where}." if problem and where else problem
-        keeper.finish(Finished(dict(result.values), problem, max_tries(self._context)))
+        problem = f"The rows are listed in {where}. {problem}" if problem and where else problem
+        progress.finish(progress.finished(identity=job.attempt.identity, result=dict(result.values), problem=problem))
         if problem:
             raise AirflowFailException(problem)
+        earlier = progress.last.earlier
+        if earlier is not None and not tally.events_sent and tally.delivered.already_sent:
+            when = dt.datetime.fromtimestamp(earlier.written, dt.UTC).strftime("%Y-%m-%d %H:%M UTC")
+            task.log.warning("%s", all_accepted_before(tally, when))
         return dict(result.values)
 
     def _ended_before(self, finished: Finished) -> dict[str, Any]:
-        """End as the earlier try did, whose worker died before Airflow knew."""
+        """End as the earlier attempt did, whose worker died before Airflow knew."""
         task = self._task
-        task.log.info("An earlier try of this run came to its end, and died before Airflow knew: nothing is sent again")
+        task.log.info("An earlier attempt of this run came to its end before its worker died: nothing is sent again.")
         result = dict(finished.result)
         self._context["ti"].xcom_push(key=RESULT_KEY, value=result)
         if finished.problem:
             raise AirflowFailException(finished.problem)
         return result
 
-    def _plan(self, job: Job, keeper: Keeper, resume: Checkpoint | None) -> Plan:
-        """Gather what a run that sends works with."""
+    def _fail_or_defer(self, error: UnavailableError, job: Job, run: Run, sender: Sender | None) -> None:
+        """Defer until Pinterest can be asked again, or fail.
+
+        :raises UnavailableError: the task is not deferrable.
+        """
         task = self._task
-        sender = task.sender = PinterestHook(task.pinterest_conn_id).sender(
+        if not task.deferrable:
+            raise error.followed_by(self._said(job, run, sender)) from None
+        wait = error.retry_after or WAIT_WHERE_NOBODY_SAYS.total_seconds()
+        rows = run.progress.last.rows
+        task.log.info("%s Deferring for %.0f seconds; the task then continues at row %d.", error, wait, rows + 1)
+        task.defer(
+            trigger=wake_up_after(wait),
+            method_name="resume_delivery",
+            kwargs={"checkpoint": run.progress.last.as_json()},
+        )
+
+    def _said(self, job: Job, run: Run, sender: Sender | None) -> str:
+        """Return what an attempt that ended early has delivered, and what Clear or a retry will do."""
+        progress = run.progress
+        last = progress.last
+        in_doubt = sum(len(batch.doubt) for batch in last.pending)
+        offline = last.offline and not job.attempt.resends_all
+        return Ending(
+            run.tally,
+            prefix=last.rows,
+            doubtful=0 if offline else in_doubt,
+            will_be_held=in_doubt if offline else 0,
+            remembers=progress.durable,
+            recorded=job.sends,
+            offline=offline,
+            waited=sender.waited if sender else 0.0,
+        ).sentence()
+
+    def _sender(self, job: Job) -> Sender:
+        task = self._task
+        max_wait = min(task.max_wait, task.defer_after) if task.deferrable else task.max_wait
+        sender = job.hook.sender(
             job.account,
             test=job.test,
             connections=task.max_in_flight,
             on_doubt=OnDoubt(task.on_doubt) if task.on_doubt else None,
-            max_wait=task.max_wait.total_seconds(),
+            max_wait=max_wait.total_seconds(),
             guard=not_orphaned(),
         )
-        return Plan(sender, Window(sender.deliver, task.max_in_flight), keeper, resume)
+        self._stop.on_set(sender.abort)
+        return sender
 
-    def _about_to_send_once_only(self, job: Job, resume: Checkpoint | None) -> None:
-        """Refuse to send events a second time that cannot be told apart, where nothing tells what was sent.
+    def _rejects(self, job: Job, start: Start) -> Rejects | None:
+        """Open the folder of the rejects, and prove that it can be written to.
 
-        :raises AirflowFailException: this is not the first try, and nothing is remembered of the earlier ones.
+        :raises OSError: it cannot.
+        """
+        if job.folder is None:
+            return None
+        checkpoint = start.checkpoint
+        rejects = Rejects(
+            job.folder,
+            attempt=try_number(self._context),
+            keep=checkpoint.keeps if start.resume else None,
+            earlier=(job.legacy_folder,) if checkpoint.version < VERSION else (),
+        )
+        rejects.probe()
+        return rejects
+
+    def _about_to_send_not_deduplicable(self, job: Job, checkpoint: Checkpoint) -> None:
+        """Refuse to send events a second time that Pinterest cannot recognise.
+
+        :raises ResendRefusedError: an earlier attempt may have sent them.
         """
         task = self._task
         if job.folder is None:
             task.log.warning(
-                "There are events that Pinterest cannot deduplicate, and no rejects_path: should an outcome stay "
-                "unknown, only its count will be known"
+                "There are events that Pinterest cannot deduplicate, and no rejects_path: if an outcome stays unknown, "
+                "only the count of such events will be known."
             )
-        if resume is None and job.store is None and try_number(self._context) > 1:
-            raise AirflowFailException(
-                "This is not the first try, nothing tells what an earlier one sent, and among the rows are events that "
-                "Pinterest cannot deduplicate (action_source offline): they could be counted twice. If no earlier try "
-                "sent any, or counting twice is acceptable, set on_doubt='resend'. Airflow 3.3 remembers how far a try "
-                "came (with resume=True)."
+        if checkpoint.unknown_before is not None:
+            raise ResendRefusedError(
+                f"This is attempt {job.attempt.number}, it is not known what an earlier one sent, and among the rows "
+                "are events that Pinterest cannot deduplicate (action_source offline): they could be counted twice, so "
+                "they were not sent. If no earlier attempt sent any, or counting twice is acceptable, set "
+                "send_everything_again=True. Airflow 3.3 or later remembers how far an attempt came (with resume=True)."
             )
 
-    def _rejects_folder(self) -> Any:
-        """Return the folder of this run's rejects, the same for every try."""
+    def _rejects_folder(self, name: Any) -> Any:
+        """Return the folder of this run's rejects, the same for every attempt."""
         task = self._task
         if not task.rejects_path:
             return None
         ti = self._context["ti"]
         index = getattr(ti, "map_index", -1)
         parts = (getattr(ti, name, None) for name in ("dag_id", "run_id", "task_id"))
-        return ObjectStoragePath(task.rejects_path) / folder_name(*parts, index if index not in (-1, None) else "")
+        return ObjectStoragePath(task.rejects_path) / name(*parts, index if index not in (-1, None) else "")
 
     def _show(self, event: Event) -> None:
         """Log one event as it would go out, its identifiers shortened."""
@@ -249,23 +368,79 @@ class Execution:
         task.log.info("One event as it would be sent, identifiers shortened:\n%s", shortened(event.body))
 
     def _publish(self, run: Run, result: Result) -> None:
-        """Push the account to XCom and write it into the log."""
+        """Push the result to XCom and write it into the log."""
         task = self._task
         self._context["ti"].xcom_push(key=RESULT_KEY, value=dict(result.values))
         if run.tally.rows_read or run.finished:
             task.log.info("%s", result.table())
-        for rejection in run.examples:
+        for rejection in run.progress.examples:
             for code, field, message in rejection.reasons:
                 task.log.warning("Row %d, %s: %s %s", rejection.row, code, field or "the event", message)
 
 
-def _checked(chunks: Iterable[Chunk], mapping: ColumnMapping, *, complete: bool) -> Iterator[Chunk]:
-    """Pass chunks on, the first only if its columns can be mapped.
+class _Reading:
+    """The source of one attempt, from its rows to sections."""
 
-    :param complete: whether the first chunk shows all columns there are.
-    :raises MappingError: they cannot.
-    """
-    for position, chunk in enumerate(chunks):
-        if position == 0:
-            mapping.check(chunk.columns, complete=complete)
-        yield chunk
+    def __init__(self, execution: Execution, job: Job, start: Start, source: Any, sender: Sender | None) -> None:
+        task, checkpoint = execution._task, start.checkpoint  # noqa: SLF001
+        self.state = Reading()
+        self._task = task
+        self._job = job
+        self._clock = checkpoint.clock
+        self._source = source
+        self._earlier = checkpoint.earlier if start.resume else None
+        self._resends_held = bool(sender and sender.resends_all)
+        self._builder = self._new_builder(task.processes)
+        self.cutter = SectionCutter(
+            Batcher(task.batch_size, task.max_batch_bytes),
+            checkpoint if start.resume else None,
+            resends_held=self._resends_held,
+            unknown_before=checkpoint.unknown_before,
+            lines=job.folder is not None,
+        )
+
+    def sections(self) -> Iterator[Section]:
+        """Yield the sections of the source."""
+        earlier = self._earlier
+        if earlier is not None and needs_verification(earlier, resends_held=self._resends_held):
+            builder = self._new_builder(0)
+            with closing(self._source.chunks()) as chunks:
+                outcomes = builder.events(self.state.unlocked(chunks))
+                self.cutter.expect(verify_finished(outcomes, earlier, resends_held=self._resends_held))
+        with closing(self._source.chunks()) as chunks:
+            yield from self.cutter.sections(self._builder.events(self._counted(chunks)))
+
+    @property
+    def warnings(self) -> Mapping[str, int]:
+        """Warning code → events."""
+        return self._builder.warnings
+
+    @property
+    def coverage(self) -> Mapping[str, int]:
+        """Field → events that carry it."""
+        return self._builder.coverage
+
+    def close(self) -> None:
+        """End the processes, if there are any."""
+        self._builder.close()
+
+    def _new_builder(self, processes: int) -> EventBuilder:
+        return EventBuilder(
+            self._job.mapping,
+            now=self._clock,
+            max_event_age=self._task.max_event_age,
+            max_event_bytes=self._task.max_batch_bytes - ENVELOPE,
+            processes=processes,
+        )
+
+    def _counted(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+        """Count the rows of the source, and check the columns of the first chunk.
+
+        :raises MappingError: they cannot be mapped.
+        """
+        complete = isinstance(self._source, Query)
+        for position, chunk in enumerate(self.state.unlocked(chunks)):
+            if position == 0:
+                self._job.mapping.check(chunk.columns, complete=complete)
+            self.state.rows += len(chunk.rows)
+            yield chunk

@@ -1,21 +1,32 @@
-"""What all attempts of one run share, and what of the process they run in matters."""
+"""What a task instance tells of the attempt that it is, and of the attempts before it."""
 
 from __future__ import annotations
 
 import logging
 import os
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow_provider_pinterest.conversions.mapping import ColumnMapping
-from airflow_provider_pinterest.delivery.checkpoint import KEY, Checkpoint, Finished, StateStore
+from airflow_provider_pinterest.airflow_versions import may_be_forgotten
+from airflow_provider_pinterest.delivery import checkpoint_v2
+from airflow_provider_pinterest.delivery.checkpoint import (
+    KEY,
+    Checkpoint,
+    Finished,
+    StateStore,
+    UnreadableStateError,
+    fingerprint,
+    read_state,
+)
 from airflow_provider_pinterest.delivery.pace import Stopped
-from airflow_provider_pinterest.delivery.resuming import SourceChanged
+from airflow_provider_pinterest.delivery.resuming import Attempt
+from airflow_provider_pinterest.delivery.sender import OnDoubt
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
 
 log = logging.getLogger(__name__)
 
@@ -33,67 +44,83 @@ DECISIVE: Final = (
     "key_columns",
     "rejects_path",
 )
-"""Parameters that decide what the rows become; a checkpoint is good only for the same."""
+"""Parameters that decide what the rows become; a checkpoint is valid only for the same values."""
 
 
-@dataclass(frozen=True)
-class Job:
-    """What all attempts of one run share.
+def attempt_of(
+    task: SendConversionsOperator, context: Context, *, account: str, host: str, sends: bool, remembers: bool
+) -> Attempt:
+    """Return what this attempt is.
 
-    :param folder: of the rejects, if any are written.
-    :param store: where checkpoints are kept, if anywhere.
-    :param fingerprint: of everything that decides what the rows become and where they go.
+    :param host: base URL of the API.
+    :param sends: whether events are sent for good; other runs leave no trace and know of none.
+    :param remembers: whether there is a state store.
     """
+    decisive = {name: getattr(task, name) for name in DECISIVE}
+    return Attempt(
+        number=try_number(context) if sends else 1,
+        fingerprint=fingerprint(host=host, ad_account_id=account, **decisive),
+        fingerprint_v2=checkpoint_v2.fingerprint(account=account, **decisive),
+        identity=identity(context),
+        now=time.time(),
+        remembers=remembers,
+        may_be_forgotten=may_be_forgotten(context),
+        resends_all=task.on_doubt == OnDoubt.RESEND,
+        send_again=task.send_everything_again is True,
+    )
 
-    mapping: ColumnMapping
-    account: str
-    test: bool
-    validate_only: bool
-    folder: Any
-    store: StateStore | None
-    fingerprint: str
 
-    def found(self, context: Context, *, resends_all: bool) -> Checkpoint | Finished | None:
-        """Return what an earlier try of this run has left behind: how far it came, or how it ended.
+def stored_state(store: StateStore | None, carried: Mapping[str, Any] | None) -> Checkpoint | Finished | str | None:
+    """Return the newest state that earlier attempts left; text says why it cannot be read.
 
-        :param resends_all: whether the user accepts second copies of any event.
-        :raises SourceChanged: it had other parameters, and what it sent would count twice if it were sent again.
-        """
-        written = self.store.get(KEY) if self.store else None
-        if not written:
-            return None
-        finished = Finished.from_json(written)
-        if finished is not None:
-            return finished if finished.max_tries == max_tries(context) else None
-        try:
-            checkpoint = Checkpoint.from_json(written)
-        except ValueError as error:
-            log.warning("An earlier try left a checkpoint that cannot be read (%s): starting over", error)
-            return None
-        if checkpoint.fingerprint == self.fingerprint:
-            return checkpoint
-        if not (resends_all or checkpoint.recognised(time.time())):
-            raise SourceChanged(harmful=True)
-        log.warning("The task's parameters are not those of the earlier try: starting over")
-        return None
+    :param carried: what a deferral brought along. A later attempt may have stored something newer since.
+    """
+    stored = store.get(KEY) if store else None
+    here = None if stored is None else _read(stored)
+    brought = None if carried is None else _read(carried)
+    if isinstance(here, str):
+        return here
+    if isinstance(brought, str):
+        return here or brought
+    if here is None or brought is None:
+        return here or brought
+    return here if here.written >= brought.written else brought
+
+
+def _read(stored: object) -> Checkpoint | Finished | str:
+    try:
+        return read_state(stored)
+    except UnreadableStateError as error:
+        return str(error)
 
 
 def try_number(context: Context) -> int:
-    """Return which try of the task this is, from 1."""
+    """Return the number of this attempt, from 1."""
     number = getattr(context["ti"], "try_number", 1)
     return number if isinstance(number, int) else 1
 
 
-def max_tries(context: Context) -> int | None:
-    """Return Airflow's count of tries that the task may have, which grows when it is cleared; ``None``: not known."""
-    number = getattr(context["ti"], "max_tries", None)
-    return number if isinstance(number, int) else None
+def identity(context: Context) -> dict[str, Any]:
+    """Return what stays the same for the retries of a run and changes when the task is cleared; empty: unknown.
+
+    Clear sets ``max_tries`` to the attempts made plus ``retries``. It may set it to the same number only if `retries`
+    is changed, so both count, and so does the number of times that the DAG run was cleared, where it is known.
+    """
+    max_tries = getattr(context["ti"], "max_tries", None)
+    if not isinstance(max_tries, int):
+        return {}
+    found: dict[str, Any] = {"max_tries": max_tries}
+    for name, holder, attribute in (("retries", "task", "retries"), ("cleared", "dag_run", "clear_number")):
+        value = getattr(context.get(holder), attribute, None)
+        if isinstance(value, int):
+            found[name] = value
+    return found
 
 
 def not_orphaned() -> Callable[[], None]:
     """Return a guard that lets nothing more be sent once the supervising process is gone.
 
-    Airflow starts another try then; this one would send beside it.
+    Airflow starts another attempt then; this one would send beside it.
     """
     parent = os.getppid()
 

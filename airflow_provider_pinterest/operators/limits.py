@@ -45,6 +45,10 @@ def check(task: SendConversionsOperator) -> None:
         raise ParameterError(f"processes must be 0 to {MOST_PROCESSES}, got {task.processes!r}.")
     if not isinstance(task.max_wait, dt.timedelta) or task.max_wait < dt.timedelta():
         raise ParameterError(f"max_wait must be a timedelta of zero or more, got {task.max_wait!r}.")
+    if not isinstance(task.defer_after, dt.timedelta) or task.defer_after < dt.timedelta():
+        raise ParameterError(f"defer_after must be a timedelta of zero or more, got {task.defer_after!r}.")
+    if not isinstance(task.send_everything_again, bool):
+        raise ParameterError(f"send_everything_again must be True or False, got {task.send_everything_again!r}.")
     if task.on_doubt not in (None, *OnDoubt):
         raise ParameterError(f"on_doubt must be 'resend', 'hold' or None, got {task.on_doubt!r}.")
     if task.max_event_age is not None and not (

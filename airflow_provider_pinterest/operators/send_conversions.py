@@ -19,8 +19,7 @@ from airflow_provider_pinterest.links.conversions import AdsManagerConversionsLi
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_pinterest.delivery.sender import Sender
-    from airflow_provider_pinterest.operators.execution import Execution
+    from airflow_provider_pinterest.delivery.stop import StopSignal
     from airflow_provider_pinterest.sources.cursors import Query
     from airflow_provider_pinterest.sources.values import Values
 
@@ -76,7 +75,11 @@ class SendConversionsOperator(BaseOperator):
     :param rejects_path: folder for rejected, failed and held rows as NDJSON: a local path or the URL of an object
         store, as ``ObjectStoragePath`` takes it (templated).
     :param key_columns: columns copied into the rejects, so that a person finds the row.
-    :param resume: on Airflow 3.3 and later, let a retry go on where an earlier try ended.
+    :param resume: on Airflow 3.3 and later, let a retry continue where an earlier attempt ended, and let Clear send
+        only what was not accepted.
+    :param defer_after: with ``deferrable``, the longest that the task waits in the worker before it defers.
+    :param send_everything_again: send every row whatever earlier attempts sent. Events that Pinterest does not
+        recognise are counted twice. A retry of such a run continues where it ended.
     :raises ParameterError: a parameter or a column cannot work; nothing was sent.
     :raises SourceError: the source could not be read to its end.
     :raises DeliveryError: Pinterest does not take the events; rows not sent are counted as such.
@@ -135,6 +138,8 @@ class SendConversionsOperator(BaseOperator):
         rejects_path: str | None = None,
         key_columns: Sequence[str] = (),
         resume: bool = True,
+        defer_after: dt.timedelta = dt.timedelta(minutes=1),
+        send_everything_again: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -165,26 +170,36 @@ class SendConversionsOperator(BaseOperator):
         self.rejects_path = rejects_path
         self.key_columns = key_columns
         self.resume = resume
-        self.sender: Sender | None = None
-        """While it runs: what sends."""
+        self.defer_after = defer_after
+        self.send_everything_again = send_everything_again
+        self._killed = False
+        self._stop: StopSignal | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Deliver the rows and return the account of the run."""
-        return self._execution(context).run(None)
+        """Deliver the rows and return the result of the run."""
+        return self._run(context, None)
 
     def resume_delivery(self, context: Context, event: Any, checkpoint: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
-        """Go on after a deferral, where it left off."""
-        return self._execution(context).run(checkpoint)
+        """Continue after a deferral, where it left off."""
+        return self._run(context, checkpoint)
 
     def on_kill(self) -> None:
-        """Send nothing more, and cut off what is under way."""
-        if self.sender is not None:
-            self.sender.abort()
+        """Send nothing more, and abort the calls under way. Airflow calls it in a signal handler."""
+        self._killed = True
+        if self._stop is not None:
+            self._stop.set()
 
-    def _execution(self, context: Context) -> Execution:
+    def _run(self, context: Context, checkpoint: dict[str, Any] | None) -> dict[str, Any]:
+        from airflow_provider_pinterest.delivery.stop import StopSignal
         from airflow_provider_pinterest.operators.execution import Execution
 
-        return Execution(self, context)
+        self._stop = StopSignal()
+        if self._killed:
+            self._stop.set()
+        try:
+            return Execution(self, context, self._stop).run(checkpoint)
+        finally:
+            self._stop, self._killed = None, False
 
     def _do_render_template_fields(
         self,

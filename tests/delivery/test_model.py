@@ -147,6 +147,7 @@ def judge(made, run, ends):
 
     adds_up(tally)
     assert run.finished
+    tally.check(len(made.kinds))
     assert tally.rows_read == len(made.kinds)
     assert tally.rows_rejected == made.kinds.count("invalid")
     assert tally.events_built == len(events)
@@ -192,7 +193,7 @@ def test_what_pinterest_has_forgotten_is_held_however_late_the_tries_come(block)
 def test_late_tries_hold_web_events_and_would_send_them_twice_with_resend():
     """Else the test above would prove nothing."""
     met: Counter[str] = Counter()
-    for seed in range(80):
+    for seed in range(200):
         made = voyage(seed)
         run, _ = sail(made, pauses=PAUSES)
         if run is not None:

@@ -1,13 +1,13 @@
-"""Rejections on disk: in parts, for their owner only, and true again after a crash."""
+"""Rejections on disk: in parts, and true again after a crash."""
 
 from __future__ import annotations
 
 import errno
 import json
 import os
-import stat
+import re
+import tracemalloc
 import uuid
-from pathlib import Path
 
 import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
@@ -18,7 +18,8 @@ from upath import UPath
 from airflow_provider_pinterest.conversions.events import Rejection, Stage
 from airflow_provider_pinterest.conversions.reasons import Reason
 from airflow_provider_pinterest.delivery import rejects as module
-from airflow_provider_pinterest.delivery.rejects import Rejects, folder_name, line
+from airflow_provider_pinterest.delivery.rejection_lines import rejection_line
+from airflow_provider_pinterest.delivery.rejects import Rejects, folder_name, legacy_folder_name
 
 # Airflow 2.11 asks a path about its future.
 pytestmark = pytest.mark.filterwarnings("ignore:in a future version of UPath:PendingDeprecationWarning")
@@ -61,48 +62,182 @@ def rows(folder):
     return [document["row"] for document in read(folder)]
 
 
-def fill(folder, *rejections, settled=None):
-    rejects = Rejects(folder, settled)
-    for one in rejections:
-        rejects.add(one)
+def fill(folder, *rejections, attempt=1, keep=None, earlier=()):
+    """Let an attempt write rejections; what an earlier one left is mended first."""
+    rejects = Rejects(folder, attempt=attempt, keep=keep, earlier=earlier)
+    put(rejects, *rejections)
     rejects.flush()
     return rejects
 
 
-def test_a_line_says_which_row_where_it_ended_and_why(folder):
-    fill(folder, rejection(7, Stage.PINTEREST))
-
-    assert read(folder) == [
-        {
-            "row": 7,
-            "event_id": "e-7",
-            "keys": {"order": 7},
-            "reasons": [{"code": "bad_type", "field": "custom_data.value", "message": "no"}],
-            "stage": "pinterest",
-        }
-    ]
+def put(rejects, *rejections):
+    for one in rejections:
+        rejects.add(rejection_line(one))
+        if rejects.full:
+            rejects.flush()
 
 
 def test_a_part_is_written_when_it_is_full_and_the_rest_at_the_end(folder, monkeypatch):
     monkeypatch.setattr(module, "PART_ROWS", 3)
-    rejects = Rejects(folder)
-    for row in range(1, 8):
-        rejects.add(rejection(row))
+    rejects = Rejects(folder, attempt=1)
+    put(rejects, *(rejection(row) for row in range(1, 8)))
 
     assert rows(folder) == [1, 2, 3, 4, 5, 6]
+    assert rejects.waiting
 
     rejects.flush()
     rejects.flush()
 
     assert rows(folder) == [1, 2, 3, 4, 5, 6, 7]
+    assert parts(folder) == [f"part-001-{number:06d}.ndjson" for number in range(3)]
+    assert rejects.parts == 3
+
+
+def test_nothing_waits_after_a_flush(folder):
+    assert not fill(folder, rejection(1)).waiting
+
+
+def test_lines_that_wait_are_bounded_in_bytes(folder):
+    rejects = Rejects(folder, attempt=1)
+    put(rejects, *(rejection(row, keys={"order": "x" * 4_000}) for row in range(1, 3_000)))
+    rejects.flush()
+
+    assert len(rows(folder)) == 2_999
     assert len(parts(folder)) == 3
+    assert all(len(content(part)) < module.PART_BYTES + 64 * 1024 for part in folder.iterdir())
+
+
+def test_nothing_is_written_before_a_flush(folder):
+    """The caller must first prove that this attempt is still the current one."""
+    rejects = Rejects(folder, attempt=1)
+    for row in range(1, module.PART_ROWS + 1):
+        assert not rejects.full
+        rejects.add(rejection_line(rejection(row)))
+
+    assert rejects.full
+    assert not (folder.exists() and parts(folder))
+
+
+def test_an_old_attempt_that_wakes_up_overwrites_nothing(folder):
+    old = fill(folder, rejection(1))
+    fill(folder, rejection(2), rejection(3), attempt=2, keep=lambda row, _: row == 1)
+    put(old, rejection(9))
+    old.flush()
+
+    assert sorted(rows(folder)) == [1, 2, 3, 9]
+
+
+def test_an_attempt_that_comes_back_goes_on_with_the_next_number(folder, monkeypatch):
+    monkeypatch.setattr(module, "PART_ROWS", 2)
+    fill(folder, *(rejection(row) for row in range(1, 6)), attempt=2)
+
+    rejects = fill(folder, rejection(4), rejection(5), attempt=2, keep=lambda row, _: row <= 3)
+
+    assert rows(folder) == [1, 2, 3, 4, 5]
+    assert parts(folder) == [f"part-002-{number:06d}.ndjson" for number in (0, 1, 3)]
+    assert rejects.parts == 3
+
+
+def test_a_part_whose_lines_all_stand_is_not_written_again(tmp_path):
+    folder = tmp_path / "run"
+    fill(folder, rejection(1), rejection(2))
+    [part] = folder.iterdir()
+    before = part.stat()
+
+    rejects = fill(folder, attempt=2, keep=lambda _row, _stage: True)
+
+    assert (part.stat().st_ino, part.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert rejects.parts == 1
+
+
+def test_a_large_part_is_mended_in_little_memory(tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir(mode=0o700)
+    line = rejection_line(rejection(1, keys={"order": "x" * 4_000}))
+    other = rejection_line(rejection(2))
+    with (folder / "part-001-000000.ndjson").open("wb") as part:
+        for _ in range(15_000):
+            part.write(line)
+        part.write(other)
+
+    tracemalloc.start()
+    try:
+        Rejects(folder, attempt=2, keep=lambda row, _: row == 1)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert most < 8_000_000
+    with (folder / "part-001-000000.ndjson").open("rb") as part:
+        assert sum(1 for _ in part) == 15_000
+
+
+class TestTheFolderOfAnEarlierVersion:
+    @pytest.fixture
+    def earlier(self, folder):
+        """What an attempt before an upgrade left, in the folder that it used."""
+        old = folder.parent / "old"
+        fill(old, *(rejection(row) for row in range(1, 5)))
+        [part] = old.iterdir()
+        with (old / "part-000000000.ndjson").open("wb") as renamed:
+            renamed.write(content(part))
+        part.unlink()
+        return old
+
+    def test_what_stands_is_copied_and_nothing_is_deleted(self, folder, earlier):
+        before = read(earlier)
+        rejects = fill(folder, rejection(4), attempt=2, keep=lambda row, _: row <= 3, earlier=[earlier])
+
+        assert rows(folder) == [1, 2, 3, 4]
+        assert read(earlier) == before
+        assert rejects.parts == 2
+
+    def test_it_is_copied_only_once(self, folder, earlier):
+        """A row that this version has settled since must not stand twice."""
+        fill(folder, rejection(4), attempt=2, keep=lambda row, _: row <= 3, earlier=[earlier])
+        fill(folder, attempt=2, keep=lambda _row, _stage: True, earlier=[earlier])
+        fill(folder, attempt=3, keep=lambda _row, _stage: True, earlier=[earlier])
+
+        assert rows(folder) == [1, 2, 3, 4]
+
+    def test_it_is_not_copied_later_if_nothing_stood_at_first(self, folder, earlier):
+        rejects = fill(folder, rejection(1), attempt=2, earlier=[earlier])
+        assert rejects.parts == 1
+        fill(folder, attempt=3, earlier=[earlier], keep=lambda _row, _stage: True)
+
+        assert rows(folder) == [1]
+
+    def test_it_is_not_copied_again_after_a_run_started_over(self, folder, earlier):
+        fill(folder, attempt=2, keep=lambda _row, _stage: True, earlier=[earlier])
+        fill(folder, rejection(1), attempt=3, earlier=[earlier])
+        fill(folder, attempt=4, keep=lambda _row, _stage: True, earlier=[earlier])
+
+        assert rows(folder) == [1]
+
+    def test_a_crash_while_it_is_copied_copies_it_the_next_time(self, folder, earlier):
+        def die(row, _):
+            if row == 3:
+                raise KilledError
+            return True
+
+        with pytest.raises(KilledError):
+            fill(folder, attempt=2, keep=die, earlier=[earlier])
+        fill(folder, attempt=3, keep=lambda _row, _stage: True, earlier=[earlier])
+
+        assert rows(folder) == [1, 2, 3, 4]
+        assert not [name for name in parts(folder) if not name.endswith(".ndjson")]
+
+    def test_one_that_does_not_exist_leaves_no_trace(self, folder):
+        Rejects(folder, attempt=1, earlier=[folder.parent / "never"])
+
+        assert not folder.exists()
 
 
 def test_what_an_earlier_try_had_settled_is_kept_and_the_rest_is_gone(folder, monkeypatch):
     monkeypatch.setattr(module, "PART_ROWS", 2)
     fill(folder, *(rejection(row) for row in range(1, 8)))
 
-    fill(folder, rejection(5), rejection(6), settled=lambda row, _stage: row <= 4 or row == 7)
+    fill(folder, rejection(5), rejection(6), keep=lambda row, _stage: row <= 4 or row == 7)
 
     assert sorted(rows(folder)) == [1, 2, 3, 4, 5, 6, 7]
     assert all(name.startswith("part-") and name.endswith(".ndjson") for name in parts(folder))
@@ -111,7 +246,7 @@ def test_what_an_earlier_try_had_settled_is_kept_and_the_rest_is_gone(folder, mo
 def test_a_row_s_stage_decides_too(folder):
     fill(folder, rejection(1, Stage.VALIDATION), rejection(2, Stage.PINTEREST))
 
-    fill(folder, settled=lambda _row, stage: stage != Stage.VALIDATION)
+    fill(folder, keep=lambda _row, stage: stage != Stage.VALIDATION)
 
     assert rows(folder) == [2]
 
@@ -143,7 +278,7 @@ def test_a_line_cut_off_by_a_crash_counts_as_not_written(folder):
     with part.open("wb") as cut:
         cut.write(whole[: len(whole) - 20])
 
-    fill(folder, rejection(2), settled=lambda row, _: row <= 1)
+    fill(folder, rejection(2), keep=lambda row, _: row <= 1)
 
     assert rows(folder) == [1, 2]
 
@@ -152,7 +287,7 @@ class KilledError(BaseException):
     """The worker died."""
 
 
-@pytest.mark.parametrize("survives", [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
+@pytest.mark.parametrize("survives", range(14))
 def test_a_crash_while_an_earlier_try_is_mended_loses_no_settled_line(tmp_path, monkeypatch, survives):
     """Whichever step of it is the last; the try after that mends again."""
     monkeypatch.setattr(module, "PART_ROWS", 2)
@@ -171,16 +306,16 @@ def test_a_crash_while_an_earlier_try_is_mended_loses_no_settled_line(tmp_path, 
         return call
 
     with monkeypatch.context() as patch:
-        for owner, name in ((os, "open"), (os, "fsync"), (Path, "replace"), (Path, "unlink")):
+        for owner, name in ((os, "fsync"), (os, "rename"), (os, "unlink")):
             patch.setattr(owner, name, deadly(getattr(owner, name)))
         try:
-            Rejects(folder, lambda row, _: row in (1, 4, 5))
+            Rejects(folder, attempt=2, keep=lambda row, _: row in (1, 4, 5))
         except KilledError:
             pass
         else:
-            assert survives > 4
+            assert survives > 8
 
-    fill(folder, rejection(2), settled=lambda row, _: row in (1, 4, 5))
+    fill(folder, rejection(2), keep=lambda row, _: row in (1, 4, 5))
 
     assert sorted(rows(folder)) == [1, 2, 4, 5]
 
@@ -188,7 +323,7 @@ def test_a_crash_while_an_earlier_try_is_mended_loses_no_settled_line(tmp_path, 
 def test_a_crash_while_a_part_is_written_leaves_no_half_part(tmp_path, monkeypatch):
     folder = tmp_path / "run"
     rejects = fill(folder, rejection(1))
-    rejects.add(rejection(2))
+    rejects.add(rejection_line(rejection(2)))
 
     def die(_):
         raise KilledError
@@ -199,7 +334,7 @@ def test_a_crash_while_a_part_is_written_leaves_no_half_part(tmp_path, monkeypat
             rejects.flush()
     assert [json.loads(one)["row"] for part in folder.glob("*.ndjson") for one in content(part).splitlines()] == [1]
 
-    fill(folder, rejection(2), settled=lambda row, _: row <= 1)
+    fill(folder, rejection(2), keep=lambda row, _: row <= 1)
 
     assert rows(folder) == [1, 2]
     assert all(name.endswith(".ndjson") for name in parts(folder))
@@ -207,7 +342,7 @@ def test_a_crash_while_a_part_is_written_leaves_no_half_part(tmp_path, monkeypat
 
 def test_a_full_disk_fails_the_flush_and_what_waits_is_kept(tmp_path, monkeypatch):
     rejects = fill(tmp_path / "run", rejection(1))
-    rejects.add(rejection(2))
+    rejects.add(rejection_line(rejection(2)))
 
     def full(*_):
         raise OSError(errno.ENOSPC, "no space")
@@ -219,78 +354,6 @@ def test_a_full_disk_fails_the_flush_and_what_waits_is_kept(tmp_path, monkeypatc
     rejects.flush()
 
     assert rows(tmp_path / "run") == [1, 2]
-
-
-def test_local_parts_are_for_their_owner_only_whatever_the_umask(tmp_path):
-    before = os.umask(0)
-    try:
-        folder = tmp_path / "run"
-        fill(folder, rejection(1), rejection(2))
-        fill(folder, rejection(2), settled=lambda row, _: row == 1)
-    finally:
-        os.umask(before)
-
-    assert {stat.S_IMODE(part.stat().st_mode) for part in folder.iterdir()} == {0o600}
-
-
-def test_a_part_of_an_earlier_version_is_closed_to_others_when_it_is_mended(tmp_path):
-    folder = tmp_path / "run"
-    fill(folder, rejection(1), rejection(2))
-    for part in folder.iterdir():
-        part.chmod(0o644)
-
-    fill(folder, settled=lambda row, _: row == 1)
-
-    assert {stat.S_IMODE(part.stat().st_mode) for part in folder.iterdir()} == {0o600}
-
-
-UNWRITABLE = {
-    "a lone surrogate in a key column": {"keys": {"name": "a\ud800b"}},
-    "a lone surrogate in a key column's name": {"keys": {"\udfff": 1}},
-    "a lone surrogate in the id": {"event_id": "\udc80"},
-    "a lone surrogate in a reason's field": {"reasons": (Reason("unknown_field", "user_data.\ud800", "no"),)},
-    "an integer beyond 64 bits": {"keys": {"id": 2**70}},
-    "bytes": {"keys": {"id": b"\xff\x00"}},
-    "an object": {"keys": {"id": {1, 2}}},
-    "nested": {"keys": {"id": [{"a": "\ud800"}]}},
-    "not a number": {"keys": {"id": float("nan")}},
-}
-
-
-@pytest.mark.parametrize("changes", UNWRITABLE.values(), ids=UNWRITABLE)
-def test_what_json_cannot_hold_does_not_end_the_run(changes):
-    written = line(rejection(3, **changes))
-
-    assert written.endswith(b"\n")
-    assert written.count(b"\n") == 1
-    assert json.loads(written)["row"] == 3
-
-
-CELLS: st.SearchStrategy[object] = st.recursive(
-    st.none()
-    | st.integers()
-    | st.floats()
-    | st.text(st.characters(codec=None))
-    | st.binary()
-    | st.dates()
-    | st.uuids(),
-    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(st.characters(codec=None)), inner, max_size=2),
-    max_leaves=3,
-)
-
-
-@given(
-    st.text(st.characters(codec=None)) | st.none(),
-    st.dictionaries(st.text(st.characters(codec=None)), CELLS, max_size=3),
-    st.text(st.characters(codec=None)),
-)
-def test_any_row_makes_one_line_that_can_be_read_again(event_id, keys, field):
-    written = line(rejection(1, event_id=event_id, keys=keys, reasons=(Reason("unknown_field", field, field),)))
-
-    assert len(written.splitlines()) == 1
-    document = json.loads(written)
-    assert document["row"] == 1
-    assert document["stage"] == "validation"
 
 
 @pytest.mark.parametrize(
@@ -320,6 +383,44 @@ def test_any_name_is_a_single_path_component(parts):
     assert "\0" not in name
 
 
-def test_a_mapped_task_s_index_is_part_of_the_name_and_none_is_not():
-    assert folder_name("dag", "run", "task", 0) == "dag__run__task__0"
-    assert folder_name("dag", "run", "task", "") == "dag__run__task"
+def test_a_name_can_be_read_and_has_a_hash():
+    assert re.fullmatch(r"dag__run__task__0-[0-9a-f]{12}", folder_name("dag", "run", "task", 0))
+    assert re.fullmatch(r"dag__run__task-[0-9a-f]{12}", folder_name("dag", "run", "task", ""))
+
+
+def test_the_name_of_a_run_does_not_change_between_versions():
+    assert (
+        folder_name("dag", "manual__2026-01-02T03:04:05+00:00", "send", "")
+        == "dag__manual__2026-01-02T03_04_05+00_00__send-e81b6058be42"
+    )
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (("dag", "a:b", "t"), ("dag", "a_b", "t")),
+        (("dag", "a b", "t"), ("dag", "a/b", "t")),
+        (("dag", "a__b", "t"), ("dag__a", "b", "t")),
+        (("dag", "run", "t", 0), ("dag", "run", "t__0", "")),
+        (("dag", "", "t"), ("dag", "t", "")),
+        (("dag", "é", "t"), ("dag", "e\u0301", "t")),
+        (("dag", "x" * 300 + "1", "t"), ("dag", "x" * 300 + "2", "t")),
+        (("Dag", "run", "t"), ("dag", "run", "t")),
+    ],
+)
+def test_runs_that_differ_at_all_have_folders_of_their_own(one, other):
+    assert folder_name(*one).lower() != folder_name(*other).lower()
+
+
+@given(st.lists(st.text(st.characters(codec=None), min_size=1, max_size=400), min_size=2, max_size=4))
+def test_no_name_is_too_long_or_unusual(parts):
+    name = folder_name(*parts)
+
+    assert name.isascii()
+    assert len(name) <= 140
+    assert not name.startswith((".", "-"))
+
+
+def test_the_name_that_earlier_versions_gave_is_known():
+    assert legacy_folder_name("dag", "a:b", "task", 0) == "dag__a_b__task__0"
+    assert legacy_folder_name("dag", "run", "task", "") == "dag__run__task"

@@ -20,15 +20,21 @@ from cryptography.x509.oid import NameOID
 
 from airflow_provider_pinterest.conversions.batches import Batcher
 from airflow_provider_pinterest.conversions.builder import EventBuilder
+from airflow_provider_pinterest.conversions.events import Chunk
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
-from airflow_provider_pinterest.delivery.checkpoint import KEY, Checkpoint, Keeper
+from airflow_provider_pinterest.delivery.checkpoint import KEY, Checkpoint, read_state
 from airflow_provider_pinterest.delivery.client import Client
-from airflow_provider_pinterest.delivery.credentials import Credential
+from airflow_provider_pinterest.delivery.credentials import Credential, Tokens
+from airflow_provider_pinterest.delivery.dispatcher import Dispatcher
 from airflow_provider_pinterest.delivery.pace import Pace
+from airflow_provider_pinterest.delivery.progress import Progress
+from airflow_provider_pinterest.delivery.reader import ReadAhead, Reading
 from airflow_provider_pinterest.delivery.rejects import Rejects
-from airflow_provider_pinterest.delivery.run import Plan, Run
+from airflow_provider_pinterest.delivery.run import Mailbox, Run
+from airflow_provider_pinterest.delivery.sections import SectionCutter
 from airflow_provider_pinterest.delivery.sender import OnDoubt, Sender
-from airflow_provider_pinterest.delivery.window import Window
+from airflow_provider_pinterest.delivery.stop import StopSignal
+from airflow_provider_pinterest.redaction import Secret
 from airflow_provider_pinterest.sandbox import Sandbox
 from tests.delivery.world import NOW, Folder, Store, chunks
 
@@ -110,9 +116,13 @@ def serving(*handlers: Handler, tls: ssl.SSLContext | None = None, host: str = "
         with suppress(OSError), connection:
             secured = tls.wrap_socket(connection, server_side=True) if tls else connection
             with secured, secured.makefile("rb") as request:
-                head = b"".join(iter(request.readline, b"\r\n"))
-                if not head:
-                    return
+                head = b""
+                while not head.endswith(b"\r\n\r\n"):
+                    line = request.readline()
+                    if not line:
+                        return
+                    head += line
+                head = head.removesuffix(b"\r\n")
                 size = next(int(line[15:]) for line in head.splitlines() if line.lower().startswith(b"content-length:"))
                 wire.heads.append(head)
                 wire.bodies.append(request.read(size))
@@ -139,10 +149,84 @@ def serving(*handlers: Handler, tls: ssl.SSLContext | None = None, host: str = "
             thread.join(5)
 
 
-def certificate(folder: Path) -> tuple[ssl.SSLContext, Path]:
+@contextmanager
+def proxying(reply: bytes = b"HTTP/1.1 200 Connection established\r\n\r\n", port: int | None = None) -> Iterator[Wire]:
+    """Serve as a proxy that answers CONNECT like this, and then passes everything on to a port of this machine.
+
+    ``Wire.heads`` are the CONNECT requests; without a reply it says nothing.
+    """
+    listener = socket.create_server(("127.0.0.1", 0))
+    wire = Wire(f"http://127.0.0.1:{listener.getsockname()[1]}")
+    threads: list[threading.Thread] = []
+
+    def pump(source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65_536):
+                target.sendall(data)
+        with suppress(OSError):
+            target.shutdown(socket.SHUT_WR)
+
+    def serve(connection: socket.socket) -> None:
+        with suppress(OSError), connection:
+            head = b""
+            while not head.endswith(b"\r\n\r\n"):
+                byte = connection.recv(1)
+                if not byte:
+                    return
+                head += byte
+            wire.heads.append(head)
+            if not reply:
+                wire.over.wait()
+                return
+            connection.sendall(reply)
+            if port is not None:
+                with socket.create_connection(("127.0.0.1", port)) as target:
+                    back = threading.Thread(target=pump, args=(target, connection), daemon=True)
+                    back.start()
+                    pump(connection, target)
+                    back.join(5)
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                thread = threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True)
+                threads.append(thread)
+                thread.start()
+
+    accepting = threading.Thread(target=accept, daemon=True)
+    accepting.start()
+    try:
+        yield wire
+    finally:
+        wire.over.set()
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        accepting.join(5)
+        for thread in threads:
+            thread.join(5)
+
+
+@contextmanager
+def full_backlog() -> Iterator[str]:
+    """Listen without accepting, with a full queue: a connection is neither made nor refused. Yield a base URL."""
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        with socket.create_connection(full.getsockname()):
+            yield f"http://127.0.0.1:{full.getsockname()[1]}/v5"
+
+
+@contextmanager
+def accepts_and_says_nothing() -> Iterator[int]:
+    """Listen with room for connections that nobody ever reads from; yield the port."""
+    with socket.create_server(("127.0.0.1", 0), backlog=50) as silent:
+        yield silent.getsockname()[1]
+
+
+def certificate(folder: Path, host: str = "localhost") -> tuple[ssl.SSLContext, Path]:
     """Return a TLS server's context and the file by which a client can trust it."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
     now = dt.datetime.now(dt.UTC)
     made = (
         x509.CertificateBuilder()
@@ -152,7 +236,7 @@ def certificate(folder: Path) -> tuple[ssl.SSLContext, Path]:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - dt.timedelta(days=1))
         .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
@@ -170,7 +254,7 @@ def certificate(folder: Path) -> tuple[ssl.SSLContext, Path]:
 def client(url: str, **options: Any) -> Iterator[Client]:
     """Return a client with short time-outs."""
     options = {"timeouts": (2.0, 5.0, 10.0), **options}
-    credential = options.pop("credential", None) or Credential(options.pop("token", Sandbox.token))
+    credential = options.pop("credential", None) or Credential(Tokens(Secret(options.pop("token", Sandbox.token))))
     made = Client(url, ACCOUNT, credential, **options)
     try:
         yield made
@@ -179,7 +263,7 @@ def client(url: str, **options: Any) -> Iterator[Client]:
 
 
 class Trip:
-    """Runs of one source over the wire; what a try leaves behind stays for the next.
+    """Runs of one source over the wire; what an attempt leaves behind stays for the next.
 
     :param kinds: what the source's rows become, in order.
     """
@@ -194,11 +278,13 @@ class Trip:
         self.client_options = options
         self.store = Store()
         self.folder = Folder()
+        self.stop = StopSignal()
 
-    def go(self) -> Run:
-        """Make one try."""
-        written = self.store.get(KEY)
-        resume = Checkpoint.from_json(written) if written else None
+    def go(self, source: Iterator[Chunk] | None = None) -> Run:
+        """Make one attempt."""
+        stored = self.store.get(KEY)
+        resume = read_state(stored) if stored else None
+        assert resume is None or isinstance(resume, Checkpoint)
         with client(self.url, connections=self.in_flight, **self.client_options) as pinterest:
             sender = Sender(
                 pinterest,
@@ -208,13 +294,36 @@ class Trip:
                 wall=lambda: NOW,
                 jitter=lambda: 0.01,
             )
-            keeper = Keeper(resume or Checkpoint("f", NOW), self.store, every_answers=self.in_flight)
-            self.run = Run(
-                EventBuilder(ColumnMapping(key_columns=("order",)), now=NOW),
-                Batcher(self.batch_size),
-                Plan(sender, Window(sender.deliver, self.in_flight), keeper, resume),
-                rejects=Rejects(self.folder, resume.settles if resume else None),
+            self.stop.on_set(sender.abort)
+            mailbox, reading = Mailbox(), Reading()
+            progress = Progress(
+                resume or Checkpoint({"f": "1"}, NOW),
+                self.store,
+                rejects=Rejects(self.folder, attempt=1, keep=resume.keeps if resume else None),
+                every_answers=self.in_flight,
+                resendable=sender.resendable,
+                ahead=2 * self.in_flight * self.batch_size,
+                on_doubt=self.on_doubt,
             )
-            self.run.feed(chunks(self.kinds))
-            keeper.forget()
+            batcher = Batcher(self.batch_size)
+            cutter = SectionCutter(batcher, resume)
+            builder = EventBuilder(ColumnMapping(key_columns=("order",)), now=NOW)
+            read = source or chunks(self.kinds)
+            self.run = Run(
+                ReadAhead(
+                    lambda: cutter.sections(builder.events(reading.unlocked(read))),
+                    reading,
+                    rest=cutter.rest,
+                    wake=mailbox.wake,
+                ),
+                batcher,
+                progress,
+                Dispatcher(sender, self.in_flight, mailbox.wake),
+                resume=resume,
+                stop=self.stop,
+                mailbox=mailbox,
+            )
+            self.run.deliver()
+            self.run.tally.check(len(self.kinds))
+            self.store.delete(KEY)
             return self.run

@@ -8,8 +8,9 @@ from __future__ import annotations
 import io
 import random
 import threading
+import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
@@ -21,12 +22,16 @@ from airflow_provider_pinterest.conversions.builder import EventBuilder
 from airflow_provider_pinterest.conversions.events import Chunk, Event
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 from airflow_provider_pinterest.delivery.answers import Answer, Busy, Denied, Doubt, Listed, Refused, TooLarge, Trace
-from airflow_provider_pinterest.delivery.checkpoint import Checkpoint, Keeper, within
+from airflow_provider_pinterest.delivery.batch_outcome import BatchOutcome
+from airflow_provider_pinterest.delivery.checkpoint import KEY, Checkpoint, read_state
+from airflow_provider_pinterest.delivery.dispatcher import Dispatcher, InFlightBatch
 from airflow_provider_pinterest.delivery.pace import Stopped
+from airflow_provider_pinterest.delivery.progress import Progress
+from airflow_provider_pinterest.delivery.reader import ReadAhead, Reading
 from airflow_provider_pinterest.delivery.rejects import Rejects
-from airflow_provider_pinterest.delivery.run import Plan, Run
-from airflow_provider_pinterest.delivery.sender import OnDoubt, Sender, Settlement
-from airflow_provider_pinterest.delivery.window import Shipment, Window
+from airflow_provider_pinterest.delivery.run import Mailbox, Run
+from airflow_provider_pinterest.delivery.sections import Section, SectionCutter
+from airflow_provider_pinterest.delivery.sender import OnDoubt, Sender
 
 NOW = 1_790_000_000.0
 DAY = 86_400.0
@@ -267,9 +272,10 @@ class FakeClient:
         self.credential = SimpleNamespace(expired=False, renewable=False, token="t")
         self.aborted = False
 
-    def post(self, body: bytes, events: int) -> Answer:
+    def post(self, body: bytes, events: int, *, begin: Callable[[], None], **_: Any) -> Answer:
         assert events == len(ids_of(body))
         self.fuse.step()
+        begin()
         answer = self.pinterest.answer(body)
         self.fuse.step()
         return answer
@@ -312,41 +318,113 @@ def sender(client: Any, pace: Any = None, **options: Any) -> Sender:
     return Sender(client, pace, clock=pace.clock, jitter=lambda: 0.5, **{"wall": lambda: NOW, **options})
 
 
-class ScriptedWindow(Window):
-    """Sends without threads: each batch when it is put in, or as late as it can be.
+class Delivery:
+    """What became of one batch, sent by itself.
 
-    :param chance: decides which.
-    :param fuse: burns while it waits, too.
+    :param unsent: events that are open.
+    :param uncertain: rows of those that may have arrived.
     """
 
-    def __init__(self, deliver: Any, size: int, chance: random.Random, fuse: Fuse) -> None:
-        super().__init__(deliver, size)
+    def __init__(self, sender: Sender, batch: Batch) -> None:
+        outcome = BatchOutcome(batch.events)
+        self.announced: list[list[int]] = []
+        self.error = sender.deliver(batch, outcome, self._announce)
+        found = outcome.snapshot()
+        self.delivered = found.delivered
+        self.rejections = list(found.rejections)
+        self.unsent = [event for event in batch.events if event.row in found.unsettled]
+        self.uncertain = set(found.in_doubt)
+
+    def _announce(self, events: Sequence[Event]) -> None:
+        self.announced.append([event.row for event in events])
+
+
+class InlineSections:
+    """Reads a source when the run asks for a section, in the run's own thread."""
+
+    def __init__(self, sections: Iterator[Section], rest: Callable[[], Section | None] = lambda: None) -> None:
+        self._sections = sections
+        self._rest = rest
+        self.ended = False
+        self.error: BaseException | None = None
+
+    def start(self) -> None: ...
+
+    def take(self) -> Section | None:
+        if self.ended:
+            return None
+        try:
+            return next(self._sections)
+        except StopIteration:
+            self.ended = True
+        except Exception as error:
+            self.ended, self.error = True, error
+        return None
+
+    def stop(self) -> Sequence[Section]:
+        if self.ended and self.error is None:
+            return []
+        return [section for section in [self._rest()] if section is not None]
+
+
+class ScriptedDispatcher(Dispatcher):
+    """Sends without threads: each batch when it is dispatched, or as late as it can be.
+
+    :param chance: decides which.
+    """
+
+    def __init__(self, sender: Sender, size: int, chance: random.Random) -> None:
+        super().__init__(sender, size)
         self._chance = chance
+        self._late: list[InFlightBatch] = []
+        self.run: Run | None = None
+
+    def dispatch(self, flight: InFlightBatch, under_way: int) -> None:
+        if not flight.batch.events:
+            flight.done = True
+            return
+        flight.dispatched = True
+        if self._chance.random() < 0.5:
+            self.deliver(flight)
+        else:
+            self._late.append(flight)
+
+    def deliver(self, flight: InFlightBatch) -> None:
+        try:
+            flight.error = self.sender.deliver(
+                flight.batch, flight.outcome, lambda events: self._announce(flight, events)
+            )
+        except BaseException as failure:
+            flight.failure = failure
+            raise
+        finally:
+            flight.done = True
+
+    def deliver_one(self) -> None:
+        """Send a batch that waits."""
+        if self._late:
+            self.deliver(self._late.pop(self._chance.randrange(len(self._late))))
+
+    def _announce(self, flight: InFlightBatch, events: Sequence[Event]) -> None:
+        flight.outcome.announce(events)
+        flight.wants_to_send = threading.Event()
+        assert self.run is not None
+        if self.sender.stopped:
+            raise Stopped
+        self.run._let_send()
+
+
+class ScriptedMailbox(Mailbox):
+    """Lets a batch be sent when the run waits."""
+
+    def __init__(self, dispatcher: ScriptedDispatcher, fuse: Fuse) -> None:
+        super().__init__()
+        self._dispatcher = dispatcher
         self._fuse = fuse
 
-    def put(self, shipment: Shipment) -> None:
-        self._under_way.append(shipment)
-        if not shipment.batch.events:
-            shipment.settlement = Settlement()
-        elif self._chance.random() < 0.5:
-            self._settle(shipment)
-
-    def _settle(self, shipment: Shipment) -> None:
-        if shipment.settlement is None:
-            shipment.settlement = self._deliver(shipment.batch)
-        shipment.done.set()
-
-    def oldest(self) -> tuple[Shipment, Settlement]:
+    def wait(self, seconds: float) -> None:
         self._fuse.step(main=True)
-        self._settle(self._under_way[0])
-        return super().oldest()
-
-    def wait(self, seconds: float | None) -> None:
-        self._fuse.step(main=True)
-        for shipment in self._under_way:
-            if seconds is None or self._chance.random() < 0.5:
-                self._settle(shipment)
-            shipment.done.set()
+        self._dispatcher.deliver_one()
 
 
 class Voyage:
@@ -367,6 +445,7 @@ class Voyage:
         self.threads: bool = options.get("threads", False)
         self.doubted: set[str] = set()
         """Ids that a try has written down before it sent them."""
+        self.attempts = 1
         self.broken = 0
         """Tries that were killed or interrupted."""
 
@@ -386,34 +465,59 @@ class Voyage:
         self.folder.fuse = fuse
         if self.store is not None:
             self.store.fuse = fuse
-        written = self.store.get("airflow_provider_pinterest.checkpoint") if self.store else None
-        resume = Checkpoint.from_json(written) if written else None
-        for mark in resume.marks if resume else ():
-            self.doubted.update(f"e-{row}" for row in self.rows if within(row, mark.doubt))
+        written = self.store.get(KEY) if self.store else None
+        resume = read_state(written) if written else None
+        assert resume is None or isinstance(resume, Checkpoint)
+        for pending in resume.pending if resume else ():
+            self.doubted.update(f"e-{row}" for row in self.rows if row in pending.doubt)
         found = sender(FakeClient(self.pinterest, fuse), on_doubt=self.on_doubt, wall=lambda: self.pinterest.now)
-        window = (
-            Window(found.deliver, self.in_flight)
-            if self.threads
-            else ScriptedWindow(found.deliver, self.in_flight, self.chance, fuse)
-        )
-        keeper = Keeper(
-            resume or Checkpoint("f", NOW),
+        every_answers = self.chance.randint(1, 3)
+        progress = Progress(
+            resume or Checkpoint({"f": "1"}, self.pinterest.now),
             self.store,
-            every_answers=self.chance.randint(1, 3),
+            rejects=Rejects(self.folder, attempt=self.attempts, keep=resume.keeps if resume else None),
+            every_answers=every_answers,
+            resendable=found.resendable,
+            ahead=(self.in_flight + every_answers) * self.batch_size,
+            on_doubt=self.on_doubt,
             clock=lambda: 0.0,
             wall=lambda: self.pinterest.now,
         )
+        self.attempts += 1
+        batcher = Batcher(self.batch_size)
+        cutter = SectionCutter(batcher, resume)
+        builder = EventBuilder(ColumnMapping(key_columns=("order",)), now=NOW)
+        read = source or chunks(self.kinds, self.chance.randint(1, 9), fuse)
+        sections: Any
+        if self.threads:
+            reading, mailbox = Reading(), Mailbox()
+            dispatcher = Dispatcher(found, self.in_flight, mailbox.wake)
+            sections = ReadAhead(
+                lambda: cutter.sections(builder.events(reading.unlocked(read))),
+                reading,
+                rest=cutter.rest,
+                wake=mailbox.wake,
+            )
+        else:
+            dispatcher = ScriptedDispatcher(found, self.in_flight, self.chance)
+            mailbox = ScriptedMailbox(dispatcher, fuse)
+            sections = InlineSections(cutter.sections(builder.events(read)), cutter.rest)
         try:
             run = self.run = Run(
-                EventBuilder(ColumnMapping(key_columns=("order",)), now=NOW),
-                Batcher(self.batch_size),
-                Plan(found, window, keeper, resume),
-                rejects=Rejects(self.folder, resume.settles if resume else None),
-                clock=lambda: 0.0,
+                sections,
+                batcher,
+                progress,
+                dispatcher,
+                resume=resume,
+                mailbox=mailbox,
+                clock=lambda: 0.0 if not self.threads else time.monotonic(),
                 wall=lambda: self.pinterest.now,
             )
-            run.feed(source or chunks(self.kinds, self.chance.randint(1, 9), fuse))
-            keeper.forget()
+            if isinstance(dispatcher, ScriptedDispatcher):
+                dispatcher.run = run
+            run.deliver()
+            if self.store is not None:
+                self.store.delete(KEY)
         except (KilledError, InterruptedTask, OSError):
             self.broken += 1
             raise

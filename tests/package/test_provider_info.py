@@ -28,7 +28,7 @@ def named_classes(info):
 
 
 def named_modules(info):
-    for kind in ("hooks", "operators"):
+    for kind in ("hooks", "operators", "triggers"):
         for entry in info[kind]:
             yield from entry["python-modules"]
 
@@ -79,7 +79,9 @@ def test_every_named_module_exists(path):
 def test_every_integration_named_is_declared():
     info = get_provider_info()
     declared = {integration["integration-name"] for integration in info["integrations"]}
-    assert {entry["integration-name"] for kind in ("hooks", "operators") for entry in info[kind]} <= declared
+    assert {
+        entry["integration-name"] for kind in ("hooks", "operators", "triggers") for entry in info[kind]
+    } <= declared
 
 
 def test_the_hook_says_of_itself_what_the_metadata_says():

@@ -1,0 +1,165 @@
+"""What has become of the events of one batch, at any moment.
+
+The thread that sends the batch records each step here; the run reads it, and closes it when it must end. After that
+nothing is recorded any more and no request of the batch is begun, so that what the run has read stays true.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Final, NamedTuple
+
+from airflow_provider_pinterest.conversions.events import Event, Rejection, Stage
+from airflow_provider_pinterest.conversions.reasons import Reason
+from airflow_provider_pinterest.delivery.pace import Stopped
+from airflow_provider_pinterest.delivery.result import Delivered
+
+_NO_ROWS: Final[frozenset[int]] = frozenset()
+
+
+class Snapshot(NamedTuple):
+    """A batch at one moment, by row.
+
+    :param delivered: counts of the settled events.
+    :param rejections: events that failed or are held.
+    :param unsettled: rows that are not settled.
+    :param in_doubt: those of them that may have arrived: a request with them was begun and nothing says that it was
+        not accepted.
+    :param announced: those that are about to be sent, or are being sent.
+    """
+
+    delivered: Delivered
+    rejections: Sequence[Rejection]
+    unsettled: frozenset[int]
+    in_doubt: frozenset[int]
+    announced: frozenset[int]
+
+
+class BatchOutcome:
+    """Each event of a batch is settled (processed, failed or held), or open; open ones may be in doubt.
+
+    :param events: of the batch.
+    :param uncertain: rows of the events that an earlier attempt may have sent.
+    """
+
+    def __init__(self, events: Sequence[Event], uncertain: Iterable[int] = ()) -> None:
+        self.delivered = Delivered()
+        self.rejections: list[Rejection] = []
+        self._events = events
+        self._settled: list[Sequence[Event]] = []
+        self._settled_count = 0
+        self._announced: Sequence[Event] = ()
+        self._in_request: Sequence[Event] = ()
+        self._uncertain = set(uncertain)
+        self._closed = False
+        self._lock = threading.Lock()
+
+    def announce(self, events: Sequence[Event]) -> None:
+        """Record that these events are to be sent next."""
+        with self._open():
+            self._announced = events
+
+    def begin(self, events: Sequence[Event]) -> None:
+        """Record that a request with these events is being written from now on.
+
+        :raises Stopped: the batch was closed; nothing may be written.
+        """
+        with self._open():
+            self._in_request = events
+
+    def not_accepted(self) -> None:
+        """Record that the last request was certainly not accepted."""
+        with self._open():
+            self._in_request = self._announced = ()
+
+    def doubtful(self) -> None:
+        """Record that the outcome of the last request is unknown."""
+        with self._open():
+            self._uncertain.update(event.row for event in self._in_request)
+            self._in_request = self._announced = ()
+
+    def settle(self, events: Sequence[Event], delivered: Delivered, rejections: Sequence[Rejection]) -> None:
+        """Record what finally became of some events."""
+        with self._open():
+            self._settled.append(events)
+            self._settled_count += len(events)
+            self.delivered.merge(delivered)
+            self.rejections += rejections
+            self._in_request = self._announced = ()
+
+    def warn(self, counts: Mapping[str, int]) -> None:
+        """Count warnings about events."""
+        with self._open():
+            self.delivered.warnings.update(counts)
+
+    def called(self, *, again: bool) -> None:
+        """Count a call."""
+        with self._open():
+            self.delivered.calls += 1
+            self.delivered.retries += again
+
+    def close(self) -> None:
+        """Record nothing any more, and let no request begin."""
+        with self._lock:
+            self._closed = True
+
+    def snapshot(self) -> Snapshot:
+        """Return the state of the batch."""
+        with self._lock:
+            unsettled = self._unsettled()
+            doubt = self._uncertain.union(event.row for event in self._in_request) if unsettled else _NO_ROWS
+            announced = frozenset(event.row for event in self._announced) if unsettled else _NO_ROWS
+            return Snapshot(
+                self.delivered.copy(),
+                tuple(self.rejections),
+                unsettled,
+                unsettled & doubt,
+                unsettled & announced,
+            )
+
+    @cached_property
+    def rows(self) -> frozenset[int]:
+        """The rows of all events."""
+        return frozenset(event.row for event in self._events)
+
+    def _unsettled(self) -> frozenset[int]:
+        if self._settled_count == len(self._events):
+            return _NO_ROWS
+        return self.rows.difference(event.row for part in self._settled for event in part)
+
+    @contextmanager
+    def _open(self) -> Iterator[None]:
+        with self._lock:
+            if self._closed:
+                raise Stopped
+            yield
+
+
+def failed(event: Event, message: str, code: str = "pinterest_failed") -> Rejection:
+    """Return the rejection of an event that Pinterest does not accept."""
+    return _rejection(event, code, message, Stage.PINTEREST)
+
+
+def held(event: Event, cause: object) -> Rejection:
+    """Return the rejection of an event whose outcome is unknown and that is not sent again."""
+    message = f"sent, outcome unknown ({cause}); look for it in Ads Manager before sending it again"
+    return _rejection(event, "outcome_unknown", message, Stage.OUTCOME_UNKNOWN)
+
+
+def counted(rejections: Sequence[Rejection]) -> Delivered:
+    """Return the counts of events that failed or are held."""
+    delivered = Delivered()
+    for rejection in rejections:
+        if rejection.stage is Stage.PINTEREST:
+            delivered.failed += 1
+        else:
+            delivered.held += 1
+        delivered.reasons[rejection.reasons[0].code] += 1
+    return delivered
+
+
+def _rejection(event: Event, code: str, message: str, stage: Stage) -> Rejection:
+    return Rejection(event.row, event.id, event.keys, (Reason(code, "", message),), stage)

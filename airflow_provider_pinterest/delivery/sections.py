@@ -1,0 +1,367 @@
+"""Outcomes of rows → sections: neighbouring rows with the batch that their events make.
+
+Sections follow one another without gaps, so that a run is accounted for section by section. Where an earlier attempt
+left a checkpoint, its prefix becomes one section without events, and each batch that was under way one section.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from airflow_provider_pinterest.conversions.batches import Batcher
+from airflow_provider_pinterest.conversions.events import Duplicate, Event, Outcome, Rejection
+from airflow_provider_pinterest.delivery.checkpoint import Checkpoint, Finished, PendingBatch, RowsHash, trace_of
+from airflow_provider_pinterest.delivery.rejection_lines import rejection_line
+from airflow_provider_pinterest.delivery.result import Delivered
+
+EXAMPLES: Final = 5
+"""Rejections of a section that are kept for the log."""
+
+LINES_BYTES: Final = 4_000_000
+"""Bytes of rejected rows' lines in a section; more begin another one."""
+
+HASHED_AT_ONCE: Final = 500
+"""Rows whose outcomes are hashed together."""
+
+
+class SourceChangedError(Exception):
+    """The rows are not those that an earlier attempt has read.
+
+    :param row: the first rows up to this one have changed, or some of them.
+    """
+
+    def __init__(self, row: int) -> None:
+        super().__init__(row)
+        self.row = row
+
+
+@dataclass(slots=True)
+class RowCounts:
+    """What rows have become before sending."""
+
+    rows: int = 0
+    events: int = 0
+    rejected: int = 0
+    duplicates: int = 0
+    already_sent: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+
+    def plus(self, other: RowCounts) -> RowCounts:
+        """Return both together."""
+        return RowCounts(
+            self.rows + other.rows,
+            self.events + other.events,
+            self.rejected + other.rejected,
+            self.duplicates + other.duplicates,
+            self.already_sent + other.already_sent,
+            self.reasons + other.reasons,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Neighbouring rows.
+
+    :param first: number of the first row.
+    :param last: number of the last row.
+    :param counts: of its rows.
+    :param events: the events to settle with it, at most a batch.
+    :param held: events whose outcome an earlier run left unknown, and that are not sent again.
+    :param digest: hash of what its rows have become.
+    :param hashed: the running hash of all rows up to the last one.
+    :param lines: lines about its rejected rows for the rejects file.
+    :param examples: some of its rejections.
+    :param pending: what an earlier attempt left of the batch.
+    :param prefix: whether an earlier attempt has accounted for all of it.
+    :param balance: counts to add with it, see :meth:`~.checkpoint.Finished.not_told_apart`.
+    :param since: Unix seconds since when its events may have been sent by an earlier attempt; ``None``: they were not.
+    """
+
+    first: int
+    last: int
+    counts: RowCounts
+    events: Sequence[Event]
+    held: Sequence[Event]
+    digest: str
+    hashed: RowsHash
+    lines: Sequence[bytes] = ()
+    examples: Sequence[Rejection] = ()
+    pending: PendingBatch | None = None
+    prefix: bool = False
+    since: float | None = None
+    balance: Delivered | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes, about."""
+        return sum(len(event.body) for event in self.events) + sum(map(len, self.lines))
+
+
+class SectionCutter:
+    """Cuts the rows of a source into sections.
+
+    :param batcher: makes batches of events.
+    :param resume: what an earlier attempt left; its rows are verified.
+    :param resends_held: whether events that a finished run held are sent again.
+    :param unknown_before: as in :class:`~.checkpoint.Checkpoint`.
+    :param lines: whether lines for the rejects file are wanted.
+    """
+
+    def __init__(
+        self,
+        batcher: Batcher,
+        resume: Checkpoint | None = None,
+        *,
+        resends_held: bool = False,
+        unknown_before: float | None = None,
+        lines: bool = True,
+    ) -> None:
+        self.batcher = batcher
+        self.rows = 0
+        """Rows taken from the source so far."""
+        self._resume = resume
+        self._earlier = resume.earlier if resume else None
+        self._resends_held = resends_held
+        self._expected: Iterator[int] = iter(())
+        self._unknown_before = unknown_before
+        self._wants_lines = lines
+        self._hash = RowsHash()
+        self._section_hash = RowsHash()
+        self._traces: list[str] = []
+        self._since: float | None = None
+        self._balance: Delivered | None = None
+        self._begin()
+
+    def sections(self, outcomes: Iterator[Outcome]) -> Iterator[Section]:
+        """Yield the sections of a source.
+
+        :raises SourceChangedError: its rows are not those of the earlier attempt.
+        """
+        if self._resume is not None:
+            yield from self._resumed(outcomes, self._resume)
+        for outcome in outcomes:
+            section = self._take(outcome)
+            if section is not None:
+                yield section
+        if self._earlier is not None and self.rows < self._earlier.rows:
+            raise SourceChangedError(self.rows)
+        rest = self.rest()
+        if rest is not None:
+            yield rest
+
+    def expect(self, hashes: Iterable[int]) -> None:
+        """Take what :func:`verify_finished` has returned; needed where events of a finished run are sent again."""
+        self._expected = iter(hashes)
+
+    def rest(self) -> Section | None:
+        """Return the section that was begun, if any row is in it."""
+        batch = self.batcher.rest()
+        return self._cut(batch.events if batch else ()) if self._counts.rows else None
+
+    def _take(self, outcome: Outcome, since: float | None = None) -> Section | None:
+        """Add a row; return the section that it completes, or for which it was too much."""
+        if type(outcome) is not Event:
+            self._note(outcome)
+            return self._cut_with_batch() if self._lines_size > LINES_BYTES else None
+        if self._earlier is not None and outcome.row <= self._earlier.rows and not self._reopens(outcome):
+            self._note(outcome)
+            return self._cut_with_batch() if len(self._held) >= self.batcher.max_events else None
+        section = None
+        full = self.batcher.add(outcome)
+        if full is not None and full.events[-1] is not outcome:
+            section, full = self._cut(full.events), None
+        self._note(outcome)
+        since = self._unknown_before if since is None else since
+        if since is not None:
+            self._since = since if self._since is None else min(since, self._since)
+        return section if full is None else self._cut(full.events)
+
+    def _reopens(self, event: Event) -> bool:
+        """Return whether an event of a finished run is sent again; count or keep it if not.
+
+        :raises SourceChangedError: it is not the event that was verified.
+        """
+        earlier = self._earlier
+        if earlier is None or reopened(event, earlier, resends_held=self._resends_held):
+            if next(self._expected, None) != hash(trace_of(event)):
+                raise SourceChangedError(event.row)
+            return True
+        if event.row in earlier.held:
+            self._held.append(event)
+        else:
+            self._counts.already_sent += 1
+        return False
+
+    def _note(self, outcome: Outcome) -> None:
+        """Count and hash a row."""
+        counts = self._counts
+        counts.rows += 1
+        self.rows = outcome.row
+        self._traces.append(trace_of(outcome))
+        if len(self._traces) >= HASHED_AT_ONCE:
+            self._hash_traces()
+        if self._earlier is not None and outcome.row == self._earlier.rows:
+            self._hash_traces()
+            if self._hash.hexdigest() != self._earlier.digest:
+                raise SourceChangedError(outcome.row)
+            self._balance = self._earlier.not_told_apart()
+        if type(outcome) is Event:
+            counts.events += 1
+        elif isinstance(outcome, Duplicate):
+            counts.duplicates += 1
+        elif isinstance(outcome, Rejection):
+            counts.rejected += 1
+            counts.reasons.update({reason.code for reason in outcome.reasons})
+            if len(self._examples) < EXAMPLES:
+                self._examples.append(outcome)
+            if self._wants_lines:
+                self._lines.append(rejection_line(outcome))
+                self._lines_size += len(self._lines[-1])
+
+    def _hash_traces(self) -> None:
+        self._hash.add(self._traces)
+        self._section_hash.add(self._traces)
+        self._traces = []
+
+    def _begin(self) -> None:
+        self._first = self.rows + 1
+        self._counts = RowCounts()
+        self._held: list[Event] = []
+        self._lines: list[bytes] = []
+        self._lines_size = 0
+        self._examples: list[Rejection] = []
+        self._section_hash = RowsHash()
+        self._since = None
+        self._balance = None
+
+    def _cut_with_batch(self) -> Section:
+        batch = self.batcher.rest()
+        return self._cut(batch.events if batch else ())
+
+    def _cut(self, events: Sequence[Event], pending: PendingBatch | None = None, *, prefix: bool = False) -> Section:
+        """End the section here."""
+        self._hash_traces()
+        section = Section(
+            self._first,
+            self.rows,
+            self._counts,
+            events,
+            self._held,
+            self._section_hash.hexdigest(),
+            self._hash.copy(),
+            () if prefix else self._lines,
+            () if prefix else self._examples,
+            pending,
+            prefix,
+            self._since,
+            self._balance,
+        )
+        self._begin()
+        return section
+
+    def _resumed(self, outcomes: Iterator[Outcome], resume: Checkpoint) -> Iterator[Section]:
+        """Verify what an earlier attempt has dealt with, and yield it as sections."""
+        if resume.rows:
+            verify = _Verified(resume)
+            wants_lines, self._wants_lines = self._wants_lines, False
+            earlier, self._earlier = self._earlier, None
+            for outcome in verify.through(outcomes, resume.rows):
+                self._note(outcome)
+            self._wants_lines, self._earlier = wants_lines, earlier
+            verify.check(resume.digest)
+            yield self._cut((), prefix=True)
+        for pending in resume.pending:
+            for outcome in _through(outcomes, pending.first - 1, self.rows):
+                yield from filter(None, [self._take(outcome, resume.ahead_since)])
+            yield from filter(None, [self.rest()])
+            verify = _Verified(resume)
+            events: list[Event] = []
+            for outcome in verify.through(outcomes, pending.last, self.rows):
+                self._note(outcome)
+                if type(outcome) is Event:
+                    events.append(outcome)
+            verify.check(pending.digest)
+            yield self._cut(events, pending)
+        left = resume.ahead
+        while left and (found := next(outcomes, None)) is not None:
+            left -= type(found) is Event
+            yield from filter(None, [self._take(found, resume.ahead_since)])
+
+
+class _Verified:
+    """Compares rows with what an earlier attempt has read."""
+
+    def __init__(self, resume: Checkpoint) -> None:
+        self._trace = resume.trace
+        self._hash = RowsHash()
+        self._row = 0
+        self._last = 0
+
+    def through(self, outcomes: Iterator[Outcome], last: int, row: int = 0) -> Iterator[Outcome]:
+        """Yield outcomes up to the row `last`; the next one stays in the source."""
+        self._last = last
+        traces: list[str] = []
+        for outcome in _through(outcomes, last, row):
+            self._row = outcome.row
+            traces.append(self._trace(outcome))
+            if len(traces) >= HASHED_AT_ONCE:
+                self._hash.add(traces)
+                traces = []
+            yield outcome
+        self._hash.add(traces)
+
+    def check(self, digest: str) -> None:
+        """Compare.
+
+        :raises SourceChangedError: the rows have become something else, or there are fewer.
+        """
+        if self._row != self._last or self._hash.hexdigest() != digest:
+            raise SourceChangedError(self._last)
+
+
+def _through(outcomes: Iterator[Outcome], last: int, row: int = 0) -> Iterator[Outcome]:
+    """Yield outcomes up to the row `last`; the next one stays in the source."""
+    while row < last:
+        outcome = next(outcomes, None)
+        if outcome is None:
+            return
+        row = outcome.row
+        yield outcome
+
+
+def reopened(event: Event, finished: Finished, *, resends_held: bool) -> bool:
+    """Return whether an event of a finished run is sent again when the task is cleared."""
+    return event.row in finished.failed or (resends_held and event.row in finished.held)
+
+
+def needs_verification(finished: Finished, *, resends_held: bool) -> bool:
+    """Return whether events of a finished run are to be sent again, before all its rows are read."""
+    return bool(finished.failed) or (resends_held and bool(finished.held))
+
+
+def verify_finished(outcomes: Iterable[Outcome], finished: Finished, *, resends_held: bool) -> Sequence[int]:
+    """Read the rows of a finished run again, before any of its events is sent again.
+
+    :return: a hash of each event that is to be sent again, in order.
+    :raises SourceChangedError: the rows have become something else, or there are fewer.
+    """
+    found = RowsHash()
+    hashes = array("q")
+    traces: list[str] = []
+    row = 0
+    for outcome in _through(iter(outcomes), finished.rows):
+        row = outcome.row
+        traces.append(trace_of(outcome))
+        if type(outcome) is Event and reopened(outcome, finished, resends_held=resends_held):
+            hashes.append(hash(traces[-1]))
+        if len(traces) >= HASHED_AT_ONCE:
+            found.add(traces)
+            traces = []
+    found.add(traces)
+    if row != finished.rows or found.hexdigest() != finished.digest:
+        raise SourceChangedError(finished.rows)
+    return hashes

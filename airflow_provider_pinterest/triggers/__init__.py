@@ -1,0 +1,3 @@
+"""What deferred tasks wait for."""
+
+from __future__ import annotations

@@ -1,0 +1,50 @@
+"""Waiting until a moment, without a worker and without a log line a second."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Final
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+LONGEST_SLEEP: Final = 600.0
+"""Seconds after which the clock is read again: it may have been set, or the machine suspended."""
+
+
+class WaitTrigger(BaseTrigger):
+    """Fires once at a moment, or at once if the moment has passed.
+
+    :param moment: with a time zone.
+    """
+
+    def __init__(self, moment: dt.datetime) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        if moment.tzinfo is None:
+            raise ValueError("moment needs a time zone")
+        self.moment = moment.astimezone(dt.UTC)  # Airflow 3.3 cannot read a bare offset again
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the class path and the arguments that make this trigger again."""
+        return "airflow_provider_pinterest.triggers.wait.WaitTrigger", {"moment": self.moment}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Wait, and yield one event with the moment as ISO 8601 text."""
+        await wait_until(self.moment)
+        yield TriggerEvent(self.moment.isoformat())  # type: ignore[no-untyped-call]
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+async def wait_until(
+    moment: dt.datetime,
+    *,
+    now: Callable[[], dt.datetime] = _now,
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+) -> None:
+    """Sleep until the clock shows a moment."""
+    while (left := (moment - now()).total_seconds()) > 0:
+        await sleep(min(left, LONGEST_SLEEP))
