@@ -41,7 +41,7 @@ class Ending:
 
     def _delivered(self) -> str:
         tally = self.tally
-        arrived = tally.delivered.processed + tally.delivered.already_sent
+        arrived = tally.delivered.accepted
         known = tally.events_built
         said = f"{arrived:,} of {known:,} events that were read were delivered" if known else "No event was delivered"
         if self.waited >= 1:
@@ -109,7 +109,7 @@ def judge(tally: Tally, *, max_rejected: float, min_events: int, remembers: bool
 
 
 def _accepted(tally: Tally) -> str:
-    arrived = tally.delivered.processed + tally.delivered.already_sent
+    arrived = tally.delivered.accepted
     return f"{arrived:,} of {tally.events_built:,} events were accepted"
 
 

@@ -111,9 +111,14 @@ class Delivered:
     lags: Lags = field(default_factory=Lags)
 
     @property
+    def accepted(self) -> int:
+        """Events that Pinterest has accepted, in this run or before."""
+        return self.processed + self.already_sent
+
+    @property
     def settled(self) -> int:
         """Events that need nothing more."""
-        return self.processed + self.failed + self.held + self.already_sent
+        return self.accepted + self.failed + self.held
 
     def copy(self) -> Delivered:
         """Return an independent copy."""
@@ -199,7 +204,7 @@ class Tally:
     @property
     def arrived(self) -> int:
         """What counts towards ``min_events``."""
-        return self.delivered.processed + self.delivered.already_sent + self.validated_only
+        return self.delivered.accepted + self.validated_only
 
     def check(self, rows_yielded: int) -> None:
         """Check that every row of a run that came to its end is accounted for.

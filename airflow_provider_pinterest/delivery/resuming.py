@@ -108,7 +108,7 @@ def start_over(state: Checkpoint | Finished, attempt: Attempt, what: str) -> Sta
     """
     earlier = state.earlier if isinstance(state, Checkpoint) else None
     if not state.recognised(attempt.now):
-        delivered = state.delivered.processed + (earlier.delivered.processed if earlier else 0)
+        delivered = state.delivered.accepted + (earlier.delivered.accepted if earlier else 0)
         raise ResendRefusedError(
             f"{what} changed since the previous attempt, which sent {delivered:,} events. Pinterest cannot recognise "
             "all of them: they are offline events, or were sent 23 hours ago or earlier. Sending again could count "
@@ -161,7 +161,7 @@ def _after_the_end(finished: Finished, attempt: Attempt) -> Start | Finished:
     return Start(
         replace(attempt.begun(earlier=finished), clock=finished.clock),
         resume=True,
-        notice=f"This run came to its end before: {finished.delivered.processed:,} of its events were accepted. Its "
+        notice=f"This run came to its end before: {finished.delivered.accepted:,} of its events were accepted. Its "
         f"{finished.rows:,} rows are read again and compared; accepted events are not sent again.",
     )
 

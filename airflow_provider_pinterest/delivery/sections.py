@@ -37,6 +37,8 @@ class SourceChangedError(Exception):
     def __init__(self, row: int) -> None:
         super().__init__(row)
         self.row = row
+        self.checkpoint = Checkpoint({}, 0.0, offline=True)
+        """How far the attempt was that noticed it; set by whoever runs it."""
 
 
 @dataclass(slots=True)

@@ -130,9 +130,9 @@ class Execution:
             return self._ended_before(start)
         try:
             return self._attempt(job, start)
-        except SourceChangedError:
+        except SourceChangedError as change:
             # Nothing was sent of rows that have changed.
-            return self._attempt(job, start_over(start.checkpoint, job.attempt, "The rows of the source"))
+            return self._attempt(job, start_over(change.checkpoint, job.attempt, "The rows of the source"))
 
     def _job(self) -> Job:
         """Gather what all attempts share."""
@@ -216,7 +216,8 @@ class Execution:
             run.tally.check(reading.state.rows)
         except UnavailableError as error:
             self._fail_or_defer(error, job, run, sender)
-        except SourceChangedError:
+        except SourceChangedError as change:
+            change.checkpoint = progress.last
             raise
         except Stopped:
             raise AirflowException(f"The task was told to stop. {self._said(job, run, sender)}") from None
