@@ -7,6 +7,7 @@
     │   └── MappingError                columns that map to no field, or two to one
     ├── SourceError                     the warehouse, the XCom value or the file could not be read
     └── DeliveryError                   Pinterest could not be reached, or did not accept
+        ├── ConfigurationError          the worker's proxy or certificate settings; nothing was sent
         ├── CredentialError             401, 403, 404, 3xx: token, role or account; nothing was rejected
         ├── RefusedError                the mapping as a whole is refused: every event meets the same 400
         └── UnavailableError            429, 503, network: try again after ``retry_after`` seconds
@@ -60,8 +61,12 @@ class DeliveryError(PinterestError):
         self.retry_after = retry_after
 
 
+class ConfigurationError(DeliveryError, ParameterError):
+    """The worker's network settings cannot work: proxy, CA bundle, certificates. Nothing was sent."""
+
+
 class CredentialError(DeliveryError):
-    """Token, role, ad account or host are wrong; the events are good."""
+    """Token, role, ad account or host are wrong, or a gateway on the way refuses the request; the events are good."""
 
 
 class RefusedError(DeliveryError):

@@ -1,7 +1,7 @@
-"""What came back from one call, read into a small closed set of answers.
+"""What one call came to, as a small closed set of answers.
 
-Every HTTP status, header and body, and every exception of the HTTP library, becomes exactly one
-:data:`Answer`. Nothing here decides what to do about it; see :mod:`.decide`.
+Every HTTP status, header and body, and every failure of the network, becomes exactly one :data:`Answer`. This
+module decides nothing; see :mod:`.decide`. Network failures are classified in :mod:`.failures`.
 
 https://developers.pinterest.com/docs/api/v5/events-create/
 """
@@ -16,24 +16,23 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Final, NamedTuple
 
 import orjson
-import requests
-from urllib3 import exceptions as urllib3_errors
 
 from airflow_provider_pinterest.redaction import clean
 
-LONGEST_WAIT_SAID: Final = 1e9
-"""Seconds; what Pinterest says beyond is no time to come again, and no date that Airflow can store."""
+LONGEST_RETRY_AFTER: Final = 86_400.0
+"""Seconds; a longer wait is shortened to this. Pinterest's longest known one is 18.6 hours."""
 
 
 class Reply(NamedTuple):
-    """An HTTP answer that was received to its end.
+    """An HTTP response.
 
-    :param headers: looked up without regard to case.
+    :param headers: looked up case-insensitively.
+    :param content: the body, decoded; ``None``: it could not be read to its end.
     """
 
     status: int
     headers: Mapping[str, str]
-    content: bytes
+    content: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +41,21 @@ class Trace:
 
     :param status: HTTP status, ``None`` when there was no answer.
     :param code: Pinterest's error code.
-    :param message: Pinterest's words or the network's, cleaned of what may be personal.
+    :param message: Pinterest's message or the network failure, without personal data.
     :param request_id: ``x-pinterest-rid``, which Pinterest's support asks for.
+    :param host: where the call went, set when there was no answer.
     """
 
     status: int | None = None
     code: int | None = None
     message: str = ""
     request_id: str | None = None
+    host: str | None = None
+
+    @property
+    def reason(self) -> str:
+        """The shortest description, such as ``HTTP 503`` or ``connection refused``."""
+        return f"HTTP {self.status}" if self.status else self.message or "no answer"
 
     def __str__(self) -> str:
         parts = [f"HTTP {self.status}" if self.status else "no answer"]
@@ -87,21 +93,31 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """Token, role, account or host are wrong (401, 403, 404, any redirect); the events are good."""
+    """The token, the role, the account, the host or something between is wrong; the events are good."""
+
+    trace: Trace
+
+
+@dataclass(frozen=True, slots=True)
+class Misconfigured:
+    """Nothing was sent, and no retry can help: the worker's proxy or certificate settings are wrong.
+
+    :param trace: its message says what to change.
+    """
 
     trace: Trace
 
 
 @dataclass(frozen=True, slots=True)
 class TooLarge:
-    """The body is larger than the server takes (413)."""
+    """The body is larger than the server accepts (413)."""
 
     trace: Trace
 
 
 @dataclass(frozen=True, slots=True)
 class Busy:
-    """Not processed; the same request may be accepted later (429, 503, nobody listening).
+    """Not processed; the same request may be accepted later (429, 503, connection refused).
 
     :param retry_after: seconds that Pinterest asks to wait, ``None`` if it does not say.
     :param for_all: whether every other sender to the account must wait too (429).
@@ -114,24 +130,30 @@ class Busy:
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """Perhaps processed, perhaps not: a server error, a time-out, an answer that cannot be read."""
+    """The outcome is unknown: a server error, a time-out, an unreadable answer."""
 
     trace: Trace
     retry_after: float | None = None
 
 
-Answer = Listed | Refused | Denied | TooLarge | Busy | Doubt
-"""All that a call can end in."""
+Answer = Listed | Refused | Denied | Misconfigured | TooLarge | Busy | Doubt
+"""Everything that a call can come to."""
 
-_DENIED: Final = frozenset({401, 403, 404, 405})
+_ABOUT_EVENTS: Final = frozenset({400, 422})
+"""The only statuses that speak of events; every other 4xx comes from a gateway or is about the request as a whole."""
+
+_NOT_PROCESSED: Final = frozenset({409, 421, 425, 429, 503})
+_MAYBE_PROCESSED: Final = frozenset({408, 499})
+_STOPPING_5XX: Final = frozenset({501, 505, 511})
 
 
-def read_answer(status: int, headers: Mapping[str, str], body: bytes, sent: int, now: float) -> Answer:
-    """Read an HTTP answer to a request of ``sent`` events.
+def read_answer(reply: Reply, sent: int, now: float) -> Answer:
+    """Read an HTTP response to a request of ``sent`` events.
 
     :param now: Unix seconds, for a ``Retry-After`` that is a date.
     """
-    document = _document(body)
+    status, headers = reply.status, reply.headers
+    document = _document(reply.content or b"")
     trace = Trace(
         status,
         _integer(document.get("code")),
@@ -139,80 +161,42 @@ def read_answer(status: int, headers: Mapping[str, str], body: bytes, sent: int,
         _printable(headers.get("x-pinterest-rid")),
     )
     wait = retry_after(headers, now)
-    if status in (200, 422):
-        outcomes = _outcomes(document, sent)
+    if status == 200 or status in _ABOUT_EVENTS:
+        if reply.content is None and status != 400:
+            return Doubt(Trace(status, None, "the answer broke off", trace.request_id), wait)
+        outcomes = _outcomes(document, sent) if status != 400 else None
         if outcomes is not None:
             return _listed(trace, outcomes)
         if status == 200:
             return Doubt(Trace(200, None, "the answer does not list an outcome for every event", trace.request_id))
-        return Refused(trace, partly=True)
-    if status in _DENIED or 300 <= status < 400:
-        return Denied(trace)
+        return Refused(trace, partly=status == 422)
     if status == 413:
         return TooLarge(trace)
-    if status in (429, 503):
+    if status in _NOT_PROCESSED:
         return Busy(trace, wait, for_all=status == 429)
-    if 400 <= status < 500 and status != 408:
-        return Refused(trace, partly=False)
+    if status in _STOPPING_5XX or (300 <= status < 500 and status not in _MAYBE_PROCESSED):
+        return Denied(trace)
     return Doubt(trace, wait)
-
-
-def read_failure(error: Exception, *, connected: bool = False) -> Busy | Doubt:
-    """Read an exception of ``requests``: refused before a byte was sent, or in doubt.
-
-    Its text is not kept: it may hold the URL, and through a proxy even headers.
-
-    :param connected: whether a TLS handshake was over, so that an error of TLS says nothing for certain.
-    """
-    causes = _causes(error)
-    unsent: tuple[type[BaseException], ...] = (
-        requests.ConnectTimeout,
-        requests.exceptions.ProxyError,
-        requests.exceptions.InvalidURL,
-        requests.exceptions.MissingSchema,
-        requests.exceptions.InvalidHeader,
-        urllib3_errors.NewConnectionError,
-        urllib3_errors.ConnectTimeoutError,
-        ConnectionRefusedError,
-    )
-    if not connected:
-        unsent += (requests.exceptions.SSLError, urllib3_errors.SSLError)
-    name = type(causes[-1]).__name__
-    if any(isinstance(cause, unsent) for cause in causes):
-        return Busy(Trace(message=f"no connection ({name})"))
-    return Doubt(Trace(message=f"the connection broke before the answer was read ({name})"))
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
     """Return the seconds to wait: from ``Retry-After`` (seconds or date), else ``X-RateLimit-Reset`` (seconds).
 
-    What is no time, or lies in the past, counts as not said.
+    At most :data:`LONGEST_RETRY_AFTER`. An unreadable value and a date in the past are ignored.
     """
     for name in ("Retry-After", "X-RateLimit-Reset"):
         text = (headers.get(name) or "").strip()
         if re.fullmatch(r"\d{1,9}(?:\.\d{1,9})?", text, re.ASCII):
-            return float(text)
+            return min(float(text), LONGEST_RETRY_AFTER)
         if name == "Retry-After" and text:
             try:
                 moment = parsedate_to_datetime(text)
             except (ValueError, TypeError, IndexError, OverflowError):
                 continue
             moment = moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
-            if 0 < moment.timestamp() - now < LONGEST_WAIT_SAID:
-                return moment.timestamp() - now
+            if moment.timestamp() > now:
+                return min(moment.timestamp() - now, LONGEST_RETRY_AFTER)
     return None
-
-
-def _causes(error: BaseException) -> list[BaseException]:
-    """List an exception and what it wraps, the outermost first."""
-    found: list[BaseException] = []
-    queue: list[object] = [error]
-    while queue and len(found) < 20:
-        cause = queue.pop(0)
-        if isinstance(cause, BaseException) and cause not in found:
-            found.append(cause)
-            queue += (*cause.args, getattr(cause, "reason", None), cause.__cause__, cause.__context__)
-    return found
 
 
 def _document(body: bytes) -> Mapping[str, Any]:

@@ -5,70 +5,58 @@ https://developers.pinterest.com/docs/api/v5/events-create/
 
 from __future__ import annotations
 
-import ipaddress
+import logging
 import re
-import socket
 import threading
 import time
-from contextlib import suppress
-from typing import Any, Final
-from urllib.parse import urlsplit
+import zlib
+from collections.abc import Callable, Mapping
+from contextlib import closing, suppress
+from typing import Final, NamedTuple
+from urllib.parse import urlencode, urlsplit
 
-import requests
-from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection
+from urllib3.exceptions import LocationValueError
+from urllib3.response import HTTPResponse
+from urllib3.util.url import parse_url
 
 from airflow_provider_pinterest import __version__
-from airflow_provider_pinterest.delivery.answers import Answer, Busy, Doubt, Reply, Trace, read_answer, read_failure
+from airflow_provider_pinterest.delivery.answers import (
+    Answer,
+    Busy,
+    Denied,
+    Doubt,
+    Misconfigured,
+    Reply,
+    Trace,
+    read_answer,
+)
+from airflow_provider_pinterest.delivery.connections import Connections
 from airflow_provider_pinterest.delivery.credentials import Credential
-from airflow_provider_pinterest.exceptions import ParameterError
+from airflow_provider_pinterest.delivery.failures import connect_failure, exchange_failure
+from airflow_provider_pinterest.delivery.interruptible import NoThreadError, Stopped
+from airflow_provider_pinterest.delivery.route import find_route, is_loopback
+from airflow_provider_pinterest.delivery.watchdog import Call, Watchdog
+from airflow_provider_pinterest.exceptions import ParameterError, UnavailableError
+from airflow_provider_pinterest.redaction import Secret
+
+log = logging.getLogger(__name__)
 
 PRODUCTION: Final = "https://api.pinterest.com/v5"
 
 CONNECT_TIMEOUT: Final = 10.0
 READ_TIMEOUT: Final = 60.0
 TOTAL_TIMEOUT: Final = 120.0
-"""Seconds that one call may take, from first byte to last, however slowly the server drips."""
+"""Seconds for one call, connecting included, however slowly the server answers."""
 
 ANSWER_LIMIT: Final = 8_000_000
-"""Bytes of an answer that are read; a thousand outcomes take some 80,000."""
+"""Bytes of an answer that are read, compressed and decompressed; a thousand outcomes take about 80,000."""
 
 USER_AGENT: Final = f"airflow-provider-pinterest/{__version__}"
 
-_current = threading.local()
-
-
-class _Remembered(HTTPConnection):
-    """A connection that its thread can find again, to cut it off."""
-
-    def request(self, *args: Any, **kwargs: Any) -> None:
-        _current.connection = self
-        super().request(*args, **kwargs)
-
-
-class _RememberedTLS(HTTPSConnection):
-    """The same over TLS."""
-
-    def request(self, *args: Any, **kwargs: Any) -> None:
-        _current.connection = self
-        super().request(*args, **kwargs)
-
-
-class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Remembered
-
-
-class _TLSPool(HTTPSConnectionPool):
-    ConnectionCls = _RememberedTLS
-
-
-class _Adapter(HTTPAdapter):
-    """No retries of its own: there is one layer of them, and it is not here."""
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
+_CHUNK: Final = 65_536
+_WRONG_CONNECTION: Final = frozenset({408, 421})
+"""Statuses after which a connection is not used again."""
 
 
 def base_url(host: str | None) -> str:
@@ -80,24 +68,17 @@ def base_url(host: str | None) -> str:
     try:
         parts = urlsplit(url)
         readable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # brackets or a port that cannot be read
+        parse_url(url)
+        (parts.hostname or "").encode("idna")
+    except (ValueError, LocationValueError):  # brackets, a port or a name that cannot be read
         readable = False
     if not readable or any(char in "@?#\\" or char.isspace() for char in url):
         raise ParameterError(f"The connection's host must be a URL such as {PRODUCTION}, without user or query.")
-    if parts.scheme == "http" and not _loopback(parts.hostname or ""):
+    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
         raise ParameterError(
             f"The connection's host must be https; http goes to this machine only, not {parts.hostname}."
         )
     return url
-
-
-def _loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def account_id(value: object) -> str:
@@ -113,15 +94,31 @@ def account_id(value: object) -> str:
     return text
 
 
+class _Request(NamedTuple):
+    """A request. Secret parts are made when they are written, so that no local variable holds them.
+
+    :param body: returns the body.
+    :param authorization: returns the value of the ``Authorization`` header.
+    """
+
+    path: str
+    body: Callable[[], bytes]
+    content_type: str
+    authorization: Callable[[], str]
+
+
 class Client:
-    """The events endpoint of one ad account, over kept-alive connections; shared by threads.
+    """The events endpoint of one ad account; shared by threads.
+
+    It sends no cookies, follows no redirects and retries nothing.
 
     :param url: the API's base URL, see :func:`base_url`.
     :param ad_account_id: digits, see :func:`account_id`.
     :param credential: the token.
     :param test: send with ``?test=true``: validated, answered, not recorded.
-    :param connections: how many calls may be under way at once.
-    :param timeouts: seconds to connect, to receive something, and for the whole call.
+    :param connections: how many idle connections are kept alive: one for each thread that sends.
+    :param timeouts: seconds for each step of connecting, to receive something, and for the whole call.
+    :raises ConfigurationError: the environment's proxy or CA bundle cannot be used.
     """
 
     def __init__(
@@ -137,78 +134,212 @@ class Client:
         self.ad_account_id = account_id(ad_account_id)
         self.test = test
         self.credential = credential
-        self._url = f"{url}/ad_accounts/{self.ad_account_id}/events"
-        self._params = {"test": "true"} if test else None
         self._timeouts = timeouts
-        self.session = requests.Session()
-        self.session.headers.update({"User-Agent": USER_AGENT, "Accept": "application/json"})
-        adapter = _Adapter(pool_connections=1, pool_maxsize=connections, max_retries=0)
-        self.session.mount("https://", adapter)
-        self.session.mount("http://", adapter)
-        self._busy: dict[int, dict[str, Any]] = {}
-        self._aborted = False
+        self._route = find_route(url)
+        self._events_path = f"{self._route.path}/ad_accounts/{self.ad_account_id}/events{'?test=true' if test else ''}"
+        self._token_path = f"{self._route.path}/oauth/token"
+        self._aborted = threading.Event()
+        self._connections = Connections(self._route, connections, self._aborted)
+        self._watchdog = Watchdog()
 
-    def post(self, body: bytes, events: int) -> Answer:
-        """Send one body of so many events; whatever happens, an answer describes it."""
-        headers = {"Content-Type": "application/json"}
-        reply = self._exchange(self._url, params=self._params, data=body, headers=headers, auth=self.credential)
+    def post(
+        self, body: bytes, events: int, *, fresh: bool = False, begin: Callable[[], None] = lambda: None
+    ) -> Answer:
+        """Send one body; network failures are answers, too.
+
+        :param events: how many events the body holds.
+        :param fresh: send over a new connection that is closed afterwards. A server may close a kept-alive
+            connection at any moment, which leaves the outcome of the next request unknown.
+        :param begin: called once, when the connection is ready and just before the first byte of the request is
+            written. If it raises, nothing is written. Failures before it are never :class:`Doubt`.
+        :raises Stopped: ``begin`` raised it, or :meth:`abort` came before ``begin``: nothing was written.
+        :raises UnavailableError: no thread could be started to watch over the call: nothing was written.
+        """
+        request = _Request(self._events_path, lambda: body, "application/json", self.credential.bearer)
+        reply = self._exchange(request, fresh=fresh, begin=begin)
         if isinstance(reply, Reply):
-            return read_answer(*reply, events, time.time())
+            return read_answer(reply, events, time.time())
         return reply
 
-    def renew(self, used: str) -> Busy | None:
-        """Get a new token for all threads, unless one has it already.
+    def renew(self, used: Secret, refused: Denied | None = None) -> Busy | Denied | Misconfigured | None:
+        """Replace a token for all threads, unless another thread has replaced it already.
 
-        :param used: the token that is too old.
-        :return: why it must be asked again later; ``None``: there is a new token.
-        :raises CredentialError: Pinterest does not issue one.
+        :param used: the token that was refused or is too old.
+        :param refused: the answer that refused it.
+        :return: ``None``: there is another token. ``refused``: there is none. Otherwise why it could not be asked for.
+        :raises CredentialError: Pinterest refuses to issue one.
+        :raises Stopped: :meth:`abort` was called.
         """
-        return self.credential.renew(used, lambda url, form, auth: self._exchange(url, data=form, auth=auth))
-
-    def _exchange(self, url: str, **request: Any) -> Reply | Busy | Doubt:
-        """Make one call, which ends in time or when it is cut off."""
-        if self._aborted:
-            return Busy(Trace(message="told to stop"))
-        connect, read, total = self._timeouts
-        late = threading.Event()
-        mine = self._busy[threading.get_ident()] = _current.__dict__
-        mine.pop("connection", None)  # the last call's, which may be another thread's by now
-        cut = threading.Timer(total, _cut, args=(mine, late))
-        cut.daemon = True
-        cut.start()
-        try:
-            response = self.session.post(url, timeout=(connect, read), allow_redirects=False, stream=True, **request)
-            with response:
-                content = response.raw.read(ANSWER_LIMIT, decode_content=True)
-        except Exception as error:  # noqa: BLE001 - requests', urllib3's and http.client's own, all of them
-            return self._failed(error, late=late.is_set(), connected="connection" in mine)
-        finally:
-            cut.cancel()
-            self._busy.pop(threading.get_ident(), None)
-        return Reply(response.status_code, response.headers, content)
+        return self.credential.renew(used, self._ask_for_token, refused=refused, stop=self._aborted)
 
     def abort(self) -> None:
-        """Cut off every call under way, whoever made it is left in doubt, and make no further one."""
-        self._aborted = True
-        for mine in list(self._busy.values()):
-            _cut(mine)
+        """Cut every call under way and make no more; returns at once.
+
+        Calls that had begun to send end as :class:`Doubt`; the others raise ``Stopped``.
+        """
+        self._aborted.set()
+        self._watchdog.cut_all()
 
     def close(self) -> None:
-        """Close the connections."""
-        self.session.close()
+        """Close the idle connections."""
+        self._connections.close()
+        self._watchdog.close()
 
-    def _failed(self, error: Exception, *, late: bool, connected: bool) -> Busy | Doubt:
-        if late:
-            return Doubt(Trace(message=f"no complete answer within {self._timeouts[2]:g} seconds"))
-        return read_failure(error, connected=connected)
+    def _ask_for_token(
+        self, form: Mapping[str, Secret], basic: Callable[[], str]
+    ) -> Reply | Busy | Doubt | Misconfigured:
+        return self._exchange(
+            _Request(self._token_path, lambda: _urlencoded(form), "application/x-www-form-urlencoded", basic)
+        )
+
+    def _exchange(
+        self, request: _Request, *, fresh: bool = False, begin: Callable[[], None] = lambda: None
+    ) -> Reply | Busy | Doubt | Misconfigured:
+        """Make one call, which ends in time or when it is cut."""
+        deadline = time.monotonic() + self._timeouts[2]
+        connection = self._connect(fresh=fresh)
+        if not isinstance(connection, HTTPConnection):
+            return connection
+        call = Call(connection.sock)
+        reusable = False
+        try:
+            self._watch(call, deadline)
+            if self._aborted.is_set():
+                raise Stopped
+            begin()
+            reply, reusable = self._talk(connection, request, call, fresh=fresh)
+        finally:
+            self._watchdog.forget(call)
+            if reusable and not fresh:
+                self._connections.keep(connection)
+            else:
+                connection.close()
+        return reply
+
+    def _connect(self, *, fresh: bool) -> HTTPConnection | Busy | Misconfigured:
+        """Return a connection that is ready, or why there is none.
+
+        :raises Stopped: the client was aborted.
+        :raises UnavailableError: no thread can be started.
+        """
+        connect, read, total = self._timeouts
+        if self._aborted.is_set():
+            raise Stopped
+        stopped = no_thread = False
+        try:
+            connection = self._connections.take(fresh=fresh, connect=connect, seconds=total)
+        except Stopped:
+            stopped = True
+        except NoThreadError:
+            no_thread = True
+        except Exception as error:  # noqa: BLE001 - urllib3's, http.client's, the system's: all of them
+            return connect_failure(error, self._route)
+        # Raised here, errors do not refer to those of the library, whose frames hold headers.
+        if stopped:
+            raise Stopped
+        if no_thread:
+            raise _no_thread()
+        connection.timeout = read
+        return connection
+
+    def _watch(self, call: Call, deadline: float) -> None:
+        try:
+            self._watchdog.watch(call, deadline)
+        except NoThreadError:
+            pass
+        else:
+            return
+        raise _no_thread()
+
+    def _talk(
+        self, connection: HTTPConnection, request: _Request, call: Call, *, fresh: bool
+    ) -> tuple[Reply | Doubt, bool]:
+        """Send a request and read the answer; return it, and whether the connection can be used again."""
+        try:
+            with closing(_ask(connection, request, fresh=fresh)) as response:
+                content, complete = _content(response)
+        except Exception as error:  # noqa: BLE001 - urllib3's, http.client's, the system's: all of them
+            return self._cut_off(call) or exchange_failure(error, self._route), False
+        except BaseException as interruption:  # noqa: BLE001 - raised again, without the library's frames, which hold the token
+            raise interruption.with_traceback(None)  # noqa: B904
+        status = response.status
+        log.debug("POST %s: HTTP %d, %d bytes", request.path, status, len(content or b""))
+        reply = Reply(status, response.headers, content)
+        return reply, complete and status >= 200 and status not in _WRONG_CONNECTION and not connection.is_closed
+
+    def _cut_off(self, call: Call) -> Doubt | None:
+        """Return why a call was cut, if it was."""
+        if call.late:
+            return Doubt(
+                Trace(message=f"no complete answer within {self._timeouts[2]:g} seconds", host=self._route.host)
+            )
+        if self._aborted.is_set():
+            return Doubt(Trace(message="cut off because the run was stopped", host=self._route.host))
+        return None
 
 
-def _cut(mine: dict[str, Any], late: threading.Event | None = None) -> None:
-    """Cut a connection off so that whoever reads from it stops waiting."""
-    if late is not None:
-        late.set()
-    connection = mine.get("connection")
-    sock = getattr(connection, "sock", None)
-    if sock is not None:
-        with suppress(OSError):
-            socket.socket.shutdown(sock, socket.SHUT_RDWR)
+def _ask(connection: HTTPConnection, request: _Request, *, fresh: bool) -> HTTPResponse:
+    # The server may answer and close before it has read the whole body.
+    with suppress(BrokenPipeError, ConnectionResetError):
+        connection.request(
+            "POST",
+            request.path,
+            body=request.body(),
+            headers={
+                "User-Agent": USER_AGENT,
+                "Accept": "application/json",
+                "Accept-Encoding": "identity",
+                "Content-Type": request.content_type,
+                **({"Connection": "close"} if fresh else {}),
+                "Authorization": request.authorization(),
+            },
+            preload_content=False,
+            decode_content=False,
+        )
+    return connection.getresponse()
+
+
+def _content(response: HTTPResponse) -> tuple[bytes | None, bool]:
+    """Read a body, up to :data:`ANSWER_LIMIT`; return it decoded, and whether it was read to its end.
+
+    What breaks off or cannot be decoded is ``None``.
+    """
+    chunks: list[bytes] = []
+    size = 0
+    try:
+        while size <= ANSWER_LIMIT:
+            chunk = response.read(_CHUNK, decode_content=False)
+            if not chunk:
+                return _decoded(b"".join(chunks), response.headers.get("Content-Encoding", "")), True
+            chunks.append(chunk)
+            size += len(chunk)
+    except Exception:  # the status is known, whatever broke
+        if response.status in (200, 422):
+            raise
+    return None, False
+
+
+def _decoded(content: bytes, encoding: str) -> bytes | None:
+    """Decode a body; ``None`` if that is impossible or it is longer than :data:`ANSWER_LIMIT`."""
+    encoding = encoding.strip().lower()
+    if encoding in ("", "identity"):
+        return content
+    if encoding not in ("gzip", "x-gzip", "deflate"):
+        return None
+    decoder = zlib.decompressobj(zlib.MAX_WBITS | 32)
+    try:
+        plain = decoder.decompress(content, ANSWER_LIMIT)
+    except zlib.error:
+        return None
+    return plain if decoder.eof else None
+
+
+def _urlencoded(form: Mapping[str, Secret]) -> bytes:
+    return urlencode({name: value.reveal() for name, value in form.items()}).encode()
+
+
+def _no_thread() -> UnavailableError:
+    return UnavailableError(
+        "The operating system refuses to start a thread, so no call can be made. Raise the worker's limit of processes "
+        "and threads, or its memory."
+    )

@@ -1,117 +1,300 @@
-"""The token: kept out of every repr, and refreshed where Pinterest's OAuth allows it.
+"""The token: in no repr, refreshed where OAuth allows it, and read again when it was replaced in the connection.
 
 https://developers.pinterest.com/docs/getting-started/set-up-authentication-and-authorization/
 """
 
 from __future__ import annotations
 
+import base64
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 import orjson
-import requests
-from requests.auth import AuthBase, HTTPBasicAuth
 
-from airflow_provider_pinterest.delivery.answers import Busy, Doubt, Reply, Trace, retry_after
+from airflow_provider_pinterest.delivery.answers import Busy, Denied, Doubt, Misconfigured, Reply, Trace, retry_after
+from airflow_provider_pinterest.delivery.interruptible import NoThreadError, Stopped, run_interruptibly
 from airflow_provider_pinterest.exceptions import CredentialError
+from airflow_provider_pinterest.redaction import Secret
 
-Ask = Callable[[str, Mapping[str, str], AuthBase], Reply | Busy | Doubt]
-"""Sends a form to an address, with a name and a password."""
+log = logging.getLogger(__name__)
 
-_LATER: Final = frozenset({408, 429})
-"""Statuses below 500 with which Pinterest says nothing about the tokens themselves."""
+Ask = Callable[[Mapping[str, Secret], Callable[[], str]], Reply | Busy | Doubt | Misconfigured]
+"""Sends a form to the token endpoint, with the value of its ``Authorization`` header."""
+
+Renewal = Busy | Denied | Misconfigured | None
+"""What a renewal came to; ``None``: there is another token."""
+
+SHORTEST_LIFETIME: Final = 60.0
+"""Seconds before which a new token is not replaced ahead of time, whatever lifetime Pinterest names."""
+
+REREAD_TIMEOUT: Final = 30.0
+"""Seconds that reading the connection again may take."""
+
+RENEWAL_TIMEOUT: Final = 180.0
+"""Seconds that a thread waits for the renewal that another one makes."""
+
+_LATER: Final = frozenset({408, 425, 429})
+"""Statuses below 500 that say nothing about the tokens."""
 
 
-class Credential(AuthBase):
-    """A bearer token for ``requests``, which can renew itself if it is OAuth's.
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What a connection holds to authenticate with.
 
-    :param token: the access token.
-    :param refresh: the refresh token, with ``app_id`` and ``app_secret`` what a new access token is got with.
-    :param token_url: address of the OAuth token endpoint.
-    :param on_new_token: told every token that Pinterest issues, so that logs can mask it.
+    :param access: the access token.
+    :param refresh: OAuth's refresh token, used with ``app_id`` and ``app_secret`` to obtain a new access token.
+    """
+
+    access: Secret
+    refresh: Secret | None = None
+    app_id: str | None = None
+    app_secret: Secret | None = None
+
+    @property
+    def refreshable(self) -> bool:
+        """Whether Pinterest can be asked for a new access token."""
+        return bool(self.refresh and self.app_id and self.app_secret)
+
+    def bearer(self) -> str:
+        """Return the value of the ``Authorization`` header for events; do not keep it in a local variable."""
+        return f"Bearer {self.access.reveal()}"
+
+    def basic(self) -> str:
+        """Return the value of the ``Authorization`` header for new tokens; do not keep it in a local variable."""
+        plain = f"{self.app_id or ''}:{self.app_secret.reveal() if self.app_secret else ''}"
+        return f"Basic {base64.b64encode(plain.encode()).decode()}"
+
+
+class _Renewing:
+    """A renewal under way; its outcome, once ``done`` is set.
+
+    :param used: the token that it replaces.
+    """
+
+    def __init__(self, used: Secret) -> None:
+        self.used = used
+        self.done = threading.Event()
+        self.outcome: Renewal = Busy(Trace(message="the renewal of the access token was interrupted"))
+        self.refused: tuple[str, int] | None = None
+        """Message and status of a :class:`CredentialError`."""
+
+
+class Credential:
+    """The tokens in use, which can be replaced meanwhile; shared by threads.
+
+    :param tokens: what the connection held at the start.
+    :param reread: reads the connection again, where a person may have put another token.
+    :param on_new_token: receives every token that Pinterest issues, so that logs can mask it.
+    :param clock: monotonic seconds.
     """
 
     def __init__(
         self,
-        token: str,
+        tokens: Tokens,
         *,
-        refresh: str | None = None,
-        app_id: str | None = None,
-        app_secret: str | None = None,
-        token_url: str = "",
-        on_new_token: Callable[[str], None] = lambda _: None,
+        reread: Callable[[], Tokens] | None = None,
+        on_new_token: Callable[[Secret], None] = lambda _: None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._token = token
-        self._refresh = refresh
-        self._app = (app_id, app_secret)
-        self._token_url = token_url
+        self._tokens = tokens
+        self._reread = reread
         self._on_new_token = on_new_token
+        self._clock = clock
         self._expires = float("inf")
         self._lock = threading.Lock()
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Put the token into a request."""
-        request.headers["Authorization"] = f"Bearer {self._token}"
-        return request
+        self._known = {None, tokens.access, tokens.refresh}
+        """Every token that was ever used here: none of them is new when the connection is read again."""
+        self._renewing: _Renewing | None = None
+        self._failed: _Renewing | None = None
+        """The last renewal that ended without another token, if asking again cannot help."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(***)"
 
+    def bearer(self) -> str:
+        """Return the value of the ``Authorization`` header; do not keep it in a local variable."""
+        return self._tokens.bearer()
+
     @property
-    def token(self) -> str:
-        """The access token in use; compare, never print."""
-        return self._token
+    def token(self) -> Secret:
+        """The access token in use."""
+        return self._tokens.access
 
     @property
     def renewable(self) -> bool:
-        """Whether a new token can be had."""
-        return bool(self._refresh and all(self._app))
+        """Whether there may be another token: Pinterest's, or a newer one in the connection."""
+        return self._tokens.refreshable or self._reread is not None
 
     @property
     def expired(self) -> bool:
-        """Whether the token's time, where it is known, is over."""
-        return time.monotonic() >= self._expires
+        """Whether the token should be replaced before it is used; never, if its lifetime is not known."""
+        return self._tokens.refreshable and self._clock() >= self._expires
 
-    def renew(self, used: str, ask: Ask) -> Busy | None:
-        """Get a new access token, unless another thread has done so since ``used`` was read.
+    def renew(self, used: Secret, ask: Ask, *, refused: Denied | None, stop: threading.Event) -> Renewal:
+        """Replace the access token, unless that was done since ``used`` was read.
+
+        Of several threads one asks, and the others wait for what it gets.
 
         :param ask: sends a form to the token endpoint.
-        :return: why it must be asked again later; ``None``: there is a new token.
-        :raises CredentialError: Pinterest does not issue one.
+        :param refused: the answer that refused ``used``; ``None``: none did, it is only old.
+        :param stop: ends the wait when it is set.
+        :return: ``None``: there is another token. ``refused``: there is none. Otherwise why it could not be asked for.
+        :raises CredentialError: Pinterest refuses to issue one.
+        :raises Stopped: ``stop`` was set.
         """
         with self._lock:
-            if self._token != used:
+            if self._tokens.access != used:
                 return None
-            app_id, app_secret = self._app
-            form = {"grant_type": "refresh_token", "refresh_token": self._refresh or ""}
-            reply = ask(self._token_url, form, HTTPBasicAuth(app_id or "", app_secret or ""))
-            if not isinstance(reply, Reply):
-                return Busy(_for_token(reply.trace), reply.retry_after)
-            if reply.status in _LATER or reply.status >= 500:
-                return Busy(_for_token(Trace(reply.status)), retry_after(reply.headers, time.time()))
-            try:
-                document = orjson.loads(reply.content) if reply.status == 200 else {}
-                token = document["access_token"]
-                if not isinstance(token, str) or not token.strip():
-                    raise ValueError("access_token")
-            except (ValueError, KeyError, TypeError):
-                raise CredentialError(
-                    f"The access token is expired and could not be refreshed (HTTP {reply.status}). Check app_id, "
-                    "app_secret and refresh_token in the connection, or put a new token into its password.",
-                    status=reply.status,
-                ) from None
-            issued = (token, document.get("refresh_token"))
-            for secret in filter(None, issued):
-                self._on_new_token(secret)
-            self._token, self._refresh = token, issued[1] or self._refresh
-            lifetime = document.get("expires_in")
-            if isinstance(lifetime, int) and lifetime > 0:
-                self._expires = time.monotonic() + 0.9 * lifetime
+            failed = self._failed
+            if failed is None or failed.used != used:
+                failed = None
+            leads = failed is None and self._renewing is None
+            if leads:
+                self._renewing = _Renewing(used)
+            renewing = failed or self._renewing
+        if renewing is None:  # pragma: no cover - for the type checker
+            raise Stopped
+        if leads:
+            self._lead(renewing, ask, refused=refused, stop=stop)
+        else:
+            _wait(renewing, stop)
+        if renewing.refused is not None:
+            message, status = renewing.refused
+            raise CredentialError(message, status=status)
+        if isinstance(renewing.outcome, Denied):
+            return refused
+        return renewing.outcome
+
+    def _lead(self, renewing: _Renewing, ask: Ask, *, refused: Denied | None, stop: threading.Event) -> None:
+        try:
+            renewing.outcome = self._obtain(renewing, ask, refused=refused, stop=stop)
+        finally:
+            with self._lock:
+                if renewing.refused or isinstance(renewing.outcome, Denied):
+                    self._failed = renewing
+                self._renewing = None
+            renewing.done.set()
+
+    def _obtain(self, renewing: _Renewing, ask: Ask, *, refused: Denied | None, stop: threading.Event) -> Renewal:
+        """Look for another token: first in the connection, if this one was refused, then at Pinterest."""
+        if refused is not None and self._adopt(stop):
             return None
+        if self._tokens.refreshable:
+            return self._ask_pinterest(renewing, ask)
+        return refused
+
+    def _adopt(self, stop: threading.Event) -> bool:
+        """Read the connection again; return whether it holds an access token that was not used before.
+
+        :raises Stopped: ``stop`` was set.
+        """
+        found = self._read_connection(stop)
+        if found is None:
+            return False
+        with self._lock:
+            rotated = found.refresh not in self._known
+            replaced = found.access not in self._known
+            self._known |= {found.access, found.refresh}
+            if rotated:
+                self._tokens = replace(found, access=self._tokens.access)
+            if replaced:
+                self._tokens, self._expires = replace(self._tokens, access=found.access), float("inf")
+        if not replaced:
+            return False
+        log.info("The connection holds another access token, which is used from now on")
+        return True
+
+    def _read_connection(self, stop: threading.Event) -> Tokens | None:
+        if self._reread is None:
+            return None
+        problem = ""
+        try:
+            return run_interruptibly(self._reread, seconds=REREAD_TIMEOUT, stop=stop)
+        except Stopped:
+            pass
+        except NoThreadError:
+            problem = "no thread could be started"
+        except Exception as error:  # noqa: BLE001 - a secrets backend's, any
+            problem = type(error).__name__
+        if not problem:
+            raise Stopped
+        log.warning("The connection could not be read again for another access token (%s)", problem)
+        return None
+
+    def _ask_pinterest(self, renewing: _Renewing, ask: Ask) -> Renewal:
+        """Refresh the access token."""
+        tokens = self._tokens
+        form = {"grant_type": Secret("refresh_token"), "refresh_token": tokens.refresh or Secret("")}
+        reply = ask(form, tokens.basic)
+        if isinstance(reply, Misconfigured):
+            return reply
+        if not isinstance(reply, Reply):
+            return Busy(_for_token(reply.trace), reply.retry_after)
+        if reply.status in _LATER or reply.status >= 500 or reply.content is None:
+            return Busy(_for_token(Trace(reply.status)), retry_after(reply.headers, time.time()))
+        if not self._take(reply):
+            message = (
+                f"The access token is expired and could not be refreshed (HTTP {reply.status}). Check app_id, "
+                "app_secret and refresh_token in the connection, or put a new token into its password."
+            )
+            renewing.refused = (message, reply.status)
+        return None
+
+    def _take(self, reply: Reply) -> bool:
+        """Use the tokens of an answer; return whether it holds any. It raises nothing: its locals are secret."""
+        token, refresh, lifetime = _issued(reply)
+        if token is None:
+            return False
+        for secret in (token, refresh):
+            if secret is not None:
+                self._on_new_token(secret)
+        with self._lock:
+            self._known |= {token, refresh}
+            self._tokens = replace(self._tokens, access=token, refresh=refresh or self._tokens.refresh)
+            self._expires = self._clock() + max(SHORTEST_LIFETIME, 0.9 * lifetime)
+        return True
+
+
+def _wait(renewing: _Renewing, stop: threading.Event) -> None:
+    """Wait for another thread's renewal.
+
+    :raises Stopped: ``stop`` was set.
+    """
+    end = time.monotonic() + RENEWAL_TIMEOUT
+    while not renewing.done.wait(0.05) and time.monotonic() < end:
+        if stop.is_set():
+            raise Stopped
+
+
+def _issued(reply: Reply) -> tuple[Secret | None, Secret | None, float]:
+    """Read access token, refresh token and lifetime in seconds; infinite, if that is not a positive number."""
+    try:
+        document: Any = orjson.loads(reply.content or b"") if reply.status == 200 else None
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        return None, None, 0.0
+    token, refresh = (_token(document.get(name)) for name in ("access_token", "refresh_token"))
+    lifetime = document.get("expires_in")
+    if not isinstance(lifetime, int | float) or isinstance(lifetime, bool) or lifetime <= 0:
+        lifetime = float("inf")
+    return token, refresh, lifetime
+
+
+def is_token(token: Secret) -> bool:
+    """Return whether a text can stand in a header as a token."""
+    return token.reveal().isascii() and token.reveal().isprintable() and " " not in token.reveal() and bool(token)
+
+
+def _token(value: object) -> Secret | None:
+    token = Secret(value.strip()) if isinstance(value, str) else Secret("")
+    return token if is_token(token) else None
 
 
 def _for_token(trace: Trace) -> Trace:
-    """Say that it was not the events that could not be sent."""
-    return Trace(trace.status, message=f"{trace.message or 'the answer'}, asked for a new access token")
+    """Say that it was the access token that could not be had, not the events."""
+    return replace(trace, message=f"{trace.message or 'error'} while asking for a new access token")

@@ -6,7 +6,7 @@ events apart, and at how long the run may still wait; it touches nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final, assert_never
@@ -17,11 +17,17 @@ from airflow_provider_pinterest.delivery.answers import (
     Denied,
     Doubt,
     Listed,
+    Misconfigured,
     Refused,
     TooLarge,
     Trace,
 )
-from airflow_provider_pinterest.exceptions import CredentialError, DeliveryError, UnavailableError
+from airflow_provider_pinterest.exceptions import (
+    ConfigurationError,
+    CredentialError,
+    DeliveryError,
+    UnavailableError,
+)
 
 FIRST_WAIT: Final = 0.5
 """Seconds that the first retry waits at most; doubled each time."""
@@ -51,10 +57,12 @@ class Retry:
 
     :param after: seconds to wait.
     :param for_all: whether every sender to the account waits.
+    :param reason: why, in a few words, such as ``HTTP 503`` or ``connection refused``.
     """
 
     after: float
     for_all: bool = False
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +142,8 @@ def decide(answer: Answer, now: Situation, jitter: Callable[[], float]) -> Actio
             if trace.status == 401 and now.renewable:
                 return Renew()
             return Stop(denied(trace))
+        case Misconfigured(trace):
+            return Stop(misconfigured(trace))
         case TooLarge(trace):
             if now.events > 1:
                 return Split(trace, smaller=True)
@@ -154,37 +164,99 @@ def decide(answer: Answer, now: Situation, jitter: Callable[[], float]) -> Actio
 def _again(answer: Busy | Doubt, now: Situation, jitter: Callable[[], float]) -> Retry | Stop:
     """Wait as long as Pinterest says, else with full jitter; give up when that is too long.
 
-    "At once" is believed once: else every thread would ask as fast as the rate limit lets it.
+    "At once" is believed once: after that every thread would ask as fast as the rate limit lets it.
     """
     asked = answer.retry_after
     longest = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(now.attempt - 1, 16))
     wait = asked if asked or (asked == 0 and now.attempt == 1) else jitter() * longest
     if wait > now.time_left:
-        message = f"Pinterest cannot take events now ({answer.trace})."
-        if asked is not None:
-            message += f" It asks to come again in {asked:.0f} seconds."
-        return Stop(_error(UnavailableError, message, answer.trace, retry_after=asked))
-    return Retry(wait, for_all=isinstance(answer, Busy) and answer.for_all)
+        return Stop(unavailable(answer))
+    return Retry(wait, for_all=isinstance(answer, Busy) and answer.for_all, reason=answer.trace.reason)
+
+
+def unavailable(answer: Busy | Doubt) -> DeliveryError:
+    """Say what does not work now: the way to the host, or Pinterest itself."""
+    trace = answer.trace
+    if trace.status is not None:
+        message = f"Pinterest cannot accept events now ({trace})."
+    elif isinstance(answer, Doubt):
+        message = f"The request to {_host(trace)} got no complete answer: {trace.message}."
+    else:
+        message = (
+            f"Cannot connect to {_host(trace)}: {trace.message}. Check the worker's network, DNS and proxy settings, "
+            "and the connection's host."
+        )
+    if answer.retry_after is not None:
+        message += f" The answer asks to try again after {answer.retry_after:.0f} seconds."
+    return _error(UnavailableError, message, trace, retry_after=answer.retry_after)
+
+
+def misconfigured(trace: Trace) -> DeliveryError:
+    """Say which setting of the worker must change."""
+    return _error(ConfigurationError, f"Cannot connect to {_host(trace)}: {trace.message}.", trace)
 
 
 def denied(trace: Trace) -> DeliveryError:
-    """Say in words what is wrong with the token, the role, the account or the host."""
-    match trace.status:
-        case 401:
-            what = (
-                "the access token is wrong or expired. Make a new one in Ads Manager (Conversions → Conversions API "
-                "→ Generate token) and put it into the connection's password"
-            )
-        case 403:
-            what = (
-                "the token may not send events to this ad account. Check ad_account_id, and that the token's user "
-                "is Owner, Admin, Analyst, Audience or Campaign there; an OAuth token needs the scope ads:write"
-            )
-        case 404 | 405:
-            what = "there is no such endpoint or ad account. Check the connection's host and ad_account_id"
-        case _:
-            what = "the host answers with a redirect, which is never followed. Check the connection's host"
-    return _error(CredentialError, f"Pinterest denies access: {what} ({trace}).", trace)
+    """Say in words what is wrong with the token, the role, the account, the host or something between."""
+    status = trace.status or 0
+    what = _DENIED.get(status) or _REFUSED.get(status) or (_REDIRECT if 300 <= status < 400 else _GATEWAY)
+    who = "The request was refused as a whole" if status in _REFUSED or what is _GATEWAY else "Pinterest denies access"
+    return _error(CredentialError, f"{who}: {what} ({trace}).", trace)
+
+
+_NO_ENDPOINT: Final = "there is no such endpoint or ad account. Check the connection's host and ad_account_id"
+_REDIRECT: Final = "the host answers with a redirect, which is never followed. Check the connection's host"
+_GATEWAY: Final = (
+    "a gateway or proxy between the worker and Pinterest does not let it pass. Check the connection's host and the "
+    "network's gateways"
+)
+_FORMAT: Final = (
+    "the server does not accept the request's format. Check that the connection's host is Pinterest's API, and that no "
+    "gateway changes requests"
+)
+_HEADERS: Final = (
+    "the server does not accept the request's headers. Check that the connection's password holds only the token, and "
+    "that no proxy adds headers"
+)
+
+_DENIED: Final[Mapping[int, str]] = {
+    401: (
+        "the access token is wrong or expired. Make a new one in Ads Manager (Conversions → Conversions API "
+        "→ Generate token) and put it into the connection's password"
+    ),
+    403: (
+        "the token may not send events to this ad account. Check ad_account_id, and that the token's user "
+        "is Owner, Admin, Analyst, Audience or Campaign there; an OAuth token needs the scope ads:write"
+    ),
+    404: _NO_ENDPOINT,
+    405: _NO_ENDPOINT,
+    410: _NO_ENDPOINT,
+}
+
+_REFUSED: Final[Mapping[int, str]] = {
+    402: "a payment is required. Check the plan and the billing of the account or of the gateway on the way",
+    406: _FORMAT,
+    407: (
+        "a proxy asks for a user and password. Put them into the environment variable HTTPS_PROXY: "
+        "http://user:password@host:port"
+    ),
+    411: _FORMAT,
+    414: _NO_ENDPOINT,
+    415: _FORMAT,
+    417: _FORMAT,
+    426: _FORMAT,
+    428: _FORMAT,
+    431: _HEADERS,
+    451: "access is blocked for legal reasons. Ask who runs the network or the gateway on the way",
+    501: _FORMAT,
+    505: _FORMAT,
+    511: "the network asks for a login first. Log the worker in to its network, or allow the host without a login",
+}
+"""Statuses of gateways and of servers that speak of the request as a whole."""
+
+
+def _host(trace: Trace) -> str:
+    return trace.host or "Pinterest"
 
 
 def _error(kind: type[DeliveryError], message: str, trace: Trace, *, retry_after: float | None = None) -> DeliveryError:

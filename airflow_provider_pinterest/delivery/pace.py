@@ -20,7 +20,11 @@ from limits.errors import ConfigurationError
 from limits.storage import MemoryStorage, Storage, storage_from_string
 from limits.strategies import MovingWindowRateLimiter
 
-from airflow_provider_pinterest.exceptions import ParameterError
+from airflow_provider_pinterest.delivery.interruptible import NoThreadError, Stopped, run_interruptibly
+from airflow_provider_pinterest.exceptions import ParameterError, UnavailableError
+from airflow_provider_pinterest.redaction import Secret
+
+__all__ = ["CALLS_PER_MINUTE", "MEMORY", "Pace", "Stopped", "storage"]
 
 log = logging.getLogger(__name__)
 
@@ -34,50 +38,55 @@ ASK_AGAIN: Final = 30.0
 """Seconds after which a store that did not answer is asked again."""
 
 STORE_TIMEOUT: Final = 2.0
-"""Seconds that the shared store may take to answer."""
+"""Seconds that the shared store may take to connect, and again to answer."""
 
 NAMESPACE: Final = "airflow-provider-pinterest"
 
-MEMORY: Final = "memory://"
-
-
-class Stopped(Exception):  # noqa: N818 - a signal, not an error
-    """The run must not send any more."""
+MEMORY: Final = Secret("memory://")
+"""The store in this process; a secret only because the others' URLs may hold passwords."""
 
 
 @lru_cache(maxsize=8)
-def storage(uri: str) -> Storage:
-    """Return the store at that address, one per process.
+def storage(uri: Secret) -> Storage:
+    """Return the store at a URL, one per process.
 
+    :param uri: may hold a password.
     :raises ParameterError: there is no such store, or its library is not installed.
     """
-    scheme = uri.partition("://")[0]
-    if uri != MEMORY and scheme not in ("redis", "rediss"):
-        raise ParameterError("rate_limit_storage must be memory:// or redis://host:port/db (rediss:// for TLS).")
+    if uri == MEMORY:
+        return MemoryStorage()
+    found = _shared_storage(uri)
+    if isinstance(found, Storage):
+        return found
+    raise ParameterError(found)  # not while the library's error is handled, whose frames hold the password
+
+
+def _shared_storage(uri: Secret) -> Storage | str:
+    """Return the store at a URL, or what is wrong with the URL."""
+    if uri.reveal().partition("://")[0] not in ("redis", "rediss"):
+        return "rate_limit_storage must be memory:// or redis://host:port/db (rediss:// for TLS)."
+    timeouts: dict[str, float | str | bool] = {
+        "socket_timeout": STORE_TIMEOUT,
+        "socket_connect_timeout": STORE_TIMEOUT,
+    }
     try:
-        if uri == MEMORY:
-            return MemoryStorage()
-        timeouts: dict[str, float | str | bool] = {
-            "socket_timeout": STORE_TIMEOUT,
-            "socket_connect_timeout": STORE_TIMEOUT,
-        }
-        found = storage_from_string(uri, wrap_exceptions=True, **timeouts)
+        found = storage_from_string(uri.reveal(), wrap_exceptions=True, **timeouts)
     except ConfigurationError as error:
-        hint = "" if "redis" not in str(error) else " Install it: pip install 'airflow-provider-pinterest[redis]'."
-        raise ParameterError(f"rate_limit_storage: {type(error).__name__}.{hint}") from None
+        hint = " Install it: pip install 'airflow-provider-pinterest[redis]'." if "redis" in str(error) else ""
+        return f"rate_limit_storage: {type(error).__name__}.{hint}"
     except ValueError:
-        raise ParameterError("rate_limit_storage is no address that can be read: redis://host:port/db") from None
-    if not isinstance(found, Storage):
-        raise ParameterError("rate_limit_storage must be memory:// or redis://host:port/db (rediss:// for TLS).")
-    return found
+        return "rate_limit_storage is not a valid URL such as redis://host:6379/0."
+    return found if isinstance(found, Storage) else "rate_limit_storage must be memory:// or redis://host:port/db."
 
 
 class Pace:
     """Lets calls through at the account's rate, for all threads that share it.
 
+    No lock is held while the shared store is asked: a slow store delays each thread by its own question only.
+
     :param budget: what the calls count against, such as host and ad account.
     :param calls_per_minute: the limit.
-    :param uri: the store that shares the counts.
+    :param uri: the store that shares the counts; it may hold a password.
     :param test: count against the limit for test calls instead.
     :param stop: set to end every wait at once.
     """
@@ -87,7 +96,7 @@ class Pace:
         budget: str,
         *,
         calls_per_minute: int = CALLS_PER_MINUTE,
-        uri: str = MEMORY,
+        uri: Secret = MEMORY,
         test: bool = False,
         stop: threading.Event | None = None,
     ) -> None:
@@ -101,18 +110,24 @@ class Pace:
         self._ask_after = 0.0
         self._resume = 0.0
         self._lock = threading.Lock()
+        self._asking = 0
+        """Calls that have a place in the local window and wait for the shared store."""
 
     def wait(self) -> None:
         """Return when one more call may go out, which is then counted.
 
         :raises Stopped: the run was told to stop.
+        :raises UnavailableError: the window in memory needs a thread, and none can be started.
         """
         longest = time.monotonic() + self._limit.get_expiry() + 1
         while True:
             self.sleep(self._resume - time.monotonic())
-            with self._lock:
+            try:
                 wait = self._admit()
+            except RuntimeError as error:
+                raise UnavailableError(f"The rate limit cannot be kept: {error}") from error
             if wait <= 0:
+                self.sleep(0)
                 return
             if time.monotonic() > longest:
                 self._local.clear(self._here, self._key)  # the wall clock, which `limits` reads, was set back
@@ -120,7 +135,8 @@ class Pace:
 
     def pause(self, seconds: float) -> None:
         """Make every call wait that long from now, whichever thread makes it."""
-        self._resume = max(self._resume, time.monotonic() + seconds)
+        with self._lock:
+            self._resume = max(self._resume, time.monotonic() + seconds)
 
     def sleep(self, seconds: float) -> None:
         """Sleep, unless the run is told to stop.
@@ -134,11 +150,25 @@ class Pace:
         """Count a call if it may go out; return the seconds to wait if not.
 
         The local window comes on top of the shared one, so that a store that loses its counts costs one window
-        at most.
+        at most. A call keeps its place in the local window while it asks the store, so that what the store
+        counts is not wasted.
         """
-        if not self._local.test(self._here, self._key):
-            return _until_free(self._local, self._here, self._key)
-        shared = self._shared_wait()
+        with self._lock:
+            if not self._local.test(self._here, self._key, cost=self._asking + 1):
+                return _until_free(self._local, self._here, self._key)
+            self._asking += 1
+        try:
+            shared = self._shared_wait()
+        except BaseException:
+            with self._lock:
+                self._asking -= 1
+            raise
+        with self._lock:
+            self._asking -= 1
+            return self._count(shared)
+
+    def _count(self, shared: float | None) -> float:
+        """Count a call that the shared store lets through; return the seconds to wait if it must wait."""
         if shared is None:
             if not self._local.hit(self._alone, self._key):
                 return _until_free(self._local, self._alone, self._key)
@@ -148,24 +178,42 @@ class Pace:
         return shared
 
     def _shared_wait(self) -> float | None:
-        """Ask the shared store; return the seconds to wait, or ``None`` when it does not answer."""
+        """Ask the shared store; return the seconds to wait, or ``None`` when it does not answer in time.
+
+        :raises Stopped: the run was told to stop.
+        """
         if self._shared is None:
             return 0.0
         if time.monotonic() < self._ask_after:
             return None
         try:
-            if self._shared.hit(self._limit, self._key):
-                return 0.0
-            return _until_free(self._shared, self._limit, self._key)
+            return run_interruptibly(self._hit_shared, seconds=2 * STORE_TIMEOUT, stop=self.stop)
+        except Stopped:
+            raise
+        except NoThreadError:
+            problem = "no thread can be started"
         except Exception as error:  # noqa: BLE001 - whatever the store's library raises
+            problem = type(error).__name__
+        self._go_alone(problem)
+        return None
+
+    def _hit_shared(self) -> float:
+        if self._shared is None or self._shared.hit(self._limit, self._key):
+            return 0.0
+        return _until_free(self._shared, self._limit, self._key)
+
+    def _go_alone(self, problem: str) -> None:
+        """Leave the shared store alone for a while; say so once for all threads that waited for it."""
+        with self._lock:
+            known = time.monotonic() < self._ask_after
             self._ask_after = time.monotonic() + ASK_AGAIN
+        if not known:
             log.warning(
-                "The rate limit's store does not answer (%s): this process goes on with a tenth of the limit, and "
-                "asks again in %.0f s",
-                type(error).__name__,
+                "The rate limit's store does not answer (%s). This process continues with a tenth of the limit and "
+                "asks the store again in %.0f s",
+                problem,
                 ASK_AGAIN,
             )
-            return None
 
 
 class _PaddedSecond(RateLimitItemPerSecond):

@@ -17,7 +17,7 @@ from typing import Final
 from airflow_provider_pinterest.conversions.batches import Batch
 from airflow_provider_pinterest.conversions.events import Event, Rejection, Stage
 from airflow_provider_pinterest.conversions.reasons import Reason
-from airflow_provider_pinterest.delivery.answers import Answer, Doubt, Listed, Refused, Trace
+from airflow_provider_pinterest.delivery.answers import Answer, Denied, Doubt, Listed, Refused, Trace
 from airflow_provider_pinterest.delivery.client import Client
 from airflow_provider_pinterest.delivery.decide import (
     Deduplicable,
@@ -35,6 +35,7 @@ from airflow_provider_pinterest.delivery.decide import (
 from airflow_provider_pinterest.delivery.pace import Pace, Stopped
 from airflow_provider_pinterest.delivery.result import HOUR, Delivered
 from airflow_provider_pinterest.exceptions import DeliveryError, RefusedError
+from airflow_provider_pinterest.redaction import Secret
 
 log = logging.getLogger(__name__)
 
@@ -189,7 +190,8 @@ class Sender:
         body = part.body
         credential = self._client.credential
         patience: float | None = None
-        refused_token: str | None = None
+        refused_token: Secret | None = None
+        refusal: Denied | None = None
         resent = False
         sent = attempt = 0
         while True:
@@ -197,7 +199,7 @@ class Sender:
             token = credential.token  # before its age is asked: another thread may renew it in between
             answer: Answer | None = None
             if credential.expired or token == refused_token:
-                answer = self._client.renew(token)
+                answer = self._client.renew(token, refusal if token == refused_token else None)
             if answer is None:
                 self._pace.wait()
                 self._guard()
@@ -232,6 +234,7 @@ class Sender:
                     self._pace.sleep(after)
                 case Renew():
                     refused_token = token
+                    refusal = answer if isinstance(answer, Denied) else None
                 case Split(smaller=smaller):
                     if smaller:
                         with self._lock:

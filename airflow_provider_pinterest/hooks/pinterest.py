@@ -14,13 +14,14 @@ from typing import Any, ClassVar
 import orjson
 from airflow.providers.common.compat.sdk import BaseHook, Connection, mask_secret
 
-from airflow_provider_pinterest.delivery.answers import Busy, Denied, Doubt, Listed
+from airflow_provider_pinterest.delivery.answers import Busy, Denied, Doubt, Listed, Misconfigured
 from airflow_provider_pinterest.delivery.client import Client, account_id, base_url
-from airflow_provider_pinterest.delivery.credentials import Credential
-from airflow_provider_pinterest.delivery.decide import denied
-from airflow_provider_pinterest.delivery.pace import CALLS_PER_MINUTE, Pace
+from airflow_provider_pinterest.delivery.credentials import Credential, Tokens, is_token
+from airflow_provider_pinterest.delivery.decide import denied, misconfigured, unavailable
+from airflow_provider_pinterest.delivery.pace import CALLS_PER_MINUTE, MEMORY, Pace
 from airflow_provider_pinterest.delivery.sender import MAX_WAIT, OnDoubt, Sender
 from airflow_provider_pinterest.exceptions import ParameterError, PinterestError
+from airflow_provider_pinterest.redaction import Secret
 
 
 class PinterestHook(BaseHook):
@@ -84,6 +85,13 @@ class PinterestHook(BaseHook):
         """
         return self.client()
 
+    def host(self) -> str:
+        """Return the API's base URL, checked.
+
+        :raises ParameterError: the connection's host is not https, and not http to this machine.
+        """
+        return base_url(self.connection.host)
+
     def client(self, ad_account_id: str | None = None, *, test: bool = False, connections: int = 1) -> Client:
         """Return a client of an ad account.
 
@@ -92,30 +100,10 @@ class PinterestHook(BaseHook):
         :param connections: how many calls may be under way at once.
         :raises ParameterError: the connection lacks something; the message says what.
         """
-        url = base_url(self.connection.host)
-        token = (self.connection.password or "").strip()
-        if not token:
-            raise ParameterError(
-                f"Connection {self.pinterest_conn_id!r} has no access token: put one into its password "
-                "(Ads Manager → Conversions → Conversions API → Generate token)."
-            )
-        if not token.isascii() or any(char.isspace() for char in token):
-            raise ParameterError(
-                f"The access token in connection {self.pinterest_conn_id!r} holds characters that no token has: "
-                "paste it again."
-            )
-        for secret in (token, self._text("app_secret"), self._text("refresh_token")):
-            if secret:
-                mask_secret(secret)
         credential = Credential(
-            token,
-            refresh=self._text("refresh_token"),
-            app_id=self._text("app_id"),
-            app_secret=self._text("app_secret"),
-            token_url=f"{url}/oauth/token",
-            on_new_token=mask_secret,
+            self._tokens(), reread=self._tokens_now, on_new_token=lambda issued: mask_secret(issued.reveal())
         )
-        return Client(url, self.ad_account_id(ad_account_id), credential, test=test, connections=connections)
+        return Client(self.host(), self.ad_account_id(ad_account_id), credential, test=test, connections=connections)
 
     def sender(
         self,
@@ -138,11 +126,10 @@ class PinterestHook(BaseHook):
         :raises ParameterError: the connection lacks something; the message says what.
         """
         client = self.client(ad_account_id, test=test, connections=connections)
-        url = base_url(self.connection.host)
         pace = Pace(
-            url if test else f"{url}/{client.ad_account_id}",  # test calls count per app
+            self.host() if test else f"{self.host()}/{client.ad_account_id}",  # test calls count per app
             calls_per_minute=self._calls_per_minute(),
-            uri=str(self._extra("rate_limit_storage") or "memory://"),
+            uri=self._secret("rate_limit_storage") or MEMORY,
             test=test,
         )
         return Sender(client, pace, on_doubt=on_doubt, max_wait=max_wait, guard=guard)
@@ -153,7 +140,8 @@ class PinterestHook(BaseHook):
             client = self.client(test=True)
             answer = client.post(_test_body(), 1)
             if isinstance(answer, Denied) and answer.trace.status == 401 and client.credential.renewable:
-                answer = client.renew(client.credential.token) or client.post(_test_body(), 1)
+                answer = client.renew(client.credential.token, answer) or client.post(_test_body(), 1)
+            client.close()
         except PinterestError as error:
             return False, str(error)
         match answer:
@@ -166,11 +154,10 @@ class PinterestHook(BaseHook):
                 )
             case Denied(trace):
                 return False, str(denied(trace))
+            case Misconfigured(trace):
+                return False, str(misconfigured(trace))
             case Busy() | Doubt():
-                return (
-                    False,
-                    f"Pinterest cannot be reached or is busy ({answer.trace}). Check the network and the host.",
-                )
+                return False, str(unavailable(answer))
             case _:
                 return False, f"Pinterest refused a test event ({answer.trace})."
 
@@ -186,13 +173,41 @@ class PinterestHook(BaseHook):
             )
         return calls
 
+    def _tokens(self) -> Tokens:
+        """Return the tokens of the connection, masked from logs.
+
+        :raises ParameterError: there is none, or it holds characters that no token has.
+        """
+        token = Secret((self.connection.password or "").strip())
+        if not token:
+            raise ParameterError(
+                f"Connection {self.pinterest_conn_id!r} has no access token: put one into its password "
+                "(Ads Manager → Conversions → Conversions API → Generate token)."
+            )
+        if not is_token(token):
+            raise ParameterError(
+                f"The access token in connection {self.pinterest_conn_id!r} holds characters that no token has: "
+                "paste it again."
+            )
+        found = Tokens(token, self._secret("refresh_token"), self._text("app_id"), self._secret("app_secret"))
+        for secret in (found.access, found.refresh, found.app_secret):
+            if secret:
+                mask_secret(secret.reveal())
+        return found
+
+    def _tokens_now(self) -> Tokens:
+        """Read the connection again, for tokens that were replaced there while the task runs."""
+        return type(self)(self.pinterest_conn_id)._tokens()  # noqa: SLF001
+
+    def _secret(self, name: str) -> Secret | None:
+        found = Secret(str(self._extra(name) or "").strip())
+        return found or None
+
     def _text(self, name: str) -> str | None:
-        value = self._extra(name)
-        return None if value in (None, "") else str(value).strip()
+        return str(self._extra(name) or "").strip() or None
 
     def _extra(self, name: str) -> Any:
-        extra = self.connection.extra_dejson
-        return extra.get(name)
+        return self.connection.extra_dejson.get(name)
 
 
 def _test_body() -> bytes:

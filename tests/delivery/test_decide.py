@@ -13,6 +13,7 @@ from airflow_provider_pinterest.delivery.answers import (
     Denied,
     Doubt,
     Listed,
+    Misconfigured,
     Refused,
     TooLarge,
     Trace,
@@ -31,7 +32,7 @@ from airflow_provider_pinterest.delivery.decide import (
     Stop,
     decide,
 )
-from airflow_provider_pinterest.exceptions import CredentialError, UnavailableError
+from airflow_provider_pinterest.exceptions import ConfigurationError, CredentialError, UnavailableError
 
 ALL, SOME, NONE = Deduplicable.ALL, Deduplicable.SOME, Deduplicable.NONE
 BARE = Trace(message="why")
@@ -71,6 +72,8 @@ MATRIX = {
     "403: stop": (Denied(trace(403)), {"renewable": True}, Stop),
     "404: stop": (Denied(trace(404)), {"renewable": True}, Stop),
     "405: stop": (Denied(trace(405)), {}, Stop),
+    "a gateway's 407: stop": (Denied(trace(407)), {"renewable": True, "kind": NONE}, Stop),
+    "settings that cannot work: stop": (Misconfigured(BARE), {"kind": NONE}, Stop),
     "307: stop": (Denied(trace(307)), {"renewable": True}, Stop),
     "413: halve": (TooLarge(trace(413)), {}, Split),
     "413 of one event: isolated": (TooLarge(trace(413)), {"events": 1}, Isolated),
@@ -92,9 +95,9 @@ def test_row(answer, changes, action):
 
 
 def test_only_429_pauses_everybody():
-    assert act(Busy(trace(429), 1.0, for_all=True)) == Retry(1.0, for_all=True)
-    assert act(Busy(trace(503), 1.0)) == Retry(1.0)
-    assert act(Doubt(trace(500), 1.0)) == Retry(1.0)
+    assert act(Busy(trace(429), 1.0, for_all=True)) == Retry(1.0, for_all=True, reason="HTTP 429")
+    assert act(Busy(trace(503), 1.0)) == Retry(1.0, reason="HTTP 503")
+    assert act(Doubt(trace(500), 1.0)) == Retry(1.0, reason="HTTP 500")
 
 
 def test_only_413_makes_later_batches_smaller():
@@ -106,18 +109,18 @@ def test_the_wait_doubles_up_to_a_minute_and_jitter_takes_any_share_of_it():
     waits = [act(Busy(BARE), attempt=attempt).after for attempt in (1, 2, 3, 8, 9, 1_000)]
 
     assert waits == [0.5, 1, 2, LONGEST_WAIT, LONGEST_WAIT, LONGEST_WAIT]
-    assert act(Busy(BARE), attempt=3, jitter=0.25) == Retry(0.5)
+    assert act(Busy(BARE), attempt=3, jitter=0.25) == Retry(0.5, reason="why")
 
 
 def test_a_wait_that_pinterest_asks_for_is_kept_exactly():
-    assert act(Busy(BARE, 67.0), attempt=9, jitter=0.0) == Retry(67.0)
+    assert act(Busy(BARE, 67.0), attempt=9, jitter=0.0) == Retry(67.0, reason="why")
 
 
 def test_come_at_once_is_believed_once_and_then_it_backs_off():
     """Else eight threads would call as fast as the rate limit lets them, for ten minutes."""
-    assert act(Busy(BARE, 0.0), attempt=1) == Retry(0.0)
-    assert act(Busy(BARE, 0.0), attempt=3) == Retry(2.0)
-    assert act(Doubt(BARE, 0.0), attempt=3) == Retry(2.0)
+    assert act(Busy(BARE, 0.0), attempt=1) == Retry(0.0, reason="why")
+    assert act(Busy(BARE, 0.0), attempt=3) == Retry(2.0, reason="why")
+    assert act(Doubt(BARE, 0.0), attempt=3) == Retry(2.0, reason="why")
 
 
 def test_the_error_says_when_to_come_again():
@@ -140,7 +143,30 @@ def test_the_error_without_a_time_names_none():
 
 @pytest.mark.parametrize(
     ("status", "words"),
-    [(401, "access token"), (403, "ads:write"), (404, "ad_account_id"), (405, "host"), (307, "redirect")],
+    [
+        (401, "access token"),
+        (402, "billing"),
+        (403, "ads:write"),
+        (404, "ad_account_id"),
+        (405, "host"),
+        (406, "format"),
+        (407, "HTTPS_PROXY"),
+        (410, "ad_account_id"),
+        (411, "format"),
+        (414, "host"),
+        (415, "format"),
+        (417, "format"),
+        (418, "gateway"),
+        (426, "format"),
+        (428, "format"),
+        (431, "headers"),
+        (451, "legal reasons"),
+        (501, "format"),
+        (505, "format"),
+        (511, "login"),
+        (300, "redirect"),
+        (307, "redirect"),
+    ],
 )
 def test_being_denied_says_what_to_change(status, words):
     action = act(Denied(trace(status)))
@@ -152,12 +178,36 @@ def test_being_denied_says_what_to_change(status, words):
     assert action.error.status == status
 
 
+def test_what_cannot_be_reached_is_named_with_what_failed():
+    action = act(Busy(Trace(message="DNS lookup failed", host="api.example.com")), time_left=0.0)
+
+    assert isinstance(action, Stop)
+    assert isinstance(action.error, UnavailableError)
+    assert str(action.error).startswith("Cannot connect to api.example.com: DNS lookup failed. Check")
+
+
+def test_an_answer_that_did_not_come_names_the_host():
+    action = act(Doubt(Trace(message="connection reset", host="api.example.com")), time_left=0.0)
+
+    assert isinstance(action, Stop)
+    assert "The request to api.example.com got no complete answer: connection reset." in str(action.error)
+
+
+def test_settings_that_cannot_work_say_what_to_change():
+    action = act(Misconfigured(Trace(message="set REQUESTS_CA_BUNDLE", host="api.example.com")))
+
+    assert isinstance(action, Stop)
+    assert isinstance(action.error, ConfigurationError)
+    assert str(action.error) == "Cannot connect to api.example.com: set REQUESTS_CA_BUNDLE."
+
+
 TRACES = st.builds(Trace, st.none() | st.integers(100, 599), st.none(), st.text(max_size=5), st.none())
 WAITS = st.none() | st.floats(0, 1e9)
 ANSWERS = (
     st.just(LISTED)
     | st.builds(Refused, TRACES, st.booleans())
     | st.builds(Denied, TRACES)
+    | st.builds(Misconfigured, TRACES)
     | st.builds(TooLarge, TRACES)
     | st.builds(Busy, TRACES, WAITS, st.booleans())
     | st.builds(Doubt, TRACES, WAITS)

@@ -20,6 +20,7 @@ from limits.storage import storage_from_string
 from airflow_provider_pinterest.delivery import pace as module
 from airflow_provider_pinterest.delivery.pace import ASK_AGAIN, Pace, Stopped, storage
 from airflow_provider_pinterest.exceptions import ParameterError
+from airflow_provider_pinterest.redaction import Secret
 from tests.delivery.redis_server import running_redis
 
 
@@ -200,17 +201,19 @@ def test_runs_in_threads_of_one_process_stay_within_the_limit_together(clock):
 )
 def test_another_store_is_a_parameter_error(uri):
     with pytest.raises(ParameterError, match="rate_limit_storage"):
-        Pace("b", uri=uri)
+        Pace("b", uri=Secret(uri))
 
 
 @pytest.mark.parametrize("uri", ["redis://h:port/0", "redis://[::1", "redis://user:s3cret@h:99999999/0"])
 def test_an_address_that_cannot_be_read_is_a_parameter_error_that_does_not_repeat_it(uri):
     pytest.importorskip("redis")
     with pytest.raises(ParameterError) as raised:
-        Pace("b", uri=uri)
+        Pace("b", uri=Secret(uri))
 
+    assert "is not a valid URL" in str(raised.value)
     assert "s3cret" not in str(raised.value)
     assert uri not in str(raised.value)
+    assert raised.value.__context__ is None
 
 
 # ---- a shared store ----
@@ -245,7 +248,7 @@ import json, sys, time
 from limits import RateLimitItemPerSecond
 from airflow_provider_pinterest.delivery import pace
 pace._PaddedMinute = RateLimitItemPerSecond  # so that a window passes in a second
-found = pace.Pace(sys.argv[2], calls_per_minute=int(sys.argv[3]), uri=sys.argv[1])
+found = pace.Pace(sys.argv[2], calls_per_minute=int(sys.argv[3]), uri=pace.Secret(sys.argv[1]))
 calls = []
 print("ready", flush=True)
 end = float(sys.stdin.readline())
@@ -289,7 +292,7 @@ def test_four_processes_share_one_budget_fairly_and_no_window_holds_too_many(red
 def test_a_store_that_loses_its_counts_costs_one_window_at_most(redis):
     import redis as library
 
-    pace = Pace(uuid.uuid4().hex, calls_per_minute=30, uri=redis.url)
+    pace = Pace(uuid.uuid4().hex, calls_per_minute=30, uri=Secret(redis.url))
     assert admitted(pace, 100) == 30
     with library.Redis.from_url(redis.url) as connection:
         connection.flushall()
@@ -313,7 +316,7 @@ def test_a_store_that_is_dead_leaves_a_tenth(tmp_path, monkeypatch, caplog):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
 
-    alone(Pace(uuid.uuid4().hex, calls_per_minute=100, uri=f"redis://:s3cret@127.0.0.1:{port}/0"), caplog)
+    alone(Pace(uuid.uuid4().hex, calls_per_minute=100, uri=Secret(f"redis://:s3cret@127.0.0.1:{port}/0")), caplog)
 
     assert "s3cret" not in caplog.text
 
@@ -323,12 +326,13 @@ def test_a_store_that_accepts_and_never_answers_leaves_a_tenth(monkeypatch, capl
     monkeypatch.setattr(module, "STORE_TIMEOUT", 0.1)
     with socket.create_server(("127.0.0.1", 0), backlog=50) as silent:
         alone(
-            Pace(uuid.uuid4().hex, calls_per_minute=100, uri=f"redis://127.0.0.1:{silent.getsockname()[1]}/0"), caplog
+            Pace(uuid.uuid4().hex, calls_per_minute=100, uri=Secret(f"redis://127.0.0.1:{silent.getsockname()[1]}/0")),
+            caplog,
         )
 
 
 def test_a_store_that_dies_in_the_middle_leaves_a_tenth(redis, caplog):
-    pace = Pace(uuid.uuid4().hex, calls_per_minute=100, uri=redis.url)
+    pace = Pace(uuid.uuid4().hex, calls_per_minute=100, uri=Secret(redis.url))
     assert admitted(pace, 20) == 20
     redis.process.kill()
     redis.process.wait()
@@ -337,7 +341,7 @@ def test_a_store_that_dies_in_the_middle_leaves_a_tenth(redis, caplog):
 
 
 def test_a_store_that_hangs_in_the_middle_leaves_a_tenth_and_is_asked_again_later(redis, caplog):
-    pace = Pace(uuid.uuid4().hex, calls_per_minute=100, uri=redis.url)
+    pace = Pace(uuid.uuid4().hex, calls_per_minute=100, uri=Secret(redis.url))
     assert admitted(pace, 20) == 20
     redis.process.send_signal(signal.SIGSTOP)
 
@@ -353,13 +357,13 @@ def test_in_test_mode_a_process_alone_takes_one_call_a_second(monkeypatch, caplo
     pytest.importorskip("redis")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    pace = Pace(uuid.uuid4().hex, uri=f"redis://127.0.0.1:{port}/0", test=True)
+    pace = Pace(uuid.uuid4().hex, uri=Secret(f"redis://127.0.0.1:{port}/0"), test=True)
 
     assert admitted(pace, 100) == 1
 
 
 def test_a_thread_that_waits_for_a_hanging_store_does_not_keep_a_stop_waiting(redis):
-    pace = Pace(uuid.uuid4().hex, calls_per_minute=100, uri=redis.url)
+    pace = Pace(uuid.uuid4().hex, calls_per_minute=100, uri=Secret(redis.url))
     pace.wait()
     redis.process.send_signal(signal.SIGSTOP)
     ended = []

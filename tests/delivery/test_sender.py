@@ -13,11 +13,12 @@ import pytest
 from airflow_provider_pinterest.conversions.batches import Batch
 from airflow_provider_pinterest.delivery.answers import Busy, Denied, Doubt, Refused, TooLarge, Trace
 from airflow_provider_pinterest.delivery.client import Client
-from airflow_provider_pinterest.delivery.credentials import Credential
+from airflow_provider_pinterest.delivery.credentials import Credential, Tokens
 from airflow_provider_pinterest.delivery.pace import Pace, Stopped
 from airflow_provider_pinterest.delivery.sender import SAME_REFUSALS, OnDoubt, Sender
 from airflow_provider_pinterest.delivery.window import Shipment, Window
 from airflow_provider_pinterest.exceptions import CredentialError, RefusedError, UnavailableError
+from airflow_provider_pinterest.redaction import Secret
 from airflow_provider_pinterest.sandbox import Sandbox
 from tests.delivery import wire as wires
 from tests.delivery.wire import Trip, client, serving
@@ -43,7 +44,7 @@ class Scripted:
         self.bodies.append(body)
         return self.answer(ids) or listed(len(ids))
 
-    def renew(self, used):
+    def renew(self, used, refused=None):
         self.renewals.append(used)
         self.on_renewal(used)
 
@@ -374,11 +375,12 @@ def test_a_renewal_that_fails_ends_the_run_and_the_batch_is_not_sent():
 def test_eight_threads_that_meet_a_401_renew_once_and_every_event_arrives_once():
     with Sandbox(clock=lambda: NOW, calls_per_window=0) as pinterest:
         credential = Credential(
-            pinterest.oauth_token,
-            refresh=pinterest.refresh_token,
-            app_id=pinterest.app_id,
-            app_secret=pinterest.app_secret,
-            token_url=f"{pinterest.url}/oauth/token",
+            Tokens(
+                Secret(pinterest.oauth_token),
+                Secret(pinterest.refresh_token),
+                pinterest.app_id,
+                Secret(pinterest.app_secret),
+            )
         )
         pinterest.fault("delay", seconds=0.01)
         trip = Trip(pinterest.url, ["web"] * 200, credential=credential, in_flight=8, batch_size=5)

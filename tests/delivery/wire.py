@@ -23,12 +23,13 @@ from airflow_provider_pinterest.conversions.builder import EventBuilder
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 from airflow_provider_pinterest.delivery.checkpoint import KEY, Checkpoint, Keeper
 from airflow_provider_pinterest.delivery.client import Client
-from airflow_provider_pinterest.delivery.credentials import Credential
+from airflow_provider_pinterest.delivery.credentials import Credential, Tokens
 from airflow_provider_pinterest.delivery.pace import Pace
 from airflow_provider_pinterest.delivery.rejects import Rejects
 from airflow_provider_pinterest.delivery.run import Plan, Run
 from airflow_provider_pinterest.delivery.sender import OnDoubt, Sender
 from airflow_provider_pinterest.delivery.window import Window
+from airflow_provider_pinterest.redaction import Secret
 from airflow_provider_pinterest.sandbox import Sandbox
 from tests.delivery.world import NOW, Folder, Store, chunks
 
@@ -170,7 +171,7 @@ def certificate(folder: Path) -> tuple[ssl.SSLContext, Path]:
 def client(url: str, **options: Any) -> Iterator[Client]:
     """Return a client with short time-outs."""
     options = {"timeouts": (2.0, 5.0, 10.0), **options}
-    credential = options.pop("credential", None) or Credential(options.pop("token", Sandbox.token))
+    credential = options.pop("credential", None) or Credential(Tokens(Secret(options.pop("token", Sandbox.token))))
     made = Client(url, ACCOUNT, credential, **options)
     try:
         yield made

@@ -152,7 +152,7 @@ def test_a_connection_in_json_makes_a_client(block, monkeypatch):
 
     assert client.ad_account_id == "549755885175"
     assert set(json.loads(block.text)["extra"]) <= set(PinterestHook.EXTRAS)
-    assert client.credential.renewable == ("refresh_token" in block.text)
+    assert client.credential._tokens.refreshable == ("refresh_token" in block.text)
 
 
 def test_the_default_host_is_pinterest_s():

@@ -1,0 +1,131 @@
+"""Network failures: what broke, and whether a retry can help.
+
+The text of an exception is not kept: it may hold the URL, and through a proxy even headers.
+"""
+
+from __future__ import annotations
+
+import errno
+import http.client
+import re
+import socket
+import ssl
+from typing import Final
+
+from urllib3 import exceptions as urllib3_errors
+
+from airflow_provider_pinterest.delivery.answers import Busy, Doubt, Misconfigured, Trace
+from airflow_provider_pinterest.delivery.route import CA_VARIABLES, Route
+from airflow_provider_pinterest.redaction import clean
+
+_ERRNO: Final = {
+    errno.EMFILE: "too many open files in this process",
+    errno.ENFILE: "too many open files on this machine",
+    errno.EHOSTUNREACH: "host unreachable",
+    errno.ENETUNREACH: "network unreachable",
+    errno.EADDRNOTAVAIL: "no free local port",
+    errno.EPIPE: "connection reset",
+}
+_TUNNEL: Final = re.compile(r"Tunnel connection failed: (\d{3})")
+_TRANSIENT_4XX: Final = frozenset({408, 425, 429})
+
+
+def connect_failure(error: BaseException, route: Route) -> Busy | Misconfigured:
+    """Read an exception that was raised before a byte of the request was sent."""
+    causes = _causes(error)
+    for cause in causes:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return Misconfigured(Trace(message=_certificate(cause, route), host=route.host))
+        if isinstance(cause, (urllib3_errors.LocationValueError, UnicodeError)):
+            return Misconfigured(
+                Trace(message="the host is not a valid name; check the connection's host", host=route.host)
+            )
+        status = _refused_by_proxy(cause)
+        if status is not None and 400 <= status < 500 and status not in _TRANSIENT_4XX:
+            return Misconfigured(Trace(message=_proxy_denies(status, route), host=route.host))
+    what = describe(error)
+    if route.proxy is not None:
+        what = f"{what}, through the proxy {route.proxy.address}"
+    return Busy(Trace(message=what, host=route.host))
+
+
+def exchange_failure(error: BaseException, route: Route) -> Doubt:
+    """Read an exception that was raised after the request had begun to go out."""
+    return Doubt(Trace(message=describe(error), host=route.host))
+
+
+def describe(error: BaseException) -> str:
+    """Return a few words for an exception of the network."""
+    causes = _causes(error)
+    for cause in causes:
+        status = _refused_by_proxy(cause)
+        if status is not None:
+            return f"the proxy answered HTTP {status}"
+        words = _words(cause)
+        if words:
+            return words
+    return f"connection failed ({type(causes[-1]).__name__})"
+
+
+def _words(cause: BaseException) -> str | None:
+    match cause:
+        case socket.gaierror():
+            return "DNS lookup failed"
+        case ConnectionRefusedError():
+            return "connection refused"
+        case http.client.RemoteDisconnected():
+            return "connection closed without an answer"
+        case ConnectionError():
+            return "connection reset"
+        case urllib3_errors.ConnectTimeoutError() if not isinstance(cause, urllib3_errors.NewConnectionError):
+            return "connection timed out"
+        case TimeoutError():
+            return "timed out"
+        case ssl.SSLError():
+            return f"TLS failed ({clean(cause.reason or type(cause).__name__)})"
+        case OSError() if cause.errno in _ERRNO:
+            return _ERRNO[cause.errno]
+        case http.client.IncompleteRead() | urllib3_errors.IncompleteRead():
+            return "the answer broke off"
+        case http.client.BadStatusLine() | http.client.LineTooLong():
+            return "the answer is not HTTP"
+    return None
+
+
+def _refused_by_proxy(cause: BaseException) -> int | None:
+    """Return the status with which a proxy refused to open a tunnel."""
+    found = _TUNNEL.match(str(cause)) if isinstance(cause, OSError) else None
+    return int(found[1]) if found else None
+
+
+def _certificate(error: ssl.SSLCertVerificationError, route: Route) -> str:
+    return (
+        f"the TLS certificate could not be verified: {clean(error.verify_message)}. If a proxy or a firewall on the "
+        f"way replaces certificates, set the environment variable {CA_VARIABLES[0]} to a file that also holds its CA "
+        f"certificate; now {route.ca_bundle} is used"
+    )
+
+
+def _proxy_denies(status: int, route: Route) -> str:
+    address = route.proxy.address if route.proxy else ""
+    if status == 407:
+        return (
+            f"the proxy {address} asks for a user and password (HTTP 407). Put them into the environment variable "
+            "HTTPS_PROXY: http://user:password@host:port"
+        )
+    return (
+        f"the proxy {address} does not allow connections to this host (HTTP {status}). Allow it there, or add the "
+        "host to the environment variable NO_PROXY"
+    )
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """List an exception and what it wraps, the outermost first."""
+    found: list[BaseException] = []
+    queue: list[object] = [error]
+    while queue and len(found) < 20:
+        cause = queue.pop(0)
+        if isinstance(cause, BaseException) and cause not in found:
+            found.append(cause)
+            queue += (*cause.args, getattr(cause, "reason", None), cause.__cause__, cause.__context__)
+    return found

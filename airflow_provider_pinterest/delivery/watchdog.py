@@ -1,0 +1,95 @@
+"""Deadlines of calls: one thread cuts the connections of calls that take too long."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from contextlib import suppress
+from typing import Any, Final
+
+from airflow_provider_pinterest.delivery.interruptible import start_thread
+
+LINGER: Final = 10.0
+"""Seconds that the thread stays when it has nothing to watch."""
+
+
+def cut(sock: Any) -> None:
+    """Shut a socket down, so that the thread that uses it stops waiting; never blocks."""
+    plain = getattr(sock, "socket", sock)  # TLS inside TLS wraps the socket
+    if isinstance(plain, socket.socket):
+        with suppress(OSError):
+            socket.socket.shutdown(plain, socket.SHUT_RDWR)  # not SSLSocket's, which discards its state
+
+
+class Call:
+    """A call whose connection can be cut from another thread.
+
+    :param sock: the connected socket.
+    """
+
+    __slots__ = ("late", "sock")
+
+    def __init__(self, sock: Any) -> None:
+        self.sock = sock
+        self.late = False
+
+
+class Watchdog:
+    """Cuts calls at their deadline. The thread starts with the first call, and ends when there is nothing to do."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._deadlines: dict[Call, float] = {}
+        self._running = False
+        self._wakes_at = 0.0
+
+    def watch(self, call: Call, deadline: float) -> None:
+        """Cut the call at a moment of the monotonic clock, unless it is forgotten before.
+
+        :raises NoThreadError: the thread cannot be started.
+        """
+        with self._changed:
+            if not self._running:
+                start_thread(self._run, "pinterest-watchdog")
+                self._running = True
+                self._wakes_at = 0.0
+            self._deadlines[call] = deadline
+            if deadline < self._wakes_at:
+                self._changed.notify()
+
+    def forget(self, call: Call) -> None:
+        """End the watch over a call."""
+        with self._changed:
+            self._deadlines.pop(call, None)
+
+    def cut_all(self) -> None:
+        """Cut every call under way."""
+        with self._changed:
+            calls = list(self._deadlines)
+        for call in calls:
+            cut(call.sock)
+
+    def close(self) -> None:
+        """End the thread soon, if nothing is watched."""
+        with self._changed:
+            self._changed.notify()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                now = time.monotonic()
+                self._wakes_at = min(self._deadlines.values(), default=now + LINGER)
+                idle = not self._deadlines
+                if self._wakes_at > now:
+                    self._changed.wait(self._wakes_at - now)
+                if idle and not self._deadlines:
+                    self._running = False
+                    return
+                now = time.monotonic()
+                late = [call for call, deadline in self._deadlines.items() if deadline <= now]
+                for call in late:
+                    call.late = True
+                    del self._deadlines[call]
+            for call in late:
+                cut(call.sock)
