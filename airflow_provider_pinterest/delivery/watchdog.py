@@ -42,6 +42,7 @@ class Watchdog:
         self._changed = threading.Condition()
         self._deadlines: dict[Call, float] = {}
         self._running = False
+        self._closed = False
         self._wakes_at = 0.0
 
     def watch(self, call: Call, deadline: float) -> None:
@@ -62,6 +63,8 @@ class Watchdog:
         """End the watch over a call."""
         with self._changed:
             self._deadlines.pop(call, None)
+            if self._closed:
+                self._changed.notify()
 
     def cut_all(self) -> None:
         """Cut every call under way."""
@@ -71,25 +74,31 @@ class Watchdog:
             cut(call.sock)
 
     def close(self) -> None:
-        """End the thread soon, if nothing is watched."""
+        """End the thread as soon as nothing is watched."""
         with self._changed:
+            self._closed = True
             self._changed.notify()
 
     def _run(self) -> None:
-        while True:
-            with self._changed:
-                now = time.monotonic()
-                self._wakes_at = min(self._deadlines.values(), default=now + LINGER)
-                idle = not self._deadlines
-                if self._wakes_at > now:
-                    self._changed.wait(self._wakes_at - now)
-                if idle and not self._deadlines:
-                    self._running = False
-                    return
+        while late := self._wait():
+            for call in late:
+                cut(call.sock)
+
+    def _wait(self) -> list[Call]:
+        """Return the calls that are late, once there are some; none: the thread shall end."""
+        with self._changed:
+            while True:
                 now = time.monotonic()
                 late = [call for call, deadline in self._deadlines.items() if deadline <= now]
                 for call in late:
                     call.late = True
                     del self._deadlines[call]
-            for call in late:
-                cut(call.sock)
+                if late:
+                    return late
+                idle = not self._deadlines
+                if not (idle and self._closed):
+                    self._wakes_at = min(self._deadlines.values(), default=now + LINGER)
+                    self._changed.wait(self._wakes_at - now)
+                if idle and not self._deadlines:
+                    self._running = False
+                    return []

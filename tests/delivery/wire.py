@@ -111,9 +111,13 @@ def serving(*handlers: Handler, tls: ssl.SSLContext | None = None, host: str = "
         with suppress(OSError), connection:
             secured = tls.wrap_socket(connection, server_side=True) if tls else connection
             with secured, secured.makefile("rb") as request:
-                head = b"".join(iter(request.readline, b"\r\n"))
-                if not head:
-                    return
+                head = b""
+                while not head.endswith(b"\r\n\r\n"):
+                    line = request.readline()
+                    if not line:
+                        return
+                    head += line
+                head = head.removesuffix(b"\r\n")
                 size = next(int(line[15:]) for line in head.splitlines() if line.lower().startswith(b"content-length:"))
                 wire.heads.append(head)
                 wire.bodies.append(request.read(size))
@@ -140,10 +144,84 @@ def serving(*handlers: Handler, tls: ssl.SSLContext | None = None, host: str = "
             thread.join(5)
 
 
-def certificate(folder: Path) -> tuple[ssl.SSLContext, Path]:
+@contextmanager
+def proxying(reply: bytes = b"HTTP/1.1 200 Connection established\r\n\r\n", port: int | None = None) -> Iterator[Wire]:
+    """Serve as a proxy that answers CONNECT like this, and then passes everything on to a port of this machine.
+
+    ``Wire.heads`` are the CONNECT requests; without a reply it says nothing.
+    """
+    listener = socket.create_server(("127.0.0.1", 0))
+    wire = Wire(f"http://127.0.0.1:{listener.getsockname()[1]}")
+    threads: list[threading.Thread] = []
+
+    def pump(source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65_536):
+                target.sendall(data)
+        with suppress(OSError):
+            target.shutdown(socket.SHUT_WR)
+
+    def serve(connection: socket.socket) -> None:
+        with suppress(OSError), connection:
+            head = b""
+            while not head.endswith(b"\r\n\r\n"):
+                byte = connection.recv(1)
+                if not byte:
+                    return
+                head += byte
+            wire.heads.append(head)
+            if not reply:
+                wire.over.wait()
+                return
+            connection.sendall(reply)
+            if port is not None:
+                with socket.create_connection(("127.0.0.1", port)) as target:
+                    back = threading.Thread(target=pump, args=(target, connection), daemon=True)
+                    back.start()
+                    pump(connection, target)
+                    back.join(5)
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                thread = threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True)
+                threads.append(thread)
+                thread.start()
+
+    accepting = threading.Thread(target=accept, daemon=True)
+    accepting.start()
+    try:
+        yield wire
+    finally:
+        wire.over.set()
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        accepting.join(5)
+        for thread in threads:
+            thread.join(5)
+
+
+@contextmanager
+def full_backlog() -> Iterator[str]:
+    """Listen without accepting, with a full queue: a connection is neither made nor refused. Yield a base URL."""
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        with socket.create_connection(full.getsockname()):
+            yield f"http://127.0.0.1:{full.getsockname()[1]}/v5"
+
+
+@contextmanager
+def accepts_and_says_nothing() -> Iterator[int]:
+    """Listen with room for connections that nobody ever reads from; yield the port."""
+    with socket.create_server(("127.0.0.1", 0), backlog=50) as silent:
+        yield silent.getsockname()[1]
+
+
+def certificate(folder: Path, host: str = "localhost") -> tuple[ssl.SSLContext, Path]:
     """Return a TLS server's context and the file by which a client can trust it."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
     now = dt.datetime.now(dt.UTC)
     made = (
         x509.CertificateBuilder()
@@ -153,7 +231,7 @@ def certificate(folder: Path) -> tuple[ssl.SSLContext, Path]:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - dt.timedelta(days=1))
         .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )

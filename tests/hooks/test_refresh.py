@@ -106,8 +106,10 @@ def test_the_tokens_that_pinterest_issues_are_masked_from_logs(pinterest, oauth,
     issued = client.credential.token.reveal()
     assert issued != pinterest.oauth_token
     assert {pinterest.oauth_token, pinterest.refresh_token, pinterest.app_secret, issued} <= set(masked)
-    assert client.credential._tokens.refresh.reveal() in masked
-    assert client.credential._tokens.refresh != Secret(pinterest.refresh_token)
+    refresh = client.credential._tokens.refresh
+    assert refresh is not None
+    assert refresh.reveal() in masked
+    assert refresh != Secret(pinterest.refresh_token)
     assert issued not in repr(client.credential)
 
 
