@@ -16,7 +16,7 @@ from typing import Any, Final
 import orjson
 
 from airflow_provider_pinterest.delivery.answers import Busy, Denied, Doubt, Misconfigured, Reply, Trace, retry_after
-from airflow_provider_pinterest.delivery.interruptible import NoThreadError, Stopped, run_interruptibly
+from airflow_provider_pinterest.delivery.interruptible import CHECK_EVERY, NoThreadError, Stopped, run_interruptibly
 from airflow_provider_pinterest.exceptions import CredentialError
 from airflow_provider_pinterest.redaction import Secret
 
@@ -265,9 +265,10 @@ def _wait(renewing: _Renewing, stop: threading.Event) -> None:
     :raises Stopped: ``stop`` was set.
     """
     end = time.monotonic() + RENEWAL_TIMEOUT
-    while not renewing.done.wait(0.05) and time.monotonic() < end:
-        if stop.is_set():
-            raise Stopped
+    while not renewing.done.wait(CHECK_EVERY) and time.monotonic() < end and not stop.is_set():
+        pass
+    if stop.is_set():
+        raise Stopped
 
 
 def _issued(reply: Reply) -> tuple[Secret | None, Secret | None, float]:

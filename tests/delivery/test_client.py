@@ -142,9 +142,11 @@ def test_begin_comes_after_the_handshake(tls):
         assert isinstance(pinterest.post(BODY, 1, begin=begin), Listed)
     assert begin.calls == 1
 
-    with accepts_and_says_nothing() as port:
-        with client(f"https://localhost:{port}/v5", timeouts=(0.2, 5.0, 10.0)) as pinterest:
-            answer = pinterest.post(BODY, 1, begin=begin)
+    with (
+        accepts_and_says_nothing() as port,
+        client(f"https://localhost:{port}/v5", timeouts=(0.2, 5.0, 10.0)) as pinterest,
+    ):
+        answer = pinterest.post(BODY, 1, begin=begin)
 
     assert isinstance(answer, Busy)
     assert answer.trace.message == "timed out"
@@ -275,12 +277,14 @@ def test_a_stop_ends_an_attempt_to_connect():
 
 def test_a_stop_ends_a_handshake():
     begin = Begin()
-    with accepts_and_says_nothing() as port:
-        with client(f"https://localhost:{port}/v5", timeouts=(10.0, 60.0, 120.0)) as pinterest:
-            with stopping(pinterest, begin) as call:
-                pass
+    with (
+        accepts_and_says_nothing() as port,
+        client(f"https://localhost:{port}/v5", timeouts=(10.0, 60.0, 120.0)) as pinterest,
+    ):
+        with stopping(pinterest, begin) as call:
+            pass
 
-            assert isinstance(call.exception(), Stopped)
+        assert isinstance(call.exception(), Stopped)
     assert begin.calls == 0
 
 
@@ -323,13 +327,15 @@ def test_a_stop_leaves_a_name_lookup_and_nothing_is_written_when_it_ends(monkeyp
 @pytest.mark.parametrize("secured", [False, True])
 def test_a_stop_cuts_a_call_under_way_which_is_in_doubt(secured, tls):
     begin = Begin()
-    with serving(wires.says_nothing, tls=tls if secured else None) as wire:
-        with client(wire.url, timeouts=(10.0, 60.0, 120.0)) as pinterest:
-            with stopping(pinterest, begin) as call:
-                pass
+    with (
+        serving(wires.says_nothing, tls=tls if secured else None) as wire,
+        client(wire.url, timeouts=(10.0, 60.0, 120.0)) as pinterest,
+    ):
+        with stopping(pinterest, begin) as call:
+            pass
 
-            assert isinstance(call.result(), Doubt)
-            assert "stopped" in call.result().trace.message
+        assert isinstance(call.result(), Doubt)
+        assert "stopped" in call.result().trace.message
     assert begin.calls == 1
 
 
@@ -369,13 +375,16 @@ def test_one_thread_watches_over_all_calls():
         return {one for one in threading.enumerate() if one.name == "pinterest-watchdog"}
 
     before = watching()
-    with serving(wires.says_nothing) as wire:
-        with client(wire.url, connections=8, timeouts=(2.0, 5.0, 0.3)) as pinterest, ThreadPoolExecutor(8) as threads:
-            calls = [threads.submit(pinterest.post, BODY, 1) for _ in range(8)]
-            while len(wire.bodies) < 8:
-                time.sleep(0.001)
-            [thread] = watching() - before
-            answers = [call.result(timeout=5) for call in calls]
+    with (
+        serving(wires.says_nothing) as wire,
+        client(wire.url, connections=8, timeouts=(2.0, 5.0, 0.3)) as pinterest,
+        ThreadPoolExecutor(8) as threads,
+    ):
+        calls = [threads.submit(pinterest.post, BODY, 1) for _ in range(8)]
+        while len(wire.bodies) < 8:
+            time.sleep(0.001)
+        [thread] = watching() - before
+        answers = [call.result(timeout=5) for call in calls]
 
     assert all(isinstance(answer, Doubt) for answer in answers)
     assert all("within 0.3 seconds" in answer.trace.message for answer in answers)
@@ -384,9 +393,11 @@ def test_one_thread_watches_over_all_calls():
 
 
 def test_a_later_call_of_the_same_client_is_watched_too():
-    with serving(wires.answers, wires.answers, wires.says_nothing) as wire:
-        with client(wire.url, timeouts=(2.0, 5.0, 0.2)) as pinterest:
-            answers = [pinterest.post(BODY, 1, fresh=True) for _ in range(3)]
+    with (
+        serving(wires.answers, wires.answers, wires.says_nothing) as wire,
+        client(wire.url, timeouts=(2.0, 5.0, 0.2)) as pinterest,
+    ):
+        answers = [pinterest.post(BODY, 1, fresh=True) for _ in range(3)]
 
     assert [type(answer) for answer in answers] == [Listed, Listed, Doubt]
 
