@@ -32,7 +32,8 @@ from airflow_provider_pinterest.delivery.decide import (
     Stop,
     decide,
 )
-from airflow_provider_pinterest.delivery.pace import Pace, Stopped
+from airflow_provider_pinterest.delivery.interruptible import Stopped
+from airflow_provider_pinterest.delivery.pace import Pace
 from airflow_provider_pinterest.delivery.result import HOUR
 from airflow_provider_pinterest.exceptions import DeliveryError, RefusedError
 from airflow_provider_pinterest.redaction import Secret
