@@ -208,18 +208,16 @@ class SectionCutter:
         return True
 
     def _note(self, outcome: Outcome) -> None:
-        """Count and hash a row."""
+        """Count and hash a row.
+
+        :raises SourceChangedError: the rows of a finished run, of which this is the last, have changed.
+        """
         counts = self._counts
         counts.rows += 1
         self.rows = outcome.row
         self._traces.append(trace_of(outcome))
         if len(self._traces) >= HASHED_AT_ONCE:
             self._hash_traces()
-        if self._earlier is not None and outcome.row == self._earlier.rows:
-            self._hash_traces()
-            if self._hash.hexdigest() != self._earlier.digest:
-                raise SourceChangedError(outcome.row)
-            self._balance = self._earlier.not_told_apart()
         if type(outcome) is Event:
             counts.events += 1
         elif isinstance(outcome, Duplicate):
@@ -232,6 +230,11 @@ class SectionCutter:
             if self._wants_lines:
                 self._lines.append(rejection_line(outcome))
                 self._lines_size += len(self._lines[-1])
+        if self._earlier is not None and outcome.row == self._earlier.rows:
+            self._hash_traces()
+            if self._hash.hexdigest() != self._earlier.digest:
+                raise SourceChangedError(outcome.row)
+            self._balance = self._earlier.not_told_apart()
 
     def _hash_traces(self) -> None:
         self._hash.add(self._traces)
