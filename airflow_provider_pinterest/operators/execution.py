@@ -8,9 +8,13 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, ObjectStoragePath
-
-from airflow_provider_pinterest.airflow_versions import state_store, wake_up_after
+from airflow_provider_pinterest.airflow_versions import (
+    AirflowException,
+    AirflowFailException,
+    ObjectStoragePath,
+    state_store,
+    wake_up_after,
+)
 from airflow_provider_pinterest.conversions.batches import ENVELOPE, Batcher
 from airflow_provider_pinterest.conversions.builder import EventBuilder
 from airflow_provider_pinterest.conversions.events import Chunk, Event
@@ -51,8 +55,7 @@ from airflow_provider_pinterest.sources.cursors import Query
 from airflow_provider_pinterest.sources.values import READ_ONCE, Values
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
-
+    from airflow_provider_pinterest.airflow_versions import Context
     from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
 
 WAIT_WHERE_NOBODY_SAYS = dt.timedelta(minutes=5)
