@@ -168,6 +168,11 @@ class Finished:
     written: float
     forced: bool = False
 
+    @property
+    def accepted(self) -> int:
+        """Events that Pinterest has accepted, in this run or before."""
+        return self.delivered.accepted
+
     def recognised(self, now: float) -> bool:
         """Return whether Pinterest would recognise all that was sent, if it were sent again."""
         return not self.offline and now - self.clock < RECOGNISED
@@ -275,6 +280,11 @@ class Checkpoint:
     forced: bool = False
     identity: Mapping[str, Any] = field(default_factory=dict)
     version: int = VERSION
+
+    @property
+    def accepted(self) -> int:
+        """Events that Pinterest is known to have accepted, in this run or before."""
+        return self.delivered.processed + self.earlier.delivered.accepted if self.earlier else self.delivered.accepted
 
     @property
     def trace(self) -> Callable[[Outcome], str]:
