@@ -188,15 +188,24 @@ class SectionCutter:
         :raises SourceChangedError: it is not the event that was verified.
         """
         earlier = self._earlier
-        if earlier is None or reopened(event, earlier, resends_held=self._resends_held):
-            if next(self._expected, None) != hash(trace_of(event)):
-                raise SourceChangedError(event.row)
+        if earlier is None or self._verifies(event, earlier):
             return True
         if event.row in earlier.held:
             self._held.append(event)
         else:
             self._counts.already_sent += 1
         return False
+
+    def _verifies(self, event: Event, earlier: Finished) -> bool:
+        """Return whether an event is one of those that :meth:`expect` has named.
+
+        :raises SourceChangedError: it is not the event that was verified.
+        """
+        if event.row > earlier.rows or not reopened(event, earlier, resends_held=self._resends_held):
+            return False
+        if next(self._expected, None) != hash(trace_of(event)):
+            raise SourceChangedError(event.row)
+        return True
 
     def _note(self, outcome: Outcome) -> None:
         """Count and hash a row.
@@ -275,6 +284,8 @@ class SectionCutter:
             wants_lines, self._wants_lines = self._wants_lines, False
             earlier, self._earlier = self._earlier, None
             for outcome in verify.through(outcomes, resume.rows):
+                if earlier is not None and type(outcome) is Event:
+                    self._verifies(outcome, earlier)
                 self._note(outcome)
             self._wants_lines, self._earlier = wants_lines, earlier
             verify.check(resume.digest)
@@ -289,7 +300,10 @@ class SectionCutter:
                 self._note(outcome)
                 if type(outcome) is Event:
                     events.append(outcome)
+                    if self._earlier is not None:
+                        self._verifies(outcome, self._earlier)
             verify.check(pending.digest)
+            self._balance = None  # the earlier attempt has counted it with the batch
             yield self._cut(events, pending)
         left = resume.ahead
         while left and (found := next(outcomes, None)) is not None:
