@@ -178,6 +178,11 @@ class Finished:
     written: float
     forced: bool = False
 
+    @property
+    def accepted(self) -> int:
+        """Events that Pinterest has accepted, in this run or before."""
+        return self.delivered.accepted
+
     def recognised(self, now: float) -> bool:
         """Return whether Pinterest would recognise all that was sent, if it were sent again."""
         return not self.offline and now - self.clock < RECOGNISED
@@ -285,6 +290,11 @@ class Checkpoint:
     forced: bool = False
     identity: Mapping[str, Any] = field(default_factory=dict)
     version: int = VERSION
+
+    @property
+    def accepted(self) -> int:
+        """Events that Pinterest is known to have accepted, in this run or before."""
+        return self.delivered.processed + self.earlier.delivered.accepted if self.earlier else self.delivered.accepted
 
     def keeps(self, row: int, stage: str) -> bool:
         """Return whether the line of a row in the rejects file stays valid: no later attempt writes it again."""
