@@ -11,7 +11,7 @@ from typing import Final
 from airflow_provider_pinterest.conversions.batches import Batch
 from airflow_provider_pinterest.conversions.events import Event
 from airflow_provider_pinterest.delivery.batch_outcome import BatchOutcome
-from airflow_provider_pinterest.delivery.pace import Stopped
+from airflow_provider_pinterest.delivery.interruptible import Stopped
 from airflow_provider_pinterest.delivery.result import Delivered
 from airflow_provider_pinterest.delivery.rowset import RowSet
 from airflow_provider_pinterest.delivery.sections import Section

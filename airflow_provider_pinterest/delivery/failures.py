@@ -40,6 +40,8 @@ def connect_failure(error: BaseException, route: Route) -> Busy | Misconfigured:
             return Misconfigured(
                 Trace(message="the host is not a valid name; check the connection's host", host=route.host)
             )
+        if type(cause).__name__ == "SOCKS5AuthError":  # the library is optional
+            return Misconfigured(Trace(message=_proxy_denies(407, route), host=route.host))
         status = _refused_by_proxy(cause)
         if status is not None and 400 <= status < 500 and status not in _TRANSIENT_4XX:
             return Misconfigured(Trace(message=_proxy_denies(status, route), host=route.host))
@@ -110,8 +112,8 @@ def _proxy_denies(status: int, route: Route) -> str:
     address = route.proxy.address if route.proxy else ""
     if status == 407:
         return (
-            f"the proxy {address} asks for a user and password (HTTP 407). Put them into the environment variable "
-            "HTTPS_PROXY: http://user:password@host:port"
+            f"the proxy {address} refuses the user and password, or there are none (HTTP 407). Put them into the "
+            "environment variable HTTPS_PROXY: http://user:password@host:port"
         )
     return (
         f"the proxy {address} does not allow connections to this host (HTTP {status}). Allow it there, or add the "

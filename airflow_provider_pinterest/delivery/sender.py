@@ -32,7 +32,8 @@ from airflow_provider_pinterest.delivery.decide import (
     Stop,
     decide,
 )
-from airflow_provider_pinterest.delivery.pace import Pace, Stopped
+from airflow_provider_pinterest.delivery.interruptible import Stopped
+from airflow_provider_pinterest.delivery.pace import Pace
 from airflow_provider_pinterest.delivery.result import HOUR
 from airflow_provider_pinterest.exceptions import DeliveryError, RefusedError
 from airflow_provider_pinterest.redaction import Secret
@@ -95,6 +96,7 @@ class Sender:
         self._clock = clock
         self._wall = wall
         self._jitter = jitter
+        self._stopping = self._aborting = False
         self._lock = threading.Lock()
         self._accepted_any = False
         self._last_refusal: str | None = None
@@ -123,7 +125,9 @@ class Sender:
 
     def stop(self) -> None:
         """Begin no further call; those under way continue."""
-        self._pace.stop.set()
+        if not self._stopping:  # a signal handler may run while the lock of the event is held below it
+            self._stopping = True
+            self._pace.stop.set()
 
     @property
     def stopped(self) -> bool:
@@ -131,9 +135,11 @@ class Sender:
         return self._pace.stop.is_set()
 
     def abort(self) -> None:
-        """Begin no further call, and abort those under way."""
-        self._pace.stop.set()
-        self._client.abort()
+        """Begin no further call, and abort those under way. May be called in a signal handler."""
+        self.stop()
+        if not self._aborting:
+            self._aborting = True
+            self._client.abort()
 
     def close(self) -> None:
         """Close the connections."""

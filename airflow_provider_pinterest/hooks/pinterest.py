@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable
+from contextlib import closing
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -137,11 +138,10 @@ class PinterestHook(BaseHook):
     def test_connection(self) -> tuple[bool, str]:
         """Send one invented event in test mode, which is validated and not recorded; say in words what is wrong."""
         try:
-            client = self.client(test=True)
-            answer = client.post(_test_body(), 1)
-            if isinstance(answer, Denied) and answer.trace.status == 401 and client.credential.renewable:
-                answer = client.renew(client.credential.token, answer) or client.post(_test_body(), 1)
-            client.close()
+            with closing(self.client(test=True)) as client:
+                answer = client.post(_test_body(), 1)
+                if isinstance(answer, Denied) and answer.trace.status == 401 and client.credential.renewable:
+                    answer = client.renew(client.credential.token, answer) or client.post(_test_body(), 1)
         except PinterestError as error:
             return False, str(error)
         match answer:

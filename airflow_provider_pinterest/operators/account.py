@@ -1,19 +1,53 @@
-"""What an event looks like to a person."""
+"""What an event looks like to a person: its structure, without what identifies anybody."""
 
 from __future__ import annotations
 
 import re
+from typing import Any, Final
+from urllib.parse import urlsplit
 
 import orjson
 
+_ADDRESS: Final = re.compile(r"[^\s/]*(?:@|%40)[^\s/]*", re.IGNORECASE)
+_NOT_PRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+
+LONGEST_TEXT: Final = 200
+"""Characters of a text that are shown."""
+
 
 def shortened(body: bytes) -> str:
-    """Return an event as indented JSON in which no identifier can be read."""
+    """Return an event as indented JSON in which no identifier and no address can be read."""
     event = orjson.loads(body)
-    event["user_data"] = {
+    user_data = event.pop("user_data", {})
+    shown = {_text(name): _value(_text(name), value) for name, value in event.items()}
+    shown["user_data"] = {
         name: [f"{one[:6]}…" for one in value] if isinstance(value, list) else f"{value[:4]}…"
-        for name, value in event["user_data"].items()
+        for name, value in user_data.items()
     }
-    if url := event.get("event_source_url"):  # its query may hold an address
-        event["event_source_url"] = re.sub(r"[?#].*", "…", url, flags=re.DOTALL)
-    return orjson.dumps(event, option=orjson.OPT_INDENT_2).decode()
+    return orjson.dumps(shown, option=orjson.OPT_INDENT_2).decode()
+
+
+def _value(name: str, value: Any) -> Any:
+    if isinstance(value, str):
+        return _url(value) if name.endswith("url") else _text(value)
+    if isinstance(value, list):
+        return [_value(name, one) for one in value]
+    if isinstance(value, dict):
+        return {_text(key): _value(_text(key), one) for key, one in value.items()}
+    return value
+
+
+def _text(text: str) -> str:
+    """Return text in one line, shortened and without addresses."""
+    text = _ADDRESS.sub("…", _NOT_PRINTABLE.sub(" ", text))
+    return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}…"
+
+
+def _url(url: str) -> str:
+    """Return a URL without user, query and fragment, any of which may identify somebody."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        return "…"
+    return _text(f"{parts.scheme}://{host}{parts.path}") + ("…" if parts.query or parts.fragment else "")

@@ -18,7 +18,7 @@ from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 from airflow_provider_pinterest.delivery.checkpoint import VERSION, Checkpoint, Finished, StateStore
 from airflow_provider_pinterest.delivery.dispatcher import Dispatcher
 from airflow_provider_pinterest.delivery.ending import Ending, all_accepted_before, judge
-from airflow_provider_pinterest.delivery.pace import Stopped
+from airflow_provider_pinterest.delivery.interruptible import Stopped
 from airflow_provider_pinterest.delivery.progress import Progress
 from airflow_provider_pinterest.delivery.reader import ReadAhead, Reading
 from airflow_provider_pinterest.delivery.rejects import Rejects, folder_name, legacy_folder_name
@@ -228,6 +228,8 @@ class Execution:
             raise
         finally:
             reading.close()
+            if sender is not None:
+                sender.close()
             result = Result.of(
                 run.tally,
                 ad_account_id=job.account,

@@ -19,7 +19,7 @@ from airflow_provider_pinterest.delivery.checkpoint import (
     fingerprint,
     read_state,
 )
-from airflow_provider_pinterest.delivery.pace import Stopped
+from airflow_provider_pinterest.delivery.interruptible import Stopped
 from airflow_provider_pinterest.delivery.resuming import Attempt
 from airflow_provider_pinterest.delivery.sender import OnDoubt
 

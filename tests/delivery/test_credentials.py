@@ -121,7 +121,12 @@ def test_a_connection_that_cannot_be_read_again_leaves_the_refusal(error, caplog
 
 def test_a_secrets_backend_that_hangs_does_not_keep_a_stop_waiting():
     stop, release = threading.Event(), threading.Event()
-    credential = Credential(Tokens(OLD), reread=lambda: release.wait(10) and Tokens(NEW))
+
+    def hangs():
+        release.wait(10)
+        return Tokens(NEW)
+
+    credential = Credential(Tokens(OLD), reread=hangs)
     with ThreadPoolExecutor(4) as threads:
         waiting = [threads.submit(renew, credential, stop=stop) for _ in range(4)]
         time.sleep(0.05)
@@ -208,7 +213,7 @@ def test_settings_that_cannot_work_are_passed_on():
     assert renew(Credential(OAUTH), ask=Pinterest(wrong)) is wrong
 
 
-SENSELESS = [None, 0, -5, "3600", True, [], {}, 0.0]
+SENSELESS: list[object] = [None, 0, -5, "3600", True, [], {}, 0.0]
 
 
 @pytest.mark.parametrize("lifetime", SENSELESS)
@@ -261,7 +266,12 @@ def test_a_token_from_the_connection_has_no_known_lifetime():
 def test_threads_that_meet_a_401_at_once_look_for_another_token_once(tokens, found):
     meet = threading.Barrier(8)
     connection, pinterest = Connection(found), Pinterest(issues())
-    credential = Credential(tokens, reread=lambda: time.sleep(0.05) or connection())
+
+    def slowly():
+        time.sleep(0.05)
+        return connection()
+
+    credential = Credential(tokens, reread=slowly)
 
     def meets_401(_):
         meet.wait(5)
@@ -323,7 +333,7 @@ def test_a_renewal_that_is_interrupted_leaves_room_for_another():
 
 
 def test_the_issued_tokens_are_told():
-    told = []
+    told: list[Secret] = []
     renew(Credential(OAUTH, on_new_token=told.append), ask=Pinterest(issues(refresh_token="second")))
 
     assert told == [NEW, Secret("second")]

@@ -13,11 +13,13 @@ import threading
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 from limits.storage import storage_from_string
 
 from airflow_provider_pinterest.delivery import pace as module
+from airflow_provider_pinterest.delivery.interruptible import NoThreadError
 from airflow_provider_pinterest.delivery.pace import ASK_AGAIN, Pace, Stopped, storage
 from airflow_provider_pinterest.exceptions import ParameterError
 from airflow_provider_pinterest.redaction import Secret
@@ -329,6 +331,79 @@ def test_a_store_that_accepts_and_never_answers_leaves_a_tenth(monkeypatch, capl
             Pace(uuid.uuid4().hex, calls_per_minute=100, uri=Secret(f"redis://127.0.0.1:{silent.getsockname()[1]}/0")),
             caplog,
         )
+
+
+class SlowStore:
+    """A shared window that answers late; counts its hits."""
+
+    def __init__(self, seconds):
+        self.seconds = seconds
+        self.hits = 0
+        self.asked = 0
+        self.most_asked = 0
+        self.lock = threading.Lock()
+
+    def hit(self, limit, key):
+        with self.lock:
+            self.asked += 1
+            self.most_asked = max(self.most_asked, self.asked)
+        time.sleep(self.seconds)
+        with self.lock:
+            self.asked -= 1
+            self.hits += 1
+            return self.hits <= limit.amount
+
+    def get_window_stats(self, limit, key):
+        return SimpleNamespace(reset_time=time.time() + 60)
+
+
+def test_a_slow_store_does_not_make_threads_wait_in_line():
+    pace = Pace(uuid.uuid4().hex, calls_per_minute=1_000)
+    pace._shared = SlowStore(0.05)  # type: ignore[assignment]
+    started = time.monotonic()
+    with ThreadPoolExecutor(16) as threads:
+        list(threads.map(lambda _: pace.wait(), range(32)))
+
+    assert time.monotonic() - started < 0.8, "one after the other they take 1.6 s"
+    assert pace._shared.most_asked > 4  # type: ignore[union-attr]
+    assert pace._shared.hits == 32  # type: ignore[union-attr]
+
+
+def test_threads_that_ask_a_slow_store_at_once_waste_none_of_its_calls():
+    """Each has a place in the local window before it asks."""
+    pace = Pace(uuid.uuid4().hex, calls_per_minute=10)
+    pace._shared = SlowStore(0.02)  # type: ignore[assignment]
+    with ThreadPoolExecutor(16) as threads:
+        admitted_ = sum(wait <= 0 for wait in threads.map(lambda _: pace._admit(), range(64)))
+
+    assert admitted_ == 10
+    assert pace._shared.hits == 10  # type: ignore[union-attr]
+
+
+def test_threads_that_wait_for_a_hanging_store_are_delayed_once_and_stay_within_a_tenth(monkeypatch, caplog):
+    monkeypatch.setattr(module, "STORE_TIMEOUT", 0.1)
+    pace = Pace(uuid.uuid4().hex, calls_per_minute=100)
+    pace._shared = SlowStore(1.0)  # type: ignore[assignment]
+    started = time.monotonic()
+    with caplog.at_level(logging.WARNING, logger=module.__name__), ThreadPoolExecutor(16) as threads:
+        admitted_ = sum(wait <= 0 for wait in threads.map(lambda _: pace._admit(), range(16)))
+
+    assert time.monotonic() - started < 0.9
+    assert admitted_ == 10
+    assert len(caplog.records) == 1
+
+
+def test_where_no_thread_can_be_started_the_store_is_left_alone(monkeypatch, caplog):
+    pace = Pace(uuid.uuid4().hex, calls_per_minute=100)
+    pace._shared = SlowStore(0.0)  # type: ignore[assignment]
+
+    def refuses(*_, **__):
+        raise NoThreadError
+
+    monkeypatch.setattr(module, "run_interruptibly", refuses)
+
+    assert admitted(pace, 100) == 10
+    assert "no thread" in caplog.text
 
 
 def test_a_store_that_dies_in_the_middle_leaves_a_tenth(redis, caplog):

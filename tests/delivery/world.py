@@ -280,7 +280,7 @@ class FakeClient:
         self.fuse.step()
         return answer
 
-    def renew(self, used: str) -> None: ...
+    def renew(self, used: Any, refused: Denied | None = None) -> None: ...
 
     def abort(self) -> None:
         self.aborted = True

@@ -1,0 +1,103 @@
+"""``python -m benchmarks.connections``: what a fresh connection costs a call, compared with one that is kept alive.
+
+Batches with events that Pinterest cannot deduplicate go out over fresh connections. The server is another process
+of this machine, so that the numbers are processor time and system calls, without the network's round trips: over a
+network a fresh connection costs one round trip more, and over TLS two.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import ssl
+import tempfile
+import time
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from airflow_provider_pinterest.delivery.answers import Listed
+from airflow_provider_pinterest.delivery.client import Client
+from airflow_provider_pinterest.delivery.credentials import Credential, Tokens
+from airflow_provider_pinterest.redaction import Secret
+from tests.delivery.wire import certificate
+
+PROCESSED = b'{"events":[{"status":"processed"}]}'
+BODIES = {"2 KB": b"x" * 2_000, "1 MB": b"x" * 1_000_000}
+
+
+def main() -> None:
+    """Print milliseconds a call: the median of several rounds."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.connections", description=main.__doc__)
+    parser.add_argument("--calls", type=int, default=300, metavar="N", help="calls a round (default: 300)")
+    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="rounds (default: 5)")
+    options = parser.parse_args()
+    print("| | body | kept alive, ms | fresh, ms | more, ms |\n| --- | --- | ---: | ---: | ---: |")
+    with tempfile.TemporaryDirectory() as folder:
+        for scheme in ("http", "https"):
+            _measure(scheme, Path(folder), options.calls, options.rounds)
+
+
+def _measure(scheme: str, folder: Path, calls: int, rounds: int) -> None:
+    tls = scheme == "https"
+    if tls:
+        os.environ["REQUESTS_CA_BUNDLE"] = str(certificate(folder)[1])
+    here, there = multiprocessing.Pipe()
+    server = multiprocessing.get_context("spawn").Process(target=_serve, args=(there, folder if tls else None))
+    server.start()
+    client = Client(f"{scheme}://localhost:{here.recv()}/v5", "1", Credential(Tokens(Secret("t"))))
+    try:
+        for size, body in BODIES.items():
+            kept, fresh = (
+                1_000 * median(_seconds(lambda: _post(client, body, fresh=fresh), calls) for _ in range(rounds))  # noqa: B023
+                for fresh in (False, True)
+            )
+            print(f"| {scheme} | {size} | {kept:.2f} | {fresh:.2f} | {fresh - kept:.2f} |")
+    finally:
+        client.close()
+        server.terminate()
+        server.join()
+
+
+def _post(client: Client, body: bytes, *, fresh: bool) -> None:
+    assert isinstance(client.post(body, 1, fresh=fresh), Listed)
+
+
+def _seconds(action: Callable[[], None], times: int) -> float:
+    started = time.perf_counter()
+    for _ in range(times):
+        action()
+    return (time.perf_counter() - started) / times
+
+
+def _serve(pipe: Any, folder: Path | None) -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    server.daemon_threads = True
+    if folder is not None:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(folder / "server.pem", folder / "server.key")
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    pipe.send(server.server_port)
+    server.serve_forever()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(PROCESSED)))
+        self.end_headers()
+        self.wfile.write(PROCESSED)
+
+    def log_message(self, *_: object) -> None: ...
+
+
+if __name__ == "__main__":
+    main()
