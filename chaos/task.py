@@ -24,6 +24,7 @@ from airflow.providers.sqlite.hooks.sqlite import SqliteHook
 
 from airflow_provider_pinterest.delivery.checkpoint import KEY
 from airflow_provider_pinterest.exceptions import PinterestError
+from airflow_provider_pinterest.operators import execution  # noqa: F401 - loaded once, for all attempts
 from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
 from airflow_provider_pinterest.sources.cursors import Query
 from chaos.world import SQL
@@ -31,8 +32,11 @@ from chaos.world import SQL
 MAX_IN_FLIGHT: Final = 4
 BATCH: Final = 500
 
-STALLS: Final = (0.1, 0.3, 1.0, 7.0)
+STALLS: Final = (0.05, 0.2, 0.5, 2.0)
 """Seconds for which the source stands still."""
+
+LONG_STALL: Final = 9.0
+"""Seconds for which the source stands still where the attempt is asked to end meanwhile."""
 
 
 class Exit(IntEnum):
@@ -60,6 +64,7 @@ class Attempt:
     :param store: address of the state store.
     :param rows: of the source.
     :param stalls: how often the source stands still.
+    :param long_stall: the row before which it stands still for a long time, if any.
     :param breaks: whether it breaks off somewhere.
     :param seed: decides where.
     """
@@ -72,6 +77,7 @@ class Attempt:
     store: str
     rows: int
     stalls: int
+    long_stall: int | None
     breaks: bool
     seed: int
 
@@ -120,6 +126,8 @@ class StallingHook(SqliteHook):
         super().__init__(**options)
         chance = random.Random(attempt.seed)
         self._stalls = {chance.randrange(attempt.rows): chance.choice(STALLS) for _ in range(attempt.stalls)}
+        if attempt.long_stall is not None:
+            self._stalls[attempt.long_stall] = LONG_STALL
         self._breaks = chance.randrange(attempt.rows) if attempt.breaks else None
 
     def get_conn(self) -> sqlite3.Connection:

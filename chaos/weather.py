@@ -45,7 +45,7 @@ ONCE: Final[tuple[dict[str, Any], ...]] = (
     {"kind": "status", "status": 404, "times": 1},
     {"kind": "status", "status": 451, "times": 1},
     {"kind": "redirect", "times": 1},
-    {"kind": "stall", "times": 1, "seconds": 8.0},
+    {"kind": "stall", "times": 1, "seconds": 3.0},
 )
 """Faults that meet one call each, at a time that the seed decides."""
 

@@ -115,14 +115,13 @@ class World:
         offline = frozenset(one for one, source in sources.items() if source == "offline")
         return Truth(len(self.rows), invalid, duplicates, frozenset(sources) - offline, offline)
 
-    def change(self, kind: str, index: int, *, spared: Collection[str] = ()) -> Change:
-        """Change some rows near an index, and return what was done.
+    def change(self, kind: str, index: int, *, spared: Collection[str] = ()) -> Change | None:
+        """Change some rows from an index on, and return what was done; ``None``: there is nothing to change.
 
         :param spared: ids of events that stay as they are.
         """
         before = self.rows
         rows = list(before)
-        # Large enough that no change is lost behind rows that cannot be changed in that way.
         near = [
             at
             for at in range(index, min(index + 3 * INVALID_EVERY, len(rows)))
@@ -130,7 +129,7 @@ class World:
         ]
         chosen = _CHANGES[kind](self, rows, near) if near or kind == "append" else ()
         if not chosen:
-            return Change(kind, before, index, index)
+            return None
         flipped = frozenset(
             before[at].event_id for at in chosen if kind == "flip" and before[at].action_source == "web"
         )
