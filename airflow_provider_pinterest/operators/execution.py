@@ -45,7 +45,7 @@ from airflow_provider_pinterest.exceptions import (
 from airflow_provider_pinterest.hooks.pinterest import PinterestHook
 from airflow_provider_pinterest.links.conversions import RESULT_KEY
 from airflow_provider_pinterest.operators.account import shortened
-from airflow_provider_pinterest.operators.job import attempt_of, not_orphaned, stored_state, try_number
+from airflow_provider_pinterest.operators.job import attempt_of, fence, not_orphaned, stored_state, try_number
 from airflow_provider_pinterest.operators.limits import boolean, check
 from airflow_provider_pinterest.sources.cursors import Query
 from airflow_provider_pinterest.sources.values import READ_ONCE, Values
@@ -179,6 +179,7 @@ class Execution:
                 "order."
             )
         sender = None if job.validate_only else self._sender(job)
+        fence(job.store, checkpoint)
         rejects = self._rejects(job, start)
         self._stop.check()
         mailbox = Mailbox()
