@@ -127,6 +127,8 @@ class Storm:
         self._change: Change | None = None
         self._changed_at = 0.0
         self._backup: Any = None
+        self._offline_before: Mapping[str, int] = {}
+        self._tampered = False
         self._force = False
         self._allowed = 0
         self._doubted: set[str] = set()
@@ -260,6 +262,7 @@ class Storm:
         if change is None:
             return
         self._change, self._changed_at = change, time.time()
+        self._tampered = True
         if not state.offline:
             self._allowed += received(self._folder).distinct  # all may be sent again
         pending = state.pending if isinstance(state, Checkpoint) else ()
@@ -275,6 +278,7 @@ class Storm:
         shutil.copytree(self._folder / "rejects", self._folder / "rejects.backup", dirs_exist_ok=True)
         self._allowed += received(self._folder).distinct
         self._offline_before = received(self._folder).offline
+        self._tampered = True
         self._happened(f"damage ({kind})")
 
     def _clear(self, *, same_number: bool = False) -> None:
@@ -420,6 +424,7 @@ class Storm:
         self._thaw_all()
         before = received(self._folder)
         last = self._number
+        self._tampered = False
         if step == "retry after the end":  # the worker died before Airflow knew
             self._retry_after_the_end(before, last)
             return
@@ -441,7 +446,7 @@ class Storm:
             self._fates.append(self._chance.choice(("kill", "end", "freeze")))
         self._send()
         again = sent_again(before, received(self._folder))
-        if again and step not in ("clear, damaged", "clear, changed"):
+        if again and not self._tampered:
             raise BrokenError(f"{again} accepted events were accepted again after '{step}'")
 
     def _retry_after_the_end(self, before: Received, last: int) -> None:
