@@ -24,6 +24,9 @@ from airflow_provider_pinterest.delivery.rowset import RowSet
 
 VERSION: Final = 3
 
+HASHED_BY_V2: Final = "2:"
+"""What the hashes of version 2 begin with: only valid events count in them. They are stored again as they are."""
+
 KEY: Final = "airflow_provider_pinterest.checkpoint"
 """The key under which a checkpoint is stored in Airflow's task state store."""
 
@@ -74,6 +77,11 @@ def trace_of(outcome: Outcome) -> str:
 def _trace_v2(outcome: Outcome) -> str:
     """Return the same as version 2 did: valid events only, without the kind of their source."""
     return f"{outcome.name}\0{outcome.id}\0" if type(outcome) is Event else ""
+
+
+def trace_for(digest: str) -> Callable[[Outcome], str]:
+    """Return what identifies the outcome of a row for a hash that was stored."""
+    return _trace_v2 if digest.startswith(HASHED_BY_V2) else trace_of
 
 
 def hash_of(outcomes: Iterable[Outcome], trace: Callable[[Outcome], str] = trace_of) -> str:
@@ -276,11 +284,6 @@ class Checkpoint:
     forced: bool = False
     identity: Mapping[str, Any] = field(default_factory=dict)
     version: int = VERSION
-
-    @property
-    def trace(self) -> Callable[[Outcome], str]:
-        """Return what identifies the outcome of a row for the hashes here."""
-        return _trace_v2 if self.version == 2 else trace_of
 
     def keeps(self, row: int, stage: str) -> bool:
         """Return whether the line of a row in the rejects file stays valid: no later attempt writes it again."""
