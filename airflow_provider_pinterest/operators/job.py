@@ -86,6 +86,18 @@ def stored_state(store: StateStore | None, carried: Mapping[str, Any] | None) ->
     return here if here.written >= brought.written else brought
 
 
+def fence(store: StateStore | None, checkpoint: Checkpoint) -> None:
+    """Learn whether another attempt has taken the place of this one, before any rejects are changed.
+
+    What is stored stays as it is. Whatever this raises ends the task.
+
+    :param checkpoint: stored where nothing is.
+    """
+    if store is not None:
+        stored = store.get(KEY)
+        store.set(KEY, checkpoint.as_json() if stored is None else stored)
+
+
 def _read(stored: object) -> Checkpoint | Finished | str:
     try:
         return read_state(stored)
