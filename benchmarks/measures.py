@@ -203,32 +203,34 @@ def _not_refused(row: int, verdict: Exception) -> None:
 
 def ceiling(count: int, in_flight: int) -> Sample:
     """Send the same full batch again and again: what is left when rows cost nothing."""
-    from airflow_provider_pinterest.conversions.batches import Batcher
-    from airflow_provider_pinterest.conversions.events import Chunk, Event
-    from airflow_provider_pinterest.delivery.window import Shipment, Window
+    from airflow_provider_pinterest.conversions.batches import Batch, Batcher
+    from airflow_provider_pinterest.conversions.events import Chunk
+    from airflow_provider_pinterest.delivery.dispatcher import Dispatcher, InFlightBatch
+    from airflow_provider_pinterest.delivery.run import Mailbox
+    from airflow_provider_pinterest.delivery.sections import SectionCutter
     from airflow_provider_pinterest.hooks.pinterest import PinterestHook
 
-    batcher, builder = Batcher(), _builder()
     some = next(rows.laps(1_000, 1_000, now=dt.datetime.now(dt.UTC)))
-    for outcome in builder.events([Chunk(rows.COLUMNS, some)]):
-        assert isinstance(outcome, Event)
-        batch = batcher.add(outcome)
-    assert batch is not None
-    sender = PinterestHook().sender(connections=in_flight)
-    window = Window(sender.deliver, in_flight)
-    sent = 0
+    outcomes = _builder().events([Chunk(rows.COLUMNS, some)])
+    [section] = SectionCutter(Batcher()).sections(outcomes)
+    mailbox = Mailbox()
+    dispatcher = Dispatcher(PinterestHook().sender(connections=in_flight), in_flight, mailbox.wake)
+    batch = Batch(section.events)
+    under_way: list[InFlightBatch] = []
+    sent = begun = 0
     with timed() as watch:
-        for number in range(count // 1_000):
-            while window.full:
-                _, settled = window.oldest()
-                window.drop()
-                sent += settled.delivered.processed
-            window.put(Shipment(batch, number, once_only=False))
-        while window.under_way:
-            _, settled = window.oldest()
-            window.drop()
-            sent += settled.delivered.processed
-    window.close()
+        while begun < count // 1_000 or under_way:
+            while begun < count // 1_000 and len(under_way) < in_flight:
+                begun += 1
+                under_way.append(InFlightBatch(section, batch))
+                dispatcher.dispatch(under_way[-1], len(under_way))
+            mailbox.wait(1)
+            for flight in [flight for flight in under_way if flight.done]:
+                assert flight.error is None, flight.error
+                assert flight.failure is None, flight.failure
+                sent += flight.outcome.snapshot().delivered.processed
+                under_way.remove(flight)
+    dispatcher.close()
     return {"events": sent, "rows": count, "seconds": watch.seconds, "cpu": watch.cpu}
 
 

@@ -50,6 +50,10 @@ ADVICE: Final[dict[str, str]] = {
         "external id or a click id alone is not enough. An `unusable_em` warning beside it means that the address "
         "was there and is none. If such rows are normal for you, leave them out in the `WHERE`."
     ),
+    "bad_cell": (
+        "The message names the object's type. Cast the column to text or to a number in the SQL, or convert the "
+        "objects in the function that returns the rows."
+    ),
     "bad_type": "Cast the column in the SQL. Numbers have a point and no currency sign: `72.39`.",
     "bad_value": "The message gives the limits or the choices, and [Fields](fields.md) lists them. Mend the data.",
     "too_long": "Cut the text in the SQL; the message gives the limit.",
@@ -94,6 +98,8 @@ ADVICE: Final[dict[str, str]] = {
     "pinterest_warning": "Look at the events in Ads Manager; the task's log does not repeat the text.",
 }
 """Code → what to do; identifiers share one, see :func:`advice`."""
+
+PLAIN: Final = frozenset(field.name for field in FIELDS if field.kind == "plain")
 
 UNUSABLE: Final = "Look at such a value in the warehouse; [Identifiers](identifiers.md#{name}) says what is read."
 
@@ -194,7 +200,8 @@ def warnings() -> str:
 def advice(code: str) -> str:
     """Say what to do about a code."""
     if code.startswith(IDENTIFIER_WARNING):
-        return UNUSABLE.format(name=code.removeprefix(IDENTIFIER_WARNING))
+        name = code.removeprefix(IDENTIFIER_WARNING)
+        return UNUSABLE.format(name="not-hashed-either" if name in PLAIN else name)
     return ADVICE[code]
 
 

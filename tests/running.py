@@ -88,11 +88,17 @@ def ids(count: int) -> dict[str, int]:
 
 
 def run(
-    operator: SendConversionsOperator, *, render: bool = False, ti: TaskInstance | None = None, **context: Any
+    operator: SendConversionsOperator,
+    *,
+    render: bool = False,
+    ti: TaskInstance | None = None,
+    deferred: Mapping[str, Any] | None = None,
+    **context: Any,
 ) -> Ran:
     """Execute an operator as a task would.
 
     :param render: render its templates first, with the context.
+    :param deferred: resume after a deferral, with the arguments that it kept.
     """
     ti = ti or TaskInstance()
     # Airflow 3 would write to the terminal.
@@ -103,7 +109,7 @@ def run(
         try:
             if render:
                 operator.render_template_fields(full)
-            returned = operator.execute(full)
+            returned = operator.execute(full) if deferred is None else operator.resume_delivery(full, None, **deferred)
         except (Exception, TaskDeferred) as raised:  # noqa: BLE001 - tests look at it
             error = raised
     result = ti.pushed.get("pinterest_result", {})

@@ -3,21 +3,36 @@
 A reader is made of a function that reads one cell. It goes down a column of cells and writes what it reads as members
 of a JSON object, ``,"em":["…"]``: an event's JSON is the members of its fields, joined. Most columns hold nothing but
 what their field expects, and then a cell costs a look-up or a few steps; only a column in which a cell is refused is
-read one cell after the other.
+read one cell after the other. Each cell is then converted to a known type first, see
+:mod:`~airflow_provider_pinterest.conversions.cells`: whatever object it is, it affects no other row.
 """
 
 from __future__ import annotations
 
 from binascii import hexlify
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
 from hashlib import sha256
 from itertools import chain, islice
+from operator import itemgetter
+from sys import getsizeof
 from typing import Any, Final
 
 import orjson
 
 from airflow_provider_pinterest.conversions import values
-from airflow_provider_pinterest.conversions.reasons import Unfit, Verdict
+from airflow_provider_pinterest.conversions.cells import (
+    HASHABLE,
+    ORDINARY,
+    TEXTS,
+    by_name,
+    kind,
+    only,
+    ordinary,
+    unreadable,
+)
+from airflow_provider_pinterest.conversions.reasons import Unfit, Unusable, Verdict
+from airflow_provider_pinterest.redaction import clean
 
 Read = Callable[[Any], Any]
 """One non-empty cell → the JSON value, ``None`` for nothing to send; raises Unfit or Unusable."""
@@ -29,13 +44,22 @@ Members = list[bytes]
 """One member of a JSON object for each row, with a comma before it; empty where nothing is to send."""
 
 MEMO_SIZE: Final = 16_384
-"""Distinct cells remembered per field (about 5 MB); later ones are read each time."""
+"""Most distinct cells remembered per field (about 5 MB); later ones are read each time."""
+
+MEMO_BYTES: Final = 8_000_000
+"""Most bytes remembered per field."""
+
+MEMO_CELL: Final = 256
+"""Longest cell that is remembered, in characters."""
 
 HASH_DIGITS: Final = 64
 """Digits of a SHA-256 in hexadecimal."""
 
 _dumps: Final = orjson.dumps
 _INTEGERS: Final = frozenset({int, type(None)})
+_OBJECTS: Final = frozenset({dict})
+_READ_AS_THEY_ARE: Final = ORDINARY - {float, Decimal}
+_first = itemgetter(0)
 
 
 class Reader:
@@ -43,20 +67,44 @@ class Reader:
 
     :param name: the field's JSON key.
     :param read: reads one of them.
+    :param unusable: the warning under which a cell that cannot be read is left out; ``None``: its row is rejected.
     """
 
-    def __init__(self, name: str, read: Read) -> None:
+    def __init__(self, name: str, read: Read, unusable: str | None = None) -> None:
         self.name = name
         self.read = read
+        self._unusable = unusable
         self._key = f',"{name}":'.encode()
+
+    def one(self, cell: Any) -> Any:
+        """Return the value of one cell, of any type; ``None`` where nothing is to send.
+
+        :raises Verdict: it has none.
+        """
+        try:
+            if type(cell) not in _READ_AS_THEY_ARE:
+                cell = ordinary(cell)
+            return None if cell is None else self.read(cell)
+        except Unusable:
+            raise
+        except Exception as error:  # noqa: BLE001 - one cell must not end the run
+            if self._unusable is not None:
+                raise Unusable(self._unusable) from None
+            raise (error if isinstance(error, Unfit) else unreadable(cell)) from None
 
     def read_all(self, cells: Sequence[Any], refused: Refused) -> list[Any]:
         """Return the values of cells, ``None`` where nothing is to send."""
         read = self.read
+        if only(cells, ORDINARY):
+            try:
+                return [None if cell is None else read(cell) for cell in cells]
+            except Exception:  # noqa: BLE001, S110 - found again below, for each cell by itself
+                pass
+        one = self.one
         found = []
         for row, cell in enumerate(cells):
             try:
-                found.append(None if cell is None else read(cell))
+                found.append(one(cell))
             except Verdict as verdict:
                 found.append(refused(row, verdict))
         return found
@@ -129,8 +177,8 @@ class Hashed(Reader):
     :param canonical: makes the text to hash of text that is neither hashed already nor a list nor beyond ASCII.
     """
 
-    def __init__(self, name: str, read: Read, canonical: Callable[[str], str]) -> None:
-        super().__init__(name, read)
+    def __init__(self, name: str, read: Read, canonical: Callable[[str], str], unusable: str | None = None) -> None:
+        super().__init__(name, read, unusable)
         self._canonical = canonical
 
     def members(self, cells: Sequence[Any], refused: Refused) -> Members:
@@ -142,18 +190,21 @@ class Hashed(Reader):
             if cell is None:
                 found.append(b"")
                 continue
-            if (
-                type(cell) is str
-                and cell.isascii()
-                and (text := cell.strip())
-                and len(text) < HASH_DIGITS
-                and text[0] != "["
-                and (plain := canonical(text))
-            ):
-                found.append(start + hexlify(sha256(plain.encode()).digest()) + end)
-                continue
             try:
-                found.append(self.member(self.read(cell)))
+                if (
+                    type(cell) is str
+                    and cell.isascii()
+                    and (text := cell.strip())
+                    and len(text) < HASH_DIGITS
+                    and text[0] != "["
+                    and (plain := canonical(text))
+                ):
+                    found.append(start + hexlify(sha256(plain.encode()).digest()) + end)
+                    continue
+            except Exception:  # noqa: BLE001, S110 - found again below
+                pass
+            try:
+                found.append(self.member(self.one(cell)))
             except Verdict as verdict:
                 found.append(self.member(refused(row, verdict)))
         return found
@@ -165,17 +216,18 @@ class Remembered(Reader):
     Only text is remembered: ``1``, ``1.0`` and ``True`` are one key and three different cells.
     """
 
-    def __init__(self, name: str, read: Read, size: int = MEMO_SIZE) -> None:
-        super().__init__(name, read)
+    def __init__(self, name: str, read: Read, unusable: str | None = None, size: int = MEMO_SIZE) -> None:
+        super().__init__(name, read, unusable)
         self._known = _Memo(self._read, self._may_keep, size)
 
     def members(self, cells: Sequence[Any], refused: Refused) -> Members:
         """Return the members of cells."""
         known = self._known
-        try:
-            return list(map(known.__getitem__, cells))
-        except (Verdict, TypeError):  # one is refused, or is a list
-            pass
+        if self._can_be_looked_up(cells):
+            try:
+                return list(map(known.__getitem__, cells))
+            except Exception:  # noqa: BLE001, S110 - found again below, for each cell by itself
+                pass
         found = []
         for row, cell in enumerate(cells):
             try:
@@ -191,11 +243,15 @@ class Remembered(Reader):
         return [found[member] for member in members], members
 
     def _read(self, cell: Any) -> bytes:
-        return b"" if cell is None else self.member(self.read(cell))
+        return b"" if cell is None else self.member(self.one(cell))
 
     @staticmethod
     def _may_keep(cell: Any) -> bool:
-        return type(cell) is str
+        return type(cell) is str and len(cell) <= MEMO_CELL
+
+    @staticmethod
+    def _can_be_looked_up(cells: Sequence[Any]) -> bool:
+        return only(cells, HASHABLE)
 
 
 class Integers(Remembered):
@@ -203,13 +259,17 @@ class Integers(Remembered):
 
     def members(self, cells: Sequence[Any], refused: Refused) -> Members:
         """Return the members of cells."""
-        if {*map(type, cells)} <= _INTEGERS:
+        if only(cells, _INTEGERS):
             return super().members(cells, refused)
         return Reader.members(self, cells, refused)
 
     @staticmethod
     def _may_keep(cell: Any) -> bool:
         return type(cell) is int
+
+    @staticmethod
+    def _can_be_looked_up(_: Sequence[Any]) -> bool:
+        return True  # `members` looked
 
 
 class ByCountry(Remembered):
@@ -221,34 +281,46 @@ class ByCountry(Remembered):
     :param country: the hash of the country that matters.
     """
 
-    def __init__(self, name: str, read: Read, country: str) -> None:
-        super().__init__(name, self._read_pair)
+    def __init__(self, name: str, read: Read, country: str, unusable: str | None = None) -> None:
+        super().__init__(name, self._read_pair, unusable)
         self._read_known = read
         self._country = country.encode()
 
     def _read_pair(self, pair: tuple[Any, bytes]) -> Any:
         cell, country = pair
+        if type(cell) is not str:
+            cell = ordinary(cell)
         return None if cell is None else self._read_known((cell, self._country in country if country else None))
 
     @staticmethod
     def _may_keep(cell: Any) -> bool:
-        return type(cell[0]) is str
+        return type(cell[0]) is str and len(cell[0]) <= MEMO_CELL
+
+    @staticmethod
+    def _can_be_looked_up(cells: Sequence[Any]) -> bool:
+        return only(map(_first, cells), HASHABLE)
 
 
 class _Memo(dict[Any, bytes]):
-    """Remembers up to ``size`` answers of a function, for cells that ``may_keep`` allows."""
+    """Remembers answers of a function for cells that ``may_keep`` allows, up to a number and to :data:`MEMO_BYTES`."""
 
     def __init__(self, answer: Callable[[Any], bytes], may_keep: Callable[[Any], bool], size: int) -> None:
         super().__init__()
         self._answer = answer
         self._may_keep = may_keep
         self._size = size
+        self._room = MEMO_BYTES
 
     def __missing__(self, cell: Any) -> bytes:
         found = self._answer(cell)
-        if cell is None or (self._may_keep(cell) and len(self) < self._size):
+        if cell is None or (len(self) < self._size and self._room > 0 and self._may_keep(cell)):
             self[cell] = found
+            self._room -= _ENTRY + getsizeof(cell[0] if type(cell) is tuple else cell) + getsizeof(found)
         return found
+
+
+_ENTRY: Final = 100
+"""Bytes of an entry of a dictionary, about."""
 
 
 class Objects(Reader):
@@ -261,14 +333,15 @@ class Objects(Reader):
         super().__init__(name, values.objects)
         self._readers = readers
         self._names = [*dict.fromkeys(reader.name for reader in readers.values())]
-        self._order = {key: order for order, key in enumerate(reversed([*readers]), 1)}
+        self._in_order = [*reversed([*readers.items()])]
+        """The keys, of two for one field the one that wins last."""
 
     def members(self, cells: Sequence[Any], refused: Refused) -> Members:
         """Return the members of cells; a list with an unfit object has none, and is refused for the first of them."""
-        lists = self._lists(cells, refused)
+        lists, parsed = self._lists(cells, refused)
         objects = list(chain.from_iterable(filter(None, lists)))
         unfit: dict[int, Unfit] = {}
-        written = iter(self._objects(objects, unfit))
+        written = iter(self._objects(objects, unfit, parsed=parsed))
         start, end = self._key + b"[{", b"}]"
         members = []
         for found in lists:
@@ -283,33 +356,27 @@ class Objects(Reader):
                 members[row] = b""
         return members
 
-    def _lists(self, cells: Sequence[Any], refused: Refused) -> list[Any]:
-        """Return the lists that cells hold, ``None`` where they hold nothing."""
+    def _lists(self, cells: Sequence[Any], refused: Refused) -> tuple[list[Any], bool]:
+        """Return the lists that cells hold, ``None`` where they hold nothing, and whether all were read from JSON."""
         try:
             lists = list(map(orjson.loads, cells))
         except (TypeError, ValueError):  # not all of them are JSON
-            return self.read_all(cells, refused)
-        return lists if {*map(type, lists)} == {list} else self.read_all(cells, refused)
+            return self.read_all(cells, refused), False
+        if {*map(type, lists)} == {list}:
+            return lists, True
+        return self.read_all(cells, refused), False
 
-    def _objects(self, objects: Sequence[Any], unfit: dict[int, Unfit]) -> Iterable[bytes]:
-        """Return what stands between the braces of each object; note of each unfit one what is the matter."""
-        if not {*map(type, objects)} <= {dict}:
-            objects = [{} if one is None else one for one in objects]
-            unfit |= {
-                at: Unfit("bad_json", f"expected a JSON object, got {values.kind(one)}")
-                for at, one in enumerate(objects)
-                if not isinstance(one, Mapping)
-            }
-            objects = [{} if at in unfit else one for at, one in enumerate(objects)]
+    def _objects(self, objects: Sequence[Any], unfit: dict[int, Unfit], *, parsed: bool) -> Iterable[bytes]:
+        """Return what stands between the braces of each object; note of each unfit one what is the matter.
+
+        :param parsed: whether the objects were read from JSON, so that their keys are text.
+        """
+        if not (only(objects, _OBJECTS) and self._all_known(objects, parsed=parsed)):
+            objects = [self._by_name(at, one, unfit) for at, one in enumerate(objects)]
+        present = {*chain.from_iterable(objects)}
         columns: dict[str, Members] = {}
-        keys = {key: str(key).strip().lower() for key in dict.fromkeys(chain.from_iterable(objects))}
-        for key, name in sorted(keys.items(), key=lambda both: (self._order.get(both[1], 0), str(both[0]))):
-            reader = self._readers.get(name)
-            if reader is None:
-                message = f"Pinterest knows no such name; known are {', '.join(sorted(self._readers))}"
-                for at, one in enumerate(objects):
-                    if key in one:
-                        unfit.setdefault(at, Unfit("unknown_field", message, f".{str(key)[:40]}"))
+        for key, reader in self._in_order:
+            if key not in present:
                 continue
 
             def refused(at: int, verdict: Verdict, name: str = reader.name) -> None:
@@ -323,6 +390,29 @@ class Objects(Reader):
             return [b""] * len(objects)
         in_order = [columns[name] for name in self._names if name in columns]
         return map(b"".join, zip(*inside(in_order), strict=True))
+
+    def _all_known(self, objects: Sequence[dict[Any, Any]], *, parsed: bool) -> bool:
+        """Return whether all keys are names as they stand in the table."""
+        keys = chain.from_iterable(objects)
+        return (parsed or only(chain.from_iterable(objects), TEXTS)) and self._readers.keys() >= {*keys}
+
+    def _by_name(self, at: int, one: Any, unfit: dict[int, Unfit]) -> Mapping[str, Any]:
+        """Return an object with names as they stand in the table; an empty one if it is unfit."""
+        try:
+            found = ordinary(one)
+            if found is None:
+                return {}
+            if type(found) is not dict:
+                raise Unfit("bad_json", f"expected a JSON object, got {kind(found)}")
+            named = by_name(found)
+            for name, key in named.keys.items():
+                if name not in self._readers:
+                    message = f"Pinterest knows no such name; known are {', '.join(sorted(self._readers))}"
+                    raise Unfit("unknown_field", message, f".{clean(key)[:40]}")
+        except Unfit as why:
+            unfit.setdefault(at, why)
+            return {}
+        return named.values
 
 
 def inside(columns: Sequence[Members]) -> list[Members]:

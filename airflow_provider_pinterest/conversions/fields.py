@@ -25,7 +25,7 @@ from airflow_provider_pinterest.conversions.columns import (
     Remembered,
     Text,
 )
-from airflow_provider_pinterest.conversions.reasons import Unfit
+from airflow_provider_pinterest.conversions.reasons import IDENTIFIER_WARNING, Unfit
 
 EVENT_NAMES: Final = frozenset(
     [
@@ -269,9 +269,9 @@ def hashed_by_country(field: Field, options: Options) -> Read:
     return identifiers.by_country(rule, field.name, switches.get("already_hashed"))
 
 
-def plain(_: Field, __: Options) -> Read:
+def plain(field: Field, _: Options) -> Read:
     """An identifier that goes out as it is."""
-    return identifiers.plain
+    return partial(identifiers.plain, name=field.name)
 
 
 def ip_address(_: Field, __: Options) -> Read:
@@ -302,15 +302,16 @@ def reader(field: Field, options: Options) -> Reader:
                 children |= dict.fromkeys((child.name, *child.aliases), reader(child, options))
         return Objects(field.name, children)
     read = field.type(field, options)
+    unusable = f"{IDENTIFIER_WARNING}{field.name}" if field.place == "user_data" else None
     if field.type is hashed_by_country:
-        return ByCountry(field.name, read, identifiers.US)
+        return ByCountry(field.name, read, identifiers.US, unusable)
     if field.repeats:
-        return Remembered(field.name, read)
+        return Remembered(field.name, read, unusable)
     if isinstance(read, identifiers.Identifier) and not read.already:
-        return Hashed(field.name, read, read.canonical)
+        return Hashed(field.name, read, read.canonical, unusable)
     if field.type is integer:
         return Integers(field.name, read)
-    return Text(field.name) if read is values.text else Reader(field.name, read)
+    return Text(field.name) if read is values.text else Reader(field.name, read, unusable)
 
 
 SWITCHES: Final[dict[str, dict[str, tuple[Any, ...] | type]]] = {

@@ -19,14 +19,21 @@ from socket import AF_INET, inet_pton
 from typing import Any, Final
 
 from airflow_provider_pinterest.conversions import values
+from airflow_provider_pinterest.conversions.cells import ordinary
 from airflow_provider_pinterest.conversions.codes import COUNTRIES, US_STATES, letters
-from airflow_provider_pinterest.conversions.reasons import IDENTIFIER_WARNING, Unfit, Unusable
+from airflow_provider_pinterest.conversions.reasons import IDENTIFIER_WARNING, Unfit, Unusable, Verdict
 
 Canonical = Callable[[str], str]
 """NFC-normalised, trimmed text → canonical text, empty where there is none."""
 
 Hashes = list[str]
 """What Pinterest takes for one identifier: one or more SHA-256, each 64 lowercase hex digits."""
+
+LONGEST: Final = 1_000
+"""Longest identifier that is read, in characters: far beyond any that exists, and short enough to cost no time."""
+
+MOST: Final = 1_000
+"""Most identifiers that are read of one list."""
 
 _is_sha256 = re.compile(r"[0-9a-fA-F]{64}", re.ASCII).fullmatch
 _trunk_prefix = re.compile(r"^\s*(?:\+|00)[^(]*\(0\)")
@@ -215,6 +222,8 @@ class Identifier:
             return None
         if text[0] == "[" and text[-1] == "]":
             return self._several(text)
+        if len(text) > LONGEST:
+            raise Unusable(self._code)
         if len(text) == 64 and self.already is not False and _is_sha256(text):
             return [text.lower()]
         if self.already:
@@ -232,16 +241,18 @@ class Identifier:
     def _several(self, cell: Any) -> Hashes | None:
         """Hash what is no text or a list of texts; what is usable in a list survives what is not."""
         kept: dict[str, None] = {}
-        dropped = False
         try:
-            for item in values.items(cell):
-                try:
-                    text = item.isoformat()[:10] if isinstance(item, dt.date) else item and values.text(item)
-                    kept |= dict.fromkeys(self(text) or ()) if text else {}
-                except (Unfit, Unusable):
-                    dropped = True
+            items = values.items(cell)
         except Unfit:
             raise Unusable(self._code) from None
+        dropped = len(items) > MOST
+        for item in items[:MOST]:
+            try:
+                plain = item if type(item) is str else ordinary(item)
+                text = plain.isoformat()[:10] if isinstance(plain, dt.date) else plain and values.text(plain)
+                kept |= dict.fromkeys(self(text) or ()) if text else {}
+            except Verdict:
+                dropped = True
         if dropped:
             raise Unusable(self._code, list(kept) or None)
         return list(kept) or None
@@ -276,9 +287,10 @@ def by_country(
     return read
 
 
-def plain(cell: Any) -> str | None:
+def plain(cell: Any, name: str) -> str | None:
     """Read an identifier that goes out as it is; an ``@`` in it would be somebody's address.
 
+    :param name: the field's, for the warning's code.
     :raises Unusable: it holds an ``@``, or is not text.
     """
     if type(cell) is str and "@" not in cell:
@@ -286,17 +298,19 @@ def plain(cell: Any) -> str | None:
     try:
         text = values.text(cell)
     except Unfit:
-        raise Unusable("personal_data_in_plain_field") from None
+        raise Unusable(f"{IDENTIFIER_WARNING}{name}") from None
     if text and "@" in text:
         raise Unusable("personal_data_in_plain_field")
     return text
 
 
 def ip_address(cell: Any) -> str | None:
-    """Read an IPv4 or IPv6 address, also from the standard library's address objects."""
-    text = cell.strip() if isinstance(cell, str) else str(cell)
+    """Read an IPv4 or IPv6 address."""
+    text = cell.strip() if type(cell) is str else "?"
     if not text:
         return None
+    if len(text) > LONGEST:
+        raise Unusable(f"{IDENTIFIER_WARNING}client_ip_address")
     try:
         inet_pton(AF_INET, text)
     except (OSError, ValueError):

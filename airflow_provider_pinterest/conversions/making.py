@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import repeat
+from itertools import chain, repeat
 from typing import Any, Final, NamedTuple
 
 import orjson
 
 from airflow_provider_pinterest.conversions import values
+from airflow_provider_pinterest.conversions.cells import cut, kind
 from airflow_provider_pinterest.conversions.columns import Members, inside
 from airflow_provider_pinterest.conversions.events import Event, Rejection
 from airflow_provider_pinterest.conversions.fields import BY_PATH, COUNTRY, EVENT_NAMES, LDP, OFFLINE, REQUIRED
 from airflow_provider_pinterest.conversions.mapping import PLACES, ColumnMapping
 from airflow_provider_pinterest.conversions.pieces import Fields, Piece
 from airflow_provider_pinterest.conversions.reasons import Reason
+from airflow_provider_pinterest.exceptions import MappingError
 
 SKEW: Final = 300
 """Seconds that a clock may run ahead of ours before its events count as future ones."""
@@ -52,6 +54,22 @@ class Made(NamedTuple):
         for row, rejection in self.rejected.items():
             found[row] = rejection
         return found
+
+
+def _joined(some: Sequence[Made]) -> Made:
+    """Return what some rows are as one, in their order."""
+    events: list[Any] = [
+        list(chain.from_iterable(column)) for column in zip(*(made.events for made in some), strict=True)
+    ]
+    rejected: dict[int, Rejection] = {}
+    counts: tuple[Counter[str], ...] = (Counter(), Counter(), Counter())
+    before = 0
+    for made in some:
+        rejected |= {before + row: rejection for row, rejection in made.rejected.items()}
+        before += len(made.events[0])
+        for count, more in zip(counts, made[2:], strict=True):
+            count.update(more)
+    return Made(tuple(events), rejected, *counts)
 
 
 def noticed(name: str, time: type[int]) -> Iterator[str]:
@@ -106,6 +124,26 @@ class EventMaker:
 
         :raises MappingError: two columns of the piece map to the same field.
         """
+        try:
+            return self._make(piece)
+        except MappingError:
+            raise
+        except Exception:  # noqa: BLE001 - found again below, for each row by itself
+            return _joined([self._make_alone(row) for row in piece.rows()])
+
+    def _make_alone(self, row: Piece) -> Made:
+        """Make what a single row becomes; one that cannot be made is rejected."""
+        try:
+            return self._make(row)
+        except MappingError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever is in the row, it affects no other
+            reason = Reason("bad_cell", "", f"the row cannot be read: {kind(error)}")
+            nothing: Mapping[str, Any] = {}
+            events = ([row.first], [""], [""], [0], [False], [b""], [nothing])
+            return Made(events, {0: Rejection(row.first, None, nothing, (reason,))}, Counter(), Counter(), Counter())
+
+    def _make(self, piece: Piece) -> Made:
         fields = Fields(self._mapping, piece)
         self._check_required(fields)
         _check_match_keys(fields)
@@ -124,7 +162,7 @@ class EventMaker:
             fields.keys,
         )
         rejected = {
-            row: Rejection(piece.first + row, ids[row], fields.keys[row], tuple(fields.problems[row]))
+            row: Rejection(piece.first + row, ids[row] and cut(ids[row]), fields.keys[row], fields.reasons(row))
             for row in sorted(fields.problems)
         }
         return Made(events, rejected, _coverage(fields), _noticed(fields), fields.warnings)
@@ -213,10 +251,10 @@ def _noticed(fields: Fields) -> Counter[str]:
         fields.values["event_name"], map(type, fields.values["event_time"]), strict=True
     )
     if fields.problems:
-        kinds = [kind for row, kind in enumerate(kinds) if row not in fields.problems]
+        kinds = [one for row, one in enumerate(kinds) if row not in fields.problems]
     found: Counter[str] = Counter()
-    for kind, events in Counter(kinds).items():
-        found.update(dict.fromkeys(noticed(*kind), events))
+    for (name, time), events in Counter(kinds).items():
+        found.update(dict.fromkeys(noticed(name, time), events))
     return found
 
 

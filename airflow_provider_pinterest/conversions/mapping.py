@@ -26,6 +26,7 @@ from airflow_provider_pinterest.conversions.fields import (
 from airflow_provider_pinterest.conversions.plans import Column, IdPart, Layout, Plan
 from airflow_provider_pinterest.conversions.reasons import Reason, Unfit, Unusable, Verdict
 from airflow_provider_pinterest.exceptions import MappingError, ParameterError
+from airflow_provider_pinterest.redaction import clean
 
 PLACES: Final = ("", "user_data", "custom_data", "app_info", "device_info")
 """The objects an event is made of; the first is the event itself."""
@@ -34,7 +35,13 @@ OBJECTS: Final = frozenset(PLACES[1:])
 """Fields whose cells hold a JSON object of fields."""
 
 PLANS_KEPT: Final = 1_024
-"""Compiled sets of columns remembered; rows with ever new keys must not fill the memory."""
+"""Most compiled sets of columns that are remembered; rows with ever new keys must not fill the memory."""
+
+NAMES_KEPT: Final = 100_000
+"""Most names in all compiled sets of columns that are remembered."""
+
+PROBLEMS: Final = 10
+"""Most columns that an error names."""
 
 
 def _names() -> dict[str, str]:
@@ -105,6 +112,7 @@ class ColumnMapping:
         """What an equal mapping is made of."""
         self._layouts: dict[str, Layout] = {}
         self._plans: dict[tuple[tuple[str, ...], tuple[int, ...]], Plan] = {}
+        self._names_kept = 0
 
     def target(self, column: str) -> tuple[bool, str | None]:
         """Return whether a column is known, and the path it maps to (``None``: ignored)."""
@@ -122,7 +130,10 @@ class ColumnMapping:
         :raises MappingError: a column maps to nothing, two map to one field, or a parameter names a column
             that is not there.
         """
-        problems = [self._unknown(column) for column in columns if not self.target(column)[0]]
+        unknown = [column for column in columns if not self.target(column)[0]]
+        problems = [self._unknown(column) for column in unknown[:PROBLEMS]]
+        if len(unknown) > PROBLEMS:
+            problems.append(f"So do {len(unknown) - PROBLEMS:,} more columns.")
         have = {folded(column) for column in columns}
         for parameter in ("field_map", "key_columns", "event_id_from") if complete else ():
             for name in getattr(self, parameter):
@@ -161,9 +172,12 @@ class ColumnMapping:
         return known and (path is None or BY_PATH[path].type is not object_)
 
     def _compiled(self, columns: tuple[str, ...], sizes: tuple[int, ...]) -> Plan:
-        if len(self._plans) >= PLANS_KEPT:
+        plan = self._compile(columns, opened=bool(sizes))
+        self._names_kept += len(columns)
+        if len(self._plans) >= PLANS_KEPT or self._names_kept > NAMES_KEPT:
             self._plans.clear()
-        self._plans[columns, sizes] = plan = self._compile(columns, opened=bool(sizes))
+            self._names_kept = len(columns)
+        self._plans[columns, sizes] = plan
         return plan
 
     def _compile(self, columns: tuple[str, ...], *, opened: bool) -> Plan:
@@ -172,6 +186,7 @@ class ColumnMapping:
         for index, (_, path) in own.items():
             if path is not None and taken.setdefault(path, index) != index:
                 first, second = columns[taken[path]], columns[index]
+                first, second = _said(first), _said(second)
                 raise MappingError(
                     f"Columns {first!r} and {second!r} both map to {path}. Keep one of them: "
                     f"field_map={{{second!r}: None}} ignores the second."
@@ -198,7 +213,7 @@ class ColumnMapping:
             names=columns,
             columns=tuple(sorted(fields, key=lambda column: order(column.position))),
             objects=objects,
-            unknown=tuple(unknown_field(columns[index]) for index, (known, _) in own.items() if not known),
+            unknown=tuple(columns[index] for index, (known, _) in own.items() if not known),
             id_parts=None if not id_parts or None in id_parts else id_parts,  # type: ignore[arg-type]
             keys=tuple((key, position.get(folded(key))) for key in self.key_columns),
         )
@@ -212,6 +227,7 @@ class ColumnMapping:
         return IdPart(None, path)
 
     def _unknown(self, column: str) -> str:
+        column = _said(column)
         like = nearest(column, NAMES)
         hint = f" The nearest field is {NAMES[like]} ({like})." if like else ""
         return (
@@ -270,10 +286,18 @@ def folded(name: str) -> str:
     return name.strip().lower()
 
 
-def unknown_field(name: str) -> Reason:
-    """Say that a name maps to nothing."""
+def unknown_field(name: str, place: str = "") -> Reason:
+    """Say that a name maps to nothing.
+
+    :param place: the object in which the name stands.
+    """
     message = "Pinterest knows no such field; map it, or ignore it, in field_map"
-    return Reason("unknown_field", name[:80], message)
+    return Reason("unknown_field", f"{place}.{_said(name)}" if place else _said(name), message)
+
+
+def _said(name: str) -> str:
+    """Return a name that may be data as it may be said in a message."""
+    return clean(name)[:80]
 
 
 def field_path(name: str, where: str) -> str:

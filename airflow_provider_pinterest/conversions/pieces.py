@@ -5,12 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 import orjson
 
 from airflow_provider_pinterest.conversions import values
+from airflow_provider_pinterest.conversions.cells import TEXTS, bounded, by_name, kind, only, ordinary, shown_all
 from airflow_provider_pinterest.conversions.columns import ByCountry, Members
 from airflow_provider_pinterest.conversions.events import Chunk
 from airflow_provider_pinterest.conversions.fields import COUNTRY, REQUIRED
@@ -20,6 +22,9 @@ from airflow_provider_pinterest.conversions.reasons import Reason, Unfit, Unusab
 
 Cells = Sequence[Any]
 """A column's cells, one for each row."""
+
+REASONS_KEPT: Final = 20
+"""Reasons of a row that are kept, beside the first of each further code."""
 
 
 class Piece(NamedTuple):
@@ -41,6 +46,11 @@ class Piece(NamedTuple):
         """Turn rows into columns."""
         return cls(first, len(chunk.rows), chunk.columns, list(zip(*chunk.rows, strict=True)))
 
+    def rows(self) -> Iterator[Piece]:
+        """Yield each row as a piece of its own."""
+        for row in range(self.size):
+            yield Piece(self.first + row, 1, self.names, [[cells[row]] for cells in self.columns])
+
 
 class Fields:
     """The fields of a piece's rows as they are sent, and what is wrong with the rows.
@@ -60,16 +70,17 @@ class Fields:
         }
         """Required field → its value in each row; ``None`` where the row lacks it."""
         self.problems: dict[int, list[Reason]] = {}
-        """Position of a row → why it cannot be sent."""
+        """Position of a row → why it cannot be sent: the first reasons, and the first of each code."""
+        self.more: Counter[int] = Counter()
+        """Position of a row → further reasons."""
         self.warnings: Counter[str] = Counter()
         """Code → cells that were left out."""
         self._mapping = mapping
         plan = mapping.plan(piece.names)
         self.keys = _keys(plan, piece)
         """The key columns of each row."""
-        for reason in plan.unknown:
-            for row in range(piece.size):
-                self.refuse(row, reason)
+        for row in range(piece.size) if plan.unknown else ():
+            self._refuse_unknown(row, plan.unknown)
         columns = piece.columns
         if plan.objects:
             plan, columns = self._opened(plan, columns)
@@ -89,33 +100,55 @@ class Fields:
 
     def refuse(self, row: int, reason: Reason) -> None:
         """Note why a row cannot be sent."""
-        self.problems.setdefault(row, []).append(reason)
+        reasons = self.problems.setdefault(row, [])
+        if len(reasons) < REASONS_KEPT or all(one.code != reason.code for one in reasons):
+            reasons.append(reason)
+        else:
+            self.more[row] += 1
+
+    def reasons(self, row: int) -> tuple[Reason, ...]:
+        """Return why a row cannot be sent; the last of very many reasons says how many more there are."""
+        found = self.problems[row]
+        more = self.more[row]
+        last = [Reason(found[-1].code, "", f"and {more:,} more reasons")] if more else []
+        return (*found, *last)
+
+    def _refuse_unknown(self, row: int, names: Sequence[str], place: str = "") -> None:
+        """Note that a row has names that map to nothing."""
+        for name in names[:REASONS_KEPT]:
+            self.refuse(row, unknown_field(name, place))
+        if len(names) > REASONS_KEPT:
+            self.more[row] += len(names) - REASONS_KEPT
 
     def _opened(self, plan: Plan, columns: Sequence[Cells]) -> tuple[Plan, Sequence[Cells]]:
         """Lay the members of JSON objects out as columns of their own, before the rows' own."""
         opened: list[Cells] = []
         for position, path in plan.objects:
             layout = self._mapping.layout(path)
-            documents = [self._document(row, path, cell) for row, cell in enumerate(columns[position])]
+            documents: list[Mapping[str, Any]] = [
+                self._document(row, path, cell) for row, cell in enumerate(columns[position])
+            ]
             for row, document in enumerate(documents):
                 if not layout.has(document):
-                    for name in layout.learn(document):
-                        self.refuse(row, unknown_field(f"{path}.{name}"))
+                    documents[row], unknown = layout.learn(document)
+                    self._refuse_unknown(row, unknown, path)
             opened += ([document.get(name) for document in documents] for name in layout.names)
         return self._mapping.opened(plan), [*opened, *columns]
 
-    def _document(self, row: int, path: str, cell: Any) -> Mapping[str, Any]:
+    def _document(self, row: int, path: str, cell: Any) -> dict[str, Any]:
         """Return the JSON object in a cell, an empty one if there is none."""
         try:
-            document = None if cell is None else values.json(cell)
+            plain: Any = None if cell is None else ordinary(cell)
+            document: Any = None if plain is None else values.json(plain)
             if document is None:
-                return _NOTHING
-            if not isinstance(document, (dict, Mapping)):
-                raise Unfit("bad_json", f"expected a JSON object, got {values.kind(document)}")
+                return {}
+            if not isinstance(document, dict):
+                raise Unfit("bad_json", f"expected a JSON object, got {kind(document)}")
         except Unfit as unfit:
             self.refuse(row, Reason(unfit.code, path, unfit.message))
-            return _NOTHING
-        return document
+            return {}
+        known = document is not plain or only(document, TEXTS)
+        return document if known else by_name(document).values
 
     def _read(self, plan: Plan, columns: Sequence[Cells]) -> None:
         """Read the columns that become fields; a cell that holds nothing leaves what its row has of the field."""
@@ -175,12 +208,12 @@ _NOTHING: Final[Mapping[str, Any]] = {}
 
 
 def _keys(plan: Plan, piece: Piece) -> Sequence[Mapping[str, Any]]:
-    """Return the cells of the key columns, by the columns' names."""
+    """Return the cells of the key columns as a person would search for them, by the columns' names."""
     if not plan.keys:
         return [_NOTHING] * piece.size
     nothing = [None] * piece.size
     names = [name for name, _ in plan.keys]
-    columns = (nothing if position is None else piece.columns[position] for _, position in plan.keys)
+    columns = (nothing if position is None else shown_all(piece.columns[position]) for _, position in plan.keys)
     return [dict(zip(names, cells, strict=True)) for cells in zip(*columns, strict=True)]
 
 
@@ -193,20 +226,21 @@ def _joined(late: list[Any], early: list[Any], gone: Sequence[int]) -> list[Any]
 
 
 def _written(cell: Any) -> str | None:
-    """Write a cell that is no field the same way in every run; ``None`` where it holds nothing."""
-    if cell is None or cell != cell:  # noqa: PLR0124 - NaN, which is how some drivers say NULL
+    """Write a cell that is no field the same way in every run; ``None`` where it holds nothing that can be written."""
+    if cell is None:
         return None
-    if isinstance(cell, dt.datetime | dt.date | dt.time):
-        return cell.isoformat()
-    if isinstance(cell, bytes | bytearray | memoryview):
-        return bytes(cell).hex()
-    if isinstance(cell, set | frozenset):
-        cell = sorted(cell, key=repr)
     try:
-        return values.text(cell)
-    except Unfit:
-        pass
-    try:
-        return orjson.dumps(cell, option=orjson.OPT_SORT_KEYS).decode()
-    except TypeError:
+        if type(cell) in (bytes, bytearray, memoryview):
+            return bytes(cell).hex()
+        cell = ordinary(cell)
+        if cell is None:
+            return None
+        if isinstance(cell, dt.datetime | dt.date | dt.time):
+            return cell.isoformat()
+        if isinstance(cell, bytes):
+            return cell.hex()
+        with suppress(Unfit):
+            return values.text(cell)
+        return orjson.dumps(bounded(cell), option=orjson.OPT_SORT_KEYS).decode()
+    except Exception:  # noqa: BLE001 - the cell's own methods may raise anything
         return None

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from airflow_provider_pinterest.conversions.cells import by_name
 from airflow_provider_pinterest.conversions.columns import Reader
-from airflow_provider_pinterest.conversions.reasons import Reason
 
 
 class Column(NamedTuple):
@@ -41,7 +41,7 @@ class Plan:
     :param names: the columns.
     :param columns: those that become fields, in the order in which they are read; of two for one field the later wins.
     :param objects: (position, path) of columns that hold JSON objects of fields.
-    :param unknown: what to say of columns that map to nothing.
+    :param unknown: the columns that map to nothing.
     :param id_parts: what a missing ``event_id`` is made of; ``None``: a part is in none of the columns.
     :param keys: (name, position) of the columns copied into a rejection; ``None``: the rows do not have it.
     """
@@ -49,7 +49,7 @@ class Plan:
     names: tuple[str, ...]
     columns: tuple[Column, ...]
     objects: tuple[tuple[int, str], ...]
-    unknown: tuple[Reason, ...]
+    unknown: tuple[str, ...]
     id_parts: tuple[IdPart, ...] | None
     keys: tuple[tuple[str, int | None], ...]
 
@@ -76,17 +76,21 @@ class Layout:
         return len(self._names)
 
     def has(self, document: Mapping[str, Any]) -> bool:
-        """Return whether every name of a document has a place."""
+        """Return whether every name of a document has a place, written as it stands there."""
         return document.keys() <= self._names.keys()
 
-    def learn(self, document: Mapping[str, Any]) -> Sequence[str]:
-        """Give places to the names of a document; return those that are not known."""
+    def learn(self, document: Mapping[Any, Any]) -> tuple[Mapping[str, Any], list[str]]:
+        """Give places to the names of a document.
+
+        :return: the document with names as they are compared, and its names that are not known.
+        """
+        named = by_name(document)
         unknown = []
-        for name in document:
+        for name, key in named.keys.items():
             if name in self._names:
                 continue
-            if isinstance(name, str) and self._knows(name):
+            if self._knows(name):
                 self._names[name] = None
             else:
-                unknown.append(str(name))
-        return unknown
+                unknown.append(key)
+        return named.values, unknown

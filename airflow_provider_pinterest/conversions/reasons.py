@@ -12,6 +12,7 @@ REASONS: Final[dict[str, str]] = {
     # found before sending
     "missing_field": "A field that Pinterest requires is missing or empty.",
     "no_match_key": "user_data needs a usable em, or hashed_maids, or both client_ip_address and client_user_agent.",
+    "bad_cell": "The cell holds an object that cannot be read at all.",
     "bad_type": "The cell cannot be turned into the field's type without loss.",
     "bad_value": "The value is outside the field's limits or not one of its choices.",
     "too_long": "The text or list is longer than Pinterest allows.",
@@ -44,7 +45,8 @@ WARNINGS: Final[dict[str, str]] = {
     **{
         f"{IDENTIFIER_WARNING}{name}": f"user_data.{name} has no canonical form; it was left out of the event."
         for name in (
-            "em ph ge db fn ln ct st zp country external_id hashed_maids client_ip_address".split()  # noqa: SIM905
+            "em ph ge db fn ln ct st zp country external_id hashed_maids client_ip_address "  # noqa: SIM905
+            "client_user_agent click_id partner_id".split()
         )
     },
 }

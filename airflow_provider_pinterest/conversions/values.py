@@ -16,6 +16,7 @@ from uuid import UUID
 
 import orjson
 
+from airflow_provider_pinterest.conversions.cells import kind, ordinary
 from airflow_provider_pinterest.conversions.reasons import Unfit
 
 _is_plain_number = re.compile(r"-?\d{1,30}(?:\.\d{1,30})?", re.ASCII).fullmatch
@@ -23,6 +24,12 @@ _gap_before_offset = re.compile(r" (?=(?:Z|[+-]\d\d:?(?:\d\d)?)$)", re.ASCII).su
 _is_digits = re.compile(r"-?\d{1,20}", re.ASCII).fullmatch
 EXPONENT_LIMIT: Final = 30
 """Numbers with more digits than this on either side of the point are no money and no quantity."""
+
+NUMBER_LIMIT: Final = 200
+"""Longest text that is parsed as a number, in characters."""
+
+TIME_LIMIT: Final = 100
+"""Longest text that is parsed as a time, in characters."""
 
 _SMALL: Final = 2**30 - 1
 """Up to here Python compares integers fastest."""
@@ -44,11 +51,6 @@ _FALSE: Final = frozenset({"false", "f", "no", "n", "0", "0.0"})
 _NUMBERS: Final = (int, float, Decimal)
 _WRITTEN_PLAINLY: Final = frozenset({int, Decimal})
 """Types whose text is most often digits with a point or without."""
-
-
-def kind(cell: object) -> str:
-    """Name the type of ``cell`` for a message; never its content, which may be personal."""
-    return type(cell).__name__
 
 
 def text(cell: Any) -> str | None:
@@ -76,7 +78,10 @@ def number(cell: Any) -> str | None:
         if "e" not in written and "n" not in written:
             return written
     elif type(cell) in _WRITTEN_PLAINLY:
-        written = str(cell)
+        try:
+            written = str(cell)
+        except ValueError:  # an integer of more digits than Python writes
+            written = ""
         whole, _, fraction = written.partition(".")
         if whole.isdecimal() and (fraction or "0").isdecimal() and len(written) <= EXPONENT_LIMIT and written.isascii():
             return written if fraction else whole
@@ -84,6 +89,8 @@ def number(cell: Any) -> str | None:
         cell = cell.strip()
         if not cell or _is_plain_number(cell):
             return cell or None
+        if len(cell) > NUMBER_LIMIT:
+            raise Unfit("bad_type", f"expected a number such as 72.39, got more than {NUMBER_LIMIT} characters of text")
         try:
             cell = Decimal(cell if cell.isascii() and "_" not in cell else "-")
         except InvalidOperation:
@@ -99,8 +106,10 @@ def number(cell: Any) -> str | None:
     exact = cell if isinstance(cell, Decimal) else Decimal(repr(float(cell)))
     if not exact.is_finite():
         raise Unfit("bad_type", "expected a number, got NaN or Infinity")
+    if exact and exact.adjusted() >= EXPONENT_LIMIT:
+        raise Unfit("bad_value", f"the number has more than {EXPONENT_LIMIT} digits")
     digits = exact.as_tuple()
-    if exact and (exact.adjusted() >= EXPONENT_LIMIT or -int(digits.exponent) > EXPONENT_LIMIT):
+    if exact and -int(digits.exponent) > EXPONENT_LIMIT:
         raise Unfit("bad_value", f"the number has more than {EXPONENT_LIMIT} digits")
     return format(exact, "f") if exact or -EXPONENT_LIMIT <= int(digits.exponent) <= 0 else "0"
 
@@ -150,7 +159,8 @@ def texts(cell: Any) -> list[str] | None:
     found = []
     for position, item in enumerate(items(cell)):
         try:
-            value = None if item is None else text(item)
+            plain = item if type(item) is str else ordinary(item)
+            value = None if plain is None else text(plain)
         except Unfit as unfit:
             raise Unfit(unfit.code, unfit.message, f"[{position}]{unfit.at}") from None
         if value is not None:
@@ -201,6 +211,8 @@ def unix_time(cell: Any, timezone: dt.tzinfo) -> int | None:
         cell = cell.strip()
         if not cell:
             return None
+        if len(cell) > TIME_LIMIT:
+            raise Unfit("bad_time", f"expected a time, got more than {TIME_LIMIT} characters of text")
         if _is_digits(cell) and len(cell) != len("20261121"):
             return _from_number(int(cell))
         if _is_plain_number(cell) and "." in cell:

@@ -18,6 +18,7 @@ from typing import Any, Final, Protocol
 import orjson
 
 from airflow_provider_pinterest.conversions.events import Duplicate, Event, Outcome, Stage
+from airflow_provider_pinterest.delivery import stored
 from airflow_provider_pinterest.delivery.result import Delivered
 from airflow_provider_pinterest.delivery.rowset import RowSet
 
@@ -123,13 +124,13 @@ class PendingBatch:
         first, last, digest, delivered, since, *rows = values
         doubt, unsent, failed, held = map(RowSet.from_json, rows)
         return cls(
-            int(first),
-            int(last),
-            str(digest),
+            stored.count(first),
+            stored.count(last),
+            stored.text(digest),
             Delivered() if delivered is None else Delivered.from_json(delivered),
             doubt,
             unsent,
-            float(since),
+            stored.seconds(since),
             failed,
             held,
         )
@@ -216,19 +217,19 @@ class Finished:
     def from_json(cls, values: Mapping[str, Any]) -> Finished:
         """Return what :meth:`as_json` stored."""
         return cls(
-            fingerprint=_texts(values["fingerprint"]),
-            clock=float(values["clock"]),
-            rows=int(values["rows"]),
-            digest=str(values["digest"]),
+            fingerprint=stored.texts(values["fingerprint"]),
+            clock=stored.seconds(values["clock"]),
+            rows=stored.count(values["rows"]),
+            digest=stored.text(values["digest"]),
             delivered=Delivered.from_json(values["delivered"]),
             failed=RowSet.from_json(values["failed"]),
             held=RowSet.from_json(values["held"]),
-            offline=bool(values["offline"]),
-            identity=dict(values["identity"]),
-            result=dict(values["result"]),
-            problem=values["problem"],
-            written=float(values["written"]),
-            forced=bool(values["forced"]),
+            offline=stored.truth(values["offline"]),
+            identity=stored.mapping(values["identity"]),
+            result=stored.mapping(values["result"]),
+            problem=stored.text_or_none(values["problem"]),
+            written=stored.seconds(values["written"]),
+            forced=stored.truth(values["forced"]),
         )
 
 
@@ -323,27 +324,27 @@ class Checkpoint:
         """Return what :meth:`as_json` stored."""
         earlier, unknown = values["earlier"], values["unknown_before"]
         return cls(
-            fingerprint=_texts(values["fingerprint"]),
-            clock=float(values["clock"]),
-            rows=int(values["rows"]),
-            digest=str(values["digest"]),
+            fingerprint=stored.texts(values["fingerprint"]),
+            clock=stored.seconds(values["clock"]),
+            rows=stored.count(values["rows"]),
+            digest=stored.text(values["digest"]),
             delivered=Delivered.from_json(values["delivered"]),
             failed=RowSet.from_json(values["failed"]),
             held=RowSet.from_json(values["held"]),
-            offline=bool(values["offline"]),
-            pending=tuple(map(PendingBatch.from_json, values["pending"])),
-            ahead=int(values["ahead"]),
-            ahead_since=float(values["ahead_since"]),
-            on_doubt=values["on_doubt"],
-            written=float(values["written"]),
+            offline=stored.truth(values["offline"]),
+            pending=tuple(map(PendingBatch.from_json, stored.items(values["pending"]))),
+            ahead=stored.count(values["ahead"]),
+            ahead_since=stored.seconds(values["ahead_since"]),
+            on_doubt=stored.text_or_none(values["on_doubt"]),
+            written=stored.seconds(values["written"]),
             earlier=None if earlier is None else Finished.from_json(earlier),
-            unknown_before=None if unknown is None else float(unknown),
-            forced=bool(values["forced"]),
-            identity=dict(values["identity"]),
+            unknown_before=None if unknown is None else stored.seconds(unknown),
+            forced=stored.truth(values["forced"]),
+            identity=stored.mapping(values["identity"]),
         )
 
 
-def read_state(stored: object) -> Checkpoint | Finished:
+def read_state(document: object) -> Checkpoint | Finished:
     """Return what an attempt has stored, this version's or an earlier one's.
 
     :raises UnreadableStateError: it is something else.
@@ -351,15 +352,21 @@ def read_state(stored: object) -> Checkpoint | Finished:
     from airflow_provider_pinterest.delivery.checkpoint_v2 import read_v2
 
     try:
-        if not isinstance(stored, Mapping):
-            raise UnreadableStateError(f"it is a {type(stored).__name__}")
-        if stored.get("version") == VERSION:
-            return (Finished if stored["state"] == "finished" else Checkpoint).from_json(stored)
-        return read_v2(stored)
+        if not isinstance(document, Mapping):
+            raise UnreadableStateError(f"it is a {type(document).__name__}")
+        if document.get("version") == VERSION:
+            return _FORMS[document["state"]](document)
+        return read_v2(document)
     except UnreadableStateError:
         raise
-    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
+    except (LookupError, TypeError, AttributeError, ValueError, OverflowError) as error:
         raise UnreadableStateError(f"{type(error).__name__} while it was read") from None
+
+
+_FORMS: Final[Mapping[str, Callable[[Mapping[str, Any]], Checkpoint | Finished]]] = {
+    "running": Checkpoint.from_json,
+    "finished": Finished.from_json,
+}
 
 
 def fingerprint(**decisive: Any) -> dict[str, str]:
@@ -379,7 +386,3 @@ def digest_of(value: object) -> str:
 def _stable(value: object) -> object:
     """Write what JSON cannot hold the same way in every process."""
     return sorted(map(repr, value)) if isinstance(value, set | frozenset) else repr(value)
-
-
-def _texts(values: Mapping[str, str]) -> dict[str, str]:
-    return {str(name): str(value) for name, value in values.items()}

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from airflow_provider_pinterest.delivery import stored
 from airflow_provider_pinterest.delivery.checkpoint import (
     Checkpoint,
     Finished,
@@ -30,50 +31,52 @@ def fingerprint(**decisive: Any) -> str:
     return digest_of(decisive)
 
 
-def read_v2(stored: Mapping[str, Any]) -> Checkpoint | Finished:
+def read_v2(document: Mapping[str, Any]) -> Checkpoint | Finished:
     """Return a checkpoint or the end of a run.
 
     :raises UnreadableStateError: it is neither.
     :raises KeyError: something is missing. So may do TypeError, AttributeError and ValueError.
     """
-    if stored.get("finished") == VERSION:
-        return _finished(stored)
-    if stored["version"] != VERSION:
+    if document.get("finished") == VERSION:
+        return _finished(document)
+    if document["version"] != VERSION:
         raise UnreadableStateError(f"its version is {str(stored['version'])[:20]}")
     return Checkpoint(
-        fingerprint={WHOLE: str(stored["fingerprint"])},
-        clock=float(stored["clock"]),
-        rows=int(stored["rows"]),
-        digest=str(stored["events_hash"]),
-        delivered=Delivered.from_json(stored["delivered"]),
+        fingerprint={WHOLE: stored.text(document["fingerprint"])},
+        clock=stored.seconds(document["clock"]),
+        rows=stored.count(document["rows"]),
+        digest=stored.text(document["events_hash"]),
+        delivered=Delivered.from_json(document["delivered"]),
         failed=RowSet.forgotten(),
         held=RowSet.forgotten(),
-        offline=bool(stored["offline"]),
+        offline=stored.truth(document["offline"]),
         pending=tuple(
             PendingBatch(
-                int(first),
-                int(last),
-                str(digest),
+                stored.count(first),
+                stored.count(last),
+                stored.text(digest),
                 Delivered.from_json(delivered),
                 _rows(doubt),
                 _rows(unsent),
-                float(since),
+                stored.seconds(since),
                 RowSet.forgotten(),
                 RowSet.forgotten(),
             )
-            for first, last, digest, delivered, doubt, unsent, since in sorted(stored["marks"], key=lambda one: one[0])
+            for first, last, digest, delivered, doubt, unsent, since in sorted(
+                stored.items(document["marks"]), key=lambda one: stored.count(one[0])
+            )
         ),
-        ahead=int(stored["ahead"]),
-        ahead_since=float(stored["written"]),
-        on_doubt=stored["on_doubt"],
-        written=float(stored["written"]),
+        ahead=stored.count(document["ahead"]),
+        ahead_since=stored.seconds(document["written"]),
+        on_doubt=stored.text_or_none(document["on_doubt"]),
+        written=stored.seconds(document["written"]),
         version=VERSION,
     )
 
 
-def _finished(stored: Mapping[str, Any]) -> Finished:
+def _finished(document: Mapping[str, Any]) -> Finished:
     """Return the end of a run, of which only the result was stored: nothing that was sent can be told apart."""
-    result = dict(stored["result"])
+    result = stored.mapping(document["result"])
     return Finished(
         fingerprint={},
         clock=0.0,
@@ -83,12 +86,16 @@ def _finished(stored: Mapping[str, Any]) -> Finished:
         failed=RowSet.forgotten(),
         held=RowSet.forgotten(),
         offline=True,
-        identity={"max_tries": stored["max_tries"]},
+        identity={"max_tries": document["max_tries"]},
         result=result,
-        problem=stored["problem"],
+        problem=stored.text_or_none(document["problem"]),
         written=0.0,
     )
 
 
 def _rows(spans: Iterable[Sequence[int]]) -> RowSet:
-    return RowSet((int(first), int(last)) for first, last in spans)
+    ranges = [(stored.whole(first, 1), stored.count(last)) for first, last in spans]
+    ends = [end for span in ranges for end in span]
+    if ends != sorted(ends):
+        raise ValueError("not rows in order")
+    return RowSet(ranges)

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from airflow_provider_pinterest.delivery import stored
 from airflow_provider_pinterest.exceptions import AccountingError
 
 HOUR: Final = 3_600
@@ -71,8 +72,14 @@ class Lags:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Lags:
         """Return what :meth:`as_json` wrote down."""
-        counts = Counter({int(lag): count for lag, count in values["counts"].items()})
-        return cls(counts, values["longest"], values["late"], values["stale"])
+        counts = Counter({int(lag): count for lag, count in stored.counts(values["counts"]).items()})
+        longest = values["longest"]
+        return cls(
+            counts,
+            None if longest is None else stored.count(longest),
+            stored.count(values["late"]),
+            stored.count(values["stale"]),
+        )
 
     def summary(self) -> dict[str, int | None]:
         """Return the median, the 95th percentile and the maximum, and how many were late or stale."""
@@ -154,14 +161,14 @@ class Delivered:
     def from_json(cls, values: Mapping[str, Any]) -> Delivered:
         """Return what :meth:`as_json` wrote down."""
         return cls(
-            processed=values["processed"],
-            failed=values["failed"],
-            held=values["held"],
-            already_sent=values.get("already_sent", 0),
-            calls=values["calls"],
-            retries=values["retries"],
-            reasons=Counter(values["reasons"]),
-            warnings=Counter(values["warnings"]),
+            processed=stored.count(values["processed"]),
+            failed=stored.count(values["failed"]),
+            held=stored.count(values["held"]),
+            already_sent=stored.whole(values.get("already_sent", 0)),
+            calls=stored.count(values["calls"]),
+            retries=stored.count(values["retries"]),
+            reasons=stored.counts(values["reasons"]),
+            warnings=stored.counts(values["warnings"]),
             lags=Lags.from_json(values["lags"]),
         )
 

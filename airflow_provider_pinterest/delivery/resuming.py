@@ -108,7 +108,7 @@ def start_over(state: Checkpoint | Finished, attempt: Attempt, what: str) -> Sta
     """
     earlier = state.earlier if isinstance(state, Checkpoint) else None
     if not state.recognised(attempt.now):
-        delivered = state.delivered.accepted + (earlier.delivered.accepted if earlier else 0)
+        delivered = state.delivered.processed + earlier.delivered.accepted if earlier else state.delivered.accepted
         raise ResendRefusedError(
             f"{what} changed since the previous attempt, which sent {delivered:,} events. Pinterest cannot recognise "
             "all of them: they are offline events, or were sent 23 hours ago or earlier. Sending again could count "

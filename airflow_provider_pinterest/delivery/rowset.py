@@ -113,21 +113,26 @@ class RowSet:
         """
         if text is None:
             return cls.forgotten()
+        if not isinstance(text, str):
+            raise ValueError("not a set of rows: not a text")  # noqa: TRY004 - the document is wrong, not the program
         found = cls()
         if not text:
             return found
         try:
             opened = zlib.decompressobj()
             steps = opened.decompress(base64.b64decode(text, validate=True), 24 * MAX_RANGES).decode().split(",")
-        except (binascii.Error, zlib.error, UnicodeError) as error:
+            if not opened.eof or opened.unused_data:
+                raise ValueError("not a set of rows: cut off, or too long")
+            end = 0
+            for step in steps:
+                gap, _, length = step.partition("+")
+                first = end + int(gap)
+                last = first + int(length or 0)
+                if first <= end or last < first:
+                    raise ValueError("not a set of rows: out of order")
+                found._first.append(first)
+                found._last.append(last)
+                end = last
+        except (binascii.Error, zlib.error, UnicodeError, ValueError, OverflowError) as error:
             raise ValueError(f"not a set of rows: {type(error).__name__}") from None
-        end = 0
-        for step in steps:
-            gap, _, length = step.partition("+")
-            first = end + int(gap)
-            end = first + int(length or 0)
-            if first <= 0 or (found._last and first <= found._last[-1]):
-                raise ValueError("not a set of rows: out of order")
-            found._first.append(first)
-            found._last.append(end)
         return found

@@ -188,9 +188,7 @@ class SectionCutter:
         :raises SourceChangedError: it is not the event that was verified.
         """
         earlier = self._earlier
-        if earlier is None or reopened(event, earlier, resends_held=self._resends_held):
-            if next(self._expected, None) != hash(trace_of(event)):
-                raise SourceChangedError(event.row)
+        if earlier is None or self._verifies(event, earlier):
             return True
         if event.row in earlier.held:
             self._held.append(event)
@@ -198,19 +196,28 @@ class SectionCutter:
             self._counts.already_sent += 1
         return False
 
+    def _verifies(self, event: Event, earlier: Finished) -> bool:
+        """Return whether an event is one of those that :meth:`expect` has named.
+
+        :raises SourceChangedError: it is not the event that was verified.
+        """
+        if event.row > earlier.rows or not reopened(event, earlier, resends_held=self._resends_held):
+            return False
+        if next(self._expected, None) != hash(trace_of(event)):
+            raise SourceChangedError(event.row)
+        return True
+
     def _note(self, outcome: Outcome) -> None:
-        """Count and hash a row."""
+        """Count and hash a row.
+
+        :raises SourceChangedError: the rows of a finished run, of which this is the last, have changed.
+        """
         counts = self._counts
         counts.rows += 1
         self.rows = outcome.row
         self._traces.append(trace_of(outcome))
         if len(self._traces) >= HASHED_AT_ONCE:
             self._hash_traces()
-        if self._earlier is not None and outcome.row == self._earlier.rows:
-            self._hash_traces()
-            if self._hash.hexdigest() != self._earlier.digest:
-                raise SourceChangedError(outcome.row)
-            self._balance = self._earlier.not_told_apart()
         if type(outcome) is Event:
             counts.events += 1
         elif isinstance(outcome, Duplicate):
@@ -223,6 +230,11 @@ class SectionCutter:
             if self._wants_lines:
                 self._lines.append(rejection_line(outcome))
                 self._lines_size += len(self._lines[-1])
+        if self._earlier is not None and outcome.row == self._earlier.rows:
+            self._hash_traces()
+            if self._hash.hexdigest() != self._earlier.digest:
+                raise SourceChangedError(outcome.row)
+            self._balance = self._earlier.not_told_apart()
 
     def _hash_traces(self) -> None:
         self._hash.add(self._traces)
@@ -272,6 +284,8 @@ class SectionCutter:
             wants_lines, self._wants_lines = self._wants_lines, False
             earlier, self._earlier = self._earlier, None
             for outcome in verify.through(outcomes, resume.rows):
+                if earlier is not None and type(outcome) is Event:
+                    self._verifies(outcome, earlier)
                 self._note(outcome)
             self._wants_lines, self._earlier = wants_lines, earlier
             verify.check(resume.digest)
@@ -286,7 +300,10 @@ class SectionCutter:
                 self._note(outcome)
                 if type(outcome) is Event:
                     events.append(outcome)
+                    if self._earlier is not None:
+                        self._verifies(outcome, self._earlier)
             verify.check(pending.digest)
+            self._balance = None  # the earlier attempt has counted it with the batch
             yield self._cut(events, pending)
         left = resume.ahead
         while left and (found := next(outcomes, None)) is not None:

@@ -48,6 +48,7 @@ from airflow_provider_pinterest.operators.account import shortened
 from airflow_provider_pinterest.operators.job import attempt_of, not_orphaned, stored_state, try_number
 from airflow_provider_pinterest.operators.limits import boolean, check
 from airflow_provider_pinterest.sources.cursors import Query
+from airflow_provider_pinterest.sources.values import READ_ONCE, Values
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -217,6 +218,8 @@ class Execution:
         except UnavailableError as error:
             self._fail_or_defer(error, job, run, sender)
         except SourceChangedError as change:
+            if isinstance(source, Values) and source.once:
+                raise ParameterError(READ_ONCE) from None
             change.checkpoint = progress.last
             raise
         except Stopped:
@@ -403,9 +406,14 @@ class _Reading:
         )
 
     def sections(self) -> Iterator[Section]:
-        """Yield the sections of the source."""
+        """Yield the sections of the source.
+
+        :raises ParameterError: the source must be read twice and can be read only once.
+        """
         earlier = self._earlier
         if earlier is not None and needs_verification(earlier, resends_held=self._resends_held):
+            if isinstance(self._source, Values) and self._source.once:
+                raise ParameterError(READ_ONCE)
             builder = self._new_builder(0)
             with closing(self._source.chunks()) as chunks:
                 outcomes = builder.events(self.state.unlocked(chunks))

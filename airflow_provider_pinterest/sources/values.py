@@ -13,6 +13,13 @@ CHUNK: Final = 2_000
 """Rows of a chunk at most."""
 
 
+READ_ONCE: Final = (
+    "An earlier attempt has sent some of the rows, so they must be read twice to be compared. What was passed as "
+    "events can be read only once, as a generator can. Nothing was sent. Pass a list, or sql."
+)
+"""What to say where rows must be read twice and cannot be."""
+
+
 class Values:
     """The rows of a list or another iterable of mappings.
 
@@ -42,6 +49,8 @@ class Values:
             for _ in _rows(events, ParameterError):
                 pass
         self._events = events
+        self.once = isinstance(events, Iterator)
+        """Whether the rows can be read only once."""
 
     def chunks(self) -> Generator[Chunk, None, None]:
         """Yield the rows, those with the same keys in the same order together.

@@ -78,8 +78,9 @@ FAULTS = [
     ("missing_field", "event_id", {name: cell for name, cell in GOOD.items() if name != "event_id"}, None),
     ("no_match_key", "user_data", good(email=None), None),
     ("bad_type", "event_name", good(event_name=True), None),
-    ("bad_type", "event_id", good(event_id=b"order-1"), None),
-    ("bad_type", "custom_data.value", good(value=math.nan), None),
+    ("bad_cell", "event_id", good(event_id=object()), None),
+    ("bad_type", "event_id", good(event_id=b"\xff"), None),
+    ("bad_type", "custom_data.value", good(value=math.inf), None),
     ("bad_type", "custom_data.value", good(value="72,39"), None),
     ("bad_type", "custom_data.num_items", good(num_items=1.5), None),
     ("bad_type", "opt_out", good(opt_out="perhaps"), None),
@@ -231,12 +232,14 @@ def test_other_opt_outs_need_no_region():
 
 # Warnings
 
+PLAIN = ("client_user_agent", "click_id", "partner_id")
 WARNED = [
     ("unknown_event_name", good(event_name="sign_up")),
     ("time_from_date", good(event_time="2026-11-20")),
     ("personal_data_in_plain_field", good(user_agent="ada@example.com")),
     ("unusable_client_ip_address", good(ip="nowhere")),
     *((f"unusable_{name}", good(**{f"user_data.{name}": b"\xff"})) for name in HASHED_FIELDS if name != "em"),
+    *((f"unusable_{name}", good(**{f"user_data.{name}": b"\xff"})) for name in PLAIN),
     ("unusable_em", {**good(ip="192.0.2.1", user_agent="Mozilla", email="nobody")}),
 ]
 

@@ -148,7 +148,7 @@ UNUSABLE = [
     ("db", "1990"),
     ("db", "\uff11\uff19\uff19\uff10-12-31"),
     ("fn", "\ud800"),
-    ("fn", b"Ada"),
+    ("fn", b"\xff"),
     ("fn", True),
     ("ct", "---"),
     ("st", "\ud800"),
@@ -378,7 +378,7 @@ def test_an_ip_address_is_one_for_the_standard_library_too(cell):
 
 
 @pytest.mark.parametrize("column", ["user_agent", "click_id", "partner_id"])
-@pytest.mark.parametrize("cell", ["Mozilla ada@example.com", b"Mozilla", True])
+@pytest.mark.parametrize("cell", ["Mozilla ada@example.com", b"Mozilla ada@example.com"])
 def test_what_goes_out_unhashed_holds_no_address(column, cell):
     build = builder()
     assert set(sent(good(**{column: cell}), build)["user_data"]) == {"em"}

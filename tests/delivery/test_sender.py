@@ -1,4 +1,4 @@
-"""A batch until it is settled, alone and among others: bisecting, sizes, tokens, pauses, order, deadlines, stops."""
+"""A batch until it is settled: bisecting, sizes, doubt, tokens, pauses, deadlines, stops."""
 
 from __future__ import annotations
 
@@ -12,17 +12,16 @@ import pytest
 
 from airflow_provider_pinterest.conversions.batches import Batch
 from airflow_provider_pinterest.delivery.answers import Busy, Denied, Doubt, Refused, TooLarge, Trace
-from airflow_provider_pinterest.delivery.client import Client
+from airflow_provider_pinterest.delivery.checkpoint import KEY, Checkpoint, read_state
 from airflow_provider_pinterest.delivery.credentials import Credential, Tokens
 from airflow_provider_pinterest.delivery.pace import Pace, Stopped
 from airflow_provider_pinterest.delivery.sender import SAME_REFUSALS, OnDoubt, Sender
-from airflow_provider_pinterest.delivery.window import Shipment, Window
 from airflow_provider_pinterest.exceptions import CredentialError, RefusedError, UnavailableError
 from airflow_provider_pinterest.redaction import Secret
 from airflow_provider_pinterest.sandbox import Sandbox
 from tests.delivery import wire as wires
 from tests.delivery.wire import Trip, client, serving
-from tests.delivery.world import NOW, FakePace, InterruptedTask, batch, chunks, event, ids_of, listed, sender
+from tests.delivery.world import NOW, Delivery, FakePace, InterruptedTask, batch, chunks, event, ids_of, listed, sender
 
 
 class Scripted:
@@ -38,8 +37,9 @@ class Scripted:
         self.credential = credential or SimpleNamespace(expired=False, renewable=False, token="t")
         self.renewals = []
 
-    def post(self, body, events):
+    def post(self, body, events, *, begin, fresh=False):
         ids = ids_of(body)
+        begin()
         self.sent.append(ids)
         self.bodies.append(body)
         return self.answer(ids) or listed(len(ids))
@@ -65,7 +65,7 @@ def accounted(batch_, done):
     """Every event is in exactly one place."""
     assert done.delivered.failed + done.delivered.held == len(done.rejections)
     assert done.delivered.processed + len(done.rejections) + len(done.unsent) == len(batch_)
-    assert not done.refused
+    assert not {one.row for one in done.rejections} & {event.row for event in done.unsent}
     return done
 
 
@@ -78,7 +78,7 @@ def deliver(fake, batch_, pace=None, *, accepted_before=False, **options):
     made = sender(fake, pace, **options)
     if accepted_before:
         made.trust()
-    return accounted(batch_, made.deliver(batch_))
+    return accounted(batch_, Delivery(made, batch_))
 
 
 # ---- bisecting ----
@@ -213,7 +213,7 @@ def test_a_body_that_is_too_large_is_halved_until_it_fits_and_the_size_is_known_
     made = sender(fake)
     whole = batch(16)
 
-    done = accounted(whole, made.deliver(whole))
+    done = accounted(whole, Delivery(made, whole))
 
     assert done.delivered.processed == 16
     assert made.max_bytes == batch(4).size // 2
@@ -333,11 +333,11 @@ def test_a_429_pauses_all_threads():
 
     made = threaded(Scripted(answer), pace)
     with ThreadPoolExecutor(8) as threads:
-        ends = [threads.submit(made.deliver, batch(1, 1))]
+        ends = [threads.submit(Delivery, made, batch(1, 1))]
         first.wait()
         while not pace._resume:
             time.sleep(0.001)
-        ends += [threads.submit(made.deliver, batch(1, row)) for row in range(2, 9)]
+        ends += [threads.submit(Delivery, made, batch(1, row)) for row in range(2, 9)]
         assert all(end.result().error is None for end in ends)
 
     assert min(moments[1:]) - moments[0] >= 0.08
@@ -430,146 +430,16 @@ def test_threads_that_find_the_token_too_old_renew_it_once():
     fake = Scripted(credential=credentials, on_renewal=renew)
     made = sender(fake)
     with ThreadPoolExecutor(4) as threads:
-        ends = [threads.submit(made.deliver, batch(1, row)) for row in range(1, 5)]
+        ends = [threads.submit(Delivery, made, batch(1, row)) for row in range(1, 5)]
         assert all(end.result().error is None for end in ends)
 
     assert renewals == ["old"]
-
-
-# ---- the window ----
 
 
 @pytest.fixture
 def pinterest():
     with Sandbox(clock=lambda: NOW, calls_per_window=0) as sandbox:
         yield sandbox
-
-
-@pytest.mark.parametrize("in_flight", [1, 2, 5])
-def test_as_many_calls_are_under_way_as_may_be_and_never_more(pinterest, in_flight):
-    pinterest.fault("delay", seconds=0.02)
-    Trip(pinterest.url, ["web"] * 150, in_flight=in_flight, batch_size=5).go()
-
-    assert max(call.in_flight for call in pinterest.calls()) == in_flight
-
-
-def test_the_first_batch_goes_alone_until_it_is_answered(pinterest):
-    pinterest.fault("delay", seconds=0.1, times=1)
-    Trip(pinterest.url, ["web"] * 100, in_flight=5, batch_size=5).go()
-
-    calls = pinterest.calls()
-    assert calls[0].in_flight == 1
-    assert min(call.received_at for call in calls[1:]) >= calls[0].received_at
-    assert all(call.number > calls[0].number for call in calls if call.in_flight > 1)
-    assert calls[1].received_at == NOW
-
-
-def put(window, *batches):
-    shipments = [Shipment(one, one.events[-1].row if one.events else 0, once_only=False) for one in batches]
-    for shipment in shipments:
-        window.put(shipment)
-    return shipments
-
-
-def test_a_window_opens_with_the_first_answer_and_not_with_a_batch_that_had_nothing_to_send():
-    """As the first after a resume may be: no token was tried with it."""
-    window = Window(lambda _: pytest.fail("nothing to send"), 4)
-    put(window, Batch(()))
-    assert window.full
-    window.oldest()
-    window.drop()
-
-    assert not window.under_way
-    put(window, Batch(()))
-    assert window.full
-
-
-def test_outcomes_come_in_the_order_the_batches_were_cut_however_they_finish():
-    gates = {row: threading.Event() for row in range(1, 6)}
-
-    def slow(one):
-        gates[one.events[0].row].wait(5)
-        return SimpleNamespace(error=None)
-
-    window = Window(slow, 5)
-    put(window, *(batch(1, row) for row in range(1, 6)))
-    for row in (5, 4, 3, 2, 1):
-        gates[row].set()
-
-    order = []
-    while window.under_way:
-        order.append(window.oldest()[0].rows)
-        window.drop()
-    window.close()
-
-    assert order == [1, 2, 3, 4, 5]
-
-
-def test_what_breaks_a_thread_is_raised_where_the_run_waits_and_the_others_are_still_there():
-    def deliver_(one):
-        if one.events[0].row == 1:
-            raise ZeroDivisionError
-        return SimpleNamespace(error=None)
-
-    window = Window(deliver_, 2)
-    put(window, batch(1, 1), batch(1, 2))
-
-    with pytest.raises(ZeroDivisionError):
-        window.oldest()
-    window.wait(5)
-    failed, good = window.drain(0)
-    window.close()
-
-    assert isinstance(failed.failure, ZeroDivisionError)
-    assert good.settlement is not None
-    assert not window.under_way
-
-
-def test_a_bug_in_a_thread_ends_the_run_stops_the_others_and_the_next_try_sends_nothing_twice(pinterest, monkeypatch):
-    trip = Trip(pinterest.url, ["offline"] * 60, batch_size=5)
-    post = Client.post
-    calls = []
-
-    def breaks(self, body, events):
-        calls.append(1)
-        if len(calls) == 5:
-            raise ZeroDivisionError
-        return post(self, body, events)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Client, "post", breaks)
-        with pytest.raises(ZeroDivisionError):
-            trip.go()
-    before = len(calls)
-    assert before < 12
-    tally = trip.run.tally
-    assert tally.events_sent + tally.rows_not_sent == tally.events_built
-
-    assert trip.go().finished
-    assert set(pinterest.copies().values()) == {1}
-    held = {line["event_id"] for line in trip.folder.lines()}
-    assert len(held) in (5, 10, 15, 20), "what was under way, and no more"
-    assert len(pinterest.copies().keys() | held) == 60
-
-
-@pytest.mark.parametrize("in_flight", [1, 3])
-def test_the_source_is_never_read_more_than_a_window_and_a_batch_ahead(pinterest, in_flight):
-    """However fast it is and however slow Pinterest."""
-    pinterest.fault("delay", seconds=0.005)
-    trip = Trip(pinterest.url, ["web"] * 200, in_flight=in_flight, batch_size=5)
-    ahead = []
-
-    def counting(kinds):
-        for number, chunk in enumerate(chunks(kinds, 1), 1):
-            ahead.append(number - sum(call.accepted for call in pinterest.calls()))
-            yield chunk
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(wires, "chunks", counting)
-        trip.go()
-
-    assert max(ahead) <= (in_flight + 1) * 5
-    assert len(pinterest.copies()) == 200
 
 
 # ---- stopping, and deadlines ----
@@ -645,16 +515,20 @@ def test_abort_ends_within_a_second_while_posts_hang(kind):
         while len(wire.bodies) < 5:
             time.sleep(0.002)
         aborted = time.monotonic()
-        assert trip.run._plan is not None
-        trip.run._plan.sender.abort()
+        trip.stop.set()
         thread.join(5)
 
     assert ended
     assert ended[0] - aborted < 1
-    delivered = trip.run.tally.delivered
-    assert delivered.processed == 1
-    assert delivered.held == (4 if kind == "offline" else 0)
+    tally = trip.run.tally
+    assert tally.delivered.processed == 1
+    assert tally.delivered.held == (4 if kind == "offline" else 0)
+    assert tally.rows_not_sent == tally.events_built - tally.events_sent
     assert len(wire.bodies) == 5
+    left = read_state(trip.store.get(KEY))
+    assert isinstance(left, Checkpoint)
+    in_doubt = [row for pending in left.pending for row in pending.doubt.rows()]
+    assert in_doubt == ([] if kind == "offline" else [2, 3, 4, 5])
 
 
 def test_stop_lets_what_is_under_way_finish_and_nothing_else_begin():
@@ -666,13 +540,13 @@ def test_stop_lets_what_is_under_way_finish_and_nothing_else_begin():
 
     made = threaded(Scripted(answer), Pace("stop"))
     with ThreadPoolExecutor(1) as threads:
-        end = threads.submit(made.deliver, batch(2))
+        end = threads.submit(Delivery, made, batch(2))
         begun.wait(5)
         made.stop()
         gate.set()
         assert end.result().delivered.processed == 2
 
-    after = made.deliver(batch(2))
+    after = Delivery(made, batch(2))
     assert isinstance(after.error, Stopped)
     assert len(after.unsent) == 2
 
@@ -681,7 +555,7 @@ def test_a_stop_ends_a_wait_at_once():
     made = threaded(Scripted(lambda ids: Busy(Trace(503), 60.0)), Pace("wait"), max_wait=100.0)
     with ThreadPoolExecutor(1) as threads:
         started = time.monotonic()
-        end = threads.submit(made.deliver, batch(1))
+        end = threads.submit(Delivery, made, batch(1))
         time.sleep(0.01)
         made.stop()
         assert isinstance(end.result().error, Stopped)
@@ -723,8 +597,6 @@ def test_an_interruption_counts_what_was_answered_sends_nothing_more_and_nothing
             trip.go()
 
     assert trip.run.tally.delivered.processed == 30
-    assert trip.run._plan is not None
-    assert trip.run._plan.sender._pace.stop.is_set()
     assert trip.go().finished
     assert set(pinterest.copies().values()) == {1}
     assert trip.folder.lines() == []

@@ -1,0 +1,265 @@
+"""Cells of any Python type → cells of the few types that can be read safely.
+
+Drivers, data frames and DAG authors put all kinds of objects into rows. Objects of unknown types are not asked
+anything before they are converted: their methods may raise, lie or never end.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from decimal import Decimal
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
+from itertools import islice
+from operator import itemgetter
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+import orjson
+
+from airflow_provider_pinterest.conversions.reasons import Unfit
+from airflow_provider_pinterest.redaction import clean
+
+KEY_LIMIT: Final = 1_000
+"""Most characters of a key cell."""
+
+ELEMENTS: Final = 10_000
+"""Most elements of a set or mapping of an unknown type; it may be endless."""
+
+DEPTH: Final = 100
+"""Deepest nesting of a cell that is written as one text."""
+
+NESTED: Final = 1_000_000
+"""Most characters of a nested cell that is written as one text; every element counts as one more."""
+
+TEXTS: Final = frozenset({str})
+
+_SETTLED: Final = frozenset(
+    {type(None), str, bool, int, dt.datetime, dt.date, dt.time, dt.timedelta, UUID, list, tuple, dict}
+)
+"""Types whose cells are read as they are."""
+
+ORDINARY: Final = _SETTLED | {float, Decimal}
+"""Types whose cells are read as they are, unless they are NaN."""
+
+HASHABLE: Final = ORDINARY - {list, tuple, dict}
+"""Types whose cells have an equality and a hash that can be trusted."""
+
+_NUMBERS: Final = frozenset({type(None), bool, float})
+_INTEGERS: Final = frozenset({type(None), int})
+_WORDS: Final = frozenset({type(None), str})
+_BYTES: Final = (bytes, bytearray, memoryview)
+_ADDRESSES: Final = frozenset({IPv4Address, IPv4Interface, IPv6Address, IPv6Interface})
+_MISSING: Final = frozenset({"NAType", "NaTType"})
+"""Names of pandas' types of missing cells."""
+
+_EXACT: Final[tuple[tuple[type, Callable[[Any], Any]], ...]] = (
+    (str, str.__str__),
+    (int, int.__int__),
+    (float, float.__float__),
+    (Decimal, Decimal),
+    (dt.datetime, lambda cell: dt.datetime.combine(dt.datetime.date(cell), dt.datetime.timetz(cell))),
+    (dt.date, lambda cell: dt.date.fromordinal(dt.date.toordinal(cell))),
+    (UUID, lambda cell: UUID(int=cell.int)),
+    (bytes, lambda cell: b"".join([cell])),
+    (list, list.copy),
+    (tuple, lambda cell: tuple.__getitem__(cell, slice(None))),
+    (dict, lambda cell: dict(dict.items(cell))),
+    (set, lambda cell: _in_order(set.__iter__(cell))),
+    (frozenset, lambda cell: _in_order(frozenset.__iter__(cell))),
+    (Mapping, lambda cell: _limited(cell.items())),
+)
+"""Type → the function that makes a cell of a known type of a subclass's instance, without calling its own methods."""
+
+_type_name: Final[Callable[[type], str]] = type.__dict__["__name__"].__get__
+_has_address = re.compile(r"\b0x[0-9a-fA-F]{4,}").search
+
+
+def kind(cell: object) -> str:
+    """Name the type of a cell for a message; never its content, which may be personal."""
+    return clean(str.__str__(_type_name(type(cell))))[:60]
+
+
+def only(cells: Iterable[Any], types: AbstractSet[Any]) -> bool:
+    """Return whether all cells are of these types exactly."""
+    try:
+        return {*map(type, cells)} <= types
+    except Exception:  # noqa: BLE001 - even a type can have a hash that raises
+        return False
+
+
+def unreadable(cell: object) -> Unfit:
+    """Say that a cell cannot be read."""
+    return Unfit("bad_cell", f"a cell of type {kind(cell)} cannot be read; cast the column to text or a number")
+
+
+def ordinary(cell: Any) -> Any:
+    """Return a cell of any type as one of a known type; ``None`` if it is NULL, NaN, NaT or NA.
+
+    Scalars and arrays of numpy, instances of subclasses, sets and mappings are converted; bytes that are UTF-8 are
+    text. The elements of lists and mappings stay as they are.
+
+    :raises Unfit: its type is unknown, or it does not let itself be converted.
+    """
+    try:
+        return _ordinary(cell, known=False)
+    except Exception:  # noqa: BLE001 - the object's own methods may raise anything
+        raise unreadable(cell) from None
+
+
+def _ordinary(cell: Any, *, known: bool) -> Any:
+    """Convert a cell.
+
+    :param known: whether it is the result of a conversion, which must be of a known type.
+    """
+    of = type(cell)
+    if of in _SETTLED:
+        return cell
+    if of is float:
+        return None if cell != cell else cell  # noqa: PLR0124
+    if of is Decimal:
+        return None if cell.is_nan() else cell
+    if of in _BYTES:
+        return _decoded(bytes(cell))
+    if of in _ADDRESSES:
+        return str(cell)
+    if known:
+        raise TypeError
+    if _type_name(of) in _MISSING:
+        return None
+    for base, exact in _EXACT:
+        if issubclass(of, base):
+            return _ordinary(exact(cell), known=True)
+    for name in ("tolist", "item"):
+        if callable(getattr(of, name, None)):
+            return _ordinary(getattr(cell, name)(), known=True)
+    raise TypeError
+
+
+def _decoded(cell: bytes) -> str | bytes:
+    """Return UTF-8 as text; other bytes stay bytes."""
+    try:
+        return cell.decode()
+    except UnicodeDecodeError:
+        return cell
+
+
+def _in_order(elements: Iterable[Any]) -> list[Any]:
+    """Return the elements of a set in the same order in every process."""
+    return sorted(map(ordinary, elements), key=lambda element: (kind(element), repr(element)))
+
+
+def _limited(items: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
+    found = list(islice(items, ELEMENTS + 1))
+    if len(found) > ELEMENTS:
+        raise ValueError
+    return dict(found)
+
+
+class Named(NamedTuple):
+    """The values of a mapping by name, and how each name was written."""
+
+    values: dict[str, Any]
+    keys: dict[str, str]
+
+
+def by_name(document: Mapping[Any, Any]) -> Named:
+    """Return a mapping's values by their names as names are compared.
+
+    Of two spellings of one name the last in alphabetical order wins, unless it is empty.
+    """
+    named = Named({}, {})
+    written = [(key if type(key) is str else str(shown(key)), value) for key, value in document.items()]
+    for key, value in sorted(written, key=itemgetter(0)):
+        name = key.strip().lower()
+        if name not in named.keys or not (value is None or (type(value) is str and not value.strip())):
+            named.values[name] = value
+            named.keys[name] = key
+    return named
+
+
+def shown_all(cells: Sequence[Any]) -> Sequence[Any]:
+    """Return the cells of a key column, see :func:`shown`."""
+    if only(cells, _NUMBERS) or (only(cells, _WORDS) and max(map(len, filter(None, cells)), default=0) <= KEY_LIMIT):
+        return cells
+    if only(cells, _INTEGERS) and max(map(abs, filter(None, cells)), default=0) < 2**63:
+        return cells
+    return [shown(cell) for cell in cells]
+
+
+def shown(cell: Any) -> str | float | None:
+    """Return a cell as a person would search for it: numbers as they are, everything else as text of limited length.
+
+    An object without text of its own is named by its type.
+    """
+    if cell is None or type(cell) is bool or type(cell) is float:
+        return cell
+    if type(cell) is int and -(2**63) <= cell < 2**63:
+        return cell
+    try:
+        found = _shown(cell)
+    except Exception:  # noqa: BLE001 - the object's own methods may raise anything
+        found = f"<{kind(cell)}>"
+    return cut(found) if type(found) is str else found
+
+
+def _shown(cell: Any) -> str | float | None:
+    if type(cell) is str:
+        return cell
+    if type(cell) is int:
+        return str(cell)
+    if type(cell) is Decimal:
+        if cell.is_nan():
+            return None
+        return format(cell, "f") if cell.is_finite() and abs(cell.adjusted()) <= KEY_LIMIT else str(cell)
+    if type(cell) in (dt.datetime, dt.date, dt.time):
+        return cell.isoformat()  # type: ignore[no-any-return]
+    if type(cell) in (UUID, dt.timedelta):
+        return str(cell)
+    if type(cell) is bytes:
+        text = _decoded(cell)
+        return text if isinstance(text, str) else text[:KEY_LIMIT].hex()
+    try:
+        found = ordinary(cell)
+    except Unfit:
+        if getattr(type(cell), "__str__", None) is object.__str__ or isinstance(cell, BaseException):
+            raise  # it has no text but its representation
+        said = str.__str__(str(cell)[: KEY_LIMIT + 1])
+        return f"<{kind(cell)}>" if _has_address(said) else said
+    if type(found) in (list, tuple, dict):
+        document = bounded(found, leaf=shown)
+        return orjson.dumps(document, option=orjson.OPT_NON_STR_KEYS).decode()
+    return shown(found)
+
+
+def cut(text: str, limit: int = KEY_LIMIT) -> str:
+    """Return text of limited length; text that was longer ends with ``…``."""
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def bounded(cell: Any, leaf: Callable[[Any], Any] = ordinary) -> Any:
+    """Copy a nested cell into plain lists and dictionaries of limited size.
+
+    :param leaf: what to write of a cell that is not nested.
+    :raises Unfit: it is too deep or too large, or something in it cannot be read.
+    """
+    left = NESTED
+
+    def copied(cell: Any, depth: int) -> Any:
+        nonlocal left
+        left -= 1 + (len(cell) if type(cell) is str else 0)
+        if left < 0 or depth > DEPTH:
+            raise unreadable(cell)
+        try:
+            found = ordinary(cell)
+        except Unfit:
+            return leaf(cell)
+        if type(found) is dict:
+            return {copied(name, depth + 1): copied(value, depth + 1) for name, value in found.items()}
+        if type(found) in (list, tuple):
+            return [copied(element, depth + 1) for element in found]
+        return leaf(found)
+
+    return copied(cell, 0)

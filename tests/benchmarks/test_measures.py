@@ -1,0 +1,18 @@
+"""Measures that need no process of their own to be right."""
+
+from __future__ import annotations
+
+from benchmarks import measures
+from tests.running import connect, pinterest
+
+__all__ = ["connect", "pinterest"]
+
+
+def test_the_ceiling_sends_the_same_full_batch_again_and_again(connect, pinterest):
+    connect(pinterest)
+
+    sample = measures.ceiling(5_000, 2)
+
+    assert sample["events"] == sample["rows"] == 5_000
+    assert [call.events for call in pinterest.calls()] == [1_000] * 5
+    assert max(call.in_flight for call in pinterest.calls()) <= 2

@@ -1,0 +1,149 @@
+"""The attempts of one task instance, counted as Airflow counts them, with what it keeps between them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from types import SimpleNamespace
+from typing import Any
+
+from airflow.providers.common.compat.sdk import TaskDeferred
+
+from airflow_provider_pinterest.delivery.checkpoint import KEY
+from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
+from tests.running import Ran, Row, TaskInstance, rows, run
+
+DAY = 86_400
+TIMES = frozenset({"clock", "written", "ahead_since", "unknown_before"})
+
+
+class Attempted(TaskInstance):
+    """A task instance as Airflow makes it for an attempt."""
+
+    def __init__(self, try_number: int = 1, max_tries: int = 1) -> None:
+        super().__init__(try_number=try_number)
+        self.max_tries = max_tries
+
+
+class Store:
+    """Airflow's task state store, since 3.3."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, str] = {}
+        self.writes = 0
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return json.loads(self.values[key]) if key in self.values else default
+
+    def set(self, key: str, value: Any, *, retention: dt.timedelta | None = None) -> None:
+        self.values[key] = json.dumps(value)
+        self.writes += 1
+
+    def delete(self, key: str) -> None:
+        self.values.pop(key, None)
+
+
+class Life:
+    """A task instance over its attempts.
+
+    :param retries: of the task.
+    :param remembers: whether Airflow has a task state store.
+    :param parameters: of the operator, the same for every attempt unless an attempt says otherwise.
+    """
+
+    def __init__(self, *, retries: int = 1, remembers: bool = True, **parameters: Any) -> None:
+        self.retries = retries
+        self.parameters = parameters
+        self.remembers = remembers
+        self.store = Store()
+        self.max_tries = retries
+        self.tries = 0
+        self.cleared = 0
+        self.started = dt.datetime.now(dt.UTC)
+        self.deferred: Any = None
+
+    def attempt(self, **changes: Any) -> Ran:
+        """Make the next attempt."""
+        self.tries += 1
+        return self._run(None, changes)
+
+    def clear(self, **changes: Any) -> Ran:
+        """Clear the task, as a person does, and make the attempt that follows."""
+        self.max_tries = self.tries + self.retries
+        self.cleared += 1
+        return self.attempt(**changes)
+
+    def wake(self, deferred: Any = None, **changes: Any) -> Ran:
+        """Let a deferred attempt continue.
+
+        :param deferred: the arguments of the deferral; the last one's by default.
+        """
+        kept = self.deferred.kwargs if deferred is None else deferred
+        return self._run(json.loads(json.dumps(kept)), changes)
+
+    def _run(self, deferred: Any, changes: dict[str, Any]) -> Ran:
+        parameters = {**self.parameters, **changes}
+        operator = SendConversionsOperator(task_id="send", **parameters)
+        context: dict[str, Any] = {"task_state_store": self.store} if self.remembers else {}
+        context |= {
+            "task": SimpleNamespace(retries=self.retries),
+            "dag_run": SimpleNamespace(clear_number=self.cleared, start_date=self.started),
+        }
+        ran = run(operator, ti=Attempted(self.tries, self.max_tries), deferred=deferred, **context)
+        self.deferred = ran.error if isinstance(ran.error, TaskDeferred) else None
+        return ran
+
+    @property
+    def state(self) -> Any:
+        """What is stored."""
+        return self.store.get(KEY)
+
+    @state.setter
+    def state(self, value: Any) -> None:
+        self.store.set(KEY, value)
+
+    def let_pass(self, seconds: float) -> None:
+        """Let time pass: move every time in the stored state back."""
+        self.state = earlier(self.state, seconds)
+
+
+def earlier(state: Any, seconds: float) -> Any:
+    """Return a stored state as if it had been stored earlier."""
+    moved = {name: value - seconds if name in TIMES and value else value for name, value in state.items()}
+    if "pending" in moved:
+        moved["pending"] = [[*one[:4], one[4] - seconds, *one[5:]] for one in moved["pending"]]
+    if moved.get("earlier"):
+        moved["earlier"] = earlier(moved["earlier"], seconds)
+    return moved
+
+
+def broken_off(pinterest: Any, life: Life, *, after: int = 2, clear: bool = False, **changes: Any) -> Ran:
+    """Make an attempt that Pinterest stops accepting after some calls, and let it accept again.
+
+    :param clear: whether the task is cleared before.
+    """
+    pinterest.fault("status", status=503, after=after)
+    ran = life.clear(**changes) if clear else life.attempt(**changes)
+    pinterest.clear_faults()
+    return ran
+
+
+def small(events: list[Row] | None = None, **changes: Any) -> dict[str, Any]:
+    """Return parameters with which ten rows make five calls, one after another."""
+    return {
+        "events": rows(10) if events is None else events,
+        "batch_size": 2,
+        "max_in_flight": 1,
+        "max_wait": dt.timedelta(),
+        **changes,
+    }
+
+
+def last_line(text: str) -> str:
+    """Return the last line of a text that is not empty."""
+    return [line for line in text.splitlines() if line.strip()][-1]
+
+
+def copies(*counts: tuple[int, int, int]) -> dict[str, int]:
+    """Return how many copies there are, from ranges: first, last, copies."""
+    return {f"order-{number}": count for first, last, count in counts for number in range(first, last + 1)}
