@@ -108,7 +108,7 @@ class Section:
     @property
     def size(self) -> int:
         """Bytes that it takes, about."""
-        return sum(len(event.body) for event in self.events) + sum(map(len, self.lines))
+        return sum(len(event.body) for event in (*self.events, *self.held)) + sum(map(len, self.lines))
 
 
 class SectionCutter:
@@ -179,7 +179,8 @@ class SectionCutter:
             return self._cut_with_batch() if self._lines_size > LINES_BYTES else None
         if self._earlier is not None and outcome.row <= self._earlier.rows and not self._reopens(outcome):
             self._note(outcome)
-            return self._cut_with_batch() if len(self._held) >= self.batcher.max_events else None
+            many = len(self._held) >= self.batcher.max_events or self._held_size > self.batcher.max_bytes
+            return self._cut_with_batch() if many else None
         section = None
         full = self.batcher.add(outcome)
         if full is not None and full.events[-1] is not outcome:
@@ -200,6 +201,7 @@ class SectionCutter:
             return True
         if event.row in earlier.held:
             self._held.append(event)
+            self._held_size += len(event.body)
         else:
             self._counts.already_sent += 1
         return False
@@ -253,6 +255,7 @@ class SectionCutter:
         self._first = self.rows + 1
         self._counts = RowCounts()
         self._held: list[Event] = []
+        self._held_size = 0
         self._lines: list[bytes] = []
         self._lines_size = 0
         self._examples: list[Rejection] = []

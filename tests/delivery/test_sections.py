@@ -292,6 +292,16 @@ def test_after_clear_failed_events_are_sent_and_held_ones_only_on_request(resend
     assert sum(section.counts.already_sent for section in made) == 5
 
 
+def test_held_events_that_are_not_sent_are_bounded_in_bytes_as_those_of_a_batch():
+    found = [event(row, size=300) for row in range(1, 11)]
+    earlier = finished(["web"] * 10, digest=hash_of(found), held=RowSet().plus(range(1, 11)))
+    made = list(SectionCutter(Batcher(100, 900), Checkpoint({}, NOW, earlier=earlier)).sections(iter(found)))
+
+    without_gaps(made, 10)
+    assert [one.row for section in made for one in section.held] == [*range(1, 11)]
+    assert all(sum(len(one.body) for one in section.held) <= section.size <= 1_200 for section in made)
+
+
 def test_after_clear_rows_behind_the_end_are_sent():
     made = cleared(outcomes([*KEPT, "web", "offline"]), finished())
 
