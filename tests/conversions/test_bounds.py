@@ -102,7 +102,7 @@ def test_memory_of_cells_is_bounded_in_bytes():
     reader = Remembered("ct", lambda cell: [cell * 1_000])
     tracemalloc.start()
     for number in range(1_000):
-        reader.members([f"{number:0200}"], lambda *_: None)
+        reader.members([f"{number:0150}"], lambda *_: None)
     held, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 
