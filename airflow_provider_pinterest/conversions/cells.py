@@ -62,6 +62,7 @@ _EXACT: Final[tuple[tuple[type, Callable[[Any], Any]], ...]] = (
     (Decimal, Decimal),
     (dt.datetime, lambda cell: dt.datetime.combine(dt.datetime.date(cell), dt.datetime.timetz(cell))),
     (dt.date, lambda cell: dt.date.fromordinal(dt.date.toordinal(cell))),
+    (dt.timedelta, dt.timedelta.__pos__),
     (UUID, lambda cell: UUID(int=cell.int)),
     (bytes, lambda cell: b"".join([cell])),
     (list, list.copy),
