@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from airflow_provider_pinterest.delivery import stored
 from airflow_provider_pinterest.delivery.checkpoint import (
-    HASHED_BY_V2,
+    V2_DIGEST,
     Checkpoint,
     Finished,
     PendingBatch,
@@ -46,7 +46,7 @@ def read_v2(document: Mapping[str, Any]) -> Checkpoint | Finished:
         fingerprint={WHOLE: stored.text(document["fingerprint"])},
         clock=stored.seconds(document["clock"]),
         rows=stored.count(document["rows"]),
-        digest=HASHED_BY_V2 + stored.text(document["events_hash"]),
+        digest=V2_DIGEST + stored.text(document["events_hash"]),
         delivered=Delivered.from_json(document["delivered"]),
         failed=RowSet.forgotten(),
         held=RowSet.forgotten(),
@@ -55,7 +55,7 @@ def read_v2(document: Mapping[str, Any]) -> Checkpoint | Finished:
             PendingBatch(
                 stored.count(first),
                 stored.count(last),
-                HASHED_BY_V2 + stored.text(digest),
+                V2_DIGEST + stored.text(digest),
                 Delivered.from_json(delivered),
                 _rows(doubt),
                 _rows(unsent),

@@ -15,12 +15,12 @@ from typing import Final
 from airflow_provider_pinterest.conversions.batches import Batcher
 from airflow_provider_pinterest.conversions.events import Duplicate, Event, Outcome, Rejection
 from airflow_provider_pinterest.delivery.checkpoint import (
-    HASHED_BY_V2,
+    V2_DIGEST,
     Checkpoint,
     Finished,
     PendingBatch,
     RowsHash,
-    trace_for,
+    form_of,
     trace_of,
 )
 from airflow_provider_pinterest.delivery.rejection_lines import rejection_line
@@ -108,7 +108,7 @@ class Section:
     @property
     def size(self) -> int:
         """Bytes that it takes, about."""
-        return sum(len(event.body) for event in self.events) + sum(map(len, self.lines))
+        return sum(len(event.body) for event in (*self.events, *self.held)) + sum(map(len, self.lines))
 
 
 class SectionCutter:
@@ -179,7 +179,8 @@ class SectionCutter:
             return self._cut_with_batch() if self._lines_size > LINES_BYTES else None
         if self._earlier is not None and outcome.row <= self._earlier.rows and not self._reopens(outcome):
             self._note(outcome)
-            return self._cut_with_batch() if len(self._held) >= self.batcher.max_events else None
+            many = len(self._held) >= self.batcher.max_events or self._held_size > self.batcher.max_bytes
+            return self._cut_with_batch() if many else None
         section = None
         full = self.batcher.add(outcome)
         if full is not None and full.events[-1] is not outcome:
@@ -200,6 +201,7 @@ class SectionCutter:
             return True
         if event.row in earlier.held:
             self._held.append(event)
+            self._held_size += len(event.body)
         else:
             self._counts.already_sent += 1
         return False
@@ -253,6 +255,7 @@ class SectionCutter:
         self._first = self.rows + 1
         self._counts = RowCounts()
         self._held: list[Event] = []
+        self._held_size = 0
         self._lines: list[bytes] = []
         self._lines_size = 0
         self._examples: list[Rejection] = []
@@ -322,12 +325,12 @@ class SectionCutter:
 class _Verified:
     """Compares rows with what an earlier attempt has read.
 
-    :param digest: the hash that it has stored.
+    :param digest: hash of what they had become.
     """
 
     def __init__(self, digest: str) -> None:
-        self._digest = digest.removeprefix(HASHED_BY_V2)
-        self._trace = trace_for(digest)
+        self._digest = digest.removeprefix(V2_DIGEST)
+        self._trace = form_of(digest)
         self._hash = RowsHash()
         self._row = 0
         self._last = 0

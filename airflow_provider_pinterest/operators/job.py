@@ -24,8 +24,7 @@ from airflow_provider_pinterest.delivery.resuming import Attempt
 from airflow_provider_pinterest.delivery.sender import OnDoubt
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
-
+    from airflow_provider_pinterest.airflow_versions import Context
     from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
 
 log = logging.getLogger(__name__)

@@ -137,6 +137,19 @@ class TestAStateThatCannotBeRead:
         assert pinterest.copies() == copies((1, 4, 2), (5, 8, 1))
 
 
+    def test_second_copies_that_were_accepted_once_are_refused_later(self, pinterest):
+        life = Life(**small(offline()))
+        broken_off(pinterest, life, after=4)
+        life.state = [1]
+        broken_off(pinterest, life, after=1, on_doubt="resend")
+        assert pinterest.copies() == copies((1, 2, 2), (3, 8, 1))
+
+        ran = life.attempt()
+
+        assert isinstance(ran.error, AirflowFailException)
+        assert pinterest.copies() == copies((1, 2, 2), (3, 8, 1))
+
+
 class TestAStateOfVersion2:
     @pytest.fixture
     def stored(self):
@@ -476,6 +489,15 @@ class TestTheKindOfSourceChanges:
         broken_off(pinterest, life)
 
         ran = life.attempt(events=rows(10, action_source=after))
+
+        assert isinstance(ran.error, AirflowFailException)
+        assert pinterest.copies() == ACCEPTED_FOUR
+
+    def test_second_copies_that_were_accepted_once_are_not_accepted_for_ever(self, pinterest):
+        life = Life(**small(offline()))
+        broken_off(pinterest, life, on_doubt="resend")
+
+        ran = life.attempt(events=rows(10))
 
         assert isinstance(ran.error, AirflowFailException)
         assert pinterest.copies() == ACCEPTED_FOUR
