@@ -204,7 +204,7 @@ class Execution:
                 reading.state,
                 rest=reading.cutter.rest,
                 wake=mailbox.wake,
-                cancel=getattr(source, "cancel", lambda: None),
+                cancel=source.cancel,
             ),
             reading.cutter.batcher,
             progress,
