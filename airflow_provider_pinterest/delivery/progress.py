@@ -434,8 +434,10 @@ def _is_settled(flight: InFlightBatch) -> bool:
 
 def _held(flight: InFlightBatch) -> list[Rejection]:
     """Return the rejections of events that are not sent again."""
-    cause = "an earlier attempt ended while it was being sent"
-    return [held(event, cause) for event in (*flight.hold, *flight.section.held)]
+    return [
+        *(held(event, "an earlier attempt ended while it was being sent") for event in flight.hold),
+        *(held(event, "held before this task was cleared") for event in flight.section.held),
+    ]
 
 
 def _settled(flight: InFlightBatch, snapshot: Snapshot, now: float) -> Settled:

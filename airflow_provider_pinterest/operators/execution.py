@@ -8,9 +8,13 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, ObjectStoragePath
-
-from airflow_provider_pinterest.airflow_versions import state_store, wake_up_after
+from airflow_provider_pinterest.airflow_versions import (
+    AirflowException,
+    AirflowFailException,
+    ObjectStoragePath,
+    state_store,
+    wake_up_after,
+)
 from airflow_provider_pinterest.conversions.batches import ENVELOPE, Batcher
 from airflow_provider_pinterest.conversions.builder import EventBuilder
 from airflow_provider_pinterest.conversions.events import Chunk, Event
@@ -45,14 +49,13 @@ from airflow_provider_pinterest.exceptions import (
 from airflow_provider_pinterest.hooks.pinterest import PinterestHook
 from airflow_provider_pinterest.links.conversions import RESULT_KEY
 from airflow_provider_pinterest.operators.account import shortened
-from airflow_provider_pinterest.operators.job import attempt_of, not_orphaned, stored_state, try_number
+from airflow_provider_pinterest.operators.job import attempt_of, fence, not_orphaned, stored_state, try_number
 from airflow_provider_pinterest.operators.limits import boolean, check
 from airflow_provider_pinterest.sources.cursors import Query
 from airflow_provider_pinterest.sources.values import READ_ONCE, Values
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
-
+    from airflow_provider_pinterest.airflow_versions import Context
     from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
 
 WAIT_WHERE_NOBODY_SAYS = dt.timedelta(minutes=5)
@@ -176,6 +179,7 @@ class Execution:
         with self._followed_by(lambda: self._said_at_start(job, start)):
             source = task.source(self._context)
             sender = None if job.validate_only else self._sender(job)
+            fence(job.store, checkpoint)
             rejects = self._rejects(job, start)
             self._stop.check()
         if job.store and isinstance(source, Query) and not source.ordered:

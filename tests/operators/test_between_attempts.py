@@ -8,6 +8,7 @@ import json
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 
+from airflow_provider_pinterest.exceptions import UnavailableError
 from airflow_provider_pinterest.sandbox import Sandbox
 from tests.operators.attempts import Life, broken_off, copies, small
 from tests.running import ids, row, rows
@@ -39,6 +40,9 @@ VERSION_2 = {
     "written": 0.0,
 }
 """What version 2 stored after it had sent four of ten rows."""
+
+DIGESTS_2 = ((5, "0ad9ab205b38dde7ea25bc16dfff365c"), (7, "8af5a98fd26c693c233218be93378553"))
+"""First rows of batches of two, and what version 2 stored as their hashes."""
 
 MARK_2 = [
     5,
@@ -197,6 +201,27 @@ class TestAStateOfVersion2:
 
         assert ran.error is None
         assert pinterest.copies() == copies((5, 10, 1))
+
+    @pytest.mark.parametrize("source", ["offline", "web"])
+    def test_its_batches_are_continued_by_the_second_attempt_after_it_too(self, pinterest, stored, source):
+        life = Life(**small(rows(10, action_source=source)))
+        life.tries = 1
+        marks = [[first, first + 1, digest, MARK_2[3], [], [[first, first + 1]], 0.0] for first, digest in DIGESTS_2]
+        life.state = {**stored, "offline": source == "offline", "marks": marks}
+        assert isinstance(broken_off(pinterest, life, after=0).error, UnavailableError)
+
+        ran = life.attempt()
+
+        assert ran.error is None
+        assert "Resuming" in ran.log
+        assert pinterest.copies() == copies((5, 10, 1))
+
+    def test_a_message_names_a_version_that_is_not_known(self, pinterest, stored):
+        life = Life(**small())
+        life.tries = 1
+        life.state = {**stored, "version": 99}
+
+        assert "its version is 99" in life.attempt().log
 
     @pytest.mark.parametrize("source", ["offline", "web"])
     def test_the_end_of_a_run_is_the_end_for_its_retry(self, pinterest, source):

@@ -10,8 +10,8 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,46 +23,59 @@ PATIENCE = 120.0
 
 @dataclass(frozen=True)
 class Airflow:
-    """A running Airflow.
+    """A running Airflow, in which every DAG has one task and at most one run.
 
     :param home: its AIRFLOW_HOME.
-    :param environment: what its processes were started with.
+    :param url: of its API server.
     """
 
     home: Path
-    environment: dict[str, str]
+    url: str
 
-    def command(self, *arguments: str) -> str:
-        """Run an ``airflow`` command and return what it printed."""
-        done = subprocess.run(
-            [sys.executable, "-m", "airflow", *arguments],
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+    def wait_for_dags(self, dag_ids: Iterable[str]) -> None:
+        """Wait until some DAGs are parsed."""
+        wait_for(lambda: {dag["dag_id"] for dag in self._api("GET", "dags")["dags"]} >= set(dag_ids), "the DAGs")
 
-    def trigger(self, dag_id: str, run_id: str) -> None:
-        """Start a run of a DAG."""
-        wait_for(lambda: dag_id in self.command("dags", "list", "--output", "plain"), "the DAG to be parsed", every=1)
-        self.command("dags", "unpause", dag_id)
-        self.command("dags", "trigger", dag_id, "--run-id", run_id)
+    def trigger(self, dag_id: str) -> None:
+        """Start the run of a DAG."""
+        self._api("POST", f"dags/{dag_id}/dagRuns", {"dag_run_id": dag_id, "logical_date": None})
 
-    def state(self, run_id: str) -> str:
-        """Return the state of a run, as the metadata database has it."""
-        return str(self._ask("SELECT state FROM dag_run WHERE run_id = ?", run_id))
+    def clear(self, dag_id: str) -> None:
+        """Clear the task of a DAG's run, whatever its state, as a person does in the UI."""
+        cleared = {"dag_run_id": dag_id, "dry_run": False, "only_failed": False}
+        self._api("POST", f"dags/{dag_id}/clearTaskInstances", cleared)
 
-    def tries(self, run_id: str) -> int:
-        """Return the number of the last try of the run's only task."""
-        return int(self._ask("SELECT try_number FROM task_instance WHERE run_id = ?", run_id))
+    def wait_for_end(self, dag_id: str) -> str:
+        """Wait until the run of a DAG has ended, and return its state."""
+        wait_for(lambda: self._state(dag_id) in ("success", "failed"), f"the end of {dag_id}", every=0.2)
+        return self._state(dag_id)
 
-    def result(self, run_id: str) -> dict[str, Any]:
-        """Return the account of the run's task, as it stands in XCom."""
-        value = json.loads(self._ask("SELECT value FROM xcom WHERE key = 'pinterest_result' AND run_id = ?", run_id))
+    def tries(self, dag_id: str) -> int:
+        """Return the number of the task's last attempt."""
+        return int(self._ask("SELECT try_number FROM task_instance WHERE dag_id = ?", dag_id))
+
+    def result(self, dag_id: str) -> dict[str, Any]:
+        """Return the account of the task, as it stands in XCom."""
+        value = json.loads(self._ask("SELECT value FROM xcom WHERE key = 'pinterest_result' AND dag_id = ?", dag_id))
         found: dict[str, Any] = json.loads(value) if isinstance(value, str) else value
+        return found
+
+    def log(self, dag_id: str, attempt: int) -> str:
+        """Return the log of an attempt."""
+        [log] = self.logs(dag_id, f"attempt={attempt}.log")
+        return log
+
+    def logs(self, dag_id: str, pattern: str) -> list[str]:
+        """Return the logs of the task whose names match a pattern."""
+        return [log.read_text() for log in (self.home / "logs" / f"dag_id={dag_id}").glob(f"*/*/{pattern}")]
+
+    def _state(self, dag_id: str) -> str:
+        return str(self._ask("SELECT state FROM dag_run WHERE dag_id = ?", dag_id))
+
+    def _api(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        answer = requests.request(method, f"{self.url}/api/v2/{path}", json=body, timeout=PATIENCE)
+        assert answer.ok, answer.text
+        found: dict[str, Any] = answer.json()
         return found
 
     def _ask(self, sql: str, *parameters: str) -> Any:
@@ -82,9 +95,7 @@ def wait_for(condition: Callable[[], Any], what: str, *, every: float = 0.02, se
 @contextmanager
 def standalone(home: Path, connections: dict[str, dict[str, Any]]) -> Iterator[Airflow]:
     """Start all of Airflow, and end every process of it."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port, worker_logs, triggerer_logs = _free_ports(3)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
     environment |= {
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
@@ -97,11 +108,15 @@ def standalone(home: Path, connections: dict[str, dict[str, Any]]) -> Iterator[A
         "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{port}/",
         "AIRFLOW__API__WORKERS": "1",
         "AIRFLOW__CORE__PARALLELISM": "2",
+        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "2",
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "8",
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "2",
         "AIRFLOW__TRIGGERER__DEFAULT_CAPACITY": "2",
+        "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(worker_logs),
+        "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(triggerer_logs),
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         **{f"AIRFLOW_CONN_{name.upper()}": json.dumps(value) for name, value in connections.items()},
     }
@@ -115,8 +130,8 @@ def standalone(home: Path, connections: dict[str, dict[str, Any]]) -> Iterator[A
             start_new_session=True,
         )
     try:
-        wait_for(lambda: _healthy(port), "Airflow to be healthy", every=0.5)
-        yield Airflow(home, environment)
+        wait_for(lambda: _healthy(port), "Airflow to be healthy", every=0.5, seconds=300)
+        yield Airflow(home, f"http://127.0.0.1:{port}")
     finally:
         _signal_all(process.pid, signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
@@ -125,12 +140,22 @@ def standalone(home: Path, connections: dict[str, dict[str, Any]]) -> Iterator[A
         process.wait(10)
 
 
+def _free_ports(count: int) -> list[int]:
+    with ExitStack() as taken:
+        sockets = [taken.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
 def _healthy(port: int) -> bool:
     try:
         answer = requests.get(f"http://127.0.0.1:{port}/api/v2/monitor/health", timeout=5).json()
     except (requests.RequestException, ValueError):
         return False
-    return all(answer[part]["status"] == "healthy" for part in ("metadatabase", "scheduler", "dag_processor"))
+    return all(
+        answer[part]["status"] == "healthy" for part in ("metadatabase", "scheduler", "dag_processor", "triggerer")
+    )
 
 
 def _signal_all(session: int, sign: signal.Signals) -> None:
