@@ -195,7 +195,7 @@ class TestKilled:
             yield from found
 
         life = Life(**deferrable(found))
-        killer = later(lambda: life.operator.on_kill())
+        killer = later(life.kill)
         began = time.monotonic()
         ran = life.attempt(events=stalled())
         took = time.monotonic() - began
@@ -211,7 +211,7 @@ class TestKilled:
     def test_while_it_waits_it_stops_and_does_not_defer(self, pinterest, found):
         life = Life(**deferrable(found, defer_after=dt.timedelta(seconds=30)))
         pinterest.fault("status", status=503, after=2, headers={"Retry-After": "20"})
-        killer = later(lambda: life.operator.on_kill(), 1)
+        killer = later(life.kill, 1)
         began = time.monotonic()
         ran = life.attempt()
         killer.join()
@@ -231,7 +231,7 @@ class TestKilled:
         defers = execution.Execution._fail_or_defer
 
         def killed_meanwhile(self, *args):
-            life.operator.on_kill()
+            life.kill()
             defers(self, *args)
 
         with monkeypatch.context() as patch:
