@@ -1,17 +1,82 @@
-"""What differs between the versions of Airflow, in one place."""
+"""What differs between the versions of Airflow, in one place.
+
+Airflow 3 offers its public names in ``airflow.sdk``; Airflow 2.11 has them in other modules, and some minors of 3 still
+do. Each name here comes from the first module in its list that has it.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 import inspect
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow.providers.common.compat.sdk import conf
-
 if TYPE_CHECKING:
+    from airflow.configuration import conf
+    from airflow.sdk import BaseHook, BaseOperator, BaseOperatorLink, Connection, Context, ObjectStoragePath, XComArg
+    from airflow.sdk.bases.decorator import DecoratedOperator, TaskDecorator, determine_kwargs, task_decorator_factory
+    from airflow.sdk.definitions.context import context_merge
+    from airflow.sdk.exceptions import AirflowException, AirflowFailException
+    from airflow.sdk.execution_time.xcom import XCom
+    from airflow.sdk.log import mask_secret
     from airflow.triggers.base import BaseTrigger
 
     from airflow_provider_pinterest.delivery.checkpoint import StateStore
+else:
+    _DECORATORS = ("airflow.sdk.bases.decorator", "airflow.decorators.base")
+    _EXCEPTIONS = ("airflow.sdk.exceptions", "airflow.exceptions")
+    _NAMES = {
+        "AirflowException": _EXCEPTIONS,
+        "AirflowFailException": _EXCEPTIONS,
+        "BaseHook": ("airflow.sdk", "airflow.hooks.base"),
+        "BaseOperator": ("airflow.sdk", "airflow.models"),
+        "BaseOperatorLink": ("airflow.sdk", "airflow.models"),
+        "Connection": ("airflow.sdk", "airflow.models"),
+        "DecoratedOperator": _DECORATORS,
+        "ObjectStoragePath": ("airflow.sdk", "airflow.io.path"),
+        "XCom": ("airflow.sdk.execution_time.xcom", "airflow.models"),
+        "XComArg": ("airflow.sdk", "airflow.models.xcom_arg"),
+        "conf": ("airflow.sdk.configuration", "airflow.configuration"),
+        "context_merge": ("airflow.sdk.definitions.context", "airflow.utils.context"),
+        "determine_kwargs": ("airflow.sdk.bases.decorator", "airflow.utils.operator_helpers"),
+        "mask_secret": ("airflow.sdk.log", "airflow.utils.log.secrets_masker"),
+        "task_decorator_factory": _DECORATORS,
+    }
+
+    def __getattr__(name: str) -> Any:
+        """Import a name when it is first used, so that a DAG file pays only for what it needs."""
+        for module in _NAMES.get(name, ()):
+            try:
+                found = getattr(import_module(module), name)
+            except (ImportError, AttributeError):
+                continue
+            globals()[name] = found
+            return found
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+__all__ = [
+    "AirflowException",
+    "AirflowFailException",
+    "BaseHook",
+    "BaseOperator",
+    "BaseOperatorLink",
+    "Connection",
+    "Context",
+    "DecoratedOperator",
+    "ObjectStoragePath",
+    "TaskDecorator",
+    "XCom",
+    "XComArg",
+    "conf",
+    "context_merge",
+    "determine_kwargs",
+    "mask_secret",
+    "may_be_forgotten",
+    "state_store",
+    "task_decorator_factory",
+    "wake_up_after",
+]
 
 LONGEST_WAIT: Final = 86_400.0
 """Seconds that a task is deferred at most."""
@@ -55,6 +120,8 @@ def may_be_forgotten(context: Any) -> bool:
     started = getattr(context.get("dag_run"), "start_date", None)
     if isinstance(started, dt.datetime) and started.tzinfo and dt.datetime.now(dt.UTC) - started > RETENTION - CLOCKS:
         return True
+    from airflow_provider_pinterest.airflow_versions import conf
+
     return bool(conf.getboolean("state_store", "clear_on_success", fallback=False))
 
 

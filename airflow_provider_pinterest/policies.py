@@ -15,7 +15,7 @@ except ImportError:  # pragma: no cover - tested on Airflow 2.11
 from airflow_provider_pinterest.exceptions import CredentialError, ParameterError, RefusedError, UnavailableError
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
+    from airflow_provider_pinterest.airflow_versions import Context
 
 
 class PinterestRetryPolicy(RetryPolicy):

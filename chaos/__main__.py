@@ -7,8 +7,13 @@ import os
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
-COLUMNS = ("seed", "rows", "tries", "kills", "lost", "web_twice", "allowed", "offline_twice", "held", "rejects")
+if TYPE_CHECKING:
+    from chaos.storm import Verdict
+
+HAPPENED: Final = ("attempts", "kills", "freezes", "asked to end", "clears", "changes", "refused", "damages")
+FOUND: Final = ("lost", "web_twice", "allowed", "offline_twice", "held", "rejects")
 
 
 def main() -> int:
@@ -16,8 +21,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m chaos", description=__doc__)
     parser.add_argument("--seeds", type=int, default=20, help="how many storms")
     parser.add_argument("--first", type=int, default=1, help="the first seed")
-    parser.add_argument("--rows", type=int, default=200_000, help="rows of each")
-    parser.add_argument("--kills", type=int, default=10, help="SIGKILLs of each")
+    parser.add_argument("--rows", type=int, default=100_000, help="rows of each")
+    parser.add_argument("--kills", type=int, default=8, help="SIGKILLs of each")
     parser.add_argument("--keep", type=Path, help="keep logs and results in this folder")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="chaos-") as home:
@@ -25,19 +30,33 @@ def main() -> int:
         os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
         from chaos.storm import ride
 
-        print(" ".join(f"{name:>13}" for name in (*COLUMNS, "seconds")))
+        print("| " + " | ".join(["storm", "rows", *HAPPENED, *FOUND, "seconds"]) + " |", flush=True)
         bad = 0
         for seed in range(options.first, options.first + options.seeds):
             folder = (options.keep or Path(home)) / f"seed-{seed}"
             folder.mkdir(parents=True)
             verdict = ride(seed, options.rows, options.kills, folder)
-            line = " ".join(f"{getattr(verdict, name):>13,}" for name in COLUMNS)
-            print(f"{line} {verdict.seconds:>13.1f}", flush=True)
+            print("| " + " | ".join(_cells(verdict)) + " |", flush=True)
+            print("  " + ", ".join(f"{what} {count}" for what, count in sorted(verdict.happened.items())), flush=True)
             for complaint in verdict.broken:
-                print(f"  seed {seed}: {complaint}")
+                print(f"  seed {seed}: {complaint}", flush=True)
             bad += bool(verdict.broken)
         print(f"{options.seeds - bad} passed, {bad} failed")
         return 1 if bad else 0
+
+
+def _cells(verdict: Verdict) -> list[str]:
+    """Return a line of the table."""
+    happened = verdict.happened
+    counts = {
+        **happened,
+        "changes": sum(count for what, count in happened.items() if what.startswith("change (")),
+        "damages": sum(count for what, count in happened.items() if what.startswith("damage (")),
+        "refused": happened["source changed"] + happened["not known what was sent"],
+    }
+    cells = [verdict.seed, verdict.rows, *(counts.get(name, 0) for name in HAPPENED)]
+    cells += [getattr(verdict.findings, name) for name in FOUND]
+    return [*(f"{cell:,}" for cell in cells), f"{verdict.seconds:.0f}"]
 
 
 if __name__ == "__main__":

@@ -1,66 +1,62 @@
-"""One seed: a warehouse, a server on which everything goes wrong, a task that is killed again and again."""
+"""One seed: a warehouse that changes, a server on which everything goes wrong, a task that is killed again and again.
+
+The storm does to the task what workers, schedulers and people do: it kills and freezes attempts, asks them to end,
+clears the task, changes the source, and damages what is stored. Where the task refuses to go on, it does what the
+message says.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import requests
 
-from chaos import task, world
+from airflow_provider_pinterest.delivery.checkpoint import (
+    Checkpoint,
+    Finished,
+    UnreadableStateError,
+    read_state,
+)
+from chaos import weather
+from chaos.judge import Findings, Received, judge, received, result, sent_again
+from chaos.task import BATCH, MAX_IN_FLIGHT, Attempt, Exit, fork_attempt
+from chaos.world import KINDS, Change, World
 
 TOKEN: Final = "pina_sandbox"  # noqa: S105 - the local Pinterest's, known to everybody
 ACCOUNT: Final = "549755885175"
+
 PATIENCE: Final = 600.0
 """Seconds that a storm may take."""
 
-SHARES: Final[tuple[dict[str, Any], ...]] = (
-    {"kind": "status", "status": 500, "share": 0.015},
-    {"kind": "status", "status": 500, "share": 0.01, "after_accepting": True},
-    {"kind": "status", "status": 502, "share": 0.01, "after_accepting": True},
-    {"kind": "status", "status": 504, "share": 0.01},
-    {"kind": "status", "status": 408, "share": 0.01, "after_accepting": True},
-    {"kind": "status", "status": 503, "share": 0.015},
-    {"kind": "drop", "share": 0.01},
-    {"kind": "drop", "share": 0.01, "after_accepting": True},
-    {"kind": "reset", "share": 0.01, "after_accepting": True},
-    {"kind": "malformed", "form": "json", "share": 0.005},
-    {"kind": "malformed", "form": "html", "share": 0.005},
-    {"kind": "malformed", "form": "empty", "share": 0.005},
-    {"kind": "malformed", "form": "short_list", "share": 0.005},
-    {"kind": "delay", "seconds": 0.05, "share": 0.05},
-    {"kind": "drip", "seconds": 0.00001, "share": 0.005},
-)
-"""Faults that meet some calls throughout."""
+KILL_PATIENCE: Final = 5.0
+"""Seconds in which an attempt must end that is asked to."""
 
-ONCE: Final[tuple[dict[str, Any], ...]] = (
-    {"kind": "status", "status": 429, "times": 1, "headers": {"X-RateLimit-Reset": "1"}},
-    {"kind": "status", "status": 429, "times": 1, "headers": {"Retry-After": "soon"}},
-    {"kind": "status", "status": 401, "times": 1},
-    {"kind": "status", "status": 403, "times": 1},
-    {"kind": "status", "status": 404, "times": 1},
-    {"kind": "redirect", "times": 1},
-)
-"""Faults that meet one call each, at a time that the seed decides."""
-
-BODY_LIMITS: Final = (5_000_000, 100_000)
-"""Bytes that the server of a storm takes at most; a full batch has some 130,000."""
+THAW_PATIENCE: Final = 30.0
+"""Seconds in which an attempt must end that was frozen while another one took its place."""
 
 POISON: Final = 5
 FAILING: Final = 5
 
-DELIVERED: Final = 0
-DELIVERED_AND_HELD: Final = 3
-"""Exit codes of a try that ended for good."""
+ENDED: Final = (Exit.DELIVERED, Exit.DELIVERED_AND_HELD)
+
+DAMAGES: Final[Mapping[str, Callable[[dict[str, Any]], object]]] = {
+    "another version": lambda state: {**state, "version": 99},
+    "a lost field": lambda state: {name: value for name, value in state.items() if name != "delivered"},
+    "a list": lambda state: [state],
+    "text": lambda state: str(state)[:200],
+}
 
 
 @dataclass
@@ -69,23 +65,36 @@ class Verdict:
 
     seed: int
     rows: int = 0
-    tries: int = 0
-    kills: int = 0
-    lost: int = 0
-    web_twice: int = 0
-    offline_twice: int = 0
-    held: int = 0
-    rejects: int = 0
-    allowed: int = 0
+    happened: Counter[str] = field(default_factory=Counter)
+    findings: Findings = field(default_factory=Findings)
     seconds: float = 0.0
     broken: list[str] = field(default_factory=list)
 
 
 def ride(seed: int, rows: int, kills: int, folder: Path) -> Verdict:
-    """Run one storm and judge it."""
-    storm = Storm(seed, kills, folder, world.build(folder / "warehouse.db", rows, seed))
-    storm.run()
-    return storm.verdict
+    """Run one storm and judge it.
+
+    :param kills: how often the task is killed.
+    :param folder: where everything of it is kept.
+    """
+    return Storm(seed, kills, folder, World(folder / "warehouse.db", rows, seed)).run()
+
+
+class BrokenError(Exception):
+    """The promise did not hold; the storm cannot continue."""
+
+
+@dataclass
+class _Frozen:
+    """An attempt that stands still.
+
+    :param thaw: monotonic seconds.
+    """
+
+    pid: int
+    number: int
+    thaw: float
+    thawed: bool = False
 
 
 class Storm:
@@ -93,152 +102,412 @@ class Storm:
 
     :param kills: how often the task is killed.
     :param folder: where everything of it is kept.
-    :param earth: the warehouse.
+    :param world: the warehouse.
     """
 
-    def __init__(self, seed: int, kills: int, folder: Path, earth: world.World) -> None:
-        self.verdict = Verdict(seed, earth.rows)
+    def __init__(self, seed: int, kills: int, folder: Path, world: World) -> None:
+        self.verdict = Verdict(seed, len(world.rows))
         self._chance = random.Random(seed)
-        self._kills = kills
         self._folder = folder
-        self._earth = earth
-        valid = sorted(earth.web | earth.offline)
-        self._doomed = frozenset(self._chance.sample(valid, POISON + FAILING))
-        """Ids of the events that Pinterest refuses or fails."""
+        self._world = world
+        truth = world.truth()
+        doomed = self._chance.sample(sorted(truth.web | truth.offline), POISON + FAILING)
+        self._poison, self._failing = doomed[:POISON], doomed[POISON:]
+        self._spared = frozenset(doomed)
+        self._fates = ["kill"] * kills + ["end"] * max(1, kills // 5) + ["freeze"] * max(1, kills // 4)
+        self._chance.shuffle(self._fates)
+        self._stretch = max(2, len(world.rows) // (len(self._fates) + 1))
+        self._processes = int(seed % 4 == 0)
+        self._retries = self._max_tries = 3
+        self._cleared_at = 1
+        self._number = 0
         self._deadline = 0.0
+        self._url = self._store = ""
+        self._frozen: list[_Frozen] = []
+        self._change: Change | None = None
+        self._changed_at = 0.0
+        self._backup: Any = None
+        self._offline_before: Mapping[str, int] = {}
+        self._tampered = False
+        self._force = False
+        self._allowed = 0
+        self._doubted: set[str] = set()
+        self._excused: set[str] = set()
+        self._read: tuple[int, Any] = (0, None)
 
-    def run(self) -> None:
+    def run(self) -> Verdict:
         """Start the server, ride the storm, judge."""
-        started = time.monotonic()
+        verdict, started = self.verdict, time.monotonic()
         self._deadline = started + PATIENCE
-        port_file = self._folder / "port"
-        shape = self._chance.choice(["422-details", "422-top", "200"])
-        largest = str(self._chance.choice(BODY_LIMITS))
-        command = [sys.executable, "-m", "airflow_provider_pinterest.sandbox", "--port", "0", "--no-json"]
-        command += ["--port-file", str(port_file), "--calls-per-window", "0", "--partial-failure", shape]
-        command += ["--max-body-bytes", largest]
+        command = [sys.executable, "-m", "chaos.server", str(self._folder)]
+        command += ["--partial-failure", self._chance.choice(weather.SHAPES)]
+        command += ["--max-body-bytes", str(self._chance.choice(weather.BODY_LIMITS))]
         with (self._folder / "server.txt").open("wb") as said:
             server = subprocess.Popen(command, stdout=said, stderr=said)
             try:
-                while not port_file.exists():
-                    time.sleep(0.01)
-                    if server.poll() is not None:
-                        raise RuntimeError((self._folder / "server.txt").read_text())
-                url = f"http://127.0.0.1:{port_file.read_text()}"
-                self._brew(url)
-                code = self._tries()
-                if code in (DELIVERED, DELIVERED_AND_HELD):
-                    self._judge(url)
-                else:
-                    self.verdict.broken.append(f"the last try ended with {code}, see {self._folder}/log.txt")
+                self._prepare(server)
+                self._send()
+                for step in self._steps():
+                    self._happened(step)
+                    self._afterwards(step)
+                self._thaw_all()
+            except BrokenError as broken:
+                verdict.broken.append(str(broken))
             finally:
+                for frozen in self._frozen:
+                    os.kill(frozen.pid, signal.SIGKILL)
+                    os.waitpid(frozen.pid, 0)
                 server.terminate()
                 server.wait(10)
-        self.verdict.seconds = time.monotonic() - started
+        verdict.seconds = time.monotonic() - started
+        verdict.rows = len(self._world.rows)
+        verdict.broken += verdict.findings.broken
+        return verdict
 
-    def _brew(self, url: str) -> None:
-        """Switch the faults on, and make the connections known."""
-        doomed = sorted(self._doomed)
-        faults: list[dict[str, Any]] = [{"kind": "poison", "event_id": one} for one in doomed[:POISON]]
-        faults += ({"kind": "fail_event", "event_id": one, "message": "not today"} for one in doomed[POISON:])
-        faults += ({**fault, "after": self._chance.randrange(2, self._earth.rows // task.BATCH)} for fault in ONCE)
-        faults += ({**fault, "seed": self._chance.randrange(2**31)} for fault in SHARES)
-        for fault in faults:
-            requests.post(f"{url}/sandbox/faults", json=fault, timeout=10).raise_for_status()
+    def _prepare(self, server: subprocess.Popen[bytes]) -> None:
+        """Wait for the server, switch the faults on, and make the connections known."""
+        ports = self._folder / "ports.json"
+        while not ports.exists():
+            time.sleep(0.01)
+            if server.poll() is not None:
+                raise RuntimeError((self._folder / "server.txt").read_text())
+        self._url, self._store = (f"http://127.0.0.1:{port}" for port in json.loads(ports.read_text()))
+        self._switch_faults_on(self._poison, self._failing)
         pinterest = {
             "conn_type": "pinterest",
-            "host": f"{url}/v5",
+            "host": f"{self._url}/v5",
             "password": TOKEN,
             "extra": {"ad_account_id": ACCOUNT, "calls_per_minute": 1_000_000},
         }
         os.environ["AIRFLOW_CONN_PINTEREST_DEFAULT"] = json.dumps(pinterest)
-        os.environ["AIRFLOW_CONN_WAREHOUSE"] = json.dumps({"conn_type": "sqlite", "host": str(self._earth.path)})
+        os.environ["AIRFLOW_CONN_WAREHOUSE"] = json.dumps({"conn_type": "sqlite", "host": str(self._world.path)})
 
-    def _tries(self) -> int:
-        """Start try after try, kill some, until one ends for good; return its exit code."""
-        verdict = self.verdict
+    def _switch_faults_on(self, poison: list[str], failing: list[str]) -> None:
+        calls = len(self._world.rows) // BATCH
+        for fault in weather.faults(self._chance, calls, poison=poison, failing=failing):
+            requests.post(f"{self._url}/sandbox/faults", json=fault, timeout=10).raise_for_status()
+
+    def _happened(self, what: str) -> None:
+        self.verdict.happened[what] += 1
+        with (self._folder / "log.txt").open("a") as log:
+            log.write(f"{time.strftime('%H:%M:%S')} storm: {what}\n")
+
+    # What attempts meet before the run ends
+
+    def _send(self) -> int:
+        """Start attempt after attempt until one comes to the end of the run, judge it, and return its number."""
         while time.monotonic() < self._deadline:
-            verdict.tries += 1
-            stretch = max(2, self._earth.rows // (self._kills + 1))
-            target = self._settled() + self._chance.randrange(1, stretch)
-            pid = task.fork_try(self._folder, verdict.tries)
-            code = self._watch(pid, target if verdict.kills < self._kills else None)
-            verdict.kills += code == -signal.SIGKILL
-            if code in (DELIVERED, DELIVERED_AND_HELD):
-                return code
-        return -signal.SIGKILL
+            self._meddle()
+            number = self._begin()
+            fate = self._fates[-1] if self._fates else ""
+            pid = fork_attempt(self._folder, self._attempt(fate))
+            code = self._watch(pid, fate)
+            if code is None:
+                continue  # frozen
+            self._note_doubt()
+            if code in ENDED:
+                self._backup, self._change = None, None
+                self._judge(number)
+                return number
+            self._react(code)
+        raise BrokenError(f"not done after {PATIENCE:.0f} seconds, see {self._folder}/log.txt")
 
-    def _watch(self, pid: int, target: int | None) -> int:
-        """Wait for a try, or kill it soon after it has settled that many rows; return its exit code."""
-        delay = self._chance.random() * 0.05
+    def _begin(self) -> int:
+        """Make the next attempt the current one."""
+        self._number += 1
+        self._happened("attempts")
+        requests.put(f"{self._store}/current", data=str(self._number), timeout=10).raise_for_status()
+        return self._number
+
+    def _attempt(self, fate: str = "") -> Attempt:
+        long = fate == "end" and self._chance.random() < 0.5
+        return Attempt(
+            self._number,
+            max_tries=self._max_tries,
+            retries=self._retries,
+            processes=self._processes,
+            send_everything_again=self._force,
+            store=self._store,
+            rows=len(self._world.rows),
+            stalls=self._chance.randrange(3),
+            long_stall=self._settled() + self._chance.randrange(self._stretch) if long else None,
+            breaks=self._chance.random() < 0.05,
+            seed=self._chance.randrange(2**31),
+        )
+
+    def _meddle(self) -> None:
+        """Perhaps clear the task, change the source or damage what is stored."""
+        state = self._state()
+        if isinstance(state, Checkpoint) and state.forced:
+            self._force = False  # it is remembered; a Clear with it would send everything once more
+        if self._chance.random() < 0.15 and not self._force:
+            self._clear()
+        if not isinstance(state, Checkpoint) or self._force or self._backup is not None:
+            return
+        if self._change is not None and (
+            state.written <= self._changed_at or state.rows < self._change.last + 1
+        ):  # it was not read yet, as far as is known
+            return
+        what = self._chance.random()
+        if what < 0.3:
+            self._change_rows(state)
+        elif what < 0.4:
+            self._damage()
+
+    def _change_rows(self, state: Checkpoint | Finished) -> None:
+        rows = len(self._world.rows)
+        near = state.rows + self._chance.randrange(-3_000, 9_000)
+        index = near if 0 <= near < rows - 300 else self._chance.randrange(rows)
+        change = self._world.change(self._chance.choice(KINDS), index, spared=self._spared)
+        if change is None:
+            return
+        self._change, self._changed_at = change, time.time()
+        self._tampered = True
+        if not state.offline:
+            self._allowed += received(self._folder).distinct  # all may be sent again
+        pending = state.pending if isinstance(state, Checkpoint) else ()
+        if change.first + 1 > max([state.rows, *(batch.last for batch in pending)]):
+            self._excused |= change.flipped  # no checkpoint can know yet that they were sent
+        self._happened(f"change ({change.kind})")
+
+    def _damage(self) -> None:
+        """Make what is stored unreadable."""
+        self._backup = self._stored()
+        kind = self._chance.choice(sorted(DAMAGES))
+        self._put_state(DAMAGES[kind](self._backup))
+        shutil.copytree(self._folder / "rejects", self._folder / "rejects.backup", dirs_exist_ok=True)
+        self._allowed += received(self._folder).distinct
+        self._offline_before = received(self._folder).offline
+        self._tampered = True
+        self._happened(f"damage ({kind})")
+
+    def _clear(self, *, same_number: bool = False) -> None:
+        """Clear the task, as Airflow does.
+
+        :param same_number: change `retries` so that the number of tries stays the same.
+        """
+        if same_number and self._retries + self._cleared_at > self._number:
+            self._retries -= self._number - self._cleared_at
+        elif self._chance.random() < 0.3:
+            self._retries = self._chance.randrange(8)
+        self._max_tries = self._number + self._retries
+        self._cleared_at = self._number
+        self._happened("clears")
+
+    def _react(self, code: int) -> None:
+        """Do what a person does, or Airflow."""
+        self._happened(Exit(code).name.lower().replace("_", " ") if code > 0 else signal.Signals(-code).name)
+        match code:
+            case Exit.SOURCE_CHANGED:
+                if self._change is None:
+                    raise BrokenError("the task refuses a change of the source that was not made, or was undone")
+                self._world.undo(self._change)
+                self._excused -= self._change.flipped
+                self._change = None
+                self._clear()
+            case Exit.NOT_KNOWN_WHAT_WAS_SENT if self._backup is not None:
+                if received(self._folder).offline != self._offline_before:
+                    raise BrokenError("offline events were sent although it was not known what had been sent")
+                self._put_state(self._backup)
+                shutil.rmtree(self._folder / "rejects")
+                (self._folder / "rejects.backup").rename(self._folder / "rejects")
+                self._backup = None
+                self._allowed += received(self._folder).distinct
+                self._clear()
+            case Exit.NOT_KNOWN_WHAT_WAS_SENT if self._change is not None:
+                copies = received(self._folder)
+                if copies.offline:
+                    raise BrokenError("the task started over although offline events were sent")
+                self._force = True
+                self._excused |= copies.web.keys()
+                self._allowed += copies.distinct
+                self._clear()
+            case Exit.STOPPED | signal.Signals.SIGKILL | signal.Signals.SIGTERM:
+                pass
+            case _ if code < 0:
+                pass
+            case _:
+                raise BrokenError(f"an attempt ended with {Exit(code).name}, see {self._folder}/log.txt")
+
+    # What happens to an attempt under way
+
+    def _watch(self, pid: int, fate: str) -> int | None:
+        """Wait for an attempt or let its fate meet it; return its exit code, or nothing if it is frozen."""
+        early = self._chance.random() < 0.15
+        target = 0 if early else self._settled() + self._chance.randrange(1, self._stretch)
+        delay = self._chance.random() * (0.5 if early else 0.05)
+        latest = time.monotonic() + (3 if fate == "end" else 10)
         while True:
             done, status = os.waitpid(pid, os.WNOHANG)
             if done:
                 return os.waitstatus_to_exitcode(status)
-            if (target is not None and self._settled() >= target) or time.monotonic() > self._deadline:
+            self._thaw()
+            now = time.monotonic()
+            late = now > self._deadline
+            if late or (fate and (self._settled() >= target or now > latest)):
                 time.sleep(delay)
-                os.kill(pid, signal.SIGKILL)
-                return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+                return self._meet(pid, "kill" if late else fate)
             time.sleep(0.002)
+
+    def _meet(self, pid: int, fate: str) -> int | None:
+        """Kill an attempt, ask it to end, or freeze it."""
+        if fate in self._fates:
+            self._fates.remove(fate)
+        self._happened({"kill": "kills", "end": "asked to end", "freeze": "freezes"}[fate])
+        if fate == "kill":
+            self._allowed += 2 * MAX_IN_FLIGHT * BATCH
+            os.kill(pid, signal.SIGKILL)
+            return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        if fate == "freeze":
+            os.kill(pid, signal.SIGSTOP)
+            self._allowed += 4 * MAX_IN_FLIGHT * BATCH
+            time.sleep(0.01)
+            self._note_doubt()
+            self._frozen.append(_Frozen(pid, self._number, time.monotonic() + self._chance.uniform(0.02, 4)))
+            return None
+        started = time.monotonic()
+        os.kill(pid, signal.SIGTERM)
+        code = self._ended(pid, 6 * KILL_PATIENCE)
+        took = time.monotonic() - started
+        if code is None or took > KILL_PATIENCE:
+            self.verdict.broken.append(f"attempt {self._number} took {took:.1f} seconds to end when it was asked to")
+        if code is None:
+            os.kill(pid, signal.SIGKILL)
+            return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        return code
+
+    def _ended(self, pid: int, seconds: float) -> int | None:
+        """Wait for an attempt to end, up to `seconds`; return its exit code."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            done, status = os.waitpid(pid, os.WNOHANG)
+            if done:
+                return os.waitstatus_to_exitcode(status)
+            self._thaw()
+            time.sleep(0.005)
+        return None
+
+    def _thaw(self) -> None:
+        """Let frozen attempts continue whose time has come, and see how they end."""
+        for frozen in tuple(self._frozen):
+            now = time.monotonic()
+            if not frozen.thawed and now >= frozen.thaw:
+                os.kill(frozen.pid, signal.SIGCONT)
+                frozen.thawed = True
+            if not frozen.thawed:
+                continue
+            done, status = os.waitpid(frozen.pid, os.WNOHANG)
+            if done:
+                self._frozen.remove(frozen)
+                code = os.waitstatus_to_exitcode(status)
+                if code not in (*ENDED, Exit.STOPPED, Exit.REPLACED):
+                    self.verdict.broken.append(f"attempt {frozen.number} thawed and ended with {code}")
+            elif now > frozen.thaw + THAW_PATIENCE:
+                raise BrokenError(f"attempt {frozen.number} does not end although another one took its place")
+
+    def _thaw_all(self) -> None:
+        """Wait for the frozen attempts."""
+        while self._frozen:
+            self._thaw()
+            time.sleep(0.01)
+
+    # What happens after the end of the run
+
+    def _steps(self) -> list[str]:
+        """Return what happens after the end of the run."""
+        steps = ["retry after the end", "clear", "clear, other retries", "clear, mended", "clear, appended"]
+        steps += ["clear, changed", "clear, damaged"]
+        return self._chance.sample(steps, 3)
+
+    def _afterwards(self, step: str) -> None:
+        """Start the task again after the end of its run, and compare."""
+        self._thaw_all()
+        before = received(self._folder)
+        last = self._number
+        self._tampered = False
+        if step == "retry after the end":  # the worker died before Airflow knew
+            self._retry_after_the_end(before, last)
+            return
+        self._clear(same_number=step == "clear, other retries")
+        if step == "clear, mended":
+            self._failing = []
+            self._spared = frozenset(self._poison)
+            requests.delete(f"{self._url}/sandbox/faults", timeout=10).raise_for_status()
+            self._switch_faults_on(self._poison, self._failing)
+        if step == "clear, appended":
+            self._world.change("append", 0)
+        if step == "clear, changed":
+            state = self._state()
+            assert isinstance(state, Finished)
+            self._change_rows(state)
+        if step == "clear, damaged":
+            self._damage()
+        if self._chance.random() < 0.5:
+            self._fates.append(self._chance.choice(("kill", "end", "freeze")))
+        self._send()
+        again = sent_again(before, received(self._folder))
+        if again and not self._tampered:
+            raise BrokenError(f"{again} accepted events were accepted again after '{step}'")
+
+    def _retry_after_the_end(self, before: Received, last: int) -> None:
+        number = self._begin()
+        code = self._ended(fork_attempt(self._folder, self._attempt()), 60)
+        if code not in ENDED or result(self._folder, number) != result(self._folder, last):
+            raise BrokenError(f"a retry after the end ended with {code}, or with another result")
+        if sent_again(before, received(self._folder)) or before != received(self._folder):
+            raise BrokenError("a retry after the end sent something")
+
+    # The state
+
+    def _stored(self) -> Any:
+        """Return what is stored."""
+        file = self._folder / "state.json"
+        try:
+            written = file.stat().st_mtime_ns
+            if written != self._read[0]:
+                self._read = written, json.loads(file.read_text())
+        except FileNotFoundError:
+            return None
+        return self._read[1]
+
+    def _put_state(self, value: object) -> None:
+        requests.put(f"{self._store}/state", json=value, timeout=10).raise_for_status()
+
+    def _state(self) -> Checkpoint | Finished | None:
+        """Return what is stored; ``None``: nothing that can be read."""
+        try:
+            return read_state(self._stored())
+        except UnreadableStateError:
+            return None
 
     def _settled(self) -> int:
         """Return how many rows the last checkpoint has settled."""
-        try:
-            stored = json.loads((self._folder / "state.json").read_text())
-        except (FileNotFoundError, ValueError):
-            return 0
-        return int(next(iter(stored.values())).get("rows", self._earth.rows))
+        stored = self._stored()
+        rows = stored.get("rows", 0) if isinstance(stored, dict) else 0
+        return rows if isinstance(rows, int) else 0
 
-    def _judge(self, url: str) -> None:
-        """Hold what the server has accepted against the warehouse and the task's account."""
-        everything = {"limit": 10**7}
-        listed = requests.get(f"{url}/sandbox/events/copies", params=everything, timeout=60).json()["copies"]
-        copies = {one["event_id"]: one["copies"] for one in listed}
-        verdict = self.verdict
-        result = json.loads((self._folder / "result.json").read_text())
-        rejects = [
-            json.loads(line)
-            for part in sorted((self._folder / "rejects").glob("*/part-*.ndjson"))
-            for line in part.read_text().splitlines()
-        ]
-        stages = Counter(line["stage"] for line in rejects)
-        refused = {line["event_id"] for line in rejects if line["stage"] == "pinterest"}
-        held = {line["event_id"] for line in rejects if line["stage"] == "outcome_unknown"}
-        verdict.lost = sum(
-            not copies.get(one) and one not in refused | held for one in self._earth.web | self._earth.offline
+    def _note_doubt(self) -> None:
+        """Note which offline events an attempt has left in doubt."""
+        state = self._state()
+        if isinstance(state, Checkpoint):
+            for batch in state.pending:
+                self._doubted.update(self._world.ids(list(batch.doubt.rows()), "offline"))
+
+    def _judge(self, number: int) -> None:
+        """Judge the run that has just come to its end.
+
+        :raises BrokenError: the promise did not hold.
+        """
+        allowed = self._allowed + self._number * MAX_IN_FLIGHT * BATCH
+        self.verdict.findings = found = judge(
+            self._folder,
+            self._world.truth(),
+            result(self._folder, number),
+            allowed=allowed,
+            doomed=[*self._poison, *self._failing],
+            doubted=self._doubted,
+            excused=self._excused,
         )
-        verdict.web_twice = sum(copies[one] - 1 for one in self._earth.web if copies.get(one, 0) > 1)
-        verdict.offline_twice = sum(copies[one] - 1 for one in self._earth.offline if copies.get(one, 0) > 1)
-        verdict.held = result["events_held"]
-        verdict.rejects = len(rejects)
-        ambiguous = sum(
-            call["status"] != 200 and call["accepted"] > 0
-            for call in requests.get(f"{url}/sandbox/calls", params=everything, timeout=60).json()["calls"]
-        )
-        verdict.allowed = (
-            2 * task.MAX_IN_FLIGHT * verdict.kills + ambiguous + verdict.tries * task.MAX_IN_FLIGHT
-        ) * task.BATCH
-        sums = {
-            "rows are lost": verdict.lost == 0,
-            "offline events were sent twice": verdict.offline_twice == 0,
-            "more web events were sent twice than may be": verdict.web_twice <= verdict.allowed,
-            "rows_read is not the rows": result["rows_read"] == self._earth.rows,
-            "rows_rejected is not the invalid rows": result["rows_rejected"] == self._earth.invalid,
-            "duplicates_dropped is not the duplicates": result["duplicates_dropped"] == self._earth.duplicates,
-            "rows were not sent": result["rows_not_sent"] == 0,
-            "the first sum is off": result["rows_read"]
-            == result["events_sent"] + result["rows_rejected"] + result["duplicates_dropped"],
-            "the second sum is off": result["events_sent"]
-            == result["events_processed"] + result["events_failed"] + result["events_held"],
-            "rejects differ from the counts": stages
-            == Counter(
-                validation=result["rows_rejected"],
-                pinterest=result["events_failed"],
-                outcome_unknown=result["events_held"],
-            ),
-            "a row is among the rejects twice": len({line["row"] for line in rejects}) == len(rejects),
-            "other events failed than had to": refused <= self._doomed and self._doomed <= refused | held,
-            "a processed event was not accepted": result["events_processed"]
-            <= sum(1 for one in copies.values() if one),
-        }
-        verdict.broken += [complaint for complaint, holds in sums.items() if not holds]
+        if found.broken:
+            found.broken, broken = [], found.broken
+            raise BrokenError(f"attempt {number}: {'; '.join(broken)} (see {self._folder})")

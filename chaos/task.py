@@ -1,43 +1,158 @@
-"""One try of the task in a process of its own, with everything of Airflow that the operator needs."""
+"""One attempt of the task in a process of its own, with everything of Airflow that the operator needs."""
 
 from __future__ import annotations
 
 import json
 import logging
 import os
+import random
+import signal
+import sqlite3
 import sys
+import time
 import traceback
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from enum import IntEnum
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, Final
 
+from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
+from airflow.providers.sqlite.hooks.sqlite import SqliteHook
+
+from airflow_provider_pinterest.delivery.checkpoint import KEY
+from airflow_provider_pinterest.exceptions import PinterestError
+from airflow_provider_pinterest.operators import execution  # noqa: F401 - loaded once, for all attempts
 from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
+from airflow_provider_pinterest.sources.cursors import Query
 from chaos.world import SQL
 
-MAX_IN_FLIGHT = 4
-BATCH = 500
+MAX_IN_FLIGHT: Final = 4
+BATCH: Final = 500
+
+STALLS: Final = (0.05, 0.2, 0.5, 2.0)
+"""Seconds for which the source stands still."""
+
+LONG_STALL: Final = 9.0
+"""Seconds for which the source stands still where the attempt is asked to end meanwhile."""
 
 
-class FileStore:
-    """Airflow's task state store as a file that is replaced in one step."""
+class Exit(IntEnum):
+    """How an attempt ended."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    DELIVERED = 0
+    STOPPED = 1
+    DELIVERED_AND_HELD = 3
+    SOURCE_CHANGED = 4
+    NOT_KNOWN_WHAT_WAS_SENT = 5
+    FAILED_FOR_GOOD = 6
+    CRASHED = 7
+    REPLACED = 8
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One attempt.
+
+    :param number: from 1.
+    :param max_tries: Airflow's.
+    :param retries: the operator's.
+    :param processes: the operator's.
+    :param send_everything_again: the operator's.
+    :param store: address of the state store.
+    :param rows: of the source.
+    :param stalls: how often the source stands still.
+    :param long_stall: the row before which it stands still for a long time, if any.
+    :param breaks: whether it breaks off somewhere.
+    :param seed: decides where.
+    """
+
+    number: int
+    max_tries: int
+    retries: int
+    processes: int
+    send_everything_again: bool
+    store: str
+    rows: int
+    stalls: int
+    long_stall: int | None
+    breaks: bool
+    seed: int
+
+
+class ReplacedError(Exception):
+    """Another attempt is the current one."""
+
+
+class RemoteStore:
+    """Airflow's task state store, as the current attempt or an earlier one sees it."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
 
     def get(self, key: str, default: Any = None) -> Any:
-        """Return what was set, or the default."""
-        return json.loads(self._path.read_text()).get(key, default) if self._path.exists() else default
+        """Return what was stored; an earlier attempt gets the default."""
+        assert key == KEY
+        with urllib.request.urlopen(self._url, timeout=60) as answer:  # noqa: S310 - this machine
+            value = json.load(answer)
+        return default if value is None else value
 
     def set(self, key: str, value: Any) -> None:
-        """Replace what was set."""
-        new = self._path.with_suffix(".new")
-        assert json.loads(json.dumps(value)) == value, "Airflow takes nothing but JSON: no tuples"
-        new.write_text(json.dumps({key: value}))
-        new.replace(self._path)
+        """Store something.
 
-    def delete(self, key: str) -> None:
-        """Forget what was set."""
-        del key
-        self._path.unlink(missing_ok=True)
+        :raises ReplacedError: this attempt is not the current one.
+        """
+        assert key == KEY
+        text = json.dumps(value)
+        assert json.loads(text) == value, "Airflow takes nothing but JSON: no tuples"
+        request = urllib.request.Request(self._url, text.encode(), method="PUT")  # noqa: S310
+        try:
+            urllib.request.urlopen(request, timeout=60).close()  # noqa: S310
+        except urllib.error.HTTPError as error:
+            error.close()
+            if error.code != 409:
+                raise
+        else:
+            return
+        raise ReplacedError
+
+
+class StallingHook(SqliteHook):
+    """A warehouse that stands still now and then, and sometimes breaks off."""
+
+    def __init__(self, attempt: Attempt, **options: Any) -> None:
+        super().__init__(**options)
+        chance = random.Random(attempt.seed)
+        self._stalls = {chance.randrange(attempt.rows): chance.choice(STALLS) for _ in range(attempt.stalls)}
+        if attempt.long_stall is not None:
+            self._stalls[attempt.long_stall] = LONG_STALL
+        self._breaks = chance.randrange(attempt.rows) if attempt.breaks else None
+
+    def get_conn(self) -> sqlite3.Connection:
+        """Return a connection with the function that stalls."""
+        connection = super().get_conn()
+        connection.create_function("pause", 1, self._pause)
+        return connection
+
+    def _pause(self, position: float) -> bool:
+        if position in self._stalls:
+            time.sleep(self._stalls.pop(int(position)))
+        if position == self._breaks:
+            raise RuntimeError
+        return True
+
+
+class StormOperator(SendConversionsOperator):
+    """The operator with a source that stalls."""
+
+    attempt: Attempt
+
+    def source(self, context: Any) -> Query:  # noqa: ARG002
+        """Return the rows' source."""
+        assert self.sql is not None
+        return Query(StallingHook(self.attempt, sqlite_conn_id="warehouse"), self.sql)
 
 
 class TaskInstance:
@@ -47,11 +162,11 @@ class TaskInstance:
     task_id = "send"
     run_id = "seed"
     map_index = -1
-    max_tries = 1_000
 
-    def __init__(self, folder: Path, try_number: int) -> None:
-        self.try_number = try_number
-        self._result = folder / "result.json"
+    def __init__(self, folder: Path, attempt: Attempt) -> None:
+        self.try_number = attempt.number
+        self.max_tries = attempt.max_tries
+        self._result = result_of(folder, attempt.number)
 
     def xcom_push(self, key: str, value: Any) -> None:
         """Keep what was pushed where the parent process finds it."""
@@ -61,34 +176,66 @@ class TaskInstance:
         new.replace(self._result)
 
 
-def fork_try(folder: Path, try_number: int, *, rejects: bool = True) -> int:
-    """Start a try in a child process and return its pid; it exits with 0 when all is delivered."""
+def result_of(folder: Path, number: int) -> Path:
+    """Return where an attempt's result is."""
+    return folder / f"result-{number}.json"
+
+
+def fork_attempt(folder: Path, attempt: Attempt) -> int:
+    """Start an attempt in a child process and return its pid; it exits with a value of :class:`Exit`."""
     pid = os.fork()
     if pid:
         return pid
-    code = 1
+    code = Exit.CRASHED
     try:
         log = os.open(folder / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         os.dup2(log, 1)
         os.dup2(log, 2)
-        logging.basicConfig(stream=sys.stderr, level=logging.INFO, force=True, format="%(process)d %(message)s")
-        operator = SendConversionsOperator(
+        form = f"%(asctime)s attempt {attempt.number} (%(process)d) %(message)s"
+        logging.basicConfig(stream=sys.stderr, level=logging.INFO, force=True, format=form)
+        logging.info("%s", attempt)
+        operator = StormOperator(
             task_id="send",
             sql=SQL,
             sql_conn_id="warehouse",
-            rejects_path=f"file://{folder}/rejects" if rejects else None,
+            rejects_path=f"file://{folder}/rejects",
             max_rejected=1.0,
             batch_size=BATCH,
             max_in_flight=MAX_IN_FLIGHT,
+            processes=attempt.processes,
+            retries=attempt.retries,
+            send_everything_again=attempt.send_everything_again,
         )
+        operator.attempt = attempt
+        signal.signal(signal.SIGTERM, lambda *_: operator.on_kill())
         context: Any = {
-            "ti": TaskInstance(folder, try_number),
-            "task_state_store": FileStore(folder / "state.json"),
+            "ti": TaskInstance(folder, attempt),
+            "task": SimpleNamespace(retries=attempt.retries),
+            "task_state_store": RemoteStore(f"{attempt.store}/attempts/{attempt.number}/state"),
         }
         operator.execute(context)
-        code = 0
-    except BaseException as error:  # noqa: BLE001 - a try may end in any way
+        code = Exit.DELIVERED
+    except BaseException as error:  # noqa: BLE001 - an attempt may end in any way
         traceback.print_exc()
-        code = 3 if "outcome is unknown" in str(error) else 1
+        code = _exit(error)
     finally:
         os._exit(code)
+
+
+def _exit(error: BaseException) -> Exit:
+    """Return how an attempt ended that raised something."""
+    said = str(error)
+    match error:
+        case AirflowFailException() if "outcome is unknown" in said:
+            return Exit.DELIVERED_AND_HELD
+        case AirflowFailException() if "changed since the previous attempt" in said:
+            return Exit.SOURCE_CHANGED
+        case AirflowFailException() if "it is not known what an earlier one sent" in said:
+            return Exit.NOT_KNOWN_WHAT_WAS_SENT
+        case AirflowFailException():
+            return Exit.FAILED_FOR_GOOD
+        case AirflowException() | PinterestError():
+            return Exit.STOPPED
+        case ReplacedError():
+            return Exit.REPLACED
+    return Exit.CRASHED

@@ -1,28 +1,51 @@
-"""The warehouse of a storm: rows whose fate is known beforehand."""
+"""The warehouse of a storm: rows that change between attempts, and what must become of each of them."""
 
 from __future__ import annotations
 
 import random
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 SQL: Final = (
-    "SELECT event_id, event_name, action_source, event_time, email, value, currency FROM events ORDER BY position"
+    "SELECT event_id, event_name, action_source, event_time, email, value, currency FROM events "
+    "WHERE pause(position) ORDER BY position"
 )
+"""``pause`` is a function of the connection's: it stalls now and then."""
 
 INVALID_EVERY: Final = 97
 DUPLICATE_EVERY: Final = 211
 STRETCH: Final = 700
-"""Rows of about so many neighbours are all web or all offline, or mixed, so that batches of every kind occur."""
+"""About this many neighbouring rows are all web, all offline or mixed, so that batches of every kind occur."""
+
+VALID: Final = "EUR"
+INVALID: Final = "EURO"
+
+
+class Row(NamedTuple):
+    """One row of the warehouse; it is invalid if its currency is."""
+
+    position: float
+    event_id: str
+    event_name: str
+    action_source: str
+    event_time: int
+    email: str
+    value: str
+    currency: str
+
+    @property
+    def valid(self) -> bool:
+        """Whether it makes an event."""
+        return self.currency == VALID
 
 
 @dataclass(frozen=True)
-class World:
+class Truth:
     """What must become of the rows.
 
     :param rows: in the warehouse.
@@ -32,7 +55,6 @@ class World:
     :param offline: ids of those that it cannot.
     """
 
-    path: Path
     rows: int
     invalid: int
     duplicates: int
@@ -40,39 +62,193 @@ class World:
     offline: frozenset[str]
 
 
-def build(path: Path, rows: int, seed: int) -> World:
-    """Fill a warehouse; the same seed gives the same rows."""
-    chance = random.Random(seed)
-    web: set[str] = set()
-    offline: set[str] = set()
-    counts = {"invalid": 0, "duplicates": 0}
+@dataclass(frozen=True)
+class Change:
+    """What was done to the rows.
 
-    def generate() -> Iterator[tuple[object, ...]]:
+    :param kind: in a word.
+    :param rows: the rows before it.
+    :param first: index of the first row that it touched.
+    :param last: index of the last one.
+    :param flipped: ids of events that were web and are offline now.
+    """
+
+    kind: str
+    rows: Sequence[Row]
+    first: int
+    last: int
+    flipped: frozenset[str] = frozenset()
+
+
+class World:
+    """The rows, in memory and in a SQLite database that attempts read.
+
+    :param path: of the database, which is created.
+    :param rows: how many; the same seed gives the same rows.
+    """
+
+    def __init__(self, path: Path, rows: int, seed: int) -> None:
+        self.path = path
+        self._chance = random.Random(seed)
+        self.rows: Sequence[Row] = tuple(self._generate(rows))
+        self._made = 0
+        with closing(sqlite3.connect(path)) as connection, connection:
+            # Attempts that are frozen while they read must not keep the rows from changing.
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute(
+                "CREATE TABLE events (position REAL PRIMARY KEY, event_id, event_name, action_source, event_time, "
+                "email, value, currency)"
+            )
+            connection.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)", self.rows)
+
+    def truth(self) -> Truth:
+        """Return what must become of the rows as they are now."""
+        sources: dict[str, str] = {}
+        invalid = duplicates = 0
+        for row in self.rows:
+            if not row.valid:
+                invalid += 1
+            elif row.event_id in sources:
+                duplicates += 1
+            else:
+                sources[row.event_id] = row.action_source
+        offline = frozenset(one for one, source in sources.items() if source == "offline")
+        return Truth(len(self.rows), invalid, duplicates, frozenset(sources) - offline, offline)
+
+    def change(self, kind: str, index: int, *, spared: Collection[str] = ()) -> Change | None:
+        """Change some rows from an index on, and return what was done; ``None``: there is nothing to change.
+
+        :param spared: ids of events that stay as they are.
+        """
+        before = self.rows
+        rows = list(before)
+        near = [
+            at
+            for at in range(index, min(index + 3 * INVALID_EVERY, len(rows)))
+            if rows[at].event_id not in spared and (at == 0 or rows[at - 1].event_id not in spared)
+        ]
+        chosen = _CHANGES[kind](self, rows, near) if near or kind == "append" else ()
+        if not chosen:
+            return None
+        flipped = frozenset(
+            before[at].event_id for at in chosen if kind == "flip" and before[at].action_source == "web"
+        )
+        self._store(rows)
+        return Change(kind, before, min(chosen), max(chosen), flipped)
+
+    def undo(self, change: Change) -> None:
+        """Put the rows back."""
+        self._store(change.rows)
+
+    def ids(self, numbers: Collection[int], source: str) -> Iterator[str]:
+        """Yield the ids of the rows with these numbers, from 1, and this kind of source."""
+        for number in numbers:
+            if number <= len(self.rows) and self.rows[number - 1].action_source == source:
+                yield self.rows[number - 1].event_id
+
+    def _store(self, rows: Sequence[Row]) -> None:
+        """Replace the rows, in one transaction."""
+        gone, new = set(self.rows) - set(rows), set(rows) - set(self.rows)
+        with closing(sqlite3.connect(self.path, timeout=30)) as connection, connection:
+            connection.executemany("DELETE FROM events WHERE position = ?", [(row.position,) for row in gone])
+            connection.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)", sorted(new))
+        self.rows = tuple(rows)
+
+    def _generate(self, rows: int) -> Iterator[Row]:
+        chance = self._chance
         now = int(time.time())
         mix = 0.0
-        previous: tuple[object, ...] | None = None
+        previous: Row | None = None
         for position in range(rows):
             if position % STRETCH == 0:
                 mix = chance.choice((0.0, 0.0, 0.3, 1.0))
             if position % DUPLICATE_EVERY == DUPLICATE_EVERY - 1 and previous is not None:
-                counts["duplicates"] += 1
-                yield (position, *previous)
+                yield previous._replace(position=float(position))
                 continue
-            event_id = f"e-{position:08d}"
             source = "offline" if chance.random() < mix else "web"
-            event = (event_id, "checkout", source, now - chance.randrange(7_000), f"p{position}@example.com", "9.5")
-            if position % INVALID_EVERY == INVALID_EVERY - 1:
-                counts["invalid"] += 1
-                yield (position, *event, "EURO")
-                continue
-            (offline if source == "offline" else web).add(event_id)
-            previous = (*event, "EUR")
-            yield (position, *previous)
+            currency = INVALID if position % INVALID_EVERY == INVALID_EVERY - 1 else VALID
+            row = Row(
+                float(position),
+                f"e-{position:08d}",
+                "checkout",
+                source,
+                now - chance.randrange(7_000),
+                f"p{position}@example.com",
+                "9.5",
+                currency,
+            )
+            if row.valid:
+                previous = row
+            yield row
 
-    with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute(
-            "CREATE TABLE events (position INTEGER PRIMARY KEY, event_id, event_name, action_source, event_time, "
-            "email, value, currency)"
+    def _insert(self, rows: list[Row], near: Sequence[int]) -> Sequence[int]:
+        at = self._chance.choice(near)
+        before = rows[at - 1].position if at else rows[at].position - 1
+        for _ in range(self._chance.randrange(1, 4)):
+            self._made += 1
+            before = (before + rows[at].position) / 2
+            source = self._chance.choice(("web", "offline"))
+            rows.insert(at, rows[at]._replace(position=before, event_id=f"n-{self._made:08d}", action_source=source))
+            rows[at] = rows[at]._replace(currency=VALID)
+            at += 1
+        return range(near[0], at)
+
+    def _append(self, rows: list[Row], near: Sequence[int]) -> Sequence[int]:
+        del near
+        first = len(rows)
+        for _ in range(self._chance.randrange(1, 900)):
+            self._made += 1
+            last, source = rows[-1], self._chance.choice(("web", "web", "offline"))
+            rows.append(
+                last._replace(
+                    position=last.position + 1,
+                    event_id=f"n-{self._made:08d}",
+                    action_source=source,
+                    currency=VALID,
+                )
+            )
+        return range(first - 1, len(rows))
+
+    def _delete(self, rows: list[Row], near: Sequence[int]) -> Sequence[int]:
+        chosen = self._chance.sample(near, min(len(near), 3))
+        for at in sorted(chosen, reverse=True):
+            del rows[at]
+        return chosen
+
+    def _swap(self, rows: list[Row], near: Sequence[int]) -> Sequence[int]:
+        if len(near) < 2:
+            return ()
+        one, other = chosen = self._chance.sample(near, 2)
+        rows[one], rows[other] = (
+            rows[other]._replace(position=rows[one].position),
+            rows[one]._replace(position=rows[other].position),
         )
-        connection.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)", generate())
-    return World(path, rows, counts["invalid"], counts["duplicates"], frozenset(web), frozenset(offline))
+        return chosen
+
+    def _correct(self, rows: list[Row], near: Sequence[int]) -> Sequence[int]:
+        return self._set(rows, [at for at in near if not rows[at].valid], currency=VALID)
+
+    def _spoil(self, rows: list[Row], near: Sequence[int]) -> Sequence[int]:
+        return self._set(rows, [at for at in near if rows[at].valid], currency=INVALID)
+
+    def _flip(self, rows: list[Row], near: Sequence[int]) -> Sequence[int]:
+        source = self._chance.choice(("web", "offline"))
+        return self._set(rows, [at for at in near if rows[at].action_source != source], action_source=source)
+
+    def _set(self, rows: list[Row], near: Sequence[int], **values: str) -> Sequence[int]:
+        chosen = self._chance.sample(near, min(len(near), 2))
+        for at in chosen:
+            rows[at] = rows[at]._replace(**values)  # type: ignore[arg-type]
+        return chosen
+
+
+_CHANGES: Final[Mapping[str, Callable[[World, list[Row], Sequence[int]], Sequence[int]]]] = {
+    "insert": World._insert,
+    "append": World._append,
+    "delete": World._delete,
+    "swap": World._swap,
+    "correct": World._correct,
+    "spoil": World._spoil,
+    "flip": World._flip,
+}
+KINDS: Final = tuple(_CHANGES)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import TaskDeferred
+from airflow.providers.common.compat.sdk import AirflowTaskTimeout, TaskDeferred
 
 from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
 from airflow_provider_pinterest.sandbox import Sandbox
@@ -110,7 +110,7 @@ def run(
             if render:
                 operator.render_template_fields(full)
             returned = operator.execute(full) if deferred is None else operator.resume_delivery(full, None, **deferred)
-        except (Exception, TaskDeferred) as raised:  # noqa: BLE001 - tests look at it
+        except (Exception, AirflowTaskTimeout, TaskDeferred) as raised:  # noqa: BLE001 - tests look at it
             error = raised
     result = ti.pushed.get("pinterest_result", {})
     if result:

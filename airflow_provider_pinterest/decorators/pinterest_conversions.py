@@ -6,19 +6,17 @@ import datetime as dt
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from airflow.providers.common.compat.sdk import (
+from airflow_provider_pinterest.airflow_versions import (
     DecoratedOperator,
     context_merge,
     determine_kwargs,
     task_decorator_factory,
 )
-
 from airflow_provider_pinterest.exceptions import ParameterError
 from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator, Withheld
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context, TaskDecorator
-
+    from airflow_provider_pinterest.airflow_versions import Context, TaskDecorator
     from airflow_provider_pinterest.sources.cursors import Query
     from airflow_provider_pinterest.sources.values import Values
 

@@ -71,9 +71,18 @@ def trace_of(outcome: Outcome) -> str:
     return "d\0" if isinstance(outcome, Duplicate) else "r\0"
 
 
+V2_DIGEST: Final = "v2:"
+"""Begins hashes that version 2 has made; a later checkpoint may repeat them."""
+
+
 def _trace_v2(outcome: Outcome) -> str:
     """Return the same as version 2 did: valid events only, without the kind of their source."""
     return f"{outcome.name}\0{outcome.id}\0" if type(outcome) is Event else ""
+
+
+def form_of(digest: str) -> Callable[[Outcome], str]:
+    """Return what identifies the outcome of a row in a hash that was stored."""
+    return _trace_v2 if digest.startswith(V2_DIGEST) else trace_of
 
 
 def hash_of(outcomes: Iterable[Outcome], trace: Callable[[Outcome], str] = trace_of) -> str:
@@ -168,6 +177,11 @@ class Finished:
     problem: str | None
     written: float
     forced: bool = False
+
+    @property
+    def accepted(self) -> int:
+        """Events that Pinterest has accepted, in this run or before."""
+        return self.delivered.accepted
 
     def recognised(self, now: float) -> bool:
         """Return whether Pinterest would recognise all that was sent, if it were sent again."""
@@ -278,9 +292,9 @@ class Checkpoint:
     version: int = VERSION
 
     @property
-    def trace(self) -> Callable[[Outcome], str]:
-        """Return what identifies the outcome of a row for the hashes here."""
-        return _trace_v2 if self.version == 2 else trace_of
+    def accepted(self) -> int:
+        """Events that Pinterest is known to have accepted, in this run or before."""
+        return self.delivered.processed + self.earlier.delivered.accepted if self.earlier else self.delivered.accepted
 
     def keeps(self, row: int, stage: str) -> bool:
         """Return whether the line of a row in the rejects file stays valid: no later attempt writes it again."""

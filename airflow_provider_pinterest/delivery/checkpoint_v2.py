@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from airflow_provider_pinterest.delivery import stored
 from airflow_provider_pinterest.delivery.checkpoint import (
+    V2_DIGEST,
     Checkpoint,
     Finished,
     PendingBatch,
@@ -40,12 +41,12 @@ def read_v2(document: Mapping[str, Any]) -> Checkpoint | Finished:
     if document.get("finished") == VERSION:
         return _finished(document)
     if document["version"] != VERSION:
-        raise UnreadableStateError(f"its version is {str(stored['version'])[:20]}")
+        raise UnreadableStateError(f"its version is {str(document['version'])[:20]}")
     return Checkpoint(
         fingerprint={WHOLE: stored.text(document["fingerprint"])},
         clock=stored.seconds(document["clock"]),
         rows=stored.count(document["rows"]),
-        digest=stored.text(document["events_hash"]),
+        digest=V2_DIGEST + stored.text(document["events_hash"]),
         delivered=Delivered.from_json(document["delivered"]),
         failed=RowSet.forgotten(),
         held=RowSet.forgotten(),
@@ -54,7 +55,7 @@ def read_v2(document: Mapping[str, Any]) -> Checkpoint | Finished:
             PendingBatch(
                 stored.count(first),
                 stored.count(last),
-                stored.text(digest),
+                V2_DIGEST + stored.text(digest),
                 Delivered.from_json(delivered),
                 _rows(doubt),
                 _rows(unsent),

@@ -6,6 +6,7 @@ Pure functions from counts to text.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from airflow_provider_pinterest.delivery.result import Tally
 
@@ -24,6 +25,12 @@ class Ending:
     :param recorded: whether Pinterest records what is sent: not in test mode, nor where events are only validated.
     :param offline: whether events were sent that Pinterest cannot deduplicate.
     :param waited: seconds that it waited for Pinterest to be available.
+    :param earlier: events that earlier attempts delivered, if this one ended before it had read their rows again.
+    :param recognised: whether Pinterest recognises all of the doubtful events.
+    :param accepts_copies: whether the user accepts second copies of any event.
+    :param repeats: whether rows beyond the prefix may have been sent of which nothing is remembered.
+    :param forced: whether the user wants every row sent regardless of earlier attempts.
+    :param refused: whether the attempt was refused because events could be counted twice.
     """
 
     tally: Tally
@@ -34,6 +41,12 @@ class Ending:
     recorded: bool = True
     offline: bool = False
     waited: float = 0.0
+    earlier: int = 0
+    recognised: bool = True
+    accepts_copies: bool = False
+    repeats: bool = False
+    forced: bool = False
+    refused: bool = False
 
     def sentence(self) -> str:
         """Return what was delivered, how long it waited, and what Clear or a retry will do."""
@@ -41,35 +54,65 @@ class Ending:
 
     def _delivered(self) -> str:
         tally = self.tally
-        arrived = tally.delivered.accepted
         known = tally.events_built
-        said = f"{arrived:,} of {known:,} events that were read were delivered" if known else "No event was delivered"
+        if self.earlier:
+            said = f"This attempt delivered no event; earlier ones delivered {self.earlier:,}"
+        elif known:
+            said = f"{tally.delivered.accepted:,} of {known:,} events that were read were delivered"
+            if tally.delivered.held:
+                said += f", {tally.delivered.held:,} are held"
+        else:
+            said = "This attempt delivered no event"
         if self.waited >= 1:
             said += f", after waiting {_duration(self.waited)} for Pinterest"
         return f"{said}."
 
     def _next(self) -> str:
-        sent = self.tally.delivered.settled + self.doubtful + self.will_be_held
         if not self.recorded:
             return "Nothing is recorded by Pinterest, so Clear or a retry starts at row 1."
+        if self.refused:
+            return "Clear or a retry is refused as well, unless send_everything_again=True is set."
         if not self.remembers:
-            if self.offline:
-                return (
-                    "Clear or a retry refuses to send again, because nothing is remembered between attempts and "
-                    "Pinterest cannot deduplicate some of the events."
-                )
+            return self._next_unremembered()
+        who = "A retry" if self.forced else "Clear or a retry"
+        said = f"{who} continues at row {self.prefix + 1:,} and {self._sends()}."
+        return f"{said} Clear sends every row again, because of send_everything_again=True." if self.forced else said
+
+    def _next_unremembered(self) -> str:
+        sent = self.tally.delivered.settled + self.doubtful + self.will_be_held
+        if self.accepts_copies or self.forced:
             if not sent:
                 return "Clear or a retry starts at row 1."
-            return f"Clear or a retry sends every row again, all of which {RECOGNISES}."
-        start = f"Clear or a retry continues at row {self.prefix + 1:,} and sends"
-        parts = []
+            return "Clear or a retry sends every row again, and events may be counted twice."
+        if self.offline:
+            return (
+                "Clear or a retry refuses to send again, because nothing is remembered between attempts and Pinterest "
+                "cannot deduplicate some of the events."
+            )
+        refuses = "refuses events that Pinterest cannot deduplicate, because nothing is remembered between attempts"
+        if not sent:
+            return f"Clear or a retry starts at row 1, and {refuses}."
+        return f"Clear or a retry sends every row again, all of which {RECOGNISES}; it {refuses}."
+
+    def _sends(self) -> str:
+        again = []
         if self.doubtful:
-            parts.append(f"{self.doubtful:,} events with unknown outcome a second time, which {RECOGNISES}")
-        if self.will_be_held:
-            parts.append(f"holds {self.will_be_held:,} events with unknown outcome")
-        if not parts:
-            return f"{start} nothing twice."
-        return f"{start} {' and '.join(parts)}." if self.doubtful else f"{start} nothing twice; it {parts[0]}."
+            what = RECOGNISES if self.recognised else "may be counted twice"
+            again.append(f"{_events(self.doubtful)} with unknown outcome a second time, which {what}")
+        if self.repeats:
+            again.append("a second time what was sent from there on, as far as Pinterest recognises it")
+        if not self.will_be_held:
+            return f"sends {' and '.join(again)}" if again else "sends nothing twice"
+        holds = f"holds {_events(self.will_be_held)} with unknown outcome"
+        return f"sends {' and '.join(again)}, and {holds}" if again else f"sends nothing twice; it {holds}"
+
+
+UNBEGUN: Final = "This attempt sent nothing. Clear or a retry continues where earlier attempts ended."
+"""What to say of an attempt that failed before it knew where to begin, where attempts are remembered."""
+
+
+def _events(count: int) -> str:
+    return f"{count:,} event{'' if count == 1 else 's'}"
 
 
 def _duration(seconds: float) -> str:
@@ -78,8 +121,22 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"
 
 
-def judge(tally: Tally, *, max_rejected: float, min_events: int, remembers: bool = True) -> str | None:
-    """Return why a run that came to its end fails all the same, or ``None`` when it succeeds."""
+def judge(
+    tally: Tally,
+    *,
+    max_rejected: float,
+    min_events: int,
+    remembers: bool = True,
+    recorded: bool = True,
+    offline: bool = False,
+) -> str | None:
+    """Return why a run that came to its end fails all the same, or ``None`` when it succeeds.
+
+    :param remembers: whether a later attempt knows what became of the events.
+    :param recorded: whether Pinterest records what is sent.
+    :param offline: whether events were sent that Pinterest cannot deduplicate, and the user accepts no second copies.
+    """
+    end = _end(tally, remembers=remembers, recorded=recorded, offline=offline)
     held = tally.delivered.held
     if held:
         clear = (
@@ -98,12 +155,12 @@ def judge(tally: Tally, *, max_rejected: float, min_events: int, remembers: bool
         most = ", ".join(f"{code} {count:,}" for code, count in tally.all_reasons.most_common(3))
         return (
             f"{tally.rejected:,} of {tally.rows_read:,} rows were rejected or failed ({most}), more than max_rejected "
-            f"{max_rejected} allows. {_accepted(tally)}; {_after_clear(tally, remembers=remembers)}"
+            f"{max_rejected} allows. {end}"
         )
     if tally.arrived < min_events:
         return (
             f"Only {tally.arrived:,} events were processed, fewer than min_events {min_events:,}. "
-            f"Did the source shrink? {_accepted(tally)}; {_after_clear(tally, remembers=remembers)}"
+            f"Did the source shrink? {end}"
         )
     return None
 
@@ -113,10 +170,20 @@ def _accepted(tally: Tally) -> str:
     return f"{arrived:,} of {tally.events_built:,} events were accepted"
 
 
-def _after_clear(tally: Tally, *, remembers: bool) -> str:
-    if tally.validated_only:
-        return "nothing was sent, so Clear is safe."
+def _end(tally: Tally, *, remembers: bool, recorded: bool, offline: bool) -> str:
+    """Return what was accepted, and what Clear does."""
+    if not recorded:
+        return "Nothing is recorded by Pinterest, so Clear is safe."
+    return f"{_accepted(tally)}; {_after_clear(tally, remembers=remembers, offline=offline)}"
+
+
+def _after_clear(tally: Tally, *, remembers: bool, offline: bool) -> str:
     if not remembers:
+        if offline:
+            return (
+                "Clear is refused, because nothing is remembered between attempts and Pinterest cannot deduplicate "
+                "some of the events."
+            )
         return "Clear sends every row again."
     if tally.delivered.failed:
         return f"Clear sends only the {tally.delivered.failed:,} that failed, as long as the rows stay the same."

@@ -29,6 +29,7 @@ from airflow_provider_pinterest.delivery.rejects import Rejects
 from airflow_provider_pinterest.delivery.result import HOUR, Delivered, Lags, Tally
 from airflow_provider_pinterest.delivery.rowset import RowSet
 from airflow_provider_pinterest.delivery.sections import RowCounts, Section
+from airflow_provider_pinterest.delivery.sender import OnDoubt
 
 EXAMPLES: Final = 5
 """Rejections that are shown in the log."""
@@ -44,6 +45,19 @@ class Settled(NamedTuple):
     delivered: Delivered
     failed: RowSet = RowSet()
     held: RowSet = RowSet()
+
+
+class InDoubt(NamedTuple):
+    """Events that may have been sent, for the next attempt.
+
+    :param again: how many it sends again.
+    :param held: how many it holds.
+    :param recognised: whether Pinterest recognises all of those that are sent again.
+    """
+
+    again: int = 0
+    held: int = 0
+    recognised: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +144,7 @@ class Progress:
         self._resendable = resendable
         self._ahead = ahead
         self._on_doubt = on_doubt
+        self._resends_all = on_doubt == OnDoubt.RESEND
         self._clock = clock
         self._wall = wall
         self._answers = 0
@@ -153,6 +168,33 @@ class Progress:
         """Whether all is known again that the checkpoint of the earlier attempt says."""
         state = self._state
         return state.accounted.rows >= self.last.rows and not state.not_taken_over
+
+    @property
+    def saved(self) -> bool:
+        """Whether the last checkpoint says all that was done."""
+        return self._writable
+
+    @property
+    def in_doubt(self) -> InDoubt:
+        """What the next attempt does with the events of the last checkpoint that may have been sent."""
+        last = self.last
+        known = {event.row: event for flight in self.under_way for event in flight.section.events}
+        again = held = unrecognised = 0
+        for row in (row for batch in last.pending for row in batch.doubt.rows()):
+            event = known.get(row)
+            if self._resendable(event) if event else self._resends_all or not last.offline:
+                again += 1
+                unrecognised += event is not None and event.offline
+            else:
+                held += 1
+        earlier = last.earlier
+        if earlier is not None and self._resends_all:
+            ends = [(batch.first, batch.last) for batch in last.pending]
+            later = sum(
+                row > last.rows and not any(first <= row <= end for first, end in ends) for row in earlier.held.rows()
+            )
+            again, unrecognised = again + later, unrecognised + later
+        return InDoubt(again, held, not unrecognised)
 
     def take_prefix(self, section: Section) -> None:
         """Take over what an earlier attempt has accounted for."""

@@ -106,14 +106,12 @@ def start_over(state: Checkpoint | Finished, attempt: Attempt, what: str) -> Sta
     :param what: what has changed, as the subject of a sentence.
     :raises ResendRefusedError: Pinterest would not recognise all of what was sent.
     """
-    earlier = state.earlier if isinstance(state, Checkpoint) else None
     if not state.recognised(attempt.now):
-        delivered = state.delivered.processed + earlier.delivered.accepted if earlier else state.delivered.accepted
         raise ResendRefusedError(
-            f"{what} changed since the previous attempt, which sent {delivered:,} events. Pinterest cannot recognise "
-            "all of them: they are offline events, or were sent 23 hours ago or earlier. Sending again could count "
-            "them twice, so nothing was sent. Restore the source and the parameters and clear the task; or leave out "
-            f"of the source what was accepted. {SEND_AGAIN}"
+            f"{what} changed since the previous attempt, which sent {state.accepted:,} events. Pinterest cannot "
+            "recognise all of them: they are offline events, or were sent 23 hours ago or earlier. Sending again could "
+            "count them twice, so nothing was sent. Restore the source and the parameters and clear the task; or leave "
+            f"out of the source what was accepted. {SEND_AGAIN}"
         )
     notice = (
         f"{what} changed since the previous attempt. All rows are sent again; Pinterest deduplicates by event_name and "

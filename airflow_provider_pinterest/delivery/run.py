@@ -149,7 +149,8 @@ class Run:
         self._started = self._reported = clock()
         self._settled_before = resume.delivered.settled - resume.delivered.already_sent if resume else 0
         self._answered = False
-        self._warned = bool(resume and resume.offline)
+        self._warned = bool(resume and resume.offline and resume.unknown_before is None)
+        self._offline = bool(resume and resume.offline)
         self._shown = False
         self._unread: Sequence[Section] = ()
         self._stop.on_set(self._mailbox.wake)
@@ -271,6 +272,9 @@ class Run:
             self._warned = True
             self._observer.not_deduplicable()
         self.progress.take(flight)
+        if sender.resends_all and not self._offline and any(event.offline for event in flight.batch.events):
+            self._offline = True
+            self.progress.checkpoint(offline=True)  # the next attempt may decide otherwise
         self._dispatcher.dispatch(flight, len(self.progress.under_way))
         if sender.max_bytes is not None:
             self._batcher.max_bytes = min(self._batcher.max_bytes, sender.max_bytes)

@@ -14,7 +14,15 @@ from typing import Final
 
 from airflow_provider_pinterest.conversions.batches import Batcher
 from airflow_provider_pinterest.conversions.events import Duplicate, Event, Outcome, Rejection
-from airflow_provider_pinterest.delivery.checkpoint import Checkpoint, Finished, PendingBatch, RowsHash, trace_of
+from airflow_provider_pinterest.delivery.checkpoint import (
+    V2_DIGEST,
+    Checkpoint,
+    Finished,
+    PendingBatch,
+    RowsHash,
+    form_of,
+    trace_of,
+)
 from airflow_provider_pinterest.delivery.rejection_lines import rejection_line
 from airflow_provider_pinterest.delivery.result import Delivered
 
@@ -283,7 +291,7 @@ class SectionCutter:
     def _resumed(self, outcomes: Iterator[Outcome], resume: Checkpoint) -> Iterator[Section]:
         """Verify what an earlier attempt has dealt with, and yield it as sections."""
         if resume.rows:
-            verify = _Verified(resume)
+            verify = _Verified(resume.digest)
             wants_lines, self._wants_lines = self._wants_lines, False
             earlier, self._earlier = self._earlier, None
             for outcome in verify.through(outcomes, resume.rows):
@@ -291,13 +299,13 @@ class SectionCutter:
                     self._verifies(outcome, earlier)
                 self._note(outcome)
             self._wants_lines, self._earlier = wants_lines, earlier
-            verify.check(resume.digest)
+            verify.check()
             yield self._cut((), prefix=True)
         for pending in resume.pending:
             for outcome in _through(outcomes, pending.first - 1, self.rows):
                 yield from filter(None, [self._take(outcome, resume.ahead_since)])
             yield from filter(None, [self.rest()])
-            verify = _Verified(resume)
+            verify = _Verified(pending.digest)
             events: list[Event] = []
             for outcome in verify.through(outcomes, pending.last, self.rows):
                 self._note(outcome)
@@ -305,7 +313,7 @@ class SectionCutter:
                     events.append(outcome)
                     if self._earlier is not None:
                         self._verifies(outcome, self._earlier)
-            verify.check(pending.digest)
+            verify.check()
             self._balance = None  # the earlier attempt has counted it with the batch
             yield self._cut(events, pending)
         left = resume.ahead
@@ -315,10 +323,14 @@ class SectionCutter:
 
 
 class _Verified:
-    """Compares rows with what an earlier attempt has read."""
+    """Compares rows with what an earlier attempt has read.
 
-    def __init__(self, resume: Checkpoint) -> None:
-        self._trace = resume.trace
+    :param digest: hash of what they had become.
+    """
+
+    def __init__(self, digest: str) -> None:
+        self._digest = digest.removeprefix(V2_DIGEST)
+        self._trace = form_of(digest)
         self._hash = RowsHash()
         self._row = 0
         self._last = 0
@@ -336,12 +348,12 @@ class _Verified:
             yield outcome
         self._hash.add(traces)
 
-    def check(self, digest: str) -> None:
+    def check(self) -> None:
         """Compare.
 
         :raises SourceChangedError: the rows have become something else, or there are fewer.
         """
-        if self._row != self._last or self._hash.hexdigest() != digest:
+        if self._row != self._last or self._hash.hexdigest() != self._digest:
             raise SourceChangedError(self._last)
 
 

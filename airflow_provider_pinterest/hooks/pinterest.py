@@ -13,8 +13,8 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 import orjson
-from airflow.providers.common.compat.sdk import BaseHook, Connection, mask_secret
 
+from airflow_provider_pinterest.airflow_versions import BaseHook, Connection, mask_secret
 from airflow_provider_pinterest.delivery.answers import Busy, Denied, Doubt, Listed, Misconfigured
 from airflow_provider_pinterest.delivery.client import Client, account_id, base_url
 from airflow_provider_pinterest.delivery.credentials import Credential, Tokens, is_token

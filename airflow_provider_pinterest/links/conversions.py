@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow.providers.common.compat.sdk import BaseOperatorLink, XCom
+from airflow_provider_pinterest.airflow_versions import BaseOperatorLink, XCom
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import BaseOperator
+    from airflow_provider_pinterest.airflow_versions import BaseOperator
 
 RESULT_KEY: Final = "pinterest_result"
 """The XCom key of a run's account."""

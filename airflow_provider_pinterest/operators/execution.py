@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, ObjectStoragePath
-
-from airflow_provider_pinterest.airflow_versions import state_store, wake_up_after
+from airflow_provider_pinterest.airflow_versions import (
+    AirflowException,
+    AirflowFailException,
+    ObjectStoragePath,
+    state_store,
+    wake_up_after,
+)
 from airflow_provider_pinterest.conversions.batches import ENVELOPE, Batcher
 from airflow_provider_pinterest.conversions.builder import EventBuilder
 from airflow_provider_pinterest.conversions.events import Chunk, Event
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 from airflow_provider_pinterest.delivery.checkpoint import VERSION, Checkpoint, Finished, StateStore
 from airflow_provider_pinterest.delivery.dispatcher import Dispatcher
-from airflow_provider_pinterest.delivery.ending import Ending, all_accepted_before, judge
+from airflow_provider_pinterest.delivery.ending import UNBEGUN, Ending, all_accepted_before, judge
 from airflow_provider_pinterest.delivery.interruptible import Stopped
 from airflow_provider_pinterest.delivery.progress import Progress
 from airflow_provider_pinterest.delivery.reader import ReadAhead, Reading
 from airflow_provider_pinterest.delivery.rejects import Rejects, folder_name, legacy_folder_name
-from airflow_provider_pinterest.delivery.result import Result
+from airflow_provider_pinterest.delivery.result import Result, Tally
 from airflow_provider_pinterest.delivery.resuming import Attempt, Start, decide_start, start_over
 from airflow_provider_pinterest.delivery.run import Mailbox, Observer, Run
 from airflow_provider_pinterest.delivery.sections import (
@@ -45,14 +49,13 @@ from airflow_provider_pinterest.exceptions import (
 from airflow_provider_pinterest.hooks.pinterest import PinterestHook
 from airflow_provider_pinterest.links.conversions import RESULT_KEY
 from airflow_provider_pinterest.operators.account import shortened
-from airflow_provider_pinterest.operators.job import attempt_of, not_orphaned, stored_state, try_number
+from airflow_provider_pinterest.operators.job import attempt_of, fence, not_orphaned, stored_state, try_number
 from airflow_provider_pinterest.operators.limits import boolean, check
 from airflow_provider_pinterest.sources.cursors import Query
 from airflow_provider_pinterest.sources.values import READ_ONCE, Values
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
-
+    from airflow_provider_pinterest.airflow_versions import Context
     from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
 
 WAIT_WHERE_NOBODY_SAYS = dt.timedelta(minutes=5)
@@ -120,13 +123,14 @@ class Execution:
         except (ResendRefusedError, AccountingError) as error:
             raise AirflowFailException(str(error)) from None
         except Stopped:
-            raise AirflowException("The task was told to stop before anything was sent.") from None
+            raise AirflowException(f"The task was told to stop before it began. {self._unbegun()}") from None
 
     def _deliver(self, carried: Mapping[str, Any] | None) -> dict[str, Any]:
-        task = self._task
-        check(task)
-        job = self._job()
-        start = decide_start(stored_state(job.store, carried), job.attempt)
+        with self._followed_by(self._unbegun):
+            check(self._task)
+            job = self._job()
+            state = stored_state(job.store, carried)
+        start = decide_start(state, job.attempt)
         if isinstance(start, Finished):
             return self._ended_before(start)
         try:
@@ -172,15 +176,17 @@ class Execution:
         task, checkpoint = self._task, start.checkpoint
         if start.notice:
             (task.log.warning if start.warn else task.log.info)("%s", start.notice)
-        source = task.source(self._context)
+        with self._followed_by(lambda: self._said_at_start(job, start)):
+            source = task.source(self._context)
+            sender = None if job.validate_only else self._sender(job)
+            fence(job.store, checkpoint)
+            rejects = self._rejects(job, start)
+            self._stop.check()
         if job.store and isinstance(source, Query) and not source.ordered:
             task.log.warning(
                 "The SQL has no ORDER BY: a retry continues where this attempt ended only if the rows come in the same "
                 "order."
             )
-        sender = None if job.validate_only else self._sender(job)
-        rejects = self._rejects(job, start)
-        self._stop.check()
         mailbox = Mailbox()
         reading = _Reading(self, job, start, source, sender)
         progress = Progress(
@@ -225,7 +231,8 @@ class Execution:
         except Stopped:
             raise AirflowException(f"The task was told to stop. {self._said(job, run, sender)}") from None
         except PinterestError as error:
-            raise error.followed_by(self._said(job, run, sender)) from error.__cause__
+            refused = isinstance(error, ResendRefusedError)
+            raise error.followed_by(self._said(job, run, sender, refused=refused)) from error.__cause__
         except BaseException:
             unexpected = True
             raise
@@ -252,10 +259,18 @@ class Execution:
         """Judge a run that came to its end, and store that it did."""
         task, tally = self._task, run.tally
         remembers = progress.durable
-        problem = judge(tally, max_rejected=task.max_rejected, min_events=task.min_events, remembers=remembers)
+        finished = progress.finished(identity=job.attempt.identity, result=dict(result.values), problem=None)
+        problem = judge(
+            tally,
+            max_rejected=task.max_rejected,
+            min_events=task.min_events,
+            remembers=remembers,
+            recorded=job.sends,
+            offline=finished.offline and not job.attempt.resends_all,
+        )
         where = result.values["rejects_path"]
         problem = f"The rows are listed in {where}. {problem}" if problem and where else problem
-        progress.finish(progress.finished(identity=job.attempt.identity, result=dict(result.values), problem=problem))
+        progress.finish(replace(finished, problem=problem))
         if problem:
             raise AirflowFailException(problem)
         earlier = progress.last.earlier
@@ -291,22 +306,60 @@ class Execution:
             kwargs={"checkpoint": run.progress.last.as_json()},
         )
 
-    def _said(self, job: Job, run: Run, sender: Sender | None) -> str:
+    def _said(self, job: Job, run: Run, sender: Sender | None, *, refused: bool = False) -> str:
         """Return what an attempt that ended early has delivered, and what Clear or a retry will do."""
-        progress = run.progress
+        progress, attempt = run.progress, job.attempt
         last = progress.last
-        in_doubt = sum(len(batch.doubt) for batch in last.pending)
-        offline = last.offline and not job.attempt.resends_all
+        doubt = progress.in_doubt
         return Ending(
             run.tally,
             prefix=last.rows,
-            doubtful=0 if offline else in_doubt,
-            will_be_held=in_doubt if offline else 0,
+            doubtful=doubt.again if progress.saved else 0,
+            will_be_held=doubt.held,
             remembers=progress.durable,
             recorded=job.sends,
-            offline=offline,
+            offline=last.offline,
             waited=sender.waited if sender else 0.0,
+            earlier=last.accepted if progress.accounted.rows < last.rows else 0,
+            recognised=doubt.recognised,
+            accepts_copies=attempt.resends_all,
+            repeats=last.unknown_before is not None or not progress.saved,
+            forced=attempt.send_again,
+            refused=refused,
         ).sentence()
+
+    def _said_at_start(self, job: Job, start: Start) -> str:
+        """Return the same of an attempt that ends before it has read a row."""
+        checkpoint, attempt = start.checkpoint, job.attempt
+        return Ending(
+            Tally(),
+            prefix=checkpoint.rows,
+            remembers=job.store is not None,
+            recorded=job.sends,
+            offline=checkpoint.offline,
+            earlier=checkpoint.accepted,
+            accepts_copies=attempt.resends_all,
+            repeats=checkpoint.unknown_before is not None,
+            forced=attempt.send_again,
+        ).sentence()
+
+    def _unbegun(self) -> str:
+        """Return the same of an attempt that ends before it knows where to begin."""
+        remembers = self._task.resume and state_store(self._context) is not None
+        return UNBEGUN if remembers else Ending(Tally(), remembers=False).sentence()
+
+    @contextmanager
+    def _followed_by(self, sentence: Callable[[], str]) -> Iterator[None]:
+        """Add a sentence to an error, or log it where the error is not ours."""
+        try:
+            yield
+        except PinterestError as error:
+            raise error.followed_by(sentence()) from error.__cause__
+        except Stopped:
+            raise AirflowException(f"The task was told to stop. {sentence()}") from None
+        except BaseException:
+            self._task.log.error("%s", sentence())  # noqa: TRY400
+            raise
 
     def _sender(self, job: Job) -> Sender:
         task = self._task

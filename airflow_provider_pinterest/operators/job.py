@@ -24,8 +24,7 @@ from airflow_provider_pinterest.delivery.resuming import Attempt
 from airflow_provider_pinterest.delivery.sender import OnDoubt
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
-
+    from airflow_provider_pinterest.airflow_versions import Context
     from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
 
 log = logging.getLogger(__name__)
@@ -85,6 +84,18 @@ def stored_state(store: StateStore | None, carried: Mapping[str, Any] | None) ->
     if here is None or brought is None:
         return here or brought
     return here if here.written >= brought.written else brought
+
+
+def fence(store: StateStore | None, checkpoint: Checkpoint) -> None:
+    """Learn whether another attempt has taken the place of this one, before any rejects are changed.
+
+    What is stored stays as it is. Whatever this raises ends the task.
+
+    :param checkpoint: stored where nothing is.
+    """
+    if store is not None:
+        stored = store.get(KEY)
+        store.set(KEY, checkpoint.as_json() if stored is None else stored)
 
 
 def _read(stored: object) -> Checkpoint | Finished | str:

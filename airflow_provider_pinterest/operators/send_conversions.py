@@ -9,16 +9,15 @@ import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import BaseHook, BaseOperator, XComArg
 from airflow.providers.common.sql.hooks.sql import DbApiHook
 
+from airflow_provider_pinterest.airflow_versions import BaseHook, BaseOperator, XComArg
 from airflow_provider_pinterest.conversions.batches import MAX_EVENTS
 from airflow_provider_pinterest.exceptions import ParameterError
 from airflow_provider_pinterest.links.conversions import AdsManagerConversionsLink
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
-
+    from airflow_provider_pinterest.airflow_versions import Context
     from airflow_provider_pinterest.delivery.stop import StopSignal
     from airflow_provider_pinterest.sources.cursors import Query
     from airflow_provider_pinterest.sources.values import Values

@@ -1,6 +1,7 @@
 """What goes wrong on request: which fault meets which call. Decisions only; the server carries them out.
 
-Faults are asked in the order they were added. Delays add up; the first other fault that meets a call ends it.
+Faults are asked in the order they were added. Delays and headers add up; the first other fault that meets a call ends
+it.
 ``poison`` and ``fail_event`` meet every request that carries their event.
 """
 
@@ -14,7 +15,20 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, get_args
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Kind = Literal["status", "delay", "drop", "reset", "malformed", "drip", "redirect", "poison", "fail_event"]
+Kind = Literal[
+    "status",
+    "delay",
+    "headers",
+    "drop",
+    "reset",
+    "stall",
+    "close",
+    "malformed",
+    "drip",
+    "redirect",
+    "poison",
+    "fail_event",
+]
 Endpoint = Literal["events", "account", "token", "conversion_token", "any"]
 Form = Literal["json", "html", "empty", "short_list", "long_list", "no_list"]
 
@@ -50,9 +64,10 @@ class Fault:
     :param ad_account_id: meets calls for this account only.
     :param after_accepting: whether the request is carried out before things go wrong.
     :param status: the HTTP status, for ``status``.
-    :param headers: more headers, for ``status``.
+    :param headers: more headers, for ``status`` and ``headers``.
     :param body: a text or JSON to answer instead of the usual error, for ``status``.
-    :param seconds: how long, for ``delay``; per byte, for ``drip``.
+    :param seconds: how long, for ``delay`` and ``stall``; how long after the answer, for ``close``; per byte, for
+        ``drip``.
     :param form: in which way the 200 is broken, for ``malformed``.
     :param location: where to, for ``redirect``.
     :param event_id: which event, for ``poison`` and ``fail_event``.
@@ -81,15 +96,23 @@ _SELECTION = frozenset({"times", "share", "seed", "after", "on", "ad_account_id"
 _OPTIONS: Mapping[Kind, frozenset[str]] = {
     "status": _SELECTION | {"status", "headers", "body", "after_accepting"},
     "delay": _SELECTION | {"seconds", "after_accepting"},
+    "headers": _SELECTION | {"headers"},
     "drop": _SELECTION | {"after_accepting"},
     "reset": _SELECTION | {"after_accepting"},
+    "stall": _SELECTION | {"seconds", "after_accepting"},
+    "close": _SELECTION | {"seconds"},
     "malformed": _SELECTION | {"form", "after_accepting"},
     "drip": _SELECTION | {"seconds"},
     "redirect": _SELECTION | {"location"},
     "poison": frozenset({"event_id", "message"}),
     "fail_event": frozenset({"event_id", "message"}),
 }
-_ACCEPTING_BY_DEFAULT = frozenset({"malformed", "drip"})
+_DEFAULTS: Mapping[Kind, FaultOptions] = {
+    "malformed": {"after_accepting": True},
+    "drip": {"after_accepting": True},
+    "close": {"after_accepting": True, "seconds": 0.0},
+    "stall": {"seconds": 3600.0},
+}
 _TYPES: Mapping[str, tuple[type, ...]] = {
     "times": (int, type(None)),
     "share": (int, float),
@@ -125,7 +148,7 @@ def fault(kind: str, options: Mapping[str, Any]) -> Fault:
                 raise ValueError(f"{name} must be one of {', '.join(_CHOICES[name])}")
         elif not isinstance(value, _TYPES[name]) or (isinstance(value, bool) and bool not in _TYPES[name]):
             raise ValueError(f"{name} must be of type {' or '.join(t.__name__ for t in _TYPES[name])}")
-    made = Fault(exact, **{"after_accepting": exact in _ACCEPTING_BY_DEFAULT, **options})
+    made = Fault(exact, **{**_DEFAULTS.get(exact, {}), **options})
     if exact in ("poison", "fail_event") and not made.event_id:
         raise ValueError(f"{kind} needs an event_id")
     if not 0 <= made.share <= 1 or made.seconds < 0 or made.after < 0 or (made.times or 0) < 0:
@@ -137,10 +160,11 @@ def fault(kind: str, options: Mapping[str, Any]) -> Fault:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What happens to one call: waits before and after carrying it out (seconds), and how it ends."""
+    """What happens to one call: waits before and after carrying it out (seconds), more headers, and how it ends."""
 
     delay_before: float = 0.0
     delay_after: float = 0.0
+    headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
     ending: Fault | None = None
     names: tuple[str, ...] = ()
 
@@ -200,19 +224,22 @@ class Faults:
         if not self._standing:
             return NO_FAULT
         before = after = 0.0
+        headers: dict[str, str] = {}
         names: list[str] = []
         for standing in self._standing:
             if not standing.meets(endpoint, ad_account_id):
                 continue
             fault = standing.fault
             names.append(fault.kind)
-            if fault.kind != "delay":
-                return Plan(before, after, fault, tuple(names))
-            if fault.after_accepting:
+            if fault.kind == "headers":
+                headers |= fault.headers
+            elif fault.kind != "delay":
+                return Plan(before, after, headers, fault, tuple(names))
+            elif fault.after_accepting:
                 after += fault.seconds
             else:
                 before += fault.seconds
-        return Plan(before, after, None, tuple(names))
+        return Plan(before, after, headers, None, tuple(names))
 
     def listed(self) -> list[dict[str, object]]:
         """Return what is switched on, with the calls each fault has seen and met."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 from typing import TYPE_CHECKING
 
@@ -74,9 +75,15 @@ async def _answered(
     answer = await _carried_out(plan, request, handle, visit)
     _keep(pinterest, request, visit, answer, plan.names)
     if answer is None:
+        if plan.ending is not None and plan.ends_with("stall"):
+            await wire.stall(request, plan.ending.seconds)
         return wire.cut(request, reset=plan.ends_with("reset"))
+    if plan.headers:
+        answer = dataclasses.replace(answer, headers={**answer.headers, **plan.headers})
     if plan.ending is not None and plan.ends_with("drip"):
         return await wire.drip(request, answer, visit.rid, plan.ending.seconds)
+    if plan.ending is not None and plan.ends_with("close"):
+        return await wire.answer_and_close(request, answer, visit.rid, plan.ending.seconds)
     return wire.response(answer, visit.rid)
 
 
@@ -88,9 +95,9 @@ async def _carried_out(plan: Plan, request: web.Request, handle: wire.Handler, v
     if ending is None or ending.after_accepting:
         answer = await wire.answer_of(request, handle)
     await asyncio.sleep(plan.delay_after)
-    if plan.ends_with("drop", "reset"):
+    if plan.ends_with("drop", "reset", "stall"):
         return None
-    if ending is not None and not plan.ends_with("drip"):
+    if ending is not None and not plan.ends_with("drip", "close"):
         return answers.faulty(ending, visit.verdicts)
     return answer
 

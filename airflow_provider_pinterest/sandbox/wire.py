@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Path = Callable[[web.Request], Awaitable["Answer"]]
 
+_LOOK_EVERY = 0.05
+"""Seconds between two looks at whether the client of a stalled call is still there."""
+
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
@@ -83,6 +86,32 @@ def cut(request: web.Request, *, reset: bool) -> web.Response:
     elif transport is not None:
         transport.close()
     return web.Response()  # never sent: the connection is closing
+
+
+async def stall(request: web.Request, seconds: float) -> None:
+    """Say nothing for ``seconds``, or until the client hangs up."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + seconds
+    transport = request.transport
+    while loop.time() < end and transport and not transport.is_closing():  # noqa: ASYNC110 - nobody tells when it closes
+        await asyncio.sleep(min(_LOOK_EVERY, max(0.0, end - loop.time())))
+
+
+async def answer_and_close(request: web.Request, answer: Answer, rid: str, seconds: float) -> web.Response:
+    """Send an answer that promises to keep the connection, and close the connection ``seconds`` later.
+
+    What the client sends in between is never read, and meets a TCP reset.
+    """
+    sent = response(answer, rid)
+    transport = request.transport
+    with contextlib.suppress(ConnectionError):
+        await sent.prepare(request)
+        if transport is not None:
+            transport.pause_reading()
+        await sent.write_eof()
+    if transport is not None:
+        asyncio.get_running_loop().call_later(seconds, transport.close)
+    return sent
 
 
 async def drip(request: web.Request, answer: Answer, rid: str, seconds: float) -> web.StreamResponse:

@@ -43,6 +43,14 @@ def cut(found: Sequence[Outcome], size: int = 4, resume: Checkpoint | None = Non
     return list(SectionCutter(Batcher(size), resume, **options).sections(iter(found)))
 
 
+def until_noticed(found: Iterator[Section]) -> list[Section]:
+    """Return the sections that are handed over before a change is noticed; it must be."""
+    handed: list[Section] = []
+    with pytest.raises(SourceChangedError):
+        handed.extend(found)  # extends it one by one
+    return handed
+
+
 def without_gaps(found: Sequence[Section], rows: int) -> None:
     ends = [0, *(section.last for section in found)]
     assert [section.first for section in found] == [end + 1 for end in ends[:-1]]
@@ -204,12 +212,7 @@ def test_a_change_is_noticed_before_anything_of_the_changed_part_is_handed_over(
     original = outcomes(KEPT)
     assert changed != original
 
-    handed: list[Section] = []
-    with pytest.raises(SourceChangedError):
-        for section in SectionCutter(Batcher(3), resume).sections(iter(changed)):
-            handed.append(section)
-
-    for section in handed:
+    for section in until_noticed(SectionCutter(Batcher(3), resume).sections(iter(changed))):
         if section.prefix or section.pending:
             assert changed[section.first - 1 : section.last] == original[section.first - 1 : section.last]
 
@@ -311,15 +314,13 @@ def test_after_clear_a_change_is_noticed_and_nothing_is_handed_over_to_send(chan
     earlier = finished(failed=RowSet().plus(failed))
     changed = change(outcomes(KEPT))
     cutter = SectionCutter(Batcher(1), Checkpoint({}, NOW, earlier=earlier))
-    handed = []
 
-    with pytest.raises(SourceChangedError):
+    def sections_of(found):
         if needs_verification(earlier, resends_held=False):
-            cutter.expect(verify_finished(iter(changed), earlier, resends_held=False))
-        for section in cutter.sections(iter(changed)):
-            handed.append(section)
+            cutter.expect(verify_finished(iter(found), earlier, resends_held=False))
+        yield from cutter.sections(iter(found))
 
-    assert sent(handed) == []
+    assert sent(until_noticed(sections_of(changed))) == []
 
 
 def test_a_row_that_changes_after_it_was_verified_is_noticed():

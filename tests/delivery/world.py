@@ -357,7 +357,7 @@ class InlineSections:
             return next(self._sections)
         except StopIteration:
             self.ended = True
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - raised again by the run
             self.ended, self.error = True, error
         return None
 

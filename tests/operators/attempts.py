@@ -61,6 +61,8 @@ class Life:
         self.cleared = 0
         self.started = dt.datetime.now(dt.UTC)
         self.deferred: Any = None
+        self.killed = False
+        """Whether the next attempt is told to stop before it begins."""
 
     def attempt(self, **changes: Any) -> Ran:
         """Make the next attempt."""
@@ -83,7 +85,9 @@ class Life:
 
     def _run(self, deferred: Any, changes: dict[str, Any]) -> Ran:
         parameters = {**self.parameters, **changes}
-        operator = SendConversionsOperator(task_id="send", **parameters)
+        self.operator = operator = SendConversionsOperator(task_id="send", **parameters)
+        if self.killed:
+            operator.on_kill()
         context: dict[str, Any] = {"task_state_store": self.store} if self.remembers else {}
         context |= {
             "task": SimpleNamespace(retries=self.retries),

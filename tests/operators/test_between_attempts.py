@@ -8,6 +8,7 @@ import json
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 
+from airflow_provider_pinterest.exceptions import UnavailableError
 from airflow_provider_pinterest.sandbox import Sandbox
 from tests.operators.attempts import Life, broken_off, copies, small
 from tests.running import ids, row, rows
@@ -39,6 +40,9 @@ VERSION_2 = {
     "written": 0.0,
 }
 """What version 2 stored after it had sent four of ten rows."""
+
+DIGESTS_2 = ((5, "0ad9ab205b38dde7ea25bc16dfff365c"), (7, "8af5a98fd26c693c233218be93378553"))
+"""First rows of batches of two, and what version 2 stored as their hashes."""
 
 MARK_2 = [
     5,
@@ -133,6 +137,19 @@ class TestAStateThatCannotBeRead:
         assert pinterest.copies() == copies((1, 4, 2), (5, 8, 1))
 
 
+    def test_second_copies_that_were_accepted_once_are_refused_later(self, pinterest):
+        life = Life(**small(offline()))
+        broken_off(pinterest, life, after=4)
+        life.state = [1]
+        broken_off(pinterest, life, after=1, on_doubt="resend")
+        assert pinterest.copies() == copies((1, 2, 2), (3, 8, 1))
+
+        ran = life.attempt()
+
+        assert isinstance(ran.error, AirflowFailException)
+        assert pinterest.copies() == copies((1, 2, 2), (3, 8, 1))
+
+
 class TestAStateOfVersion2:
     @pytest.fixture
     def stored(self):
@@ -185,6 +202,27 @@ class TestAStateOfVersion2:
 
         assert ran.error is None
         assert pinterest.copies() == copies((5, 10, 1))
+
+    @pytest.mark.parametrize("source", ["offline", "web"])
+    def test_its_batches_are_continued_by_the_second_attempt_after_it_too(self, pinterest, stored, source):
+        life = Life(**small(rows(10, action_source=source)))
+        life.tries = 1
+        marks = [[first, first + 1, digest, MARK_2[3], [], [[first, first + 1]], 0.0] for first, digest in DIGESTS_2]
+        life.state = {**stored, "offline": source == "offline", "marks": marks}
+        assert isinstance(broken_off(pinterest, life, after=0).error, UnavailableError)
+
+        ran = life.attempt()
+
+        assert ran.error is None
+        assert "Resuming" in ran.log
+        assert pinterest.copies() == copies((5, 10, 1))
+
+    def test_a_message_names_a_version_that_is_not_known(self, pinterest, stored):
+        life = Life(**small())
+        life.tries = 1
+        life.state = {**stored, "version": 99}
+
+        assert "its version is 99" in life.attempt().log
 
     @pytest.mark.parametrize("source", ["offline", "web"])
     def test_the_end_of_a_run_is_the_end_for_its_retry(self, pinterest, source):
@@ -451,6 +489,15 @@ class TestTheKindOfSourceChanges:
         broken_off(pinterest, life)
 
         ran = life.attempt(events=rows(10, action_source=after))
+
+        assert isinstance(ran.error, AirflowFailException)
+        assert pinterest.copies() == ACCEPTED_FOUR
+
+    def test_second_copies_that_were_accepted_once_are_not_accepted_for_ever(self, pinterest):
+        life = Life(**small(offline()))
+        broken_off(pinterest, life, on_doubt="resend")
+
+        ran = life.attempt(events=rows(10))
 
         assert isinstance(ran.error, AirflowFailException)
         assert pinterest.copies() == ACCEPTED_FOUR

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import time
 from collections import Counter
+from contextlib import closing
 
 import pytest
 import requests
 
 from airflow_provider_pinterest.sandbox.faults import Fault, FaultOptions
+
+
+def raw_connection(pinterest):
+    return http.client.HTTPConnection("127.0.0.1", pinterest.port, timeout=5)
+
+
+def ask(connection, pinterest, *events):
+    headers = {"Authorization": f"Bearer {pinterest.token}", "Content-Type": "application/json"}
+    connection.request("POST", "/v5/ad_accounts/1/events", json.dumps({"data": events}), headers)
 
 
 def statuses(send, event, count):
@@ -87,6 +99,60 @@ def test_a_connection_is_cut(pinterest, send, event, kind, after_accepting):
     assert pinterest.copies() == ({"order-1": 1} if after_accepting else {})
     assert pinterest.calls()[0].status == 0
     assert send(event("next")).status_code == 200
+
+
+@pytest.mark.parametrize("after_accepting", [False, True])
+def test_a_call_stalls_until_the_client_hangs_up(pinterest, send, event, after_accepting):
+    """The request is read and never answered; it counts as in flight until the client is gone."""
+    pinterest.fault("stall", times=1, after_accepting=after_accepting)
+    with pytest.raises(requests.ReadTimeout):
+        send(event(), timeout=0.05)
+    assert pinterest.copies() == ({"order-1": 1} if after_accepting else {})
+    assert [(call.status, call.fault) for call in pinterest.calls()] == [(0, "stall")]
+    assert send(event("next")).status_code == 200
+
+
+def test_a_stall_may_end(pinterest, send, event):
+    """After ``seconds`` the connection is closed without an answer."""
+    pinterest.fault("stall", times=1, seconds=0.02)
+    with pytest.raises(requests.ConnectionError):
+        send(event())
+
+
+def test_a_connection_is_closed_after_its_answer(pinterest, send, event):
+    """The answer promises to keep the connection, and the server closes it at once."""
+    pinterest.fault("close", times=1)
+    answer = send(event())
+    assert (answer.status_code, answer.headers.get("Connection")) == (200, None)
+    with closing(raw_connection(pinterest)) as connection:
+        pinterest.fault("close", times=1)
+        ask(connection, pinterest, event("second"))
+        assert connection.getresponse().read()
+        assert connection.sock.recv(1) == b""
+    assert pinterest.copies() == {"order-1": 1, "second": 1}
+
+
+def test_what_is_sent_before_the_connection_closes_is_never_read(pinterest, event):
+    """A client that uses the connection again meets a reset, and the server knows nothing of the request."""
+    pinterest.fault("close", times=1, seconds=0.05)
+    with closing(raw_connection(pinterest)) as connection:
+        ask(connection, pinterest, event())
+        assert connection.getresponse().read()
+        ask(connection, pinterest, event("unread"))
+        with pytest.raises(ConnectionResetError):
+            connection.getresponse()
+    assert len(pinterest.calls()) == 1
+
+
+def test_an_answer_carries_more_headers(pinterest, send, event):
+    """Headers add up, and go along with whatever the answer is."""
+    pinterest.fault("headers", headers={"Set-Cookie": "visit=1", "X-Trace": "a"}, times=2)
+    pinterest.fault("headers", headers={"X-Trace": "b"}, times=1)
+    pinterest.fault("status", status=409, times=1, after=1)
+    first, second, third = (send(event(f"e{n}")) for n in range(3))
+    assert (first.status_code, first.headers["Set-Cookie"], first.headers["X-Trace"]) == (200, "visit=1", "b")
+    assert (second.status_code, second.headers["X-Trace"]) == (409, "a")
+    assert "X-Trace" not in third.headers
 
 
 @pytest.mark.parametrize("after_accepting", [False, True])

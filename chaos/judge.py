@@ -1,0 +1,161 @@
+"""Holds what the server has accepted against the warehouse and the task's account."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from chaos import task
+from chaos.world import Truth
+
+
+@dataclass
+class Received:
+    """What the server knows.
+
+    :param web: id → copies that were accepted as events that Pinterest deduplicates.
+    :param offline: id → copies that were accepted as others.
+    """
+
+    web: Mapping[str, int]
+    offline: Mapping[str, int]
+
+    def __contains__(self, event_id: str) -> bool:
+        return event_id in self.web or event_id in self.offline
+
+    @property
+    def distinct(self) -> int:
+        """How many events were accepted."""
+        return len(self.web.keys() | self.offline.keys())
+
+
+def received(folder: Path) -> Received:
+    """Return what the server has accepted so far."""
+    counts: tuple[dict[str, int], dict[str, int]] = ({}, {})
+    with closing(sqlite3.connect(folder / "pinterest.db", timeout=30)) as connection:
+        asked = "SELECT event_id, action_source = 'offline', count(*) FROM events GROUP BY 1, 2"
+        for event_id, offline, copies in connection.execute(asked):
+            counts[offline][event_id] = copies
+    return Received(*counts)
+
+
+def events_in_unclear_calls(folder: Path) -> int:
+    """Return how many events were accepted by calls whose answer did not say so."""
+    with closing(sqlite3.connect(folder / "pinterest.db", timeout=30)) as connection:
+        asked = (
+            "SELECT coalesce(sum(accepted), 0) FROM calls "
+            "WHERE status NOT IN (200, 422) OR fault LIKE '%malformed%' OR fault LIKE '%drip%'"
+        )
+        return int(connection.execute(asked).fetchone()[0])
+
+
+def shown(folder: Path) -> frozenset[str]:
+    """Return ids of the events that stood in requests and were not accepted there."""
+    return frozenset((folder / "seen.txt").read_text().split())
+
+
+@dataclass
+class Findings:
+    """What came of a storm."""
+
+    lost: int = 0
+    web_twice: int = 0
+    allowed: int = 0
+    offline_twice: int = 0
+    held: int = 0
+    rejects: int = 0
+    broken: list[str] = field(default_factory=list)
+
+
+def judge(
+    folder: Path,
+    truth: Truth,
+    result: Mapping[str, Any],
+    *,
+    allowed: int,
+    doomed: Collection[str],
+    doubted: Collection[str],
+    excused: Collection[str],
+) -> Findings:
+    """Judge a run that came to its end.
+
+    :param result: what the task says of it.
+    :param allowed: web events that may have been sent twice.
+    :param doomed: ids of the events that Pinterest refuses or fails.
+    :param doubted: ids of offline events that attempts left in doubt when they were killed.
+    :param excused: ids of events that were sent as web events before their row said otherwise.
+    """
+    copies = received(folder)
+    rejects = list(_rejects(folder))
+    stages = Counter(line["stage"] for line in rejects)
+    refused = {line["event_id"] for line in rejects if line["stage"] == "pinterest"}
+    held = {line["event_id"] for line in rejects if line["stage"] == "outcome_unknown"}
+    found = Findings(allowed=allowed + events_in_unclear_calls(folder), rejects=len(rejects))
+    found.lost = sum(one not in copies and one not in refused | held for one in truth.web | truth.offline)
+    found.web_twice = sum(count - 1 for count in copies.web.values() if count > 1)
+    both = copies.web.keys() & copies.offline.keys() - excused
+    found.offline_twice = sum(count - 1 for count in copies.offline.values() if count > 1) + len(both)
+    found.held = result["events_held"]
+    never_sent = {one for one in held & truth.offline if one not in copies} - doubted - shown(folder)
+    failed = result["events_failed"]
+    sums: Sequence[tuple[str, object, object]] = (
+        ("rows are lost", found.lost, 0),
+        ("offline events were sent twice", found.offline_twice, 0),
+        ("events are held that were never sent", len(never_sent), 0),
+        ("rows_read", result["rows_read"], truth.rows),
+        ("rows_rejected", result["rows_rejected"], truth.invalid),
+        ("duplicates_dropped", result["duplicates_dropped"], truth.duplicates),
+        ("rows_not_sent", result["rows_not_sent"], 0),
+        (
+            "the first sum",
+            result["events_sent"] + result["rows_rejected"] + result["duplicates_dropped"] + result["already_sent"],
+            result["rows_read"],
+        ),
+        (
+            "the second sum",
+            result["events_processed"] + failed + result["events_held"],
+            result["events_sent"],
+        ),
+        (
+            "lines of the rejects",
+            dict(stages),
+            dict(
+                +Counter(validation=result["rows_rejected"], pinterest=failed, outcome_unknown=result["events_held"])
+            ),
+        ),
+        ("rows with two lines in the rejects", len(rejects) - len({line["row"] for line in rejects}), 0),
+        ("events that failed and should not", len(refused - set(doomed)), 0),
+        ("events that should fail and did not", len(set(doomed) - refused - held), 0),
+    )
+    found.broken = [f"{what}: {value}, expected {expected}" for what, value, expected in sums if value != expected]
+    if found.web_twice > found.allowed:
+        found.broken.append(f"{found.web_twice} web events were sent twice, {found.allowed} may be")
+    if result["events_processed"] + result["already_sent"] > copies.distinct:
+        found.broken.append("more events were processed than accepted")
+    return found
+
+
+def sent_again(before: Received, after: Received) -> int:
+    """Return how many of the events that had been accepted were accepted again."""
+    return sum(
+        later[one] > count
+        for earlier, later in ((before.web, after.web), (before.offline, after.offline))
+        for one, count in earlier.items()
+    ) + sum(one in before.web for one in after.offline.keys() - before.offline.keys())
+
+
+def result(folder: Path, number: int) -> Mapping[str, Any]:
+    """Return the result that an attempt has pushed."""
+    found: Mapping[str, Any] = json.loads(task.result_of(folder, number).read_text())
+    return found
+
+
+def _rejects(folder: Path) -> Iterator[Mapping[str, Any]]:
+    for part in sorted((folder / "rejects").glob("*/part-*.ndjson")):
+        yield from map(json.loads, part.read_text().splitlines())

@@ -1,0 +1,75 @@
+"""What goes wrong on the server's side of a storm."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Collection, Iterator
+from typing import Any, Final
+
+SHARES: Final[tuple[dict[str, Any], ...]] = (
+    *(
+        {"kind": "headers", "share": 0.1, "headers": {"Set-Cookie": f"gateway{number}={'x' * 600}; Path=/"}}
+        for number in range(24)
+    ),
+    {"kind": "status", "status": 500, "share": 0.015},
+    {"kind": "status", "status": 500, "share": 0.01, "after_accepting": True},
+    {"kind": "status", "status": 502, "share": 0.01, "after_accepting": True},
+    {"kind": "status", "status": 504, "share": 0.01},
+    {"kind": "status", "status": 408, "share": 0.01, "after_accepting": True},
+    {"kind": "status", "status": 499, "share": 0.005, "after_accepting": True},
+    {"kind": "status", "status": 503, "share": 0.015},
+    {"kind": "status", "status": 409, "share": 0.005},
+    {"kind": "status", "status": 425, "share": 0.005},
+    {"kind": "drop", "share": 0.01},
+    {"kind": "drop", "share": 0.01, "after_accepting": True},
+    {"kind": "reset", "share": 0.01, "after_accepting": True},
+    {"kind": "close", "share": 0.03},
+    {"kind": "close", "share": 0.02, "seconds": 0.02},
+    {"kind": "stall", "share": 0.004, "seconds": 1.0},
+    {"kind": "stall", "share": 0.004, "seconds": 1.0, "after_accepting": True},
+    {"kind": "malformed", "form": "json", "share": 0.005},
+    {"kind": "malformed", "form": "html", "share": 0.005},
+    {"kind": "malformed", "form": "empty", "share": 0.005},
+    {"kind": "malformed", "form": "short_list", "share": 0.005},
+    {"kind": "delay", "seconds": 0.05, "share": 0.05},
+    {"kind": "drip", "seconds": 0.00001, "share": 0.005},
+)
+"""Faults that meet some calls throughout. A client that keeps cookies soon sends more than the server reads."""
+
+ONCE: Final[tuple[dict[str, Any], ...]] = (
+    {"kind": "status", "status": 429, "times": 1, "headers": {"X-RateLimit-Reset": "1"}},
+    {"kind": "status", "status": 429, "times": 1, "headers": {"Retry-After": "soon"}},
+    {"kind": "status", "status": 401, "times": 1},
+    {"kind": "status", "status": 402, "times": 1},
+    {"kind": "status", "status": 403, "times": 1},
+    {"kind": "status", "status": 404, "times": 1},
+    {"kind": "status", "status": 451, "times": 1},
+    {"kind": "redirect", "times": 1},
+    {"kind": "stall", "times": 1, "seconds": 3.0},
+)
+"""Faults that meet one call each, at a time that the seed decides."""
+
+BODY_LIMITS: Final = (5_000_000, 100_000)
+"""Bytes that the server of a storm takes at most; a full batch has some 130,000."""
+
+SHAPES: Final = ("422-details", "422-top", "200")
+"""How the server says that some events failed."""
+
+
+def faults(
+    chance: random.Random, calls: int, *, poison: Collection[str], failing: Collection[str]
+) -> Iterator[dict[str, Any]]:
+    """Yield the faults of a storm.
+
+    :param calls: that it will make, at least.
+    :param poison: ids of events whose request is refused as a whole.
+    :param failing: ids of events that fail alone.
+    """
+    for one in poison:
+        yield {"kind": "poison", "event_id": one}
+    for one in failing:
+        yield {"kind": "fail_event", "event_id": one, "message": "not today"}
+    for fault in ONCE:
+        yield {**fault, "after": chance.randrange(2, max(calls, 3))}
+    for fault in SHARES:
+        yield {**fault, "seed": chance.randrange(2**31)}
