@@ -204,7 +204,7 @@ class Execution:
                 reading.state,
                 rest=reading.cutter.rest,
                 wake=mailbox.wake,
-                cancel=getattr(source, "cancel", lambda: None),
+                cancel=source.cancel,
             ),
             reading.cutter.batcher,
             progress,
@@ -293,10 +293,13 @@ class Execution:
         """Defer until Pinterest can be asked again, or fail.
 
         :raises UnavailableError: the task is not deferrable.
+        :raises AirflowException: it was told to stop meanwhile.
         """
         task = self._task
         if not task.deferrable:
             raise error.followed_by(self._said(job, run, sender)) from None
+        if self._stop.is_set():
+            raise AirflowException(f"The task was told to stop. {self._said(job, run, sender)}")
         wait = error.retry_after or WAIT_WHERE_NOBODY_SAYS.total_seconds()
         rows = run.progress.last.rows
         task.log.info("%s Deferring for %.0f seconds; the task then continues at row %d.", error, wait, rows + 1)

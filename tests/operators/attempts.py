@@ -75,6 +75,10 @@ class Life:
         self.cleared += 1
         return self.attempt(**changes)
 
+    def kill(self) -> None:
+        """Tell the attempt under way to stop."""
+        self.operator.on_kill()
+
     def wake(self, deferred: Any = None, **changes: Any) -> Ran:
         """Let a deferred attempt continue.
 

@@ -161,7 +161,7 @@ class TestAnAttemptThatEndsEarly:
     def test_the_task_is_killed(self, pinterest, found, then):
         life = Life(**small(found))
         stalled = Stalled(found, 7)
-        killer = threading.Timer(0, lambda: (stalled.stalled.wait(30), time.sleep(0.5), life.operator.on_kill()))
+        killer = threading.Timer(0, lambda: (stalled.stalled.wait(30), time.sleep(0.5), life.kill()))
         killer.start()
         began = time.monotonic()
         ran = life.attempt(events=stalled)
@@ -177,7 +177,7 @@ class TestAnAttemptThatEndsEarly:
     def test_offline_events_are_in_the_air_when_it_is_killed(self, pinterest, then):
         life = Life(**small(rows(10, action_source="offline")))
         pinterest.fault("delay", seconds=3, after=2, after_accepting=True)
-        killer = threading.Timer(0, lambda: (until(lambda: len(pinterest.copies()) == 6), life.operator.on_kill()))
+        killer = threading.Timer(0, lambda: (until(lambda: len(pinterest.copies()) == 6), life.kill()))
         killer.start()
         ran = life.attempt()
         killer.join()
@@ -195,7 +195,7 @@ class TestAnAttemptThatEndsEarly:
         found = [row(number, action_source="offline" if number % 2 else "web") for number in range(1, 11)]
         life = Life(**small(found))
         pinterest.fault("delay", seconds=3, after=2, after_accepting=True)
-        killer = threading.Timer(0, lambda: (until(lambda: len(pinterest.copies()) == 6), life.operator.on_kill()))
+        killer = threading.Timer(0, lambda: (until(lambda: len(pinterest.copies()) == 6), life.kill()))
         killer.start()
         ran = life.attempt()
         killer.join()

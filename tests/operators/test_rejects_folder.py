@@ -1,0 +1,79 @@
+"""The folder of the rejects is tried before the first call."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_pinterest.delivery.rejects import Rejects
+from tests.operators.attempts import Life, broken_off, small
+from tests.running import ids, rows
+
+pytestmark = pytest.mark.filterwarnings("ignore:in a future version of UPath:PendingDeprecationWarning")
+
+
+@pytest.fixture(params=["a file in its place", "a file above it", "a link to nowhere"])
+def unusable(request, tmp_path):
+    where = tmp_path / "rejects"
+    if request.param == "a link to nowhere":
+        (tmp_path / "link").symlink_to("/proc/nowhere")
+        return tmp_path / "link" / "rejects"
+    where.write_text("taken")
+    return where if request.param == "a file in its place" else where / "deeper"
+
+
+@pytest.mark.parametrize("source", ["web", "offline"])
+def test_a_folder_that_cannot_be_made_fails_before_any_call(pinterest, unusable, source):
+    """All rows are good: no line would have to be written."""
+    life = Life(**small(rows(10, action_source=source)))
+
+    ran = life.attempt(rejects_path=str(unusable))
+
+    assert isinstance(ran.error, OSError)
+    assert pinterest.calls() == []
+
+
+def test_nor_is_any_made_by_a_later_attempt(pinterest, tmp_path):
+    where = tmp_path / "rejects"
+    life = Life(**small(rows(10, action_source="offline"), rejects_path=str(where)))
+    broken_off(pinterest, life)
+    calls = len(pinterest.calls())
+    where.mkdir(exist_ok=True)
+    for one in where.iterdir():
+        one.rename(tmp_path / f"moved-{one.name}")
+    where.rmdir()
+    where.write_text("taken")
+
+    ran = life.attempt()
+
+    assert isinstance(ran.error, OSError)
+    assert len(pinterest.calls()) == calls
+    where.unlink()
+    assert life.attempt().error is None
+    assert pinterest.copies() == ids(10)
+
+
+def test_a_full_disk_is_noticed_before_any_call(pinterest, tmp_path, monkeypatch):
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Rejects, "probe", full)
+    life = Life(**small(rows(10), rejects_path=str(tmp_path)))
+
+    ran = life.attempt()
+
+    assert isinstance(ran.error, OSError)
+    assert pinterest.calls() == []
+
+
+def test_the_trial_leaves_nothing_behind(pinterest, tmp_path):
+    life = Life(**small(rows(10), rejects_path=str(tmp_path)))
+
+    assert life.attempt().error is None
+    assert [one for one in tmp_path.rglob("*") if one.is_file()] == []
+
+
+def test_it_fails_before_any_call_where_rows_are_only_validated(pinterest, tmp_path):
+    (tmp_path / "rejects").write_text("taken")
+    life = Life(**small(rows(10), rejects_path=str(tmp_path / "rejects"), validate_only=True))
+
+    assert isinstance(life.attempt().error, OSError)
