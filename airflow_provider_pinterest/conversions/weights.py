@@ -1,7 +1,6 @@
 """How many bytes rows take, about: enough to limit what is kept of them.
 
-Every sixteenth row is looked at. Rows of ordinary size cost next to nothing, and no more than fifteen heavy rows pass
-before one of them is noticed.
+Only some of the rows are looked at, so that rows of ordinary size cost next to nothing.
 """
 
 from __future__ import annotations
@@ -11,7 +10,10 @@ from itertools import islice
 from typing import Any, Final
 
 EVERY: Final = 16
-"""Of so many rows one is looked at."""
+"""Of so many rows that come one by one, one is looked at."""
+
+SAMPLE: Final = 16
+"""Of rows that come together about so many are looked at."""
 
 PIECE_BYTES: Final = 4_000_000
 """Most bytes of cells that are read, or made into events, at once."""
@@ -60,7 +62,7 @@ def _nested(waiting: list[Any]) -> int:
 
 def total(rows: Sequence[Sequence[Any]]) -> int:
     """Return about how many bytes rows take."""
-    looked_at = rows[::EVERY]
+    looked_at = rows[:: max(len(rows) // SAMPLE, 1)]
     return sum(map(weight, looked_at)) * len(rows) // max(len(looked_at), 1)
 
 
