@@ -7,6 +7,7 @@ import re
 import signal
 import threading
 import time
+from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, AirflowTaskTimeout
@@ -161,7 +162,7 @@ class TestAnAttemptThatEndsEarly:
     def test_the_task_is_killed(self, pinterest, found, then):
         life = Life(**small(found))
         stalled = Stalled(found, 7)
-        killer = threading.Timer(0, lambda: (stalled.stalled.wait(30), time.sleep(0.5), life.kill()))
+        killer = threading.Thread(target=kill_when, args=(life, stalled.stalled.is_set))
         killer.start()
         began = time.monotonic()
         ran = life.attempt(events=stalled)
@@ -177,7 +178,7 @@ class TestAnAttemptThatEndsEarly:
     def test_offline_events_are_in_the_air_when_it_is_killed(self, pinterest, then):
         life = Life(**small(rows(10, action_source="offline")))
         pinterest.fault("delay", seconds=3, after=2, after_accepting=True)
-        killer = threading.Timer(0, lambda: (until(lambda: len(pinterest.copies()) == 6), life.kill()))
+        killer = threading.Thread(target=kill_when, args=(life, lambda: len(pinterest.copies()) == 6))
         killer.start()
         ran = life.attempt()
         killer.join()
@@ -195,7 +196,7 @@ class TestAnAttemptThatEndsEarly:
         found = [row(number, action_source="offline" if number % 2 else "web") for number in range(1, 11)]
         life = Life(**small(found))
         pinterest.fault("delay", seconds=3, after=2, after_accepting=True)
-        killer = threading.Timer(0, lambda: (until(lambda: len(pinterest.copies()) == 6), life.kill()))
+        killer = threading.Thread(target=kill_when, args=(life, lambda: len(pinterest.copies()) == 6))
         killer.start()
         ran = life.attempt()
         killer.join()
@@ -247,10 +248,13 @@ class TestAnAttemptThatEndsEarly:
         assert pinterest.copies() == ids(10)
 
 
-def until(condition, seconds=10):
-    end = time.monotonic() + seconds
+def kill_when(life, condition):
+    """Kill the attempt under way half a second after a condition is met."""
+    end = time.monotonic() + 30
     while not condition() and time.monotonic() < end:
         time.sleep(0.02)
+    time.sleep(0.5)
+    life.kill()
 
 
 def refuse(self):
@@ -275,8 +279,7 @@ class TestAnAttemptThatEndsBeforeItBegins:
             assert len(pinterest.calls()) == calls
             sentence = last_line(ran.log)
             following = broken_off(pinterest, life, clear=then == "clear")
-            row_number = re.search(r"continues at row (\d+) ", sentence)
-            assert int(row_number[1]) == (following["resumed_from"] or 0) + 1
+            assert f"continues at row {(following['resumed_from'] or 0) + 1} " in sentence
             assert "nothing twice" in sentence
         assert max(pinterest.copies().values()) == 1
 
@@ -320,7 +323,7 @@ class TestARefusal:
     def test_it_does_not_promise_to_continue(self, pinterest, then, why):
         life = Life(remembers=why != "no store", **small(rows(10, action_source="offline")))
         broken_off(pinterest, life)
-        changes = {}
+        changes: dict[str, Any] = {}
         if why == "unreadable":
             life.state = [1]
         elif why == "rows":
