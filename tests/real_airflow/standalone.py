@@ -115,7 +115,7 @@ def standalone(home: Path, connections: dict[str, dict[str, Any]]) -> Iterator[A
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
         "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3600",
-        "AIRFLOW__TRIGGERER__DEFAULT_CAPACITY": "2",
+        "AIRFLOW__TRIGGERER__CAPACITY": "2",
         "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(worker_logs),
         "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(triggerer_logs),
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
@@ -131,7 +131,7 @@ def standalone(home: Path, connections: dict[str, dict[str, Any]]) -> Iterator[A
             start_new_session=True,
         )
     try:
-        wait_for(lambda: _healthy(port), "Airflow to be healthy", every=0.5, seconds=300)
+        wait_for(lambda: _healthy(port), "Airflow to be healthy", every=0.5, seconds=600)
         yield Airflow(home, f"http://127.0.0.1:{port}")
     finally:
         _signal_all(process.pid, signal.SIGTERM)

@@ -20,7 +20,7 @@ from tests.real_airflow.standalone import Airflow, standalone, wait_for
 
 pytestmark = [
     pytest.mark.skipif(airflow.__version__ < "3.3", reason="the task state store came with Airflow 3.3"),
-    pytest.mark.timeout(600),
+    pytest.mark.timeout(1200),
     pytest.mark.xdist_group("real_airflow"),
 ]
 
