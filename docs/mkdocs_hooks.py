@@ -4,6 +4,8 @@ Links are written for the repository. On the site, a link to a page of the site 
 repository.
 """
 
+# ruff: noqa: INP001 - MkDocs reads it by its path
+
 from __future__ import annotations
 
 import posixpath

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from typing import Any
 
 import pendulum
 
@@ -28,7 +30,7 @@ with DAG(dag_id="checked", schedule=None, start_date=pendulum.datetime(2025, 1, 
     )
 
     @task.pinterest_conversions(ad_account_id="1002", defaults={"event_name": "signup", "action_source": "web"})
-    def decorated():
+    def decorated() -> Iterator[dict[str, Any]]:
         """Yield the rows of two people who signed up."""
         for number in (1, 2):
             yield {"event_id": f"signup-{number}", "event_time": int(time.time()), "email": f"ada{number}@example.com"}
@@ -36,7 +38,7 @@ with DAG(dag_id="checked", schedule=None, start_date=pendulum.datetime(2025, 1, 
     decorated()
 
     @task
-    def upstream():
+    def upstream() -> list[dict[str, Any]]:
         """Return the rows that another task sends."""
         return [{"event_id": "lead-1", "event_time": int(time.time()), "email": "ada@example.com"}]
 
