@@ -1,4 +1,4 @@
-"""Check an installed airflow-provider-pinterest from the outside, in the environment `check-wheel` makes."""
+"""Check an installed airflow-provider-pinterest from the outside, with nothing but what it requires."""
 
 from __future__ import annotations
 
@@ -6,17 +6,12 @@ import sys
 from importlib.metadata import distribution, entry_points
 from pathlib import Path
 
+from checks import check
+
 import airflow_provider_pinterest as package
 
 DISTRIBUTION = "airflow-provider-pinterest"
 ROOT = Path(package.__file__).parent
-
-
-def check(what: str, holds: object) -> None:
-    """Print one line for one check; end the run if it fails."""
-    print("ok  " if holds else "FAIL", what)
-    if not holds:
-        sys.exit(1)
 
 
 def check_files() -> None:
