@@ -125,9 +125,7 @@ def judge(
         (
             "lines of the rejects",
             dict(stages),
-            dict(
-                +Counter(validation=result["rows_rejected"], pinterest=failed, outcome_unknown=result["events_held"])
-            ),
+            dict(+Counter(validation=result["rows_rejected"], pinterest=failed, outcome_unknown=result["events_held"])),
         ),
         ("rows with two lines in the rejects", len(rejects) - len({line["row"] for line in rejects}), 0),
         ("events that failed and should not", len(refused - set(doomed)), 0),

@@ -136,7 +136,6 @@ class TestAStateThatCannotBeRead:
             assert "send_everything_again=True" in ran.said
         assert pinterest.copies() == copies((1, 4, 2), (5, 8, 1))
 
-
     def test_second_copies_that_were_accepted_once_are_refused_later(self, pinterest):
         life = Life(**small(offline()))
         broken_off(pinterest, life, after=4)
