@@ -1,10 +1,12 @@
 """Backfill checkouts, day by day.
 
-Sends the checkouts of past days, one run a day. New runs are not scheduled for the past by themselves
-(`catchup=False`); ask for them:
+Sends the checkouts of past days, one run a day. Ask for the days you want:
 
 - Airflow 3: `airflow backfill create --dag-id pinterest_backfill --from-date 2026-11-14 --to-date 2026-11-20`
 - Airflow 2.11: `airflow dags backfill pinterest_backfill --start-date 2026-11-14 --end-date 2026-11-20`
+
+Airflow backfills only DAGs that have a schedule and are not paused, so this one also gets a run every night.
+Those scheduled runs validate the rows of the day and send nothing.
 
 **How far back.** Events that arrive more than an hour late are counted as offline, and Pinterest is said to
 refuse events older than a week. `max_event_age` rejects rows that are too old to be worth a call, with the
@@ -14,7 +16,7 @@ were themselves loaded late.
 **Twice is once only within 24 hours.** Pinterest deduplicates web events by `event_id` for 24 hours after it
 received the first. Do not backfill a day that the 15-minute sync has sent already, unless it was today.
 
-**Needs** the connections `pinterest_default` and `warehouse`, optionally the Variable
+**Needs** the connections `pinterest_default` and `warehouse`, the extra `phone`, optionally the Variable
 `pinterest_rejects_path`.
 """
 
@@ -23,10 +25,14 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pendulum
-from airflow.providers.common.compat.sdk import DAG
 from airflow.timetables.interval import CronDataIntervalTimetable
 
 from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
+
+try:
+    from airflow.sdk import DAG
+except ImportError:  # Airflow 2.11
+    from airflow import DAG
 
 with DAG(
     dag_id="pinterest_backfill",
@@ -42,6 +48,7 @@ with DAG(
         task_id="send_checkouts_of_the_day",
         sql="sql/checkouts.sql",
         sql_conn_id="warehouse",
+        validate_only="{{ dag_run.run_type == 'scheduled' }}",
         parameters={"start": "{{ data_interval_start }}", "end": "{{ data_interval_end }}"},
         defaults={"event_name": "checkout", "action_source": "web"},
         identifiers={"ph": {"country": "DE"}},

@@ -12,6 +12,10 @@ Not everything is a query. Two ways to send what Python fetched:
 Rows are dictionaries: flat ones, whose keys are read like a query's columns, or ready events, nested as in
 Pinterest's API. Both are normalised, hashed and validated alike.
 
+**Going live.** Unpausing starts one run, for the last complete window. Windows that Airflow misses later,
+because it is down or the DAG is paused, are then not sent. To have them sent afterwards, set `catchup=True`
+together with a `start_date` of now: every window since `start_date` gets a run.
+
 **Needs** the connections `pinterest_default` and `warehouse`, optionally the Variable
 `pinterest_rejects_path`.
 """
@@ -20,30 +24,37 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pendulum
-from airflow.providers.common.compat.sdk import DAG, BaseHook, task
 from airflow.timetables.interval import CronDataIntervalTimetable
 
 from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
 
+try:
+    from airflow.sdk import DAG, task
+except ImportError:  # Airflow 2.11
+    from airflow import DAG
+    from airflow.decorators import task
+
+try:
+    from airflow.sdk import BaseHook
+except ImportError:  # before Airflow 3.1
+    from airflow.hooks.base import BaseHook
+
 REJECTS_PATH = "{{ var.value.get('pinterest_rejects_path', '/tmp/pinterest-rejects') }}"
-APP_EVENTS = Path(__file__).parent / "sql" / "app_events.sql"
+WINDOW = {"start": "{{ data_interval_start }}", "end": "{{ data_interval_end }}"}
 
 
-def rows_of(sql: str, start: pendulum.DateTime, end: pendulum.DateTime) -> list[dict[str, Any]]:
-    """Fetch a window of the warehouse as dictionaries; stands for whatever your task fetches from."""
+def rows_of(sql: str, window: dict[str, str]) -> list[dict[str, Any]]:
+    """Fetch a window of the warehouse as dictionaries. Your task may fetch from anywhere."""
 
     def as_dictionaries(cursor: Any) -> list[dict[str, Any]]:
         names = [column[0] for column in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor]
 
     hook = BaseHook.get_hook("warehouse")
-    rows: list[dict[str, Any]] = hook.run(
-        sql, parameters={"start": str(start), "end": str(end)}, handler=as_dictionaries
-    )
+    rows: list[dict[str, Any]] = hook.run(sql, parameters=window, handler=as_dictionaries)
     return rows
 
 
@@ -51,21 +62,21 @@ with DAG(
     dag_id="pinterest_events_from_task",
     doc_md=__doc__,
     schedule=CronDataIntervalTimetable("*/15 * * * *", timezone="UTC"),
-    start_date=pendulum.datetime(2026, 11, 21, tz="UTC"),  # the day you go live
-    catchup=True,  # a window that an outage left out is sent later, not lost
+    start_date=pendulum.datetime(2026, 11, 21, tz="UTC"),
+    catchup=False,  # when you go live: True, and start_date is then
     max_active_runs=1,
     default_args={"retries": 3, "retry_delay": timedelta(minutes=1)},
     tags=["pinterest"],
 ):
-
-    @task(show_return_value_in_logs=False)  # the rows hold personal data
-    def app_events(data_interval_start: Any = None, data_interval_end: Any = None) -> list[dict[str, Any]]:
+    # The rows hold personal data, so they stay out of the log. Arguments that end in .sql are files to render.
+    @task(show_return_value_in_logs=False, templates_exts=[".sql"])
+    def app_events(sql: str, window: dict[str, str]) -> list[dict[str, Any]]:
         """Return flat rows; the sending task says what their names mean."""
-        return rows_of(APP_EVENTS.read_text(encoding="utf-8"), data_interval_start, data_interval_end)
+        return rows_of(sql, window)
 
     SendConversionsOperator(
         task_id="send_app_events",
-        events=app_events(),  # of an operator that is not a function: events=fetch.output
+        events=app_events("sql/app_events.sql", WINDOW),  # of an operator that is not a function: fetch.output
         field_map={
             "platform": "action_source",
             "occurred_ms": "event_time",
@@ -78,9 +89,8 @@ with DAG(
     )
 
     @task.pinterest_conversions(rejects_path=REJECTS_PATH)
-    def send_signups(data_interval_start: Any = None, data_interval_end: Any = None) -> list[dict[str, Any]]:
+    def send_signups(sql: str, window: dict[str, str]) -> list[dict[str, Any]]:
         """Return ready events: the sign-up service keeps them as JSON."""
-        query = "SELECT payload FROM signups WHERE loaded_at >= datetime(:start) AND loaded_at < datetime(:end)"
-        return [json.loads(row["payload"]) for row in rows_of(query, data_interval_start, data_interval_end)]
+        return [json.loads(row["payload"]) for row in rows_of(sql, window)]
 
-    send_signups()
+    send_signups("sql/signups.sql", WINDOW)

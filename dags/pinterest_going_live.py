@@ -16,16 +16,21 @@ Nothing is scheduled: use the trigger form, or
 
 Without a window it takes the hour before the run.
 
-**Needs** the connections `pinterest_default` and `warehouse`, and optionally the Variable
+**Needs** the connections `pinterest_default` and `warehouse`, the extra `phone`, optionally the Variable
 `pinterest_rejects_path`.
 """
 
 from __future__ import annotations
 
 import pendulum
-from airflow.providers.common.compat.sdk import DAG, Param
 
 from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
+
+try:
+    from airflow.sdk import DAG, Param
+except ImportError:  # Airflow 2.11
+    from airflow import DAG
+    from airflow.models.param import Param
 
 with DAG(
     dag_id="pinterest_going_live",

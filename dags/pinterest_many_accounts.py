@@ -8,7 +8,11 @@ and rejects. The token of the connection needs a role on every account; where ea
 What differs from account to account is mapped (`expand_kwargs`), what all share is not (`partial`). Values
 that come from a task are not templated, so the window is filled in there.
 
-**Needs** the connections `pinterest_default` and `warehouse`, optionally the Variable
+**Going live.** Unpausing starts one run, for the last complete window. Windows that Airflow misses later,
+because it is down or the DAG is paused, are then not sent. To have them sent afterwards, set `catchup=True`
+together with a `start_date` of now: every window since `start_date` gets a run.
+
+**Needs** the connections `pinterest_default` and `warehouse`, the extra `phone`, optionally the Variable
 `pinterest_rejects_path`.
 """
 
@@ -18,17 +22,27 @@ from datetime import timedelta
 from typing import Any
 
 import pendulum
-from airflow.providers.common.compat.sdk import DAG, BaseHook, task
 from airflow.timetables.interval import CronDataIntervalTimetable
 
 from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
+
+try:
+    from airflow.sdk import DAG, task
+except ImportError:  # Airflow 2.11
+    from airflow import DAG
+    from airflow.decorators import task
+
+try:
+    from airflow.sdk import BaseHook
+except ImportError:  # before Airflow 3.1
+    from airflow.hooks.base import BaseHook
 
 with DAG(
     dag_id="pinterest_many_accounts",
     doc_md=__doc__,
     schedule=CronDataIntervalTimetable("*/15 * * * *", timezone="UTC"),
-    start_date=pendulum.datetime(2026, 11, 21, tz="UTC"),  # the day you go live
-    catchup=True,  # a window that an outage left out is sent later, not lost
+    start_date=pendulum.datetime(2026, 11, 21, tz="UTC"),
+    catchup=False,  # when you go live: True, and start_date is then
     max_active_runs=1,
     default_args={"retries": 3, "retry_delay": timedelta(minutes=1)},
     tags=["pinterest"],
@@ -39,7 +53,7 @@ with DAG(
         """Return what differs from account to account, as arguments of the sending task."""
         hook = BaseHook.get_hook("warehouse")
         # A fixed order: retries of a mapped task know each other by their position.
-        query = "SELECT shop, ad_account_id, country FROM ad_accounts WHERE active = 1 ORDER BY shop"
+        query = "SELECT shop, ad_account_id, country FROM ad_accounts WHERE active = TRUE ORDER BY shop"
         window = {"start": str(data_interval_start), "end": str(data_interval_end)}
         return [
             {

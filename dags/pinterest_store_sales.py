@@ -15,7 +15,11 @@ The tills write local time, so the operator is told which (`timezone`). A till t
 must not report old sales as today's: `max_event_age`. And a day with next to no sales is a broken export
 rather than a bad day, so the task fails below `min_events`.
 
-**Needs** the connections `pinterest_default` and `warehouse`, optionally the Variable
+**Going live.** Unpausing starts one run, for the last complete window. Windows that Airflow misses later,
+because it is down or the DAG is paused, are then not sent. To have them sent afterwards, set `catchup=True`
+together with a `start_date` of now: every window since `start_date` gets a run.
+
+**Needs** the connections `pinterest_default` and `warehouse`, the extra `phone`, optionally the Variable
 `pinterest_rejects_path`.
 """
 
@@ -24,17 +28,21 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pendulum
-from airflow.providers.common.compat.sdk import DAG
 from airflow.timetables.interval import CronDataIntervalTimetable
 
 from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
+
+try:
+    from airflow.sdk import DAG
+except ImportError:  # Airflow 2.11
+    from airflow import DAG
 
 with DAG(
     dag_id="pinterest_store_sales",
     doc_md=__doc__,
     schedule=CronDataIntervalTimetable("0 0 * * *", timezone="UTC"),
-    start_date=pendulum.datetime(2026, 11, 21, tz="UTC"),  # the day you go live
-    catchup=True,  # a window that an outage left out is sent later, not lost
+    start_date=pendulum.datetime(2026, 11, 21, tz="UTC"),
+    catchup=False,  # when you go live: True, and start_date is then
     max_active_runs=1,
     default_args={"retries": 3, "retry_delay": timedelta(minutes=5)},
     tags=["pinterest"],

@@ -6,8 +6,12 @@ happened as offline, so the schedule is part of the data's quality: the result's
 were late.
 
 **Needs** the connections `pinterest_default` (password: the conversion token; extra: `ad_account_id`) and
-`warehouse`, and optionally the Variable `pinterest_rejects_path`, a folder or bucket for the rows that
-could not be sent and why.
+`warehouse`, the extra `phone`, and optionally the Variable `pinterest_rejects_path`, a folder or bucket for the
+rows that could not be sent and why.
+
+**Going live.** Unpausing starts one run, for the last complete window. Windows that Airflow misses later,
+because it is down or the DAG is paused, are then not sent. To have them sent afterwards, set `catchup=True`
+together with a `start_date` of now: every window since `start_date` gets a run.
 
 **By hand.** The window is the run's data interval. A run that is triggered without a logical date has none:
 give it `start` and `end` instead, in the trigger form or by
@@ -27,10 +31,15 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pendulum
-from airflow.providers.common.compat.sdk import DAG, Param
 from airflow.timetables.interval import CronDataIntervalTimetable
 
 from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
+
+try:
+    from airflow.sdk import DAG, Param
+except ImportError:  # Airflow 2.11
+    from airflow import DAG
+    from airflow.models.param import Param
 
 WINDOW = {
     "start": "{{ params.start or data_interval_start }}",
@@ -41,10 +50,10 @@ REJECTS_PATH = "{{ var.value.get('pinterest_rejects_path', '/tmp/pinterest-rejec
 with DAG(
     dag_id="pinterest_sync_checkouts",
     doc_md=__doc__,
-    # A plain cron string has an empty data interval on Airflow 3; this timetable has the quarter of an hour.
+    # On Airflow 3 the data interval of a plain cron string is empty. Here it is the quarter of an hour.
     schedule=CronDataIntervalTimetable("*/15 * * * *", timezone="UTC"),
-    start_date=pendulum.datetime(2026, 11, 21, tz="UTC"),  # the day you go live
-    catchup=True,  # a window that an outage left out is sent later, not lost
+    start_date=pendulum.datetime(2026, 11, 21, tz="UTC"),
+    catchup=False,  # when you go live: True, and start_date is then
     max_active_runs=1,
     default_args={"retries": 3, "retry_delay": timedelta(minutes=1)},
     params={

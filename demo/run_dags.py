@@ -45,10 +45,11 @@ def load(dags_folder: Path) -> dict[str, Any]:
     return dict(bag.dags)
 
 
-def run(dag: Any, logical_date: dt.datetime, conf: dict[str, Any] | None = None) -> list[TaskRun]:
+def run(dag: Any, logical_date: dt.datetime | None, conf: dict[str, Any] | None = None) -> list[TaskRun]:
     """Run one DAG once, each task tried once, and return its tasks in the order of their names.
 
-    :param logical_date: when the run comes; its data interval is the last one complete by then.
+    :param logical_date: when the run comes; its data interval is the last one complete by then. A partitioned
+        run has neither.
     """
     for task in dag.tasks:
         task.retries = 0

@@ -4,6 +4,9 @@
 -- warehouse learned of it (loaded_at, UTC). Windows are cut by loaded_at, so that a row that arrives late is in
 -- the next window instead of in none. Nothing is unique but the customers: loaders deliver at least once, so the
 -- same row can be here twice.
+--
+-- SQLite, PostgreSQL and DuckDB all read this file. SQLite stores times as text (UTC, 2026-11-21 09:30:00) and
+-- booleans as 0 and 1.
 
 CREATE TABLE customers (
     customer_id     TEXT PRIMARY KEY,
@@ -17,9 +20,9 @@ CREATE TABLE customers (
     state           TEXT,              -- for the US: the two letters
     zip             TEXT,
     country         TEXT,              -- ISO 3166, two letters
-    consent         INTEGER NOT NULL,  -- 1: agreed that purchases are shared with advertising platforms
-    opt_out         INTEGER,           -- 1: opted out of personalised advertising; NULL: never asked
-    ldp             INTEGER NOT NULL   -- 1: asked for limited data processing (US state privacy laws)
+    consent         BOOLEAN NOT NULL,  -- agreed that purchases are shared with advertising platforms
+    opt_out         BOOLEAN,           -- opted out of personalised advertising; NULL: never asked
+    ldp             BOOLEAN NOT NULL   -- asked for limited data processing (US state privacy laws)
 );
 
 CREATE TABLE products (
@@ -34,17 +37,17 @@ CREATE TABLE ad_accounts (
     shop            TEXT PRIMARY KEY,  -- de, uk, us
     ad_account_id   TEXT NOT NULL,     -- the shop's ad account at Pinterest
     country         TEXT NOT NULL,
-    active          INTEGER NOT NULL
+    active          BOOLEAN NOT NULL
 );
 
 CREATE TABLE orders (
     order_id        TEXT NOT NULL,
     shop            TEXT NOT NULL,
     customer_id     TEXT NOT NULL,
-    ordered_at      TEXT NOT NULL,     -- UTC, 2026-11-21 09:30:00
-    loaded_at       TEXT NOT NULL,
+    ordered_at      TIMESTAMPTZ NOT NULL,
+    loaded_at       TIMESTAMPTZ NOT NULL,
     currency        TEXT NOT NULL,
-    total           NUMERIC NOT NULL,
+    total           TEXT NOT NULL,     -- as the shop wrote it
     page_url        TEXT,
     ip_address      TEXT,              -- of the browser; NULL for orders taken on the phone
     user_agent      TEXT,
@@ -63,10 +66,10 @@ CREATE TABLE order_lines (
 CREATE TABLE web_events (
     event_id        TEXT NOT NULL,     -- made in the browser; the Pinterest tag sends the same one
     event_name      TEXT NOT NULL,     -- page_visit, view_category, search, add_to_cart, …
-    occurred_at     TEXT NOT NULL,     -- 2026-11-21T09:30:00Z
-    loaded_at       TEXT NOT NULL,
+    occurred_at     TIMESTAMPTZ NOT NULL,
+    loaded_at       TIMESTAMPTZ NOT NULL,
     customer_id     TEXT,              -- NULL: not logged in
-    consent         INTEGER NOT NULL,  -- the cookie banner's answer
+    consent         BOOLEAN NOT NULL,  -- the cookie banner's answer
     ip_address      TEXT,
     user_agent      TEXT,
     click_id        TEXT,
@@ -79,9 +82,9 @@ CREATE TABLE app_events (
     event_id        TEXT,
     event_name      TEXT NOT NULL,
     platform        TEXT NOT NULL,     -- app_ios, app_android
-    occurred_ms     INTEGER NOT NULL,  -- Unix milliseconds, as the app's SDK writes them
-    loaded_at       TEXT NOT NULL,
-    consent         INTEGER NOT NULL,  -- iOS: the tracking prompt's answer
+    occurred_ms     BIGINT NOT NULL,   -- Unix milliseconds, as the app's SDK writes them
+    loaded_at       TIMESTAMPTZ NOT NULL,
+    consent         BOOLEAN NOT NULL,  -- iOS: the tracking prompt's answer
     advertising_id  TEXT,              -- IDFA or GAID
     customer_id     TEXT,
     app_id          TEXT NOT NULL,
@@ -92,7 +95,8 @@ CREATE TABLE app_events (
 );
 
 CREATE TABLE signups (
-    loaded_at       TEXT NOT NULL,
+    loaded_at       TIMESTAMPTZ NOT NULL,
+    consent         BOOLEAN NOT NULL,
     payload         TEXT NOT NULL      -- JSON: a ready event, kept by the sign-up service
 );
 
@@ -108,9 +112,9 @@ CREATE TABLE store_sales (
     store_id        TEXT NOT NULL,
     customer_id     TEXT NOT NULL,     -- the loyalty card
     sold_at         TEXT NOT NULL,     -- the till's local wall clock, 2026-11-21 09:30:00
-    loaded_at       TEXT NOT NULL,     -- UTC
+    loaded_at       TIMESTAMPTZ NOT NULL,
     product_id      TEXT NOT NULL,
     quantity        INTEGER NOT NULL,
-    total           NUMERIC NOT NULL,
+    total           TEXT NOT NULL,
     currency        TEXT NOT NULL
 );

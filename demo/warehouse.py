@@ -343,7 +343,7 @@ class _Builder:
         rows += [
             self._signup(window, content_name="Spring \ud83c") for _ in range(planted.of(Feed.SIGNUPS, Fate.REJECTED))
         ]
-        self._insert("signups", [(loaded_at, json.dumps(event)) for loaded_at, event in rows])
+        self._insert("signups", [(loaded_at, 1, json.dumps(event)) for loaded_at, event in rows])
 
     def _signup(self, window: Window, content_name: str = "Spring 🌱 letter") -> tuple[str, dict[str, Any]]:
         loaded_at = self._moment(window)

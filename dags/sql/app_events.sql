@@ -1,3 +1,4 @@
+{% from "sql/database.jinja" import moment with context -%}
 -- What people did in the app in one window, with the consent that iOS and Android asked them for.
 
 SELECT
@@ -14,9 +15,9 @@ SELECT
     c.email,
     a.customer_id
 FROM app_events AS a
-LEFT JOIN customers AS c ON c.customer_id = a.customer_id AND c.consent = 1
+LEFT JOIN customers AS c ON c.customer_id = a.customer_id AND c.consent = TRUE
 WHERE
-    a.loaded_at >= datetime(:start)
-    AND a.loaded_at < datetime(:end)
-    AND a.consent = 1
+    a.loaded_at >= {{ moment("start") }}
+    AND a.loaded_at < {{ moment("end") }}
+    AND a.consent = TRUE
 ORDER BY a.loaded_at, a.event_id

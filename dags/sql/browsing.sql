@@ -1,3 +1,4 @@
+{% from "sql/database.jinja" import moment with context -%}
 -- What visitors of the web shop did in one window: page visits, searches, products put into the basket.
 --
 -- Few of them are logged in. Without an address Pinterest matches on ip_address and user_agent together, and on
@@ -18,10 +19,10 @@ SELECT
     w.user_agent,
     w.click_id
 FROM web_events AS w
-LEFT JOIN customers AS c ON c.customer_id = w.customer_id AND c.consent = 1
+LEFT JOIN customers AS c ON c.customer_id = w.customer_id AND c.consent = TRUE
 LEFT JOIN products AS p ON p.product_id = w.product_id
 WHERE
-    w.loaded_at >= datetime(:start)
-    AND w.loaded_at < datetime(:end)
-    AND w.consent = 1  -- the cookie banner's answer
+    w.loaded_at >= {{ moment("start") }}
+    AND w.loaded_at < {{ moment("end") }}
+    AND w.consent = TRUE  -- the cookie banner's answer
 ORDER BY w.loaded_at, w.event_id

@@ -1,16 +1,16 @@
+{% from "sql/database.jinja" import json_list, json_object, moment with context -%}
 -- Orders of one window, one row each, in the shape of Pinterest's checkout event.
 --
 -- A column named like a field of Pinterest's, or like one of its aliases (email, city, url, …), needs no mapping.
 -- Personal columns go out of here as they are stored: the operator normalises and hashes them.
--- Written for SQLite; other databases want their own paramstyle (%(start)s in Postgres and Snowflake), :start
--- without datetime(), and json_agg(json_build_object(…)) or ARRAY_AGG(OBJECT_CONSTRUCT(…)) for the basket.
+-- What differs between databases stands in database.jinja; Airflow fills it in.
 
 WITH baskets AS (
     SELECT
         l.order_id,
         SUM(l.quantity) AS num_items,
-        json_group_array(l.product_id) AS content_ids,
-        json_group_array(json_object(
+        {{ json_list }}(l.product_id) AS content_ids,
+        {{ json_list }}({{ json_object }}(
             'id', l.product_id,
             'item_name', p.name,
             'item_category', p.category,
@@ -18,11 +18,14 @@ WITH baskets AS (
             'item_price', l.unit_price,
             'quantity', l.quantity
         )) AS contents
-    FROM order_lines AS l
+    FROM (
+        SELECT * FROM order_lines
+        WHERE order_id IN (
+            SELECT order_id FROM orders WHERE loaded_at >= {{ moment("start") }} AND loaded_at < {{ moment("end") }}
+        )
+        ORDER BY order_id, line_no  -- the same basket in every attempt
+    ) AS l
     JOIN products AS p ON p.product_id = l.product_id
-    WHERE l.order_id IN (
-        SELECT order_id FROM orders WHERE loaded_at >= datetime(:start) AND loaded_at < datetime(:end)
-    )
     GROUP BY l.order_id
 )
 
@@ -41,10 +44,10 @@ SELECT
     -- Who. Pinterest matches on an e-mail address, an advertising id, or an IP address with a user agent; the
     -- other columns help. Here people of several countries typed their own country's way of writing a telephone
     -- number, so the country is put before it; where all are of one country, identifiers={"ph": {"country": …}}
-    -- alone is enough.
+    -- alone is enough. Where values are bound, a literal percent sign is written twice, even in a comment.
     c.email,
     CASE
-        WHEN c.phone LIKE '+%' THEN c.phone
+        WHEN c.phone LIKE '+%%' THEN c.phone
         WHEN c.country = 'DE' THEN '+49 ' || c.phone
         WHEN c.country = 'GB' THEN '+44 ' || c.phone
         WHEN c.country IN ('US', 'CA') THEN '+1 ' || c.phone
@@ -65,14 +68,14 @@ SELECT
     -- Privacy. opt_out is left out where it is NULL: nobody asked. Limited data processing (US state privacy
     -- laws) counts only together with state and country; rows that lack them are rejected, not sent without.
     c.opt_out,
-    CASE WHEN c.ldp = 1 THEN 'LDP' END AS opt_out_type
+    CASE WHEN c.ldp = TRUE THEN 'LDP' END AS opt_out_type
 FROM orders AS o
 JOIN customers AS c ON c.customer_id = o.customer_id
 JOIN baskets AS b ON b.order_id = o.order_id
 WHERE
     -- Cut by the time of loading, not of ordering: a row that arrives late is in the next window, not in none.
-    o.loaded_at >= datetime(:start)
-    AND o.loaded_at < datetime(:end)
-    -- Who has not agreed never leaves the warehouse.
-    AND c.consent = 1
-ORDER BY o.loaded_at, o.order_id  -- a fixed order, so that an interrupted run can go on where it was
+    o.loaded_at >= {{ moment("start") }}
+    AND o.loaded_at < {{ moment("end") }}
+    -- Data of people who have not agreed stays in the warehouse.
+    AND c.consent = TRUE
+ORDER BY o.loaded_at, o.order_id  -- a fixed order, so that a retry can continue where the last attempt ended

@@ -1,3 +1,4 @@
+{% from "sql/database.jinja" import bound, moment with context -%}
 -- Orders of one shop in one window, for the shop's own ad account.
 
 SELECT
@@ -15,12 +16,12 @@ SELECT
     o.user_agent,
     o.click_id,
     c.opt_out,
-    CASE WHEN c.ldp = 1 THEN 'LDP' END AS opt_out_type
+    CASE WHEN c.ldp = TRUE THEN 'LDP' END AS opt_out_type
 FROM orders AS o
 JOIN customers AS c ON c.customer_id = o.customer_id
 WHERE
-    o.shop = :shop
-    AND o.loaded_at >= datetime(:start)
-    AND o.loaded_at < datetime(:end)
-    AND c.consent = 1
+    o.shop = {{ bound("shop") }}
+    AND o.loaded_at >= {{ moment("start") }}
+    AND o.loaded_at < {{ moment("end") }}
+    AND c.consent = TRUE
 ORDER BY o.loaded_at, o.order_id

@@ -1,3 +1,4 @@
+{% from "sql/database.jinja" import json_array, json_object, moment with context -%}
 -- Sales in the stores, as the tills loaded them in one window. Only customers with a loyalty card can be matched.
 --
 -- Pinterest cannot deduplicate offline events; order_id is the one aid it names.
@@ -8,7 +9,7 @@ SELECT
     s.total AS value,
     s.currency,
     s.quantity AS num_items,
-    json_array(json_object(
+    {{ json_array }}({{ json_object }}(
         'id', s.product_id,
         'item_name', p.name,
         'item_price', p.price,
@@ -27,7 +28,7 @@ FROM store_sales AS s
 JOIN customers AS c ON c.customer_id = s.customer_id
 JOIN products AS p ON p.product_id = s.product_id
 WHERE
-    s.loaded_at >= datetime(:start)
-    AND s.loaded_at < datetime(:end)
-    AND c.consent = 1
+    s.loaded_at >= {{ moment("start") }}
+    AND s.loaded_at < {{ moment("end") }}
+    AND c.consent = TRUE
 ORDER BY s.loaded_at, s.receipt_no

@@ -1,7 +1,8 @@
-"""Real Airflow, the local Pinterest and the demo's warehouse, for running the example DAGs once each."""
+"""Real Airflow, the local Pinterest and the demo's warehouse, for running the example DAGs once on each database."""
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import json
 import os
@@ -19,6 +20,7 @@ from demo import run_dags, stage, warehouse
 from demo.run_dags import TaskRun
 from demo.verdict import rejects
 from demo.warehouse import Warehouse
+from tests.dags.databases import copy_to_postgres
 
 
 class Ran(NamedTuple):
@@ -44,16 +46,17 @@ class Ran(NamedTuple):
 class ExampleDags:
     """Runs the example DAGs, each way of running one once a session."""
 
-    def __init__(self, folder: Path, shop: Warehouse, pinterest: Sandbox, rejects_path: Path) -> None:
+    def __init__(self, folder: Path, shop: Warehouse, database: str, pinterest: Sandbox, rejects_path: Path) -> None:
         self.shop = shop
         self._pinterest = pinterest
         self._connections = stage.connections(shop.path, pinterest.url, rejects_path)
+        self._connections["AIRFLOW_CONN_WAREHOUSE"] = database
         self._dags = run_dags.load(folder)
         self._ran: dict[str, Ran] = {}
 
-    def run(self, dag_id: str, when: dt.datetime, conf: dict[str, Any] | None = None) -> Ran:
+    def run(self, dag_id: str, when: dt.datetime | None, conf: dict[str, Any] | None = None) -> Ran:
         """Run a DAG at a time, or return what it did when it was run so before."""
-        key = json.dumps([dag_id, when.isoformat(), conf], sort_keys=True)
+        key = json.dumps([dag_id, when and when.isoformat(), conf], sort_keys=True)
         if key not in self._ran:
             self._pinterest.clear()
             with warnings.catch_warnings(), mock.patch.dict(os.environ, self._connections):
@@ -65,11 +68,24 @@ class ExampleDags:
 
 
 @pytest.fixture(scope="session")
-def dags(airflow_db: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExampleDags]:
+def example_folder(airflow_db: Path) -> Iterator[Path]:
+    """Copy the example DAGs to where Airflow looks for DAGs."""
     folder = airflow_db / "examples"
     shutil.copytree(stage.DAGS, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgres"])
+def dags(
+    request: pytest.FixtureRequest, example_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ExampleDags]:
     work = tmp_path_factory.mktemp("dags")
     shop = warehouse.build(work / "warehouse.db", now=dt.datetime.now(dt.UTC))
+    database = json.dumps({"conn_type": "sqlite", "host": str(shop.path)})
+    if request.param == "postgres":
+        server = dataclasses.replace(request.getfixturevalue("postgres"), database="example_dags")
+        copy_to_postgres(shop.path, server)
+        database = server.connection_json
     with Sandbox() as pinterest:
-        yield ExampleDags(airflow_db, shop, pinterest, work / "rejects")
-    shutil.rmtree(folder)
+        yield ExampleDags(example_folder, shop, database, pinterest, work / "rejects")
