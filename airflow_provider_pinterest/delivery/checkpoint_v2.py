@@ -41,7 +41,7 @@ def read_v2(document: Mapping[str, Any]) -> Checkpoint | Finished:
     if document.get("finished") == VERSION:
         return _finished(document)
     if document["version"] != VERSION:
-        raise UnreadableStateError(f"its version is {str(stored['version'])[:20]}")
+        raise UnreadableStateError(f"its version is {str(document['version'])[:20]}")
     return Checkpoint(
         fingerprint={WHOLE: stored.text(document["fingerprint"])},
         clock=stored.seconds(document["clock"]),
