@@ -172,7 +172,8 @@ def test_every_event_is_in_exactly_one_place_at_any_moment(steps, uncertain):
 def test_once_it_is_closed_no_request_begins_however_the_threads_meet():
     """What the run has read in its last snapshot covers everything that was written."""
     for seed in range(200):
-        made, written = outcome(), []
+        made = outcome()
+        written: list[int] = []
         go = threading.Barrier(2)
 
         def send(made=made, written=written, go=go, seed=seed):

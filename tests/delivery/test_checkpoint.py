@@ -165,6 +165,11 @@ def test_what_is_not_a_state_is_unreadable(values):
         read_state(values)
 
 
+def test_what_is_wrong_with_the_version_is_said():
+    with pytest.raises(UnreadableStateError, match="its version is 4"):
+        read_state({"version": 4, "state": "running"})
+
+
 def v2(**changes):
     """Return a checkpoint as version 2 stored it."""
     events = [event(row) for row in range(1, 7)]

@@ -12,9 +12,9 @@ from airflow_provider_pinterest.conversions.builder import EventBuilder
 from airflow_provider_pinterest.conversions.events import Chunk
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 from airflow_provider_pinterest.delivery import rejects
-from airflow_provider_pinterest.delivery.checkpoint import KEY, Finished, read_state
+from airflow_provider_pinterest.delivery.checkpoint import KEY, Checkpoint, Finished, read_state
 from airflow_provider_pinterest.delivery.pace import Stopped
-from airflow_provider_pinterest.delivery.resuming import Attempt, decide_start, start_over
+from airflow_provider_pinterest.delivery.resuming import Attempt, Start, decide_start, start_over
 from airflow_provider_pinterest.delivery.sections import SourceChangedError, needs_verification, verify_finished
 from airflow_provider_pinterest.delivery.sender import OnDoubt
 from airflow_provider_pinterest.exceptions import DeliveryError, RefusedError, ResendRefusedError
@@ -31,7 +31,7 @@ from tests.delivery.world import (
     row,
 )
 
-BLOCK = 100
+BLOCK = 30
 """Voyages of a test."""
 
 
@@ -76,7 +76,8 @@ class Operated(Voyage):
         self.pinterest = Recording(chance)
         self.cleared = 0
         self.over = False
-        self.before = None
+        self.before: Finished | None = None
+        self.start = Start(Checkpoint({"f": "1"}, NOW))
 
     @property
     def events(self):
@@ -93,6 +94,7 @@ class Operated(Voyage):
     @property
     def ended(self):
         """Whether the end of a run is stored."""
+        assert self.store is not None
         return KEY in self.store.values and isinstance(read_state(self.store.get(KEY)), Finished)
 
     def attempt(self):

@@ -53,13 +53,18 @@ def as_v2(checkpoint, kinds):
     }
 
 
+def store_of(made):
+    assert made.store is not None
+    return made.store
+
+
 def downgrade(made):
     """Replace what a voyage has stored by what version 2 would have stored."""
-    left = read_state(made.store.get(KEY)) if KEY in made.store.values else None
+    left = read_state(store_of(made).get(KEY)) if KEY in store_of(made).values else None
     if not isinstance(left, Checkpoint):
         return None
     document = as_v2(left, made.kinds)
-    made.store.set(KEY, document)
+    store_of(made).set(KEY, document)
     return document
 
 
@@ -67,7 +72,7 @@ def killed(made, chance, fatal):
     made.pinterest.chances = chance.choice(WEATHERS[:4])
     with pytest.raises(KilledError):
         made.go(Fuse(kill=fatal))
-    made.store.fuse = Fuse()
+    store_of(made).fuse = Fuse()
 
 
 @pytest.mark.parametrize("block", range(4))
@@ -104,7 +109,7 @@ def test_what_version_2_had_accepted_is_not_sent_again(kinds):
         made = Voyage(kinds, random.Random(1))  # noqa: S311
         with pytest.raises(KilledError):
             made.go(Fuse(kill=fatal))
-        made.store.fuse = Fuse()
+        store_of(made).fuse = Fuse()
         downgrade(made)
 
         run = made.go()
@@ -116,15 +121,15 @@ def test_the_first_checkpoint_after_an_upgrade_is_of_this_version():
     made = Voyage(["web"] * 30, random.Random(1))  # noqa: S311
     with pytest.raises(KilledError):
         made.go(Fuse(kill=25))
-    made.store.fuse = Fuse()
+    store_of(made).fuse = Fuse()
     downgrade(made)
     with pytest.raises(KilledError):
         made.go(Fuse(kill=30))
 
-    left = read_state(made.store.get(KEY))
+    left = read_state(store_of(made).get(KEY))
 
     assert isinstance(left, Checkpoint)
-    assert made.store.get(KEY)["version"] == 3
+    assert store_of(made).get(KEY)["version"] == 3
     assert left.clock == NOW
     run = made.go()
     judge(made, run, Counter(killed=2))
@@ -134,7 +139,7 @@ def test_an_upgrade_notices_a_source_that_has_changed():
     made = Voyage(["web"] * 30, random.Random(1))  # noqa: S311
     with pytest.raises(KilledError):
         made.go(Fuse(kill=25))
-    made.store.fuse = Fuse()
+    store_of(made).fuse = Fuse()
     assert downgrade(made)["rows"]
     made.kinds = ["invalid", *made.kinds[1:]]
 
@@ -148,7 +153,7 @@ def test_after_an_upgrade_it_is_not_known_which_events_failed():
     made.pinterest.failing = {"e-1"}
     with pytest.raises(KilledError):
         made.go(Fuse(kill=25))
-    made.store.fuse = Fuse()
+    store_of(made).fuse = Fuse()
     assert downgrade(made)["rows"]
 
     accounted = made.go().progress.accounted
