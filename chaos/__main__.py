@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from chaos.storm import Verdict
 
+ROWS_FOR_A_KILL: Final = 7_000
+MOST_KILLS: Final = 8
+
 HAPPENED: Final = ("attempts", "kills", "freezes", "asked to end", "clears", "changes", "refused", "damages")
 FOUND: Final = ("lost", "web_twice", "allowed", "offline_twice", "held", "rejects")
 
@@ -21,8 +24,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m chaos", description=__doc__)
     parser.add_argument("--seeds", type=int, default=20, help="how many storms")
     parser.add_argument("--first", type=int, default=1, help="the first seed")
-    parser.add_argument("--rows", type=int, default=100_000, help="rows of each")
-    parser.add_argument("--kills", type=int, default=8, help="SIGKILLs of each")
+    parser.add_argument("--rows", type=int, default=60_000, help="rows of each")
+    parser.add_argument("--kills", type=int, help="SIGKILLs of each; by default as many as suit the rows")
     parser.add_argument("--keep", type=Path, help="keep logs and results in this folder")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="chaos-") as home:
@@ -31,11 +34,12 @@ def main() -> int:
         from chaos.storm import ride
 
         print("| " + " | ".join(["storm", "rows", *HAPPENED, *FOUND, "seconds"]) + " |", flush=True)
+        kills = options.kills or min(max(2, options.rows // ROWS_FOR_A_KILL), MOST_KILLS)
         bad = 0
         for seed in range(options.first, options.first + options.seeds):
             folder = (options.keep or Path(home)) / f"seed-{seed}"
             folder.mkdir(parents=True)
-            verdict = ride(seed, options.rows, options.kills, folder)
+            verdict = ride(seed, options.rows, kills, folder)
             print("| " + " | ".join(_cells(verdict)) + " |", flush=True)
             print("  " + ", ".join(f"{what} {count}" for what, count in sorted(verdict.happened.items())), flush=True)
             for complaint in verdict.broken:

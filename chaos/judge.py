@@ -70,6 +70,7 @@ class Findings:
     offline_twice: int = 0
     held: int = 0
     rejects: int = 0
+    late_lines: int = 0
     broken: list[str] = field(default_factory=list)
 
 
@@ -82,6 +83,7 @@ def judge(
     doomed: Collection[str],
     doubted: Collection[str],
     excused: Collection[str],
+    frozen: Collection[int] = (),
 ) -> Findings:
     """Judge a run that came to its end.
 
@@ -90,19 +92,24 @@ def judge(
     :param doomed: ids of the events that Pinterest refuses or fails.
     :param doubted: ids of offline events that attempts left in doubt when they were killed.
     :param excused: ids of events that were sent as web events before their row said otherwise.
+    :param frozen: numbers of attempts that were frozen. One that is frozen just before it writes a part of the
+        rejects writes it when it thaws, and the lines stand twice if another attempt has written them meanwhile.
     """
     copies = received(folder)
-    rejects = list(_rejects(folder))
+    lines = list(_rejects(folder))
+    others = {(line["row"], line["stage"]) for part, line in lines if part not in frozen}
+    rejects = [line for part, line in lines if part not in frozen or (line["row"], line["stage"]) not in others]
     stages = Counter(line["stage"] for line in rejects)
     refused = {line["event_id"] for line in rejects if line["stage"] == "pinterest"}
     held = {line["event_id"] for line in rejects if line["stage"] == "outcome_unknown"}
     found = Findings(allowed=allowed + events_in_unclear_calls(folder), rejects=len(rejects))
+    found.late_lines = len(lines) - len(rejects)
     found.lost = sum(one not in copies and one not in refused | held for one in truth.web | truth.offline)
     found.web_twice = sum(count - 1 for count in copies.web.values() if count > 1)
-    both = copies.web.keys() & copies.offline.keys() - excused
+    both = copies.web.keys() & copies.offline.keys() - set(excused)
     found.offline_twice = sum(count - 1 for count in copies.offline.values() if count > 1) + len(both)
     found.held = result["events_held"]
-    never_sent = {one for one in held & truth.offline if one not in copies} - doubted - shown(folder)
+    never_sent = {one for one in held & truth.offline if one not in copies} - set(doubted) - shown(folder)
     failed = result["events_failed"]
     sums: Sequence[tuple[str, object, object]] = (
         ("rows are lost", found.lost, 0),
@@ -154,6 +161,9 @@ def result(folder: Path, number: int) -> Mapping[str, Any]:
     return found
 
 
-def _rejects(folder: Path) -> Iterator[Mapping[str, Any]]:
+def _rejects(folder: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Yield the lines of the rejects, each with the number of the attempt that wrote it."""
     for part in sorted((folder / "rejects").glob("*/part-*.ndjson")):
-        yield from map(json.loads, part.read_text().splitlines())
+        attempt = int(part.name.split("-")[1])
+        for line in part.read_text().splitlines():
+            yield attempt, json.loads(line)

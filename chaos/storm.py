@@ -7,6 +7,7 @@ message says.
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import random
@@ -37,7 +38,7 @@ from chaos.world import KINDS, Change, World
 TOKEN: Final = "pina_sandbox"  # noqa: S105 - the local Pinterest's, known to everybody
 ACCOUNT: Final = "549755885175"
 
-PATIENCE: Final = 600.0
+PATIENCE: Final = 300.0
 """Seconds that a storm may take."""
 
 KILL_PATIENCE: Final = 5.0
@@ -50,6 +51,8 @@ POISON: Final = 5
 FAILING: Final = 5
 
 ENDED: Final = (Exit.DELIVERED, Exit.DELIVERED_AND_HELD)
+
+_PR_SET_CHILD_SUBREAPER: Final = 36
 
 DAMAGES: Final[Mapping[str, Callable[[dict[str, Any]], object]]] = {
     "another version": lambda state: {**state, "version": 99},
@@ -77,7 +80,13 @@ def ride(seed: int, rows: int, kills: int, folder: Path) -> Verdict:
     :param kills: how often the task is killed.
     :param folder: where everything of it is kept.
     """
+    _adopt_orphans()
     return Storm(seed, kills, folder, World(folder / "warehouse.db", rows, seed)).run()
+
+
+def _adopt_orphans() -> None:
+    """Become the parent of processes whose parent was killed, so that they can be counted."""
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 class BrokenError(Exception):
@@ -108,6 +117,7 @@ class Storm:
     def __init__(self, seed: int, kills: int, folder: Path, world: World) -> None:
         self.verdict = Verdict(seed, len(world.rows))
         self._chance = random.Random(seed)
+        self._kills = kills
         self._folder = folder
         self._world = world
         truth = world.truth()
@@ -124,6 +134,7 @@ class Storm:
         self._deadline = 0.0
         self._url = self._store = ""
         self._frozen: list[_Frozen] = []
+        self._ever_frozen: set[int] = set()
         self._change: Change | None = None
         self._changed_at = 0.0
         self._backup: Any = None
@@ -151,6 +162,7 @@ class Storm:
                     self._happened(step)
                     self._afterwards(step)
                 self._thaw_all()
+                self._no_process_is_left(server.pid)
             except BrokenError as broken:
                 verdict.broken.append(str(broken))
             finally:
@@ -186,6 +198,20 @@ class Storm:
         calls = len(self._world.rows) // BATCH
         for fault in weather.faults(self._chance, calls, poison=poison, failing=failing):
             requests.post(f"{self._url}/sandbox/faults", json=fault, timeout=10).raise_for_status()
+
+    def _no_process_is_left(self, server: int) -> None:
+        """Check that processes which make events end with the attempt that started them, however that ended.
+
+        :raises BrokenError: one of them lives on.
+        """
+        children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children")
+        end = time.monotonic() + KILL_PATIENCE
+        while left := set(map(int, children.read_text().split())) - {server}:
+            for pid in left:
+                os.waitpid(pid, os.WNOHANG)
+            if time.monotonic() > end:
+                raise BrokenError(f"processes are left: {left}")
+            time.sleep(0.02)
 
     def _happened(self, what: str) -> None:
         self.verdict.happened[what] += 1
@@ -363,6 +389,7 @@ class Storm:
             self._allowed += 4 * MAX_IN_FLIGHT * BATCH
             time.sleep(0.01)
             self._note_doubt()
+            self._ever_frozen.add(self._number)
             self._frozen.append(_Frozen(pid, self._number, time.monotonic() + self._chance.uniform(0.02, 4)))
             return None
         started = time.monotonic()
@@ -400,7 +427,8 @@ class Storm:
             if done:
                 self._frozen.remove(frozen)
                 code = os.waitstatus_to_exitcode(status)
-                if code not in (*ENDED, Exit.STOPPED, Exit.REPLACED):
+                # A newer attempt removes what is left half written: CRASHED is as good an end as REPLACED.
+                if code not in (*ENDED, Exit.STOPPED, Exit.REPLACED, Exit.CRASHED):
                     self.verdict.broken.append(f"attempt {frozen.number} thawed and ended with {code}")
             elif now > frozen.thaw + THAW_PATIENCE:
                 raise BrokenError(f"attempt {frozen.number} does not end although another one took its place")
@@ -417,7 +445,7 @@ class Storm:
         """Return what happens after the end of the run."""
         steps = ["retry after the end", "clear", "clear, other retries", "clear, mended", "clear, appended"]
         steps += ["clear, changed", "clear, damaged"]
-        return self._chance.sample(steps, 3)
+        return self._chance.sample(steps, min(3, self._kills))
 
     def _afterwards(self, step: str) -> None:
         """Start the task again after the end of its run, and compare."""
@@ -507,7 +535,10 @@ class Storm:
             doomed=[*self._poison, *self._failing],
             doubted=self._doubted,
             excused=self._excused,
+            frozen=self._ever_frozen,
         )
+        if found.late_lines:
+            self._happened(f"{found.late_lines} lines written twice by an attempt that thawed")
         if found.broken:
             found.broken, broken = [], found.broken
             raise BrokenError(f"attempt {number}: {'; '.join(broken)} (see {self._folder})")

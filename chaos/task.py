@@ -29,6 +29,8 @@ from airflow_provider_pinterest.operators.send_conversions import SendConversion
 from airflow_provider_pinterest.sources.cursors import Query
 from chaos.world import SQL
 
+log = logging.getLogger(__name__)
+
 MAX_IN_FLIGHT: Final = 4
 BATCH: Final = 500
 
@@ -123,7 +125,7 @@ class StallingHook(SqliteHook):
     """A warehouse that stands still now and then, and sometimes breaks off."""
 
     def __init__(self, attempt: Attempt, **options: Any) -> None:
-        super().__init__(**options)
+        super().__init__(**options)  # type: ignore[no-untyped-call]
         chance = random.Random(attempt.seed)
         self._stalls = {chance.randrange(attempt.rows): chance.choice(STALLS) for _ in range(attempt.stalls)}
         if attempt.long_stall is not None:
@@ -188,12 +190,12 @@ def fork_attempt(folder: Path, attempt: Attempt) -> int:
         return pid
     code = Exit.CRASHED
     try:
-        log = os.open(folder / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        os.dup2(log, 1)
-        os.dup2(log, 2)
+        descriptor = os.open(folder / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        os.dup2(descriptor, 1)
+        os.dup2(descriptor, 2)
         form = f"%(asctime)s attempt {attempt.number} (%(process)d) %(message)s"
         logging.basicConfig(stream=sys.stderr, level=logging.INFO, force=True, format=form)
-        logging.info("%s", attempt)
+        log.info("%s", attempt)
         operator = StormOperator(
             task_id="send",
             sql=SQL,

@@ -181,7 +181,8 @@ class World:
                 previous = row
             yield row
 
-    def _insert(self, rows: list[Row], near: Sequence[int]) -> Sequence[int]:
+    def insert(self, rows: list[Row], near: Sequence[int]) -> Sequence[int]:
+        """Insert some rows before one."""
         at = self._chance.choice(near)
         before = rows[at - 1].position if at else rows[at].position - 1
         for _ in range(self._chance.randrange(1, 4)):
@@ -193,7 +194,8 @@ class World:
             at += 1
         return range(near[0], at)
 
-    def _append(self, rows: list[Row], near: Sequence[int]) -> Sequence[int]:
+    def append(self, rows: list[Row], near: Sequence[int]) -> Sequence[int]:
+        """Add rows behind the last one."""
         del near
         first = len(rows)
         for _ in range(self._chance.randrange(1, 900)):
@@ -209,13 +211,15 @@ class World:
             )
         return range(first - 1, len(rows))
 
-    def _delete(self, rows: list[Row], near: Sequence[int]) -> Sequence[int]:
+    def delete(self, rows: list[Row], near: Sequence[int]) -> Sequence[int]:
+        """Delete some rows."""
         chosen = self._chance.sample(near, min(len(near), 3))
         for at in sorted(chosen, reverse=True):
             del rows[at]
         return chosen
 
-    def _swap(self, rows: list[Row], near: Sequence[int]) -> Sequence[int]:
+    def swap(self, rows: list[Row], near: Sequence[int]) -> Sequence[int]:
+        """Let two rows change places."""
         if len(near) < 2:
             return ()
         one, other = chosen = self._chance.sample(near, 2)
@@ -225,13 +229,16 @@ class World:
         )
         return chosen
 
-    def _correct(self, rows: list[Row], near: Sequence[int]) -> Sequence[int]:
+    def correct(self, rows: list[Row], near: Sequence[int]) -> Sequence[int]:
+        """Make invalid rows valid."""
         return self._set(rows, [at for at in near if not rows[at].valid], currency=VALID)
 
-    def _spoil(self, rows: list[Row], near: Sequence[int]) -> Sequence[int]:
+    def spoil(self, rows: list[Row], near: Sequence[int]) -> Sequence[int]:
+        """Make valid rows invalid."""
         return self._set(rows, [at for at in near if rows[at].valid], currency=INVALID)
 
-    def _flip(self, rows: list[Row], near: Sequence[int]) -> Sequence[int]:
+    def flip(self, rows: list[Row], near: Sequence[int]) -> Sequence[int]:
+        """Make web events offline ones, or the other way round."""
         source = self._chance.choice(("web", "offline"))
         return self._set(rows, [at for at in near if rows[at].action_source != source], action_source=source)
 
@@ -243,12 +250,12 @@ class World:
 
 
 _CHANGES: Final[Mapping[str, Callable[[World, list[Row], Sequence[int]], Sequence[int]]]] = {
-    "insert": World._insert,
-    "append": World._append,
-    "delete": World._delete,
-    "swap": World._swap,
-    "correct": World._correct,
-    "spoil": World._spoil,
-    "flip": World._flip,
+    "insert": World.insert,
+    "append": World.append,
+    "delete": World.delete,
+    "swap": World.swap,
+    "correct": World.correct,
+    "spoil": World.spoil,
+    "flip": World.flip,
 }
 KINDS: Final = tuple(_CHANGES)

@@ -15,7 +15,6 @@ from decimal import Decimal
 from hashlib import sha256
 from itertools import chain, islice
 from operator import itemgetter
-from sys import getsizeof
 from typing import Any, Final
 
 import orjson
@@ -25,6 +24,7 @@ from airflow_provider_pinterest.conversions.cells import (
     HASHABLE,
     ORDINARY,
     TEXTS,
+    all_text,
     by_name,
     kind,
     only,
@@ -46,11 +46,11 @@ Members = list[bytes]
 MEMO_SIZE: Final = 16_384
 """Most distinct cells remembered per field (about 5 MB); later ones are read each time."""
 
-MEMO_BYTES: Final = 8_000_000
-"""Most bytes remembered per field."""
+MEMO_BYTES: Final = 4_000_000
+"""Most bytes of JSON remembered per field."""
 
-MEMO_CELL: Final = 256
-"""Longest cell that is remembered, in characters."""
+MEMO_CELL: Final = 160
+"""Longest cell that is remembered, in characters: most user agents are shorter."""
 
 HASH_DIGITS: Final = 64
 """Digits of a SHA-256 in hexadecimal."""
@@ -100,6 +100,10 @@ class Reader:
                 return [None if cell is None else read(cell) for cell in cells]
             except Exception:  # noqa: BLE001, S110 - found again below, for each cell by itself
                 pass
+        return self.read_each(cells, refused)
+
+    def read_each(self, cells: Sequence[Any], refused: Refused) -> list[Any]:
+        """Return the values of cells of any types."""
         one = self.one
         found = []
         for row, cell in enumerate(cells):
@@ -111,7 +115,13 @@ class Reader:
 
     def members(self, cells: Sequence[Any], refused: Refused) -> Members:
         """Return the members of cells."""
-        return self.written(self.read_all(cells, refused), refused)
+        if only(cells, ORDINARY):
+            read, key = self.read, self._key
+            try:
+                return [b"" if cell is None or (value := read(cell)) is None else key + _dumps(value) for cell in cells]
+            except Exception:  # noqa: BLE001, S110 - found again below, for each cell by itself
+                pass
+        return self.written(self.read_each(cells, refused), refused)
 
     def both(self, cells: Sequence[Any], refused: Refused) -> tuple[list[Any], Members]:
         """Return the values of cells and their members."""
@@ -214,16 +224,25 @@ class Remembered(Reader):
     """Reads cells that repeat from row to row, such as cities: what was read once is looked up.
 
     Only text is remembered: ``1``, ``1.0`` and ``True`` are one key and three different cells.
+
+    :param lists: whether a list of one text is read as that text.
     """
 
-    def __init__(self, name: str, read: Read, unusable: str | None = None, size: int = MEMO_SIZE) -> None:
+    def __init__(
+        self, name: str, read: Read, unusable: str | None = None, size: int = MEMO_SIZE, *, lists: bool = False
+    ) -> None:
         super().__init__(name, read, unusable)
         self._known = _Memo(self._read, self._may_keep, size)
+        self._lists = lists
 
     def members(self, cells: Sequence[Any], refused: Refused) -> Members:
         """Return the members of cells."""
         known = self._known
-        if self._can_be_looked_up(cells):
+        trusted = self._can_be_looked_up(cells)
+        if not trusted and self._lists:
+            cells = self._without_lists(cells)
+            trusted = self._can_be_looked_up(cells)
+        if trusted:
             try:
                 return list(map(known.__getitem__, cells))
             except Exception:  # noqa: BLE001, S110 - found again below, for each cell by itself
@@ -231,7 +250,13 @@ class Remembered(Reader):
         found = []
         for row, cell in enumerate(cells):
             try:
-                found.append(known[cell] if self._may_keep(cell) else self._read(cell))
+                keep = self._may_keep(cell)
+                member = known.get(cell) if keep else None
+                if member is None:
+                    member = self.member(self.one(cell))
+                    if keep:
+                        known.keep(cell, member)
+                found.append(member)
             except Verdict as verdict:
                 found.append(self.member(refused(row, verdict)))
         return found
@@ -243,7 +268,7 @@ class Remembered(Reader):
         return [found[member] for member in members], members
 
     def _read(self, cell: Any) -> bytes:
-        return b"" if cell is None else self.member(self.one(cell))
+        return b"" if cell is None else self.member(self.read(cell))
 
     @staticmethod
     def _may_keep(cell: Any) -> bool:
@@ -251,7 +276,13 @@ class Remembered(Reader):
 
     @staticmethod
     def _can_be_looked_up(cells: Sequence[Any]) -> bool:
-        return only(cells, HASHABLE)
+        """Return whether no cell can pass for another one."""
+        return all_text(cells) or only(cells, HASHABLE)
+
+    @staticmethod
+    def _without_lists(cells: Sequence[Any]) -> Sequence[Any]:
+        """Return cells with the text in the place of lists of one text, as ready events have them."""
+        return [cell[0] if type(cell) is list and len(cell) == 1 and type(cell[0]) is str else cell for cell in cells]
 
 
 class Integers(Remembered):
@@ -282,7 +313,7 @@ class ByCountry(Remembered):
     """
 
     def __init__(self, name: str, read: Read, country: str, unusable: str | None = None) -> None:
-        super().__init__(name, self._read_pair, unusable)
+        super().__init__(name, self._read_pair, unusable, lists=True)
         self._read_known = read
         self._country = country.encode()
 
@@ -298,11 +329,18 @@ class ByCountry(Remembered):
 
     @staticmethod
     def _can_be_looked_up(cells: Sequence[Any]) -> bool:
-        return only(map(_first, cells), HASHABLE)
+        return all_text(map(_first, cells)) or only(map(_first, cells), HASHABLE)
+
+    @staticmethod
+    def _without_lists(cells: Sequence[Any]) -> Sequence[Any]:
+        return [
+            (cell[0], country) if type(cell) is list and len(cell) == 1 and type(cell[0]) is str else (cell, country)
+            for cell, country in cells
+        ]
 
 
 class _Memo(dict[Any, bytes]):
-    """Remembers answers of a function for cells that ``may_keep`` allows, up to a number and to :data:`MEMO_BYTES`."""
+    """Remembers answers of a function for cells that ``may_keep`` allows, a limited number of limited length."""
 
     def __init__(self, answer: Callable[[Any], bytes], may_keep: Callable[[Any], bool], size: int) -> None:
         super().__init__()
@@ -313,14 +351,15 @@ class _Memo(dict[Any, bytes]):
 
     def __missing__(self, cell: Any) -> bytes:
         found = self._answer(cell)
-        if cell is None or (len(self) < self._size and self._room > 0 and self._may_keep(cell)):
-            self[cell] = found
-            self._room -= _ENTRY + getsizeof(cell[0] if type(cell) is tuple else cell) + getsizeof(found)
+        if self._room > 0 and (cell is None or self._may_keep(cell)):
+            self.keep(cell, found)
         return found
 
-
-_ENTRY: Final = 100
-"""Bytes of an entry of a dictionary, about."""
+    def keep(self, cell: Any, found: bytes) -> None:
+        """Remember an answer, if there is room."""
+        if self._room > 0 and len(self) < self._size:
+            self[cell] = found
+            self._room -= len(found)
 
 
 class Objects(Reader):
@@ -371,9 +410,12 @@ class Objects(Reader):
 
         :param parsed: whether the objects were read from JSON, so that their keys are text.
         """
-        if not (only(objects, _OBJECTS) and self._all_known(objects, parsed=parsed)):
+        present: set[str] = set()
+        if only(objects, _OBJECTS) and (parsed or only(chain.from_iterable(objects), TEXTS)):
+            present = {*chain.from_iterable(objects)}
+        if not present or not present <= self._readers.keys():
             objects = [self._by_name(at, one, unfit) for at, one in enumerate(objects)]
-        present = {*chain.from_iterable(objects)}
+            present = {*chain.from_iterable(objects)}
         columns: dict[str, Members] = {}
         for key, reader in self._in_order:
             if key not in present:
@@ -390,11 +432,6 @@ class Objects(Reader):
             return [b""] * len(objects)
         in_order = [columns[name] for name in self._names if name in columns]
         return map(b"".join, zip(*inside(in_order), strict=True))
-
-    def _all_known(self, objects: Sequence[dict[Any, Any]], *, parsed: bool) -> bool:
-        """Return whether all keys are names as they stand in the table."""
-        keys = chain.from_iterable(objects)
-        return (parsed or only(chain.from_iterable(objects), TEXTS)) and self._readers.keys() >= {*keys}
 
     def _by_name(self, at: int, one: Any, unfit: dict[int, Unfit]) -> Mapping[str, Any]:
         """Return an object with names as they stand in the table; an empty one if it is unfit."""

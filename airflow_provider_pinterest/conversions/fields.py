@@ -269,9 +269,9 @@ def hashed_by_country(field: Field, options: Options) -> Read:
     return identifiers.by_country(rule, field.name, switches.get("already_hashed"))
 
 
-def plain(field: Field, _: Options) -> Read:
+def plain(_: Field, __: Options) -> Read:
     """An identifier that goes out as it is."""
-    return partial(identifiers.plain, name=field.name)
+    return identifiers.plain
 
 
 def ip_address(_: Field, __: Options) -> Read:
@@ -306,7 +306,7 @@ def reader(field: Field, options: Options) -> Reader:
     if field.type is hashed_by_country:
         return ByCountry(field.name, read, identifiers.US, unusable)
     if field.repeats:
-        return Remembered(field.name, read, unusable)
+        return Remembered(field.name, read, unusable, lists=isinstance(read, identifiers.Identifier))
     if isinstance(read, identifiers.Identifier) and not read.already:
         return Hashed(field.name, read, read.canonical, unusable)
     if field.type is integer:

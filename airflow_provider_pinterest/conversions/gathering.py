@@ -11,6 +11,7 @@ from typing import Any, Final
 from airflow_provider_pinterest.conversions.events import Chunk
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping, folded
 from airflow_provider_pinterest.conversions.pieces import Piece
+from airflow_provider_pinterest.conversions.weights import EVERY, PIECE_BYTES, parts, total
 
 PIECE: Final = 500
 """Rows that are made into events at once; so many fit into a processor's own memory."""
@@ -20,7 +21,7 @@ FIT_KEPT: Final = 1_024
 
 
 def pieces(chunks: Iterable[Chunk], mapping: ColumnMapping) -> Iterator[Piece]:
-    """Yield the rows of chunks in their order, up to :data:`PIECE` at a time.
+    """Yield the rows of chunks in their order, up to :data:`PIECE` at a time, or about 4 MB of cells.
 
     Only chunks that differ from the one before are waited for. Those that were read before the source fails come
     before its exception.
@@ -33,7 +34,7 @@ def pieces(chunks: Iterable[Chunk], mapping: ColumnMapping) -> Iterator[Piece]:
                 yield from gathered.emptied()
                 gathered.begin(chunk.columns)
             gathered.add(chunk)
-            if before in (None, chunk.columns) or gathered.size >= PIECE:
+            if before in (None, chunk.columns) or gathered.full:
                 yield from gathered.emptied()
             before = chunk.columns
     except Exception:
@@ -51,12 +52,18 @@ class Gathering:
 
     def __init__(self, mapping: ColumnMapping) -> None:
         self.size = 0
+        self._bytes = 0
         self._mapping = mapping
         self._row = 1
         self._chunks: list[Chunk] = []
         self._columns: tuple[str, ...] = ()
         self._fields: set[str] = set()
         self._fit: set[tuple[str, ...]] = set()
+
+    @property
+    def full(self) -> bool:
+        """Whether the rows are to be read now."""
+        return self.size >= PIECE or self._bytes >= PIECE_BYTES
 
     def takes(self, columns: tuple[str, ...]) -> bool:
         """Return whether rows with these columns can be put beside those that are there."""
@@ -71,14 +78,16 @@ class Gathering:
     def add(self, chunk: Chunk) -> None:
         """Add the rows of a chunk that was taken, or begun with."""
         self._chunks.append(chunk)
+        if len(self._chunks) % EVERY == 1:
+            self._bytes += EVERY * total(chunk.rows)
         self.size += len(chunk.rows)
 
     def emptied(self) -> Iterator[Piece]:
         """Yield all rows; the columns stay."""
-        chunks, self._chunks, self.size = self._chunks, [], 0
+        chunks, self._chunks, self.size, self._bytes = self._chunks, [], 0, 0
         rows = self._laid_out(chunks)
-        for begin in range(0, len(rows), PIECE):
-            piece = Piece.of(self._row, Chunk(self._columns, rows[begin : begin + PIECE]))
+        for part in parts(rows, PIECE):
+            piece = Piece.of(self._row, Chunk(self._columns, part))
             self._row += piece.size
             yield piece
 

@@ -287,18 +287,15 @@ def by_country(
     return read
 
 
-def plain(cell: Any, name: str) -> str | None:
+def plain(cell: Any) -> str | None:
     """Read an identifier that goes out as it is; an ``@`` in it would be somebody's address.
 
-    :param name: the field's, for the warning's code.
-    :raises Unusable: it holds an ``@``, or is not text.
+    :raises Unusable: it holds an ``@``.
+    :raises Unfit: it is not text.
     """
     if type(cell) is str and "@" not in cell:
         return cell.strip() or None
-    try:
-        text = values.text(cell)
-    except Unfit:
-        raise Unusable(f"{IDENTIFIER_WARNING}{name}") from None
+    text = values.text(cell)
     if text and "@" in text:
         raise Unusable("personal_data_in_plain_field")
     return text

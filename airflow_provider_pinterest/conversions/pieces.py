@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from airflow_provider_pinterest.conversions import values
-from airflow_provider_pinterest.conversions.cells import TEXTS, bounded, by_name, kind, only, ordinary, shown_all
+from airflow_provider_pinterest.conversions.cells import all_text, bounded, by_name, kind, ordinary, shown_all
 from airflow_provider_pinterest.conversions.columns import ByCountry, Members
 from airflow_provider_pinterest.conversions.events import Chunk
 from airflow_provider_pinterest.conversions.fields import COUNTRY, REQUIRED
@@ -147,7 +147,7 @@ class Fields:
         except Unfit as unfit:
             self.refuse(row, Reason(unfit.code, path, unfit.message))
             return {}
-        known = document is not plain or only(document, TEXTS)
+        known = document is not plain or all_text(document)
         return document if known else by_name(document).values
 
     def _read(self, plan: Plan, columns: Sequence[Cells]) -> None:

@@ -18,11 +18,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from itertools import cycle
 from multiprocessing.connection import Connection
-from typing import Any, Final
+from typing import Final, NoReturn
 
 from airflow_provider_pinterest.conversions.making import EventMaker, Made
+from airflow_provider_pinterest.conversions.pickling import read, written
 from airflow_provider_pinterest.conversions.pieces import Piece
-from airflow_provider_pinterest.exceptions import PinterestError
+from airflow_provider_pinterest.exceptions import ParameterError, PinterestError
+from airflow_provider_pinterest.redaction import clean
 
 AHEAD: Final = 2
 """Pieces that a process has at most: one that it works on, and the next."""
@@ -38,18 +40,33 @@ class Processes:
 
     :param maker: what they make events with.
     :param count: how many there are.
+    :raises ParameterError: the mapping holds objects that cannot be passed to another process.
+    :raises PinterestError: a process cannot be started.
     """
 
     def __init__(self, maker: EventMaker, count: int) -> None:
         self._maker = maker
-        self.workers = [Worker(maker) for _ in range(count)]
+        self.workers: list[Worker] = []
+        try:
+            settings = written(maker.settings)
+        except Exception:  # noqa: BLE001 - the objects' own methods may raise anything
+            raise ParameterError(
+                "processes: the mapping holds an object that cannot be passed to another process. Use plain values in "
+                "defaults, or set processes=0."
+            ) from None
+        try:
+            for _ in range(count):
+                self.workers.append(Worker(settings))
+        except BaseException:
+            self.close()
+            raise
 
     def made(self, pieces: Iterable[Piece]) -> Iterator[Made]:
         """Yield what the rows become, in their order.
 
         :raises PinterestError: a process ended.
         """
-        waiting: deque[Worker | Made] = deque()
+        waiting: deque[tuple[Worker, Piece] | Made] = deque()
         source = iter(pieces)
         broken: Exception | None = None
         for worker in cycle(self.workers):
@@ -60,10 +77,10 @@ class Processes:
             if piece is None:
                 break
             if len(waiting) >= AHEAD * len(self.workers):
-                yield _received(waiting.popleft())
-            waiting.append(worker if worker.take(piece) else self._maker.make(piece))
+                yield self._received(waiting.popleft())
+            waiting.append((worker, piece) if worker.take(piece) else self._maker.make(piece))
         while waiting:
-            yield _received(waiting.popleft())
+            yield self._received(waiting.popleft())
         if broken is not None:
             raise broken
 
@@ -72,21 +89,40 @@ class Processes:
         for worker in self.workers:
             worker.close()
 
+    def _received(self, what: tuple[Worker, Piece] | Made) -> Made:
+        """Return what a piece has become; a piece that its process could not read is made here."""
+        if isinstance(what, Made):
+            return what
+        worker, piece = what
+        found = worker.received()
+        return self._maker.make(piece) if found is None else found
+
 
 class Worker:
-    """One process, seen from the task."""
+    """One process, seen from the task.
 
-    def __init__(self, maker: EventMaker) -> None:
+    :param settings: what it makes events with, written down.
+    :raises PinterestError: it cannot be started.
+    """
+
+    def __init__(self, settings: bytes) -> None:
         ours, theirs = socket.socketpair()
-        for end in (ours, theirs):
-            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, ROOM)
         with theirs:
-            text = _START.format(path=sys.path, module=__name__, socket=theirs.fileno())
-            self.process = subprocess.Popen(  # noqa: S603  # nosec B603 - this interpreter, this module
-                [sys.executable, "-c", text], stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()]
-            )
+            for end in (ours, theirs):
+                end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, ROOM)
+            text = _START.format(path=[str(path) for path in sys.path], module=__name__, socket=theirs.fileno())
+            try:
+                self.process = subprocess.Popen(  # noqa: S603  # nosec B603 - this interpreter, this module
+                    [sys.executable, "-c", text], stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()]
+                )
+            except (OSError, ValueError, RuntimeError) as error:
+                ours.close()
+                raise PinterestError(
+                    f"A process that makes events could not be started ({type(error).__name__}: {clean(error)}). "
+                    "Set processes=0 to work without."
+                ) from None
         self._connection = Connection(ours.detach())
-        self._connection.send(maker.settings)
+        self._send(settings)
 
     def take(self, piece: Piece) -> bool:
         """Hand a piece over; return whether it could be written down.
@@ -94,15 +130,14 @@ class Worker:
         :raises PinterestError: the process has ended.
         """
         try:
-            self._connection.send(piece)
-        except OSError:
-            self._gone()
-        except Exception:  # noqa: BLE001 - cells of types that cannot be sent to another process, in many ways
+            text = written(tuple(piece))
+        except Exception:  # noqa: BLE001 - cells of types that are not sent to another process
             return False
+        self._send(text)
         return True
 
-    def received(self) -> Made:
-        """Wait for what the oldest piece has become.
+    def received(self) -> Made | None:
+        """Wait for what the oldest piece has become; ``None``: the process could not read it.
 
         :raises PinterestError: the process has ended, or cannot make events of these rows.
         """
@@ -123,7 +158,13 @@ class Worker:
             self.process.kill()
             self.process.wait()
 
-    def _gone(self) -> Any:
+    def _send(self, text: bytes) -> None:
+        try:
+            self._connection.send_bytes(text)
+        except OSError:
+            self._gone()
+
+    def _gone(self) -> NoReturn:
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(1)
         status = self.process.returncode
@@ -133,38 +174,44 @@ class Worker:
         ) from None
 
 
-def _received(what: Worker | Made) -> Made:
-    return what.received() if isinstance(what, Worker) else what
-
-
 def serve(descriptor: int) -> None:
     """Make events of the pieces that come through a socket, until it is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C reaches the task, too
     connection = Connection(descriptor)
-    pieces: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    texts: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
 
     def receive() -> None:
-        """Take what comes, always: else both sides could wait for the other one to read."""
-        with suppress(EOFError, OSError):
+        """Take what comes, always: otherwise both sides could wait for the other one to read."""
+        try:
             while True:
-                pieces.put(connection.recv())
-        pieces.put(None)
+                texts.put(connection.recv_bytes())
+        except (EOFError, OSError):
+            pass
+        finally:
+            texts.put(None)
 
     threading.Thread(target=receive, daemon=True).start()
-    settings = pieces.get()
+    settings = texts.get()
     if settings is None:
         return
-    maker = EventMaker.of(settings)
+    maker = EventMaker.of(read(settings))
     gc.freeze()  # what is there by now stays
-    while (piece := pieces.get()) is not None:
-        made: Any
+    while (text := texts.get()) is not None:
         try:
-            made = maker.make(piece)
-        except PinterestError as error:
-            made = error
-        except Exception as error:  # noqa: BLE001 - whatever it is, the task must know
-            made = PinterestError(f"events could not be made: {type(error).__name__}")
-        try:
-            connection.send(made)
+            connection.send(_made(maker, text))
         except OSError:
             return
+
+
+def _made(maker: EventMaker, text: bytes) -> Made | Exception | None:
+    """Make events of a piece; ``None`` if it cannot be read."""
+    try:
+        piece = Piece(*read(text))
+    except Exception:  # noqa: BLE001 - the task has the rows, and makes them itself
+        return None
+    try:
+        return maker.make(piece)
+    except PinterestError as error:
+        return error
+    except Exception as error:  # noqa: BLE001 - whatever it is, the task must know
+        return PinterestError(f"events could not be made: {type(error).__name__}")

@@ -65,7 +65,9 @@ class _SendConversionsDecorated(DecoratedOperator, SendConversionsOperator):
             raise ParameterError(
                 f"{self.python_callable.__name__} returned None: return or yield rows, or an empty list."
             )
-        return super().source(context)
+        from airflow_provider_pinterest.sources.values import Values
+
+        return Values(self.events, replayable=True)
 
     def _do_render_template_fields(
         self,

@@ -132,6 +132,8 @@ class PendingBatch:
         """Return what :meth:`as_json` stored."""
         first, last, digest, delivered, since, *rows = values
         doubt, unsent, failed, held = map(RowSet.from_json, rows)
+        if not (doubt.complete and unsent.complete):
+            raise ValueError("it is not known which events are settled")
         return cls(
             stored.count(first),
             stored.count(last),

@@ -457,7 +457,11 @@ def _settled(flight: InFlightBatch, snapshot: Snapshot, now: float) -> Settled:
             delivered.warnings["dedup_uncertain"] += late
     failed = [one.row for one in rejections if one.stage is Stage.PINTEREST]
     unknown = [one.row for one in rejections if one.stage is Stage.OUTCOME_UNKNOWN]
-    pending = flight.section.pending
-    if pending is None:
-        return Settled(delivered, RowSet().plus(failed), RowSet().plus(unknown))
-    return Settled(delivered, pending.failed.union(failed), pending.held.union(unknown))
+    pending, balance = flight.section.pending, flight.section.balance
+    if pending is not None:
+        return Settled(delivered, pending.failed.union(failed), pending.held.union(unknown))
+    return Settled(
+        delivered,
+        RowSet.forgotten() if balance and balance.failed else RowSet().plus(failed),
+        RowSet.forgotten() if balance and balance.held else RowSet().plus(unknown),
+    )

@@ -29,6 +29,7 @@ NAME_BYTES: Final = 120
 """The longest readable part of a folder's name."""
 
 _PART: Final = re.compile(r"part-(\d+)-(\d+)\.ndjson")
+_ATTEMPT: Final = re.compile(r"part-(\d+)-")
 
 _COPIED: Final = "part-000-000000.ndjson"
 """Holds what was copied from earlier folders. It stays, even when it is empty, so that nothing is copied twice."""
@@ -71,7 +72,7 @@ class Rejects:
         self._bytes = 0
         self.parts = 0
         """Files with lines: written by this attempt, or kept from earlier ones."""
-        names = self._store.names()
+        names = [name for name in self._store.names() if keep is None or not self._is_newer(name)]
         self._number = max(map(self._number_after, names), default=0)
         for name in names:
             if name.startswith("part-") and name.endswith(NEW):
@@ -128,6 +129,11 @@ class Rejects:
                 f"The rejects folder {self._folder} cannot be written to ({type(error).__name__}: {clean(error)}). "
                 "Check rejects_path: the bucket must exist, and the task must be allowed to write and remove files."
             ) from None
+
+    def _is_newer(self, name: str) -> bool:
+        """Return whether a file is a later attempt's: this one was replaced by it, and must leave it alone."""
+        found = _ATTEMPT.match(name)
+        return found is not None and int(found[1]) > self._attempt
 
     def _number_after(self, name: str) -> int:
         """Return the number that follows a part's, if it is of this attempt."""

@@ -253,7 +253,7 @@ class Run:
         """Send what is to be sent of a section."""
         if section.prefix:
             self.progress.take_prefix(section)
-            if self._dispatcher is not None and self.progress.accounted.delivered.processed:
+            if self._dispatcher is not None and self.progress.accounted.delivered.accepted:
                 self._dispatcher.sender.trust()
             return
         if section.events and not self._shown:
@@ -266,7 +266,8 @@ class Run:
             return
         sender = self._dispatcher.sender
         flight = in_flight(section, sender, self._wall(), self._resume)
-        if flight.prior.processed:
+        earlier = self._resume.earlier if self._resume else None
+        if flight.prior.accepted or (earlier is not None and earlier.delivered.accepted):
             sender.trust()
         if not self._warned and not sender.all_resendable(flight.batch.events):
             self._warned = True

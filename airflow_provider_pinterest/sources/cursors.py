@@ -9,14 +9,30 @@ from typing import Any, Final
 from uuid import uuid4
 
 from airflow_provider_pinterest.conversions.events import Chunk
+from airflow_provider_pinterest.conversions.weights import total
 from airflow_provider_pinterest.exceptions import ParameterError, SourceError
 from airflow_provider_pinterest.redaction import clean
 
 FETCH: Final = 500
-"""Rows fetched at once: so many fit into a processor's own memory."""
+"""Most rows fetched at once: so many fit into a processor's own memory."""
 
 FETCH_FROM_SERVER: Final = 2_000
-"""Rows fetched at once where each time is a way to the server and back."""
+"""Most rows fetched at once where each fetch is a round trip to the server."""
+
+FIRST_FETCH: Final = 32
+"""Rows of the first fetch, which tells how large rows are."""
+
+FETCH_BYTES: Final = 4_000_000
+"""Most bytes fetched at once, about."""
+
+_CANCEL: Final = {
+    "sqlite3": "interrupt",
+    "duckdb": "interrupt",
+    "_duckdb": "interrupt",
+    "psycopg2": "cancel",
+    "psycopg": "cancel",
+}
+"""Package of a driver → the method of its connection that ends a query from another thread."""
 
 _first_word = re.compile(r"(?:[\s(]|--[^\n]*(?:\n|$)|/\*.*?\*/)*(\w*)", re.DOTALL).match
 _QUERIES: Final = frozenset({"select", "with", "values", "table"})
@@ -41,6 +57,8 @@ class Query:
         self._hook = hook
         self._sql = sql.strip().rstrip(";")
         self._parameters = parameters
+        self._connection: Any = None
+        self._cancelled = False
 
     @property
     def ordered(self) -> bool:
@@ -56,28 +74,54 @@ class Query:
         read = 0
         try:
             with closing(self._hook.get_conn()) as connection, closing(self._cursor(connection)) as cursor:
+                self._connection = connection
+                self._check()
                 if self._parameters:
                     cursor.execute(self._sql, self._parameters)
                 else:
                     cursor.execute(self._sql)
                 # A named cursor of psycopg2 knows its columns after the first rows only.
-                size = FETCH_FROM_SERVER if _named(cursor) else FETCH
-                rows = cursor.fetchmany(size) if cursor.description or _named(cursor) else []
+                most = FETCH_FROM_SERVER if _named(cursor) else FETCH
+                rows = cursor.fetchmany(FIRST_FETCH) if cursor.description or _named(cursor) else []
                 if not cursor.description:
                     raise SourceError("The SQL returns no rows by its nature: expected a SELECT.")
                 columns = tuple(column[0] for column in cursor.description)
-                yield Chunk(columns, _cells(rows))
+                rows = _cells(rows)
+                yield Chunk(columns, rows)
                 while rows:
                     read += len(rows)
-                    rows = cursor.fetchmany(size)
+                    size = fetch_size(rows, most)
+                    self._check()
+                    rows = _cells(cursor.fetchmany(size))
                     if rows:
-                        yield Chunk(columns, _cells(rows))
+                        yield Chunk(columns, rows)
         except (SourceError, ParameterError):
             raise
         except Exception as error:  # noqa: BLE001 - each driver has exceptions of its own
+            self._check()
             where = f"after {read:,} rows" if read else "at its start"
             # Not chained: a driver's traceback quotes the row, which is personal.
             raise SourceError(f"The warehouse query broke off {where}: {_said(error)}") from None
+
+        finally:
+            self._connection = None
+
+    def cancel(self) -> None:
+        """End the query from another thread; :meth:`chunks` then raises, at the latest before its next fetch."""
+        self._cancelled = True
+        with suppress(Exception):  # the connection may be closed by now
+            connection = self._connection
+            packages = [base.__module__.partition(".")[0] for base in type(connection).__mro__]
+            method = next(_CANCEL[package] for package in packages if package in _CANCEL)
+            getattr(connection, method)()
+
+    def _check(self) -> None:
+        """Raise if the query was cancelled.
+
+        :raises SourceError: it was.
+        """
+        if self._cancelled:
+            raise SourceError("The warehouse query was cancelled.") from None
 
     def _cursor(self, connection: Any) -> Any:
         """Open a cursor that leaves the rows on the server where the driver can."""
@@ -94,6 +138,15 @@ class Query:
         cursor = connection.cursor(f"pinterest_{uuid4().hex}")
         cursor.itersize = FETCH_FROM_SERVER
         return cursor
+
+
+def fetch_size(rows: Sequence[Sequence[Any]], most: int) -> int:
+    """Return how many rows to fetch next, from what the last ones took.
+
+    :param most: how many rows of ordinary size.
+    """
+    taken = total(rows) // len(rows)
+    return max(1, min(most, FETCH_BYTES // max(taken, 1)))
 
 
 def _named(cursor: Any) -> bool:

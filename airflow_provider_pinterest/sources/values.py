@@ -7,17 +7,14 @@ from itertools import groupby
 from typing import Any, Final
 
 from airflow_provider_pinterest.conversions.events import Chunk
+from airflow_provider_pinterest.conversions.weights import EVERY, weight
 from airflow_provider_pinterest.exceptions import ParameterError, SourceError
 
 CHUNK: Final = 2_000
-"""Rows of a chunk at most."""
+"""Most rows of a chunk."""
 
-
-READ_ONCE: Final = (
-    "An earlier attempt has sent some of the rows, so they must be read twice to be compared. What was passed as "
-    "events can be read only once, as a generator can. Nothing was sent. Pass a list, or sql."
-)
-"""What to say where rows must be read twice and cannot be."""
+CHUNK_BYTES: Final = 4_000_000
+"""Most bytes of a chunk, about."""
 
 
 class Values:
@@ -27,10 +24,11 @@ class Values:
     Lists are checked to their end at once, what is read piece by piece (a generator, the XComs of a mapped task)
     while it is read.
 
+    :param replayable: whether each attempt gets the rows anew; an iterator can be read only once.
     :raises ParameterError: it is something else; the message says what to pass.
     """
 
-    def __init__(self, events: object) -> None:
+    def __init__(self, events: object, *, replayable: bool = False) -> None:
         if isinstance(events, str):
             template = "{{" in events or events.lstrip().startswith(("[", "{"))
             hint = " A Jinja template arrives as text: pass the upstream task's output itself, events=upstream.output."
@@ -45,12 +43,20 @@ class Values:
             raise ParameterError(
                 f"events: expected a list of rows, got {type(events).__name__}. Does the upstream task return one?"
             )
+        if isinstance(events, Iterator) and not replayable:
+            raise ParameterError(
+                f"events: got a {type(events).__name__}, which can be read only once: a second attempt would find no "
+                "rows. Pass a list, or use @task.pinterest_conversions: each attempt calls its function again."
+            )
         if isinstance(events, (list, tuple)):
             for _ in _rows(events, ParameterError):
                 pass
         self._events = events
         self.once = isinstance(events, Iterator)
         """Whether the rows can be read only once."""
+
+    def cancel(self) -> None:
+        """Do nothing: reading the rows does not wait for a warehouse."""
 
     def chunks(self) -> Generator[Chunk, None, None]:
         """Yield the rows, those with the same keys in the same order together.
@@ -61,11 +67,14 @@ class Values:
         """
         for columns, same in groupby(_rows(self._events, SourceError), key=tuple):
             chunk: list[list[Any]] = []
+            taken = 0
             try:
                 for row in same:
                     chunk.append(list(row.values()))
-                    if len(chunk) == CHUNK:
-                        full, chunk = chunk, []
+                    if len(chunk) % EVERY == 1:
+                        taken += EVERY * weight(chunk[-1])
+                    if len(chunk) == CHUNK or taken > CHUNK_BYTES:
+                        full, chunk, taken = chunk, [], 0
                         yield Chunk(columns, full)
             except Exception:
                 if chunk:

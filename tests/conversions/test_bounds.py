@@ -9,10 +9,13 @@ import orjson
 import pytest
 
 from airflow_provider_pinterest.conversions.columns import MEMO_BYTES, MEMO_CELL, Remembered
-from airflow_provider_pinterest.conversions.events import Event
+from airflow_provider_pinterest.conversions.events import Chunk, Event
+from airflow_provider_pinterest.conversions.gathering import PIECE, pieces
 from airflow_provider_pinterest.conversions.mapping import NAMES_KEPT, ColumnMapping
 from airflow_provider_pinterest.conversions.reasons import REASONS
+from airflow_provider_pinterest.conversions.weights import PIECE_BYTES, weight
 from airflow_provider_pinterest.exceptions import MappingError
+from tests.conversions.hostile import OBJECTS
 from tests.conversions.rows import GOOD, builder, good, outcome_of, outcomes_of, sent
 
 MANY = 200_000
@@ -102,7 +105,7 @@ def test_memory_of_cells_is_bounded_in_bytes():
     reader = Remembered("ct", lambda cell: [cell * 1_000])
     tracemalloc.start()
     for number in range(1_000):
-        reader.members([f"{number:0200}"], lambda *_: None)
+        reader.members([f"{number:0150}"], lambda *_: None)
     held, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 
@@ -137,3 +140,39 @@ def test_a_very_long_identifier_costs_no_time(column, cell):
 
     assert time.monotonic() - begun < 1
     assert sum(build.warnings.values()) == 1
+
+
+HEAVY = "x" * 100_000
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        [Chunk(("event_id", "np"), [[number, HEAVY] for number in range(1_000)])],
+        [Chunk(("event_id", "custom_data"), [[number, {"np": HEAVY}] for number in range(1_000)])],
+        [
+            Chunk(("event_id", "np", "app_name" if number % 2 else "app_version"), [[number, HEAVY, "a"]])
+            for number in range(1_000)
+        ],
+    ],
+    ids=["one chunk", "nested", "a chunk a row"],
+)
+def test_pieces_of_heavy_rows_are_short(chunks):
+    found = list(pieces(chunks, ColumnMapping()))
+
+    assert [piece.first for piece in found] == [1 + sum(one.size for one in found[:at]) for at in range(len(found))]
+    assert sum(piece.size for piece in found) == 1_000
+    assert max(piece.size for piece in found) * len(HEAVY) <= 1.5 * PIECE_BYTES
+
+
+def test_pieces_of_ordinary_rows_are_long():
+    [*found] = pieces([Chunk(("event_id", "np"), [["a", "x" * 1_000]] * 2_000)], ColumnMapping())
+
+    assert [piece.size for piece in found] == [PIECE] * 4
+
+
+@pytest.mark.parametrize("name", sorted(OBJECTS))
+def test_any_row_has_a_weight(name):
+    begun = time.monotonic()
+    assert 0 < weight([OBJECTS[name](), [OBJECTS[name]()], {"a": OBJECTS[name]()}]) < 10**8
+    assert time.monotonic() - begun < 2

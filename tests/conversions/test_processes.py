@@ -6,19 +6,27 @@ import datetime as dt
 import os
 import random
 import signal
+import subprocess
+import sys
 import time
 from collections import Counter
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
 
+import pendulum
 import pytest
 
+from airflow_provider_pinterest.conversions import pickling, processes
 from airflow_provider_pinterest.conversions.builder import EventBuilder
 from airflow_provider_pinterest.conversions.events import Chunk, Duplicate, Event, Rejection
-from airflow_provider_pinterest.conversions.gathering import PIECE
+from airflow_provider_pinterest.conversions.gathering import PIECE, pieces
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
-from airflow_provider_pinterest.exceptions import MappingError, PinterestError
+from airflow_provider_pinterest.conversions.reasons import Unfit
+from airflow_provider_pinterest.exceptions import MappingError, ParameterError, PinterestError
+from tests.conversions.hostile import OBJECTS, exit_now
 
 NOW = 1_790_000_000.0
 COLUMNS = ("event_id", "event_name", "event_time", "email", "value", "city", "order_key")
@@ -29,6 +37,12 @@ PARAMETERS: dict[str, Any] = {
     "identifiers": {"external_id": {"case": "lower"}},
     "timezone": "Europe/Berlin",
 }
+
+
+class Mark(str):
+    """Text such as markupsafe's."""
+
+    __slots__ = ()
 
 
 def rows(count, seed=1):
@@ -182,3 +196,137 @@ def _runs(pid):
         return " Z " not in Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return False
+
+
+# Cells and processes that fail
+
+
+def usual(count=2_000, **cells):
+    """Chunks of good rows, with a cell in the place of another in every seventh row."""
+    for begin in range(0, count, PIECE):
+        found = []
+        for number in range(begin, min(begin + PIECE, count)):
+            row = dict(
+                zip(COLUMNS, [f"e-{number}", "checkout", int(NOW) - 60, "ada@example.com"] + [None] * 3, strict=True)
+            )
+            found.append([*(row | (cells if number % 7 == 3 else {})).values()])
+        yield Chunk(COLUMNS, found)
+
+
+@pytest.mark.parametrize("column", ["value", "email", "order_key", "event_id"])
+@pytest.mark.parametrize(
+    "name", ["unloadable", "exiting", "function", "type", "raising", "deep list", "scalar", "moment"]
+)
+def test_a_cell_that_another_process_cannot_read_neither_ends_nor_hangs_the_run(build, name, column):
+    cell = OBJECTS[name]()
+    alone, together = build(0), build(1)
+
+    found = list(together.events(usual(**{column: cell})))
+
+    assert found == list(alone.events(usual(**{column: cell})))
+    assert [outcome.row for outcome in found] == list(range(1, 2_001))
+    worker = together._processes.workers[0]
+    assert worker.process.poll() is None
+    assert list(together.events(usual(10)))
+
+
+def test_what_a_process_cannot_read_is_made_here(build):
+    """Functions are pickled by name; the other process does not look for them."""
+    worker = build(1)._processes.workers[0]
+    [piece] = pieces(usual(10, value=exit_now), ColumnMapping(**PARAMETERS))
+
+    assert worker.take(piece)
+    assert worker.received() is None
+    [good] = pieces(usual(10), ColumnMapping(**PARAMETERS))
+    assert worker.take(good)
+    assert len(worker.received().outcomes()) == 10
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        dt.datetime(2026, 10, 25, 2, 30, fold=1, tzinfo=ZoneInfo("Europe/Berlin")),
+        dt.datetime(2026, 1, 1, tzinfo=dt.timezone(dt.timedelta(hours=1))),
+        dt.date(2026, 1, 1),
+        dt.time(9, 30, fold=1),
+        dt.timedelta(1),
+        Decimal("1.50"),
+        UUID(int=5),
+        bytearray(b"x"),
+        [{"a": (1, None, True, 1.5, 2**70, "\ud800")}],
+        10**5_000,
+    ],
+    ids=lambda cell: type(cell).__name__,
+)
+def test_ordinary_cells_are_the_same_in_another_process(cell):
+    found = pickling.read(pickling.written(cell))
+
+    assert found == cell
+    assert type(found) is type(cell)
+    assert getattr(found, "fold", None) == getattr(cell, "fold", None)
+
+
+@pytest.mark.parametrize("cell", [exit_now, Path, PinterestError("x"), Path("/")], ids=str)
+def test_other_cells_are_not_written_or_not_read(cell):
+    with pytest.raises((KeyError, Unfit)):
+        pickling.read(pickling.written(cell))
+
+
+def test_large_results_do_not_stop_both_sides(build):
+    wide = f'{{"np": "{"x" * 20_000}"}}'
+    mapping = {"field_map": {"order_key": "custom_data"}, "key_columns": []}
+    alone, together = build(0, **mapping), build(1, **mapping)
+
+    source = [Chunk(COLUMNS, [[*row[:-1], wide] for chunk in usual() for row in chunk.rows])]
+
+    assert list(together.events(source)) == list(alone.events(source))
+
+
+def test_a_process_that_cannot_be_started_is_an_error(monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/no/such/python")
+
+    with pytest.raises(PinterestError, match="could not be started"):
+        builder(2)
+
+
+def test_processes_that_were_started_end_when_another_cannot_be(monkeypatch):
+    started: list[Any] = []
+    popen = subprocess.Popen
+
+    def once(*args, **kwargs):
+        if started:
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+        started.append(popen(*args, **kwargs))
+        return started[0]
+
+    monkeypatch.setattr(subprocess, "Popen", once)
+
+    with pytest.raises(PinterestError, match="Resource temporarily unavailable"):
+        builder(2)
+    assert started[0].returncode == 0
+
+
+@pytest.mark.parametrize(
+    "patch",
+    ["threading.Thread.start = lambda _: 1 / 0", "import os; os._exit(3)", "sys.modules['orjson'] = None"],
+    ids=["no thread", "dies at once", "no module"],
+)
+def test_a_process_that_fails_while_it_starts_is_an_error_and_not_a_hang(monkeypatch, build, patch):
+    monkeypatch.setattr(processes, "_START", f"import sys, threading; {patch}; {processes._START}")
+    together = build(1)
+
+    with pytest.raises(PinterestError, match=r"has ended \(status [13]\)"):
+        list(together.events(chunks(2_000, 500)))
+
+
+def test_parameters_that_cannot_be_passed_on_are_an_error():
+    mapping = ColumnMapping(**PARAMETERS)
+    mapping.parameters["defaults"] = {"content_name": Path("/")}
+
+    with pytest.raises(ParameterError, match="processes=0"):
+        EventBuilder(mapping, now=NOW, processes=1)
+
+
+def test_parameters_may_be_of_subclasses():
+    age = pendulum.duration(hours=2)
+    EventBuilder(ColumnMapping(defaults={"content_name": Mark("a")}), now=NOW, max_event_age=age, processes=1).close()

@@ -53,15 +53,16 @@ LAGS = st.builds(
     COUNTS,
 )
 DELIVERED = st.builds(Delivered, COUNTS, COUNTS, COUNTS, COUNTS, COUNTS, COUNTS, CODES, CODES, LAGS)
-ROWSETS = st.sets(st.integers(1, 10**9)).map(RowSet().plus) | st.builds(RowSet.forgotten)
+COMPLETE = st.sets(st.integers(1, 10**9)).map(RowSet().plus)
+ROWSETS = COMPLETE | st.builds(RowSet.forgotten)
 PENDING = st.builds(
     PendingBatch,
     COUNTS,
     COUNTS,
     st.text("0123456789abcdef"),
     DELIVERED,
-    ROWSETS,
-    ROWSETS,
+    COMPLETE,
+    COMPLETE,
     st.floats(0, 1e11),
     ROWSETS,
     ROWSETS,
@@ -263,6 +264,8 @@ def usable(state):
         for pending in state.pending:
             sums.merge(pending.delivered)
             assert pending.settles(5) in (True, False)
+            assert pending.doubt.complete, "an event in doubt would count as settled"
+            assert pending.open.complete, "an open event would count as settled"
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)

@@ -17,6 +17,7 @@ from upath import UPath
 
 from airflow_provider_pinterest.conversions.events import Rejection, Stage
 from airflow_provider_pinterest.conversions.reasons import Reason
+from airflow_provider_pinterest.delivery import reject_folders
 from airflow_provider_pinterest.delivery import rejects as module
 from airflow_provider_pinterest.delivery.rejection_lines import rejection_line
 from airflow_provider_pinterest.delivery.rejects import Rejects, folder_name, legacy_folder_name
@@ -125,6 +126,21 @@ def test_an_old_attempt_that_wakes_up_overwrites_nothing(folder):
     old.flush()
 
     assert sorted(rows(folder)) == [1, 2, 3, 9]
+
+
+def test_an_old_attempt_that_wakes_up_removes_nothing(folder):
+    newer = Rejects(folder, attempt=3, keep=lambda row, _: row < 5)
+    newer.add(rejection_line(rejection(7)))
+    newer.flush()
+    written = read(folder)
+    half = folder / f"part-003-000001.ndjson{reject_folders.NEW}"
+    with half.open("wb") as opened:
+        opened.write(b"half a part")
+
+    Rejects(folder, attempt=2, keep=lambda row, _: row < 5)
+
+    assert [line["row"] for line in written] == [7]
+    assert parts(folder) == ["part-003-000000.ndjson", half.name]
 
 
 def test_an_attempt_that_comes_back_goes_on_with_the_next_number(folder, monkeypatch):

@@ -29,7 +29,8 @@ from airflow_provider_pinterest.delivery.pace import Stopped
 from airflow_provider_pinterest.delivery.progress import Progress
 from airflow_provider_pinterest.delivery.reader import ReadAhead, Reading
 from airflow_provider_pinterest.delivery.rejects import Rejects
-from airflow_provider_pinterest.delivery.run import Mailbox, Run
+from airflow_provider_pinterest.delivery.resuming import Start
+from airflow_provider_pinterest.delivery.run import Mailbox, Observer, Run
 from airflow_provider_pinterest.delivery.sections import Section, SectionCutter
 from airflow_provider_pinterest.delivery.sender import OnDoubt, Sender
 
@@ -459,21 +460,44 @@ class Voyage:
         """Numbers of the rows."""
         return range(1, len(self.kinds) + 1)
 
+    def begin(self) -> Start:
+        """Return how an attempt begins."""
+        written = self.store.get(KEY) if self.store else None
+        if not written:
+            return Start(Checkpoint({"f": "1"}, self.pinterest.now))
+        state = read_state(written)
+        assert isinstance(state, Checkpoint)
+        return Start(state, resume=True)
+
+    def read(self, fuse: Fuse | None = None) -> Iterator[Chunk]:
+        """Yield the source's rows."""
+        return chunks(self.kinds, self.chance.randint(1, 9), fuse)
+
+    def verify(self, cutter: SectionCutter, resume: Checkpoint | None, fuse: Fuse) -> None:
+        """Read the source before anything is sent, if that is needed."""
+
+    def about_to_send(self, checkpoint: Checkpoint) -> None:
+        """Refuse to send what cannot be deduplicated, if it must be refused."""
+
+    def end(self, run: Run) -> None:
+        """Leave what a run leaves that has come to its end."""
+        if self.store is not None:
+            self.store.delete(KEY)
+
     def go(self, fuse: Fuse | None = None, source: Iterator[Chunk] | None = None) -> Run:
         """Make one try; raises what ended it, with its run as ``ended``."""
         fuse = fuse or Fuse()
         self.folder.fuse = fuse
         if self.store is not None:
             self.store.fuse = fuse
-        written = self.store.get(KEY) if self.store else None
-        resume = read_state(written) if written else None
-        assert resume is None or isinstance(resume, Checkpoint)
+        start = self.begin()
+        resume = start.checkpoint if start.resume else None
         for pending in resume.pending if resume else ():
             self.doubted.update(f"e-{row}" for row in self.rows if row in pending.doubt)
         found = sender(FakeClient(self.pinterest, fuse), on_doubt=self.on_doubt, wall=lambda: self.pinterest.now)
         every_answers = self.chance.randint(1, 3)
         progress = Progress(
-            resume or Checkpoint({"f": "1"}, self.pinterest.now),
+            start.checkpoint,
             self.store,
             rejects=Rejects(self.folder, attempt=self.attempts, keep=resume.keeps if resume else None),
             every_answers=every_answers,
@@ -485,9 +509,15 @@ class Voyage:
         )
         self.attempts += 1
         batcher = Batcher(self.batch_size)
-        cutter = SectionCutter(batcher, resume)
+        cutter = SectionCutter(
+            batcher,
+            resume,
+            resends_held=found.resends_all,
+            unknown_before=start.checkpoint.unknown_before,
+        )
+        self.verify(cutter, resume, fuse)
         builder = EventBuilder(ColumnMapping(key_columns=("order",)), now=NOW)
-        read = source or chunks(self.kinds, self.chance.randint(1, 9), fuse)
+        read = source or self.read(fuse)
         sections: Any
         if self.threads:
             reading, mailbox = Reading(), Mailbox()
@@ -509,6 +539,7 @@ class Voyage:
                 progress,
                 dispatcher,
                 resume=resume,
+                observer=Observer(not_deduplicable=lambda: self.about_to_send(start.checkpoint)),
                 mailbox=mailbox,
                 clock=lambda: 0.0 if not self.threads else time.monotonic(),
                 wall=lambda: self.pinterest.now,
@@ -516,8 +547,7 @@ class Voyage:
             if isinstance(dispatcher, ScriptedDispatcher):
                 dispatcher.run = run
             run.deliver()
-            if self.store is not None:
-                self.store.delete(KEY)
+            self.end(run)
         except (KilledError, InterruptedTask, OSError):
             self.broken += 1
             raise

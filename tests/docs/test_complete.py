@@ -2,6 +2,7 @@
 
 import argparse
 import ast
+import importlib
 import inspect
 import json
 import re
@@ -164,6 +165,17 @@ def parts(message):
     """The stretches of a message that stand in one text of the code."""
     found = re.split(r"…|: |broke off", message)
     return [part.strip(" .,()[]") for part in found if re.search(r"\w{2}", part)]
+
+
+def test_the_limits_of_memory_are_those_of_the_code():
+    found = [line.cells for line in lines(DOCS / "performance.md") if line.heading == "Memory in bytes"]
+    named = [(bound, name) for _, bound, cell in found for name in codes(cell)]
+
+    assert len(named) > 10
+    for bound, name in named:
+        module, _, constant = name.rpartition(".")
+        value = getattr(importlib.import_module(f"airflow_provider_pinterest.{module}"), constant)
+        assert bound.startswith(f"{value:,} "), name
 
 
 class TestSandbox:

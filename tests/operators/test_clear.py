@@ -27,6 +27,19 @@ def held_lines(folder):
     return sorted(line["event_id"] for line in lines if line["stage"] == "outcome_unknown")
 
 
+def test_events_that_are_refused_once_more_fail_alone(pinterest, tmp_path):
+    life = Life(**small(max_rejected=2, rejects_path=str(tmp_path)))
+    for number in (3, 7):
+        pinterest.fault("poison", event_id=f"order-{number}")
+    life.attempt()
+
+    for _ in range(2):
+        ran = life.clear()
+
+        assert ran.error is None
+        assert (ran["events_failed"], ran["already_sent"]) == (2, 8)
+
+
 class TestAfterSuccess:
     @pytest.mark.parametrize("source", ["web", "offline"])
     def test_nothing_is_sent_again_and_the_log_says_so(self, pinterest, source):

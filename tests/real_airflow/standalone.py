@@ -113,7 +113,8 @@ def standalone(home: Path, connections: dict[str, dict[str, Any]]) -> Iterator[A
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "2",
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "8",
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
-        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "2",
+        "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3600",
         "AIRFLOW__TRIGGERER__DEFAULT_CAPACITY": "2",
         "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(worker_logs),
         "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(triggerer_logs),
@@ -150,7 +151,7 @@ def _free_ports(count: int) -> list[int]:
 
 def _healthy(port: int) -> bool:
     try:
-        answer = requests.get(f"http://127.0.0.1:{port}/api/v2/monitor/health", timeout=5).json()
+        answer = requests.get(f"http://127.0.0.1:{port}/api/v2/monitor/health", timeout=30).json()
     except (requests.RequestException, ValueError):
         return False
     return all(

@@ -7,6 +7,8 @@ import datetime as dt
 import json
 import os
 import sqlite3
+import threading
+import time
 import uuid
 from decimal import Decimal
 from pathlib import Path
@@ -15,7 +17,14 @@ import psycopg2
 import pytest
 
 from airflow_provider_pinterest.exceptions import ParameterError, SourceError
-from airflow_provider_pinterest.sources.cursors import FETCH, FETCH_FROM_SERVER
+from airflow_provider_pinterest.sources.cursors import (
+    FETCH,
+    FETCH_BYTES,
+    FETCH_FROM_SERVER,
+    FIRST_FETCH,
+    Query,
+    fetch_size,
+)
 from tests.postgres import PostgresServer
 from tests.running import Warehouse, impersonal, row, rows
 
@@ -59,7 +68,7 @@ class TestOnBoth:
         chunks = query(ENDLESS).chunks()
 
         found = [len(next(chunks).rows) for _ in range(3)]
-        assert found in ([FETCH] * 3, [FETCH_FROM_SERVER] * 3)
+        assert found in ([FIRST_FETCH, size, size] for size in (FETCH, FETCH_FROM_SERVER))
         chunks.close()
 
     def test_more_rows_than_are_fetched_at_once_all_come_in_order(self, database, query):
@@ -70,7 +79,53 @@ class TestOnBoth:
         assert found == [(number,) for number in range(1, count + 1)]
 
     def test_exactly_as_many_rows_as_are_fetched_at_once_come_once(self, database, query):
-        assert len(read(query(ENDLESS + f" LIMIT {FETCH}"))[1]) == FETCH
+        for count in (FIRST_FETCH, FIRST_FETCH + FETCH, FIRST_FETCH + FETCH_FROM_SERVER):
+            assert len(read(query(ENDLESS + f" LIMIT {count}"))[1]) == count
+
+    def test_fetches_of_heavy_rows_are_short(self, database, query):
+        text = "repeat('x', 100000)" if isinstance(database, PostgresServer) else "printf('%.100000d', 0)"
+        sql = ENDLESS.replace("SELECT n AS", f"SELECT {text} AS a, n AS") + " LIMIT 200"
+        sizes = [len(chunk.rows) for chunk in query(sql).chunks()]
+
+        assert sum(sizes) == 200
+        assert max(sizes) * 100_000 <= FETCH_BYTES
+
+    def test_a_query_is_cancelled_from_another_thread(self, database, query):
+        """Its first row never comes."""
+        made = query("WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) SELECT max(n) AS order_id FROM t")
+        found: list[BaseException] = []
+
+        def work():
+            with pytest.raises(SourceError) as caught:
+                list(made.chunks())
+            found.append(caught.value)
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        end = time.monotonic() + 20
+        while thread.is_alive() and time.monotonic() < end:
+            made.cancel()
+            thread.join(0.05)
+
+        assert not thread.is_alive()
+        assert str(found[0]) == "The warehouse query was cancelled."
+
+    def test_a_query_that_was_cancelled_reads_nothing_more(self, database, query):
+        made = query(ENDLESS)
+        chunks = made.chunks()
+        next(chunks)
+        made.cancel()
+
+        with pytest.raises(SourceError, match="was cancelled"):
+            next(chunks)
+
+    def test_a_query_is_cancelled_before_it_begins_and_after_it_ended(self, database, query):
+        made = query("SELECT 1 AS order_id")
+        assert read(made)[1] == [(1,)]
+        made.cancel()
+
+        with pytest.raises(SourceError, match="was cancelled"):
+            read(made)
 
     def test_a_query_without_rows_still_shows_its_columns(self, database, query):
         assert read(query("SELECT 1 AS order_id WHERE 1 = 0")) == (("order_id",), [])
@@ -165,8 +220,8 @@ class TestSqlite:
     def test_a_query_that_breaks_off_in_the_middle_says_after_how_many_rows(self, warehouse, query):
         said, came = broken(query(f"SELECT json(iif(order_id > {FETCH + 5}, 'no JSON', '{{}}')) FROM ({ENDLESS})"))  # noqa: S608
 
-        assert came == FETCH
-        assert f"broke off after {FETCH:,} rows" in said
+        assert came == FIRST_FETCH
+        assert f"broke off after {FIRST_FETCH} rows" in said
         assert "malformed JSON" in said
 
 
@@ -190,7 +245,7 @@ class TestPostgres:
 
         grown = [resident() - before for _ in chunks]
 
-        assert len(grown) == 100_000 / FETCH_FROM_SERVER
+        assert len(grown) == 100_000 / FETCH_FROM_SERVER + 1
         assert max(grown) < 15, f"{max(grown):.0f} MiB"
 
     def test_the_hook_s_parameters_reach_the_hook(self, postgres_warehouse, query):
@@ -237,8 +292,8 @@ class TestPostgres:
     def test_a_query_that_breaks_off_in_the_middle_says_why_and_after_how_many_rows(self, postgres_warehouse, query):
         said, came = broken(query("SELECT 1 / (50001 - n) FROM generate_series(1, 60000) n"))
 
-        assert came == 50_000
-        assert "broke off after 50,000 rows" in said
+        assert came == 48_000 + FIRST_FETCH
+        assert "broke off after 48,032 rows" in said
         assert "division by zero" in said
 
     def test_a_server_that_cuts_the_connection_is_a_source_that_broke_off(self, postgres_warehouse, query):
@@ -250,7 +305,7 @@ class TestPostgres:
                 "AND backend_type = 'client backend'"
             )
 
-        with pytest.raises(SourceError, match="broke off after 2,000 rows"):
+        with pytest.raises(SourceError, match="broke off after 32 rows"):
             list(chunks)
 
     def test_a_reader_that_stops_early_leaves_no_connection_open(self, postgres_warehouse, query):
@@ -280,3 +335,57 @@ class TestPostgres:
         monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", postgres_warehouse.connection_json.replace('postgres"}', 'no"}'))
 
         assert "broke off at its start" in broken(query("SELECT 1"))[0]
+
+
+class OtherConnection:
+    """The connection of a driver that cannot cancel, and that is used in one thread only."""
+
+    description = (("a",),)
+
+    def __init__(self):
+        self.thread = threading.get_ident()
+
+    def __getattribute__(self, name):
+        if not name.startswith("__"):
+            assert object.__getattribute__(self, "thread") == threading.get_ident()
+        return object.__getattribute__(self, name)
+
+    def cursor(self):
+        return self
+
+    def execute(self, sql): ...
+
+    def fetchmany(self, size):
+        return [(1,)] * size
+
+    def close(self): ...
+
+
+class OtherHook:
+    get_conn = staticmethod(OtherConnection)
+
+
+def test_a_query_of_another_driver_ends_at_its_next_fetch():
+    made = Query(OtherHook(), "SELECT a")
+    chunks = made.chunks()
+    next(chunks)
+    other = threading.Thread(target=made.cancel)
+    other.start()
+    other.join()
+
+    with pytest.raises(SourceError, match="was cancelled"):
+        next(chunks)
+
+
+@pytest.mark.parametrize(
+    ("rows", "size"),
+    [
+        ([(1, "a")] * 32, 500),
+        ([("x" * 1_000,)] * 32, 500),
+        ([("x" * 100_000,)] * 32, 39),
+        ([(b"x" * 10_000_000,)], 1),
+        ([({"a": ["x" * 1_000_000]},)] * 2, 3),
+    ],
+)
+def test_the_next_fetch_holds_about_four_megabytes(rows, size):
+    assert fetch_size(rows, 500) == size

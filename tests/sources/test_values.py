@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections import UserDict
 from collections.abc import Sequence
 from types import MappingProxyType
@@ -9,12 +10,12 @@ from types import MappingProxyType
 import pytest
 
 from airflow_provider_pinterest.exceptions import ParameterError, SourceError
-from airflow_provider_pinterest.sources.values import CHUNK, Values
+from airflow_provider_pinterest.sources.values import CHUNK, CHUNK_BYTES, Values
 
 
 def laid_out(events):
     """Return the rows as they come, each as a dict, and how many chunks they came in."""
-    chunks = list(Values(events).chunks())
+    chunks = list(Values(events, replayable=True).chunks())
     return [dict(zip(chunk.columns, cells, strict=True)) for chunk in chunks for cells in chunk.rows], len(chunks)
 
 
@@ -93,7 +94,7 @@ def test_a_generator_is_read_no_further_than_needed():
             asked.append(number)
             yield {"a": number}
 
-    next(Values(generate()).chunks())
+    next(Values(generate(), replayable=True).chunks())
 
     assert len(asked) <= CHUNK + 1
 
@@ -103,7 +104,7 @@ def test_rows_that_came_before_a_generator_raised_are_not_lost():
         yield from ({"a": number} for number in range(CHUNK + 3))
         raise KeyError("tax")
 
-    chunks = Values(generate()).chunks()
+    chunks = Values(generate(), replayable=True).chunks()
 
     assert [len(next(chunks).rows), len(next(chunks).rows)] == [CHUNK, 3]
     with pytest.raises(KeyError, match="tax"):
@@ -117,7 +118,7 @@ def test_a_list_is_checked_to_its_end_before_anything_is_read(bad):
 
 
 def test_a_generator_with_something_else_breaks_off_there():
-    chunks = Values(iter([{"a": 1}, {"b": 2}, "text"])).chunks()
+    chunks = Values(iter([{"a": 1}, {"b": 2}, "text"]), replayable=True).chunks()
 
     assert next(chunks).columns == ("a",)
     with pytest.raises(SourceError, match="row 3 is str"):
@@ -161,3 +162,41 @@ def test_the_error_shows_nothing_of_the_row():
         Values([{"email": "ada@example.com"}, "ada@example.com"])
 
     assert "ada" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "events", [iter([{"a": 1}]), ({"a": n} for n in [1]), map(dict, []), zip(), csv.DictReader(["a", "1"])]
+)
+def test_what_can_be_read_only_once_is_refused_unless_each_attempt_gets_it_anew(events):
+    with pytest.raises(ParameterError, match=r"only once.*list.*@task\.pinterest_conversions"):
+        Values(events)
+    list(Values(events, replayable=True).chunks())
+
+
+def test_a_lazy_sequence_can_be_read_again():
+    values = Values(Pieces([{"a": 1}], [{"a": 2}]))
+
+    assert [list(chunk.rows) for chunk in values.chunks()] == [[[1], [2]]] == [list(c.rows) for c in values.chunks()]
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_chunks_of_heavy_rows_are_short(nested):
+    row = {"a": {"b": ["x" * 100_000]} if nested else "x" * 100_000}
+    sizes = [len(chunk.rows) for chunk in Values([row] * 1_000).chunks()]
+
+    assert sum(sizes) == 1_000
+    assert max(sizes) * 100_000 <= 1.5 * CHUNK_BYTES
+
+
+def test_chunks_are_short_from_the_row_on_that_rows_are_heavy():
+    events = [{"a": "x"}] * 1_900 + [{"a": "x" * 1_000_000}] * 100
+    heavy = [sum(len(cells[0]) for cells in chunk.rows) for chunk in Values(events).chunks()]
+
+    assert max(heavy) < 20_000_000
+
+
+def test_cancelling_does_nothing():
+    values = Values([{"a": 1}])
+    values.cancel()
+
+    assert list(values.chunks())

@@ -1,0 +1,383 @@
+"""The same model, with a source that changes between two attempts, and tasks that are cleared at any moment."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+import orjson
+import pytest
+
+from airflow_provider_pinterest.conversions.builder import EventBuilder
+from airflow_provider_pinterest.conversions.events import Chunk
+from airflow_provider_pinterest.conversions.mapping import ColumnMapping
+from airflow_provider_pinterest.delivery import rejects
+from airflow_provider_pinterest.delivery.checkpoint import KEY, Finished, read_state
+from airflow_provider_pinterest.delivery.pace import Stopped
+from airflow_provider_pinterest.delivery.resuming import Attempt, decide_start, start_over
+from airflow_provider_pinterest.delivery.sections import SourceChangedError, needs_verification, verify_finished
+from airflow_provider_pinterest.delivery.sender import OnDoubt
+from airflow_provider_pinterest.exceptions import DeliveryError, RefusedError, ResendRefusedError
+from tests.delivery.test_model import WEATHERS, adds_up
+from tests.delivery.world import (
+    COLUMNS,
+    NOW,
+    Fuse,
+    InterruptedTask,
+    KilledError,
+    Pinterest,
+    Voyage,
+    ids_of,
+    row,
+)
+
+BLOCK = 100
+"""Voyages of a test."""
+
+
+@pytest.fixture(autouse=True)
+def _small_parts(monkeypatch):
+    monkeypatch.setattr(rejects, "PART_ROWS", 2)
+
+
+class Recording(Pinterest):
+    """Knows of which kind each accepted copy was."""
+
+    def __init__(self, chance):
+        super().__init__(chance)
+        self.as_kind: dict[str, Counter[str]] = {"web": Counter(), "offline": Counter()}
+        self._kinds: dict[str, str] = {}
+
+    def answer(self, body):
+        self._kinds = {one["event_id"]: one["action_source"] for one in orjson.loads(body)["data"]}
+        assert list(self._kinds) == ids_of(body)
+        return super().answer(body)
+
+    def _accept(self, ids):
+        for one in ids:
+            if one not in self.failing:
+                self.as_kind[self._kinds[one]][one] += 1
+        super()._accept(ids)
+
+
+class NothingToDoError(Exception):
+    """A retry has found the end of its run."""
+
+
+class Operated(Voyage):
+    """A task that begins each attempt as the operator does.
+
+    :param rows_: kind and number of each row; the number makes its id.
+    """
+
+    def __init__(self, rows_, chance, **options):
+        super().__init__([kind for kind, _ in rows_], chance, **options)
+        self.source = list(rows_)
+        self.pinterest = Recording(chance)
+        self.cleared = 0
+        self.over = False
+        self.before = None
+
+    @property
+    def events(self):
+        found: dict[str, str] = {}
+        for kind, number in self.source:
+            if kind != "invalid":
+                found.setdefault(f"e-{number}", kind)
+        return found
+
+    @property
+    def rows(self):
+        return range(1, len(self.source) + 1)
+
+    @property
+    def ended(self):
+        """Whether the end of a run is stored."""
+        return KEY in self.store.values and isinstance(read_state(self.store.get(KEY)), Finished)
+
+    def attempt(self):
+        return Attempt(
+            self.attempts, {"f": "1"}, "", {"cleared": self.cleared}, NOW, resends_all=self.on_doubt is OnDoubt.RESEND
+        )
+
+    def begin(self):
+        assert self.store is not None
+        stored = self.store.get(KEY)
+        state = read_state(stored) if stored else None
+        self.before = state if isinstance(state, Finished) else state.earlier if state else None
+        if self.over:
+            self.start = start_over(self.start.checkpoint, self.attempt(), "The rows of the source")
+            self.before = None
+            return self.start
+        found = decide_start(state, self.attempt())
+        if isinstance(found, Finished):
+            raise NothingToDoError
+        self.start = found
+        return found
+
+    def read(self, fuse=None):
+        size, part = self.chance.randint(1, 9), []
+        for kind, number in self.source:
+            if fuse is not None:
+                fuse.step(main=True)
+            part.append(row(kind, number))
+            if len(part) == size:
+                yield Chunk(COLUMNS, part)
+                part = []
+        if part:
+            yield Chunk(COLUMNS, part)
+
+    def verify(self, cutter, resume, fuse):
+        earlier = resume.earlier if resume else None
+        resends_held = self.on_doubt is OnDoubt.RESEND
+        if earlier is not None and needs_verification(earlier, resends_held=resends_held):
+            builder = EventBuilder(ColumnMapping(key_columns=("order",)), now=NOW)
+            cutter.expect(verify_finished(builder.events(self.read(fuse)), earlier, resends_held=resends_held))
+
+    def about_to_send(self, checkpoint):
+        if checkpoint.unknown_before is not None:
+            raise ResendRefusedError("It is not known what was sent.")
+
+    def end(self, run):
+        progress = run.progress
+        progress.finish(progress.finished(identity={"cleared": self.cleared}, result={}, problem=None))
+
+    def try_once(self, fuse=None):
+        """Make one attempt; where the source has changed, decide as the operator does."""
+        self.over = False
+        try:
+            return self.go(fuse)
+        except SourceChangedError:
+            self.over = True
+        return self.go(fuse)
+
+
+def a_source(chance):
+    found = []
+    for number in range(1, chance.randint(2, 30)):
+        kind = chance.choice(("web", "web", "offline", "invalid"))
+        found.append((kind, number))
+        if kind != "invalid" and chance.random() < 0.1:
+            found.append((kind, number))
+    return found
+
+
+def operated(seed, *, kinds=None):
+    chance = random.Random(seed)  # noqa: S311
+    source = a_source(chance)
+    if kinds:
+        source = [(chance.choice(kinds), number) for _, number in source]
+    made = Operated(
+        source,
+        chance,
+        on_doubt=chance.choice((None, None, None, OnDoubt.HOLD, OnDoubt.RESEND)),
+        batch_size=chance.randint(1, 6),
+        in_flight=chance.randint(1, 4),
+    )
+    valid = sorted(made.events)
+    made.pinterest.failing = set(chance.sample(valid, min(len(valid), chance.choice((0, 1, 3)))))
+    return made
+
+
+def change(made, *, flips=True):
+    """Change one to three things in the source, anywhere."""
+    chance, source = made.chance, made.source
+    for _ in range(chance.randint(1, 3)):
+        at = chance.randrange(len(source)) if source else 0
+        word = chance.choice(("insert", "append", "delete", "swap", "mend", "spoil", "flip"))
+        number = 1000 + chance.randrange(1_000_000)
+        if word == "insert":
+            source.insert(at, (chance.choice(("web", "offline", "invalid")), number))
+        elif word == "append" or not source:
+            source.append((chance.choice(("web", "offline", "invalid")), number))
+        elif word == "delete":
+            del source[at]
+        elif word == "swap":
+            other = chance.randrange(len(source))
+            source[at], source[other] = source[other], source[at]
+        else:
+            kind, number = source[at]
+            if word == "mend" and kind == "invalid":
+                source[at] = (chance.choice(("web", "offline")), number)
+            elif word == "spoil":
+                source[at] = ("invalid", number)
+            elif word == "flip" and kind != "invalid" and flips:
+                source[at] = ("web" if kind == "offline" else "offline", number)
+
+
+def a_fuse(chance):
+    if chance.random() < 0.3:
+        return Fuse()
+    length = chance.choice((3, 12, 40, 100))
+    if chance.random() < 0.5:
+        return Fuse(kill=chance.randrange(length))
+    return Fuse(interrupt=chance.randrange(length), raises=chance.choice((InterruptedTask, OSError)))
+
+
+def nothing_twice(made):
+    """No event that Pinterest cannot deduplicate was accepted a second time."""
+    if made.on_doubt is not OnDoubt.RESEND:
+        offline = made.pinterest.as_kind["offline"]
+        assert not [one for one, copies in offline.items() if copies > 1], "an offline event was accepted twice"
+
+
+def complete(made, run):
+    """Every row of the source is accounted for where the run says that it is finished."""
+    pinterest, events, tally = made.pinterest, made.events, run.tally
+    lines = made.folder.lines()
+    rows_ = Counter((line["row"], line["stage"]) for line in lines)
+    assert max(rows_.values(), default=0) <= 1, "a row is among the rejects twice"
+    listed = {line["event_id"] for line in lines if line["stage"] != "validation"}
+    lost = [one for one in events if not pinterest.copies[one] and one not in listed]
+    assert not lost, "rows are lost"
+    adds_up(tally)
+    tally.check(len(made.source))
+    delivered = tally.delivered
+    assert tally.rows_not_sent == 0
+    assert delivered.processed + delivered.failed + delivered.held + delivered.already_sent == len(events)
+    assert tally.rows_rejected == sum(kind == "invalid" for kind, _ in made.source)
+    accounted = run.progress.accounted
+    if accounted.failed.complete and accounted.held.complete:
+        assert delivered.failed == len(accounted.failed)
+        assert delivered.held == len(accounted.held)
+        assert delivered.failed == sum(line["stage"] == "pinterest" for line in lines)
+        assert delivered.held == sum(line["stage"] == "outcome_unknown" for line in lines)
+
+
+def sail(made, met, *, changes, clears, rough=6, flips=True):
+    """Try until it is done and cleared often enough; return the last run, if there was one."""
+    chance, run = made.chance, None
+    accepted = None
+    for number in range(60):
+        is_rough = number < rough
+        made.pinterest.chances = chance.choice(WEATHERS[:4]) if is_rough else {}
+        kept = list(made.source)
+        if number and changes and chance.random() < (0.5 if is_rough else 0.0):
+            change(made, flips=flips)
+            accepted = None
+        if number and clears and chance.random() < 0.2 and is_rough:
+            made.cleared += 1
+            met["cleared in the middle"] += 1
+        try:
+            run = made.try_once(a_fuse(chance) if is_rough else Fuse())
+        except NothingToDoError:
+            met["nothing to do"] += 1
+        except ResendRefusedError:
+            met["refused"] += 1
+            nothing_twice(made)
+            made.source = kept
+            if not is_rough:
+                return None
+            continue
+        except RefusedError:
+            return None
+        except (KilledError, InterruptedTask, OSError, DeliveryError, Stopped) as error:
+            met[type(error).__name__] += 1
+            nothing_twice(made)
+            if made.ended:
+                accepted = None  # perhaps by this attempt
+            continue
+        else:
+            met["finished"] += 1
+            met["sent again from the first row"] += made.over
+            nothing_twice(made)
+            complete(made, run)
+            delivered = run.tally.delivered
+            if accepted is not None and made.before is not None and not made.over:
+                met["already sent"] += delivered.already_sent
+                assert delivered.already_sent == accepted, "the counts of accepted events differ"
+            accepted = delivered.processed + delivered.already_sent
+        if clears == 0:
+            return run
+        clears -= 1
+        made.cleared += 1
+        if chance.random() < 0.5:
+            made.pinterest.failing = set()
+    raise AssertionError(f"it never ended: {met}")
+
+
+def all_hold(seeds, met, *, kinds=None, **options):
+    for seed in seeds:
+        made = operated(seed, kinds=kinds)
+        try:
+            sail(made, met, **options)
+        except Exception as error:
+            error.add_note(f"seed {seed}, {made.on_doubt}, {met}")
+            raise
+
+
+@pytest.mark.parametrize("block", range(6))
+def test_a_source_that_changes_is_noticed_or_the_change_is_harmless(block):
+    met: Counter[str] = Counter()
+    all_hold(range(block * BLOCK, (block + 1) * BLOCK), met, changes=True, clears=0)
+
+    assert met["refused"] > 5, met
+    assert met["finished"] > 5, met
+
+
+@pytest.mark.parametrize("block", range(6))
+def test_however_often_a_task_is_cleared_accepted_events_are_not_sent_again(block):
+    met: Counter[str] = Counter()
+    all_hold(range(block * BLOCK, (block + 1) * BLOCK), met, changes=False, clears=3)
+
+    assert met["already sent"] > 50, met
+
+
+@pytest.mark.parametrize("block", range(4))
+def test_the_same_holds_where_it_is_not_known_which_events_failed(block, monkeypatch):
+    """They may be too many to store."""
+    as_json = Finished.as_json
+    monkeypatch.setattr(Finished, "as_json", lambda self: as_json(self) | {"failed": None, "held": None})
+    all_hold(range(block * BLOCK, (block + 1) * BLOCK), Counter(), changes=False, clears=3)
+
+
+def test_it_stays_unknown_which_events_failed_however_often_a_task_is_cleared():
+    """Else the second Clear counts them as accepted, and drops their lines."""
+    made = operated(3, kinds=("offline",))
+    made.on_doubt = None
+    made.pinterest.failing = set(sorted(made.events)[::2])
+    failing = len(made.pinterest.failing)
+    assert made.try_once().tally.delivered.failed == failing
+    made.store.set(KEY, made.store.get(KEY) | {"failed": None})
+
+    for _ in range(3):
+        made.cleared += 1
+        run = made.try_once()
+
+        assert run.tally.delivered.failed == failing
+        assert run.tally.delivered.already_sent == len(made.events) - failing
+        assert not run.progress.accounted.failed.complete
+        assert len(made.folder.lines()) == failing
+
+
+@pytest.mark.parametrize("block", range(6))
+def test_changes_and_clears_together(block):
+    met: Counter[str] = Counter()
+    all_hold(range(block * BLOCK, (block + 1) * BLOCK), met, changes=True, clears=2)
+
+    assert met["finished"] > 5, met
+
+
+@pytest.mark.parametrize("block", range(2))
+def test_a_changed_source_of_web_events_is_sent_again_from_the_first_row(block):
+    met: Counter[str] = Counter()
+    all_hold(range(block * BLOCK, (block + 1) * BLOCK), met, kinds=("web", "invalid"), changes=True, clears=1)
+
+    assert met["sent again from the first row"] > 5, met
+
+
+def test_events_that_failed_are_tried_again_after_clear():
+    made = operated(3, kinds=("offline",))
+    made.on_doubt = None
+    made.pinterest.failing = set(sorted(made.events)[:2])
+    first = made.try_once()
+    assert first.tally.delivered.failed == 2
+
+    made.pinterest.failing = set()
+    made.cleared += 1
+    second = made.try_once()
+
+    assert second.tally.delivered.processed == 2
+    assert second.tally.delivered.already_sent == len(made.events) - 2
+    assert set(made.pinterest.copies.values()) == {1}
+    assert made.folder.lines() == []
