@@ -52,7 +52,7 @@ from airflow_provider_pinterest.operators.account import shortened
 from airflow_provider_pinterest.operators.job import attempt_of, fence, not_orphaned, stored_state, try_number
 from airflow_provider_pinterest.operators.limits import boolean, check
 from airflow_provider_pinterest.sources.cursors import Query
-from airflow_provider_pinterest.sources.values import READ_ONCE, Values
+from airflow_provider_pinterest.sources.values import Values
 
 if TYPE_CHECKING:
     from airflow_provider_pinterest.airflow_versions import Context
@@ -224,8 +224,6 @@ class Execution:
         except UnavailableError as error:
             self._fail_or_defer(error, job, run, sender)
         except SourceChangedError as change:
-            if isinstance(source, Values) and source.once:
-                raise ParameterError(READ_ONCE) from None
             change.checkpoint = progress.last
             raise
         except Stopped:
@@ -452,6 +450,11 @@ class _Reading:
         self._source = source
         self._earlier = checkpoint.earlier if start.resume else None
         self._resends_held = bool(sender and sender.resends_all)
+        self._verifies = self._earlier is not None and needs_verification(
+            self._earlier, resends_held=self._resends_held
+        )
+        once = isinstance(source, Values) and source.once
+        self._first_source = task.source(execution._context) if self._verifies and once else source  # noqa: SLF001
         self._builder = self._new_builder(task.processes)
         self.cutter = SectionCutter(
             Batcher(task.batch_size, task.max_batch_bytes),
@@ -462,16 +465,11 @@ class _Reading:
         )
 
     def sections(self) -> Iterator[Section]:
-        """Yield the sections of the source.
-
-        :raises ParameterError: the source must be read twice and can be read only once.
-        """
+        """Yield the sections of the source."""
         earlier = self._earlier
-        if earlier is not None and needs_verification(earlier, resends_held=self._resends_held):
-            if isinstance(self._source, Values) and self._source.once:
-                raise ParameterError(READ_ONCE)
+        if earlier is not None and self._verifies:
             builder = self._new_builder(0)
-            with closing(self._source.chunks()) as chunks:
+            with closing(self._first_source.chunks()) as chunks:
                 outcomes = builder.events(self.state.unlocked(chunks))
                 self.cutter.expect(verify_finished(outcomes, earlier, resends_held=self._resends_held))
         with closing(self._source.chunks()) as chunks:

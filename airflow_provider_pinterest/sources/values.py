@@ -17,13 +17,6 @@ CHUNK_BYTES: Final = 4_000_000
 """Most bytes of a chunk, about."""
 
 
-READ_ONCE: Final = (
-    "An earlier attempt has sent some of the rows, so they must be read twice to be compared. What was passed as "
-    "events can be read only once, as a generator can. Nothing was sent. Pass a list, or sql."
-)
-"""What to say where rows must be read twice and cannot be."""
-
-
 class Values:
     """The rows of a list or another iterable of mappings.
 

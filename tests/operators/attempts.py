@@ -7,8 +7,9 @@ import json
 from types import SimpleNamespace
 from typing import Any
 
-from airflow.providers.common.compat.sdk import TaskDeferred
+from airflow.providers.common.compat.sdk import DAG, TaskDeferred
 
+from airflow_provider_pinterest.decorators.pinterest_conversions import pinterest_conversions_task
 from airflow_provider_pinterest.delivery.checkpoint import KEY
 from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
 from tests.running import Ran, Row, TaskInstance, rows, run
@@ -89,7 +90,7 @@ class Life:
 
     def _run(self, deferred: Any, changes: dict[str, Any]) -> Ran:
         parameters = {**self.parameters, **changes}
-        self.operator = operator = SendConversionsOperator(task_id="send", **parameters)
+        self.operator = operator = _operator(parameters)
         if self.killed:
             operator.on_kill()
         context: dict[str, Any] = {"task_state_store": self.store} if self.remembers else {}
@@ -113,6 +114,19 @@ class Life:
     def let_pass(self, seconds: float) -> None:
         """Let time pass: move every time in the stored state back."""
         self.state = earlier(self.state, seconds)
+
+
+def _operator(parameters: dict[str, Any]) -> SendConversionsOperator:
+    """Return an operator; with the parameter ``function``, that of the decorated function."""
+    function = parameters.pop("function", None)
+    if function is None:
+        return SendConversionsOperator(task_id="send", **parameters)
+    with DAG("shop", schedule=None, start_date=dt.datetime(2026, 1, 1, tzinfo=dt.UTC)):
+        del parameters["events"]
+        decorated: Any = pinterest_conversions_task(function, task_id="send", **parameters)
+        made = decorated().operator
+    assert isinstance(made, SendConversionsOperator)
+    return made
 
 
 def earlier(state: Any, seconds: float) -> Any:

@@ -435,50 +435,54 @@ class TestTheConnectionLeadsElsewhere:
 
 class TestEventsThatCanBeReadOnce:
     @pytest.mark.parametrize("source", ["web", "offline"])
-    def test_what_the_first_attempt_consumed_is_not_taken_for_nothing(self, pinterest, source):
-        consumed = iter(rows(10, action_source=source))
+    def test_an_iterator_is_refused_before_any_call(self, pinterest, source):
         life = Life(**small([]))
-        broken_off(pinterest, life, events=consumed)
 
-        ran = life.attempt(events=consumed)
+        for ran in (life.attempt(events=iter(rows(10, action_source=source))), life.clear(events=iter([]))):
+            assert isinstance(ran.error, AirflowFailException)
+            assert "Pass a list" in ran.said
+        assert pinterest.calls() == []
 
-        assert ran.error is not None
-        assert pinterest.copies() == ACCEPTED_FOUR
+    @pytest.mark.parametrize("source", ["web", "offline"])
+    def test_a_function_that_yields_rows_continues(self, pinterest, source):
+        life = Life(**small([], function=yielding(rows(10, action_source=source))))
+        broken_off(pinterest, life)
 
-    def test_a_new_iterator_continues(self, pinterest):
-        life = Life(**small([]))
-        broken_off(pinterest, life, events=iter(offline()))
-
-        ran = life.attempt(events=iter(offline()))
+        ran = life.attempt()
 
         assert ran.error is None
         assert pinterest.copies() == ids(10)
 
-    def test_rows_that_changed_cannot_be_read_again_from_the_first(self, pinterest):
-        life = Life(**small([]))
-        broken_off(pinterest, life, events=iter(rows(10)))
-        changed = [row(0), *rows(10)]
+    def test_it_is_called_again_when_the_rows_have_changed(self, pinterest):
+        life = Life(**small([], function=yielding(rows(10))))
+        broken_off(pinterest, life)
 
-        refused = life.attempt(events=iter(changed))
+        ran = life.attempt(function=yielding([row(0), *rows(10)]))
 
-        assert isinstance(refused.error, AirflowFailException)
-        assert "Pass a list" in refused.said
-        assert pinterest.copies() == ACCEPTED_FOUR
-        assert life.clear(events=changed)["events_processed"] == 11
+        assert ran.error is None
+        assert ran["events_processed"] == 11
+        assert set(pinterest.copies()) == {"order-0", *ids(10)}
 
-    def test_after_clear_a_failed_event_of_a_generator_needs_a_list(self, pinterest):
-        life = Life(**small([], max_rejected=1.0))
+    def test_after_clear_only_the_failed_event_goes_out(self, pinterest):
+        life = Life(**small([], max_rejected=1.0, function=yielding(offline())))
         pinterest.fault("fail_event", event_id="order-3")
-        life.attempt(events=iter(offline()))
+        life.attempt()
         pinterest.clear_faults()
 
-        refused = life.clear(events=iter(offline()))
+        ran = life.clear()
 
-        assert isinstance(refused.error, AirflowFailException)
-        assert "Pass a list" in refused.said
-        assert len(pinterest.copies()) == 9
-        assert life.clear(events=offline())["events_processed"] == 1
+        assert ran.error is None
+        assert (ran["events_processed"], ran["already_sent"]) == (1, 9)
         assert pinterest.copies() == ids(10)
+
+
+def yielding(found):
+    """Return a function that yields rows."""
+
+    def orders():
+        yield from found
+
+    return orders
 
 
 class TestTheKindOfSourceChanges:
