@@ -7,6 +7,7 @@ import datetime as dt
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from tests.postgres import PostgresServer
 
 _BOOLEAN = "BOOLEAN"
 _TIME = "TIMESTAMPTZ"
+_AT_ONCE = 500
 
 
 def tables(path: Path) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
@@ -42,11 +44,13 @@ def copy_to_postgres(path: Path, server: PostgresServer) -> None:
 
 def copy_to_duckdb(path: Path, connection: Any) -> None:
     """Make the warehouse in an empty DuckDB database."""
-    for statement in warehouse.SCHEMA.read_text("utf-8").split(";"):
-        connection.execute(statement)
+    connection.execute(warehouse.SCHEMA.read_text("utf-8"))
     for table, rows in tables(path):
-        marks = ", ".join("?" * len(rows[0]))
-        connection.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)  # noqa: S608 - the schema's own names
+        marks = f"({', '.join('?' * len(rows[0]))})"
+        for start in range(0, len(rows), _AT_ONCE):
+            some = rows[start : start + _AT_ONCE]
+            values = ", ".join([marks] * len(some))
+            connection.execute(f"INSERT INTO {table} VALUES {values}", list(chain.from_iterable(some)))  # noqa: S608
 
 
 def _typed(kind: str, value: Any) -> Any:

@@ -130,6 +130,42 @@ class TestBackfill:
         assert {row["reasons"][0]["code"] for row in ran.rejects()} == {"too_old"}
 
 
+class TestPartitions:
+    @pytest.fixture
+    def partition(self):
+        """Give the runs that are made a partition, as the scheduler does; `dag.test` gives them none."""
+        pytest.importorskip("airflow.sdk.definitions.partition_mappers")
+        import sqlalchemy
+        from airflow.models.dagrun import DagRun
+
+        key = []
+
+        def give(_mapper, _connection, dag_run):
+            dag_run.partition_key = key[0]
+
+        sqlalchemy.event.listen(DagRun, "before_insert", give)
+        yield key.append
+        sqlalchemy.event.remove(DagRun, "before_insert", give)
+
+    def test_the_day_of_the_partition_arrives(self, dags, partition):
+        day = dags.shop.day.start - DAY
+        partition(f"{day:%Y-%m-%d}")
+
+        ran = dags.run("pinterest_partitioned_checkouts", None)
+
+        arrived = ids(ran.received)
+        assert arrived.keys() >= dags.shop.keys[Feed.BACKFILL]
+        assert set(arrived.values()) == {1}
+        assert ran.results[0]["rows_read"] == planted.rows_read(Feed.BACKFILL)
+        adds_up(ran.results[0])
+
+    def test_a_run_without_a_partition_fails_before_it_reads(self, dags, partition):
+        partition(None)
+
+        with pytest.raises(AssertionError, match="failed"):
+            dags.run("pinterest_partitioned_checkouts", None, {"by": "hand"})
+
+
 class TestStoreSales:
     @pytest.fixture
     def ran(self, dags):
