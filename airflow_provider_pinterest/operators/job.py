@@ -41,7 +41,6 @@ DECISIVE: Final = (
     "timezone",
     "max_event_age",
     "key_columns",
-    "rejects_path",
 )
 """Parameters that decide what the rows become; a checkpoint is valid only for the same values."""
 
@@ -59,7 +58,7 @@ def attempt_of(
     return Attempt(
         number=try_number(context) if sends else 1,
         fingerprint=fingerprint(host=host, ad_account_id=account, **decisive),
-        fingerprint_v2=checkpoint_v2.fingerprint(account=account, **decisive),
+        fingerprint_v2=checkpoint_v2.fingerprint(account=account, **decisive, rejects_path=task.rejects_path),
         identity=identity(context),
         now=time.time(),
         remembers=remembers,

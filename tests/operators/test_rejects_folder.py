@@ -77,3 +77,14 @@ def test_it_fails_before_any_call_where_rows_are_only_validated(pinterest, tmp_p
     life = Life(**small(rows(10), rejects_path=str(tmp_path / "rejects"), validate_only=True))
 
     assert isinstance(life.attempt().error, OSError)
+
+
+def test_another_folder_for_a_later_attempt_does_not_start_the_run_over(pinterest, tmp_path):
+    """As an author sets it who has learned that the first one cannot be written to."""
+    life = Life(**small(rows(10, action_source="offline"), rejects_path=str(tmp_path / "first")))
+    broken_off(pinterest, life)
+
+    ran = life.attempt(rejects_path=str(tmp_path / "second"))
+
+    assert ran.error is None
+    assert pinterest.copies() == ids(10)
