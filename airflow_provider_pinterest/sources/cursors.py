@@ -12,6 +12,7 @@ from airflow_provider_pinterest.conversions.events import Chunk
 from airflow_provider_pinterest.conversions.weights import total
 from airflow_provider_pinterest.exceptions import ParameterError, SourceError
 from airflow_provider_pinterest.redaction import clean
+from airflow_provider_pinterest.sources.placeholders import literal_percent
 
 FETCH: Final = 500
 """Most rows fetched at once: so many fit into a processor's own memory."""
@@ -101,7 +102,10 @@ class Query:
             self._check()
             where = f"after {read:,} rows" if read else "at its start"
             # Not chained: a driver's traceback quotes the row, which is personal.
-            raise SourceError(f"The warehouse query broke off {where}: {_said(error)}") from None
+            said = f"The warehouse query broke off {where}: {_said(error)}"
+            if not read and literal_percent(self._connection, self._sql, self._parameters):
+                said = f"{said.rstrip('.')}. In a query with parameters, write %% for a literal %."
+            raise SourceError(said) from None
 
         finally:
             self._connection = None

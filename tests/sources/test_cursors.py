@@ -202,6 +202,58 @@ class TestOnBoth:
         assert read(query("SELECT 1 AS order_id, 2 AS order_id")) == (("order_id", "order_id"), [(1, 2)])
 
 
+class TestLiteralPercentSigns:
+    ADVICE = "In a query with parameters, write %% for a literal %."
+
+    @pytest.fixture(params=["psycopg", "psycopg2"])
+    def driver(self, request, postgres_warehouse, monkeypatch):
+        from airflow.providers.postgres.hooks import postgres as provider
+
+        if request.param == "psycopg" and not getattr(provider, "USE_PSYCOPG3", False):
+            pytest.skip("this provider has no psycopg 3")
+        if request.param == "psycopg2":
+            monkeypatch.setattr(
+                provider.PostgresHook, "get_conn", lambda _self: psycopg2.connect(postgres_warehouse.dsn)
+            )
+
+    @pytest.mark.parametrize(
+        "where",
+        [
+            "'a' LIKE '%'",
+            "'a' LIKE 'a%'",
+            "'a' LIKE '% a'",
+            "'a' LIKE '%.com'",
+            "'a' <> '50% discount'",
+            "'a' <> '100%s'",
+            "7 % 2 = 1",
+            "'a' LIKE '%(a%'",
+        ],
+    )
+    @pytest.mark.parametrize(("placeholder", "parameters"), [("%(id)s", {"id": "1"}), ("%s", ["1"])])
+    def test_the_error_says_how_to_write_one(self, driver, query, where, placeholder, parameters):
+        said, came = broken(query(f"SELECT CAST({placeholder} AS text) AS order_id WHERE {where}", parameters))
+
+        assert came == 0
+        assert said.endswith(self.ADVICE)
+
+    @pytest.mark.parametrize(("placeholder", "parameters"), [("%(id)s", {"id": "1"}), ("%s", ["1"])])
+    def test_written_twice_it_is_one(self, driver, query, placeholder, parameters):
+        sql = f"SELECT CAST({placeholder} AS text) AS order_id WHERE '%' = '%%'"
+
+        assert read(query(sql.replace("'%' =", "chr(37) ="), parameters))[1] == [("1",)]
+
+    def test_other_errors_do_not_mention_it(self, driver, query):
+        for sql, parameters in (
+            ("SELECT %(id)s FROM no_such_table WHERE 'a' LIKE 'a%%'", {"id": 1}),
+            ("SELECT * FROM no_such_table WHERE 'a' LIKE 'a%'", None),
+            ("SELECT %(id)s", {"other": 1}),
+        ):
+            assert "%%" not in broken(query(sql, parameters))[0]
+
+    def test_a_driver_with_other_placeholders_does_not_mention_it(self, warehouse, query):
+        assert "%%" not in broken(query("SELECT :id FROM no_such_table WHERE 'a' LIKE 'a%'", {"id": 1}))[0]
+
+
 class TestSqlite:
     def test_rows_of_a_table_come(self, warehouse, query):
         found = rows(3, order_id=7, value=None)
