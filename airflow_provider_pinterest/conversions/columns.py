@@ -9,6 +9,7 @@ read one cell after the other. Each cell is then converted to a known type first
 
 from __future__ import annotations
 
+import datetime as dt
 from binascii import hexlify
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
@@ -237,6 +238,9 @@ class Remembered(Reader):
 
     def members(self, cells: Sequence[Any], refused: Refused) -> Members:
         """Return the members of cells."""
+        kind = type(cells[0]) if cells else None
+        if kind is float or kind is Decimal or kind is dt.date:  # most likely none of them is text
+            return super().members(cells, refused)
         known = self._known
         trusted = self._can_be_looked_up(cells)
         if not trusted and self._lists:
