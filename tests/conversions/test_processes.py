@@ -266,7 +266,9 @@ def test_ordinary_cells_are_the_same_in_another_process(cell):
     assert getattr(found, "fold", None) == getattr(cell, "fold", None)
 
 
-@pytest.mark.parametrize("cell", [exit_now, Path, PinterestError("x"), Path("/")], ids=["function", "class", "error", "path"])
+@pytest.mark.parametrize(
+    "cell", [exit_now, Path, PinterestError("x"), Path("/")], ids=["function", "class", "error", "path"]
+)
 def test_other_cells_are_not_written_or_not_read(cell):
     with pytest.raises((KeyError, Unfit)):
         pickling.read(pickling.written(cell))
