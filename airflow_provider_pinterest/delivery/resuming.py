@@ -51,6 +51,13 @@ class Attempt:
     resends_all: bool = False
     send_again: bool = False
 
+    @property
+    def not_deduplicable(self) -> str:
+        """What to log about events that Pinterest cannot deduplicate, where it is not known which were sent."""
+        if self.resends_all:
+            return "Events that it cannot deduplicate are sent, too, and may be counted twice (on_doubt='resend')."
+        return "Events that it cannot deduplicate are refused."
+
     def begun(self, **changes: Any) -> Checkpoint:
         """Return the checkpoint of a run that begins."""
         return Checkpoint(self.fingerprint, self.now, written=self.now, identity=self.identity, **changes)
@@ -90,8 +97,7 @@ def decide_start(state: Checkpoint | Finished | str | None, attempt: Attempt) ->
         case str():
             notice = (
                 f"The state that an earlier attempt stored cannot be read ({state}). All rows are sent again; "
-                "Pinterest deduplicates by event_name and event_id for 24 hours. Events that it cannot deduplicate are "
-                "refused."
+                f"Pinterest deduplicates by event_name and event_id for 24 hours. {attempt.not_deduplicable}"
             )
             return Start(attempt.begun(unknown_before=attempt.now), notice=notice, warn=True)
         case Finished():
@@ -115,7 +121,7 @@ def start_over(state: Checkpoint | Finished, attempt: Attempt, what: str) -> Sta
         )
     notice = (
         f"{what} changed since the previous attempt. All rows are sent again; Pinterest deduplicates by event_name and "
-        "event_id for 24 hours. Events that it cannot deduplicate are refused."
+        f"event_id for 24 hours. {attempt.not_deduplicable}"
     )
     begun = attempt.begun(unknown_before=state.clock, offline=False)
     return Start(replace(begun, clock=state.clock), notice=notice, warn=True)
@@ -169,7 +175,7 @@ def _unfinished(checkpoint: Checkpoint, attempt: Attempt) -> Start:
     changed = changes(checkpoint.fingerprint, attempt)
     if changed:
         return start_over(checkpoint, attempt, changed)
-    under_way = f", {len(checkpoint.pending)} batches were under way" if checkpoint.pending else ""
+    under_way = f"; batches that were being sent: {len(checkpoint.pending)}" if checkpoint.pending else ""
     notice = (
         f"Resuming: the first {checkpoint.rows:,} rows are already accounted for by the previous attempt{under_way}."
         if checkpoint.rows or checkpoint.pending
