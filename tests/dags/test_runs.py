@@ -138,7 +138,7 @@ class TestPartitions:
         import sqlalchemy
         from airflow.models.dagrun import DagRun
 
-        key = []
+        key: list[str] = []
 
         def give(_mapper, _connection, dag_run):
             dag_run.partition_key = key[0]
