@@ -92,13 +92,18 @@ def judge(
     :param doomed: ids of the events that Pinterest refuses or fails.
     :param doubted: ids of offline events that attempts left in doubt when they were killed.
     :param excused: ids of events that were sent as web events before their row said otherwise.
-    :param frozen: numbers of attempts that were frozen. One that is frozen just before it writes a part of the
-        rejects writes it when it thaws, and the lines stand twice if another attempt has written them meanwhile.
+    :param frozen: numbers of attempts that stood still when the last one began. One that is frozen just before it writes a part
+        of the rejects writes it when it thaws. Until another attempt comes, the lines may stand twice.
     """
     copies = received(folder)
     lines = list(_rejects(folder))
-    others = {(line["row"], line["stage"]) for part, line in lines if part not in frozen}
-    rejects = [line for part, line in lines if part not in frozen or (line["row"], line["stage"]) not in others]
+    late = [(line["row"], line["stage"]) for part, line in lines if part in frozen]
+    others = Counter((line["row"], line["stage"]) for _, line in lines)
+    twice = {about for about in late if others[about] > 1}
+    rejects = [line for _, line in lines if (line["row"], line["stage"]) not in twice]
+    rejects += {
+        (line["row"], line["stage"]): line for _, line in lines if (line["row"], line["stage"]) in twice
+    }.values()
     stages = Counter(line["stage"] for line in rejects)
     refused = {line["event_id"] for line in rejects if line["stage"] == "pinterest"}
     held = {line["event_id"] for line in rejects if line["stage"] == "outcome_unknown"}

@@ -134,7 +134,7 @@ class Storm:
         self._deadline = 0.0
         self._url = self._store = ""
         self._frozen: list[_Frozen] = []
-        self._ever_frozen: set[int] = set()
+        self._alive_beside: frozenset[int] = frozenset()
         self._change: Change | None = None
         self._changed_at = 0.0
         self._backup: Any = None
@@ -241,6 +241,7 @@ class Storm:
     def _begin(self) -> int:
         """Make the next attempt the current one."""
         self._number += 1
+        self._alive_beside = frozenset(frozen.number for frozen in self._frozen)
         self._happened("attempts")
         requests.put(f"{self._store}/current", data=str(self._number), timeout=10).raise_for_status()
         return self._number
@@ -389,7 +390,6 @@ class Storm:
             self._allowed += 4 * MAX_IN_FLIGHT * BATCH
             time.sleep(0.01)
             self._note_doubt()
-            self._ever_frozen.add(self._number)
             self._frozen.append(_Frozen(pid, self._number, time.monotonic() + self._chance.uniform(0.02, 4)))
             return None
         started = time.monotonic()
@@ -535,7 +535,7 @@ class Storm:
             doomed=[*self._poison, *self._failing],
             doubted=self._doubted,
             excused=self._excused,
-            frozen=self._ever_frozen,
+            frozen=self._alive_beside,
         )
         if found.late_lines:
             self._happened(f"{found.late_lines} lines written twice by an attempt that thawed")

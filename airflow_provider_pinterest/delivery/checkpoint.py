@@ -271,6 +271,7 @@ class Checkpoint:
         known; ``None``: by none.
     :param forced: whether the run sends everything again by request.
     :param identity: of the attempt that began the run, see :class:`Finished`.
+    :param parts: the parts of the rejects, see :attr:`~.rejects.Rejects.known`; ``None``: not known.
     :param version: of the form in which it was stored.
     """
 
@@ -291,6 +292,7 @@ class Checkpoint:
     unknown_before: float | None = None
     forced: bool = False
     identity: Mapping[str, Any] = field(default_factory=dict)
+    parts: Mapping[str, int] | None = None
     version: int = VERSION
 
     @property
@@ -333,12 +335,13 @@ class Checkpoint:
             "unknown_before": self.unknown_before,
             "forced": self.forced,
             "identity": dict(self.identity),
+            "parts": None if self.parts is None else dict(self.parts),
         }
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Checkpoint:
         """Return what :meth:`as_json` stored."""
-        earlier, unknown = values["earlier"], values["unknown_before"]
+        earlier, unknown, parts = values["earlier"], values["unknown_before"], values["parts"]
         return cls(
             fingerprint=stored.texts(values["fingerprint"]),
             clock=stored.seconds(values["clock"]),
@@ -357,6 +360,7 @@ class Checkpoint:
             unknown_before=None if unknown is None else stored.seconds(unknown),
             forced=stored.truth(values["forced"]),
             identity=stored.mapping(values["identity"]),
+            parts=None if parts is None else dict(stored.counts(parts)),
         )
 
 

@@ -6,6 +6,7 @@ an exception at any moment, a time-out of the task's for one, finds it whole.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -30,6 +31,8 @@ from airflow_provider_pinterest.delivery.result import HOUR, Delivered, Lags, Ta
 from airflow_provider_pinterest.delivery.rowset import RowSet
 from airflow_provider_pinterest.delivery.sections import RowCounts, Section
 from airflow_provider_pinterest.delivery.sender import OnDoubt
+
+log = logging.getLogger(__name__)
 
 EXAMPLES: Final = 5
 """Rejections that are shown in the log."""
@@ -273,6 +276,7 @@ class Progress:
         """Store the end of the run in place of its checkpoint."""
         if self._store is not None and self._writable:
             self._store.set(KEY, finished.as_json())
+            self._sweep()
 
     def finished(self, *, identity: Mapping[str, Any], result: Mapping[str, Any], problem: str | None) -> Finished:
         """Return the end of the run."""
@@ -323,6 +327,15 @@ class Progress:
             return
         self._fence()
         self._rejects.flush()
+
+    def _sweep(self) -> None:
+        """Remove rejects that replaced attempts have written late, if that is possible."""
+        if self._rejects is None:
+            return
+        try:
+            self._rejects.sweep()
+        except OSError as error:
+            log.warning("The rejects folder could not be looked through for late files (%s).", type(error).__name__)
 
     def _note(self, flight: InFlightBatch) -> Snapshot:
         """Return the state of a batch; what it says of failed and held events is passed to the rejects file, once."""
@@ -401,6 +414,8 @@ class Progress:
         except Exception:
             self._writable = False
             raise
+        if self._rejects is not None:
+            made = replace(made, parts=dict(self._rejects.known))
         self._set(made)
         self.last = made
         self._answers = 0

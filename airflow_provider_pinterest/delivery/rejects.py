@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from airflow_provider_pinterest.delivery.reject_folders import NEW, Folder, PartStore, UnsafeFolderError, part_store
@@ -58,12 +58,19 @@ class Rejects:
     :param folder: the run's own.
     :param attempt: the number of this attempt, from 1.
     :param keep: tells from a row and a stage whether an earlier attempt's line about it stands; ``None``: none do.
+    :param known: :attr:`known` as the last checkpoint has stored it; ``None``: every part counts.
     :param earlier: folders of the same run from an earlier version; lines that stand are copied from them once.
     :raises OSError: the folder cannot be used, or an earlier attempt's parts cannot be put right.
     """
 
     def __init__(
-        self, folder: Folder, *, attempt: int, keep: Keep | None = None, earlier: Sequence[Folder] = ()
+        self,
+        folder: Folder,
+        *,
+        attempt: int,
+        keep: Keep | None = None,
+        known: Mapping[str, int] | None = None,
+        earlier: Sequence[Folder] = (),
     ) -> None:
         self._folder = folder
         self._store = part_store(folder)
@@ -72,6 +79,8 @@ class Rejects:
         self._bytes = 0
         self.parts = 0
         """Files with lines: written by this attempt, or kept from earlier ones."""
+        self.known: dict[str, int] = {}
+        """Attempt → number that follows its last part. Other parts were written by an attempt that was replaced."""
         names = [name for name in self._store.names() if keep is None or not self._is_newer(name)]
         self._number = max(map(self._number_after, names), default=0)
         for name in names:
@@ -80,7 +89,11 @@ class Rejects:
         if _COPIED not in names:
             self._copy(earlier, keep)
         for name in sorted(names):
-            if _PART.fullmatch(name):
+            if not _PART.fullmatch(name):
+                continue
+            if known is not None and _is_late(name, known):
+                self._store.remove(name)
+            else:
                 self._mend(name, keep)
 
     @property
@@ -107,9 +120,20 @@ class Rejects:
             return
         self._store.write(f"part-{self._attempt:03d}-{self._number:06d}.ndjson", self._lines)
         self._number += 1
+        self.known[str(self._attempt)] = self._number
         self.parts += 1
         self._lines = []
         self._bytes = 0
+
+    def sweep(self) -> None:
+        """Remove what earlier attempts have written since the folder was opened: they had been replaced.
+
+        An attempt that stands still just before it writes a part writes it when it continues, however late.
+        """
+        for name in self._store.names():
+            found = _PART.fullmatch(name)
+            if found and int(found[1]) < self._attempt and _is_late(name, self.known):
+                self._store.remove(name)
 
     def probe(self) -> None:
         """Prove that the folder can be used, by writing and removing a small file.
@@ -151,9 +175,12 @@ class Rejects:
                     dropped += 1
         if not kept and name != _COPIED:
             self._store.remove(name)
-        elif dropped:
+            return
+        if dropped:
             self._store.write(name, _standing(self._store, name, keep))
         self.parts += bool(kept)
+        attempt, number = _numbers(name)
+        self.known[attempt] = max(self.known.get(attempt, 0), number + 1)
 
     def _copy(self, earlier: Sequence[Folder], keep: Keep | None) -> None:
         """Copy the lines that stand from earlier folders, all of them into one part."""
@@ -179,6 +206,18 @@ class Rejects:
 
         self._store.write(_COPIED, lines())
         self.parts += bool(copied)
+
+
+def _is_late(name: str, known: Mapping[str, int]) -> bool:
+    """Return whether a part is none of those that are known."""
+    attempt, number = _numbers(name)
+    return name != _COPIED and number >= known.get(attempt, 0)
+
+
+def _numbers(name: str) -> tuple[str, int]:
+    """Return the attempt and the number of a part."""
+    _, attempt, number = name.removesuffix(".ndjson").split("-")
+    return str(int(attempt)), int(number)
 
 
 def _standing(store: PartStore, name: str, keep: Keep | None) -> Iterator[bytes]:

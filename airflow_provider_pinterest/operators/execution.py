@@ -388,6 +388,7 @@ class Execution:
             job.folder,
             attempt=try_number(self._context),
             keep=checkpoint.keeps if start.resume else None,
+            known=checkpoint.parts,
             earlier=(job.legacy_folder,) if checkpoint.version < VERSION else (),
         )
         rejects.probe()

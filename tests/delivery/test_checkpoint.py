@@ -104,6 +104,7 @@ CHECKPOINTS = st.builds(
     unknown_before=st.none() | st.floats(0, 1e11),
     forced=st.booleans(),
     identity=IDENTITIES,
+    parts=st.none() | st.dictionaries(st.text(), COUNTS),
 )
 
 

@@ -143,6 +143,33 @@ def test_an_old_attempt_that_wakes_up_removes_nothing(folder):
     assert parts(folder) == ["part-003-000000.ndjson", half.name]
 
 
+def late_part(folder):
+    """Let attempt 1 write a part after attempt 2 has opened the folder; return what attempt 2 knew and both."""
+    old = Rejects(folder, attempt=1)
+    old.add(rejection_line(rejection(1)))
+    old.flush()
+    newer = Rejects(folder, attempt=2, keep=lambda row, _: row <= 1, known=dict(old.known))
+    for rejects in (newer, old):
+        rejects.add(rejection_line(rejection(2)))
+        rejects.flush()
+    return newer
+
+
+def test_what_a_replaced_attempt_writes_late_does_not_count_for_the_next_attempt(folder):
+    newer = late_part(folder)
+
+    Rejects(folder, attempt=3, keep=lambda row, _: row <= 2, known=dict(newer.known))
+
+    assert parts(folder) == ["part-001-000000.ndjson", "part-002-000000.ndjson"]
+    assert rows(folder) == [1, 2]
+
+
+def test_what_a_replaced_attempt_writes_late_is_removed_at_the_end(folder):
+    late_part(folder).sweep()
+
+    assert parts(folder) == ["part-001-000000.ndjson", "part-002-000000.ndjson"]
+
+
 def test_an_attempt_that_comes_back_goes_on_with_the_next_number(folder, monkeypatch):
     monkeypatch.setattr(module, "PART_ROWS", 2)
     fill(folder, *(rejection(row) for row in range(1, 6)), attempt=2)
