@@ -260,6 +260,7 @@ def test_the_query_about_consent_leaves_out_who_has_not_agreed(database, request
         ("2", now, "two@example.com", "CA", "US", True, True, True),
         ("3", now, "three@example.com", None, None, False, False, False),
     ]
+    warehouse: Any
     if database == "sqlite":
         path = tmp_path / "shop.db"
         warehouse, mark = sqlite3.connect(path), "?"
@@ -281,7 +282,8 @@ def test_the_query_about_consent_leaves_out_who_has_not_agreed(database, request
         task_id="send", sql=sql, sql_conn_id="warehouse", defaults={"event_name": "checkout", "action_source": "web"}
     )
 
-    operator.execute({"ti": TaskInstance()})
+    context: Any = {"ti": TaskInstance()}
+    operator.execute(context)
 
     sent = {event.event_id: event.event for event in pinterest.events()}
     assert sent.keys() == {"1", "2"}
