@@ -178,9 +178,18 @@ class SendConversionsOperator(BaseOperator):
         """Deliver the rows and return the result of the run."""
         return self._run(context, None)
 
-    def resume_delivery(self, context: Context, event: Any, checkpoint: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
-        """Continue after a deferral, where it left off."""
-        return self._run(context, checkpoint)
+    def resume_delivery(
+        self,
+        context: Context,
+        event: Any = None,  # noqa: ARG002
+        checkpoint: dict[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Continue after a deferral, where it left off.
+
+        ``dag.test()`` and ``airflow dags test`` lose the checkpoint. Without it, and without a state store, events that
+        Pinterest cannot deduplicate are refused.
+        """
+        return self._run(context, checkpoint or {})
 
     def on_kill(self) -> None:
         """Send nothing more, and abort the calls under way. Airflow calls it in a signal handler."""

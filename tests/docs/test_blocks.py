@@ -8,6 +8,7 @@ import shlex
 import sqlite3
 import types
 from contextlib import closing, nullcontext
+from typing import Any
 from urllib.parse import quote
 
 import airflow

@@ -120,6 +120,24 @@ class TestHowItContinues:
         assert pinterest.copies() == ids(10)
         assert (ran["events_processed"], ran["resumed_from"]) == (10, 8)
 
+    @pytest.mark.parametrize("remembers", [True, False])
+    def test_where_airflow_loses_the_checkpoint_no_event_is_counted_twice(self, pinterest, found, remembers):
+        """As ``dag.test()`` does."""
+        life = Life(remembers=remembers, **deferrable(found))
+        pinterest.fault("status", status=429, after=2, times=1, headers={"Retry-After": "300"})
+        life.attempt()
+        life.deferred.kwargs = {}
+
+        ran = life.wake()
+
+        offline = found[0]["action_source"] == "offline"
+        if remembers or not offline:
+            assert ran.error is None
+            assert pinterest.copies().keys() == ids(10).keys()
+        else:
+            assert isinstance(ran.error, AirflowFailException)
+        assert not offline or set(pinterest.copies().values()) == {1}
+
     def test_nothing_personal_is_carried(self, pinterest, found):
         life = Life(**deferrable(found, key_columns=["email"]))
         pinterest.fault("status", status=503, after=2, headers={"Retry-After": "300"})
