@@ -31,7 +31,7 @@ from tests.delivery.world import (
     row,
 )
 
-BLOCK = 30
+BLOCK = 50
 """Voyages of a test."""
 
 
@@ -210,7 +210,7 @@ def change(made, *, flips=True):
 def a_fuse(chance):
     if chance.random() < 0.3:
         return Fuse()
-    length = chance.choice((3, 12, 40, 100))
+    length = chance.choice((3, 20, 40, 100))
     if chance.random() < 0.5:
         return Fuse(kill=chance.randrange(length))
     return Fuse(interrupt=chance.randrange(length), raises=chance.choice((InterruptedTask, OSError)))
@@ -254,7 +254,7 @@ def sail(made, met, *, changes, clears, rough=6, flips=True):
         is_rough = number < rough
         made.pinterest.chances = chance.choice(WEATHERS[:4]) if is_rough else {}
         kept = list(made.source)
-        if number and changes and chance.random() < (0.5 if is_rough else 0.0):
+        if number and changes and chance.random() < (0.7 if is_rough else 0.0):
             change(made, flips=flips)
             accepted = None
         if number and clears and chance.random() < 0.2 and is_rough:
@@ -308,16 +308,16 @@ def all_hold(seeds, met, *, kinds=None, **options):
             raise
 
 
-@pytest.mark.parametrize("block", range(6))
+@pytest.mark.parametrize("block", range(3))
 def test_a_source_that_changes_is_noticed_or_the_change_is_harmless(block):
     met: Counter[str] = Counter()
     all_hold(range(block * BLOCK, (block + 1) * BLOCK), met, changes=True, clears=0)
 
-    assert met["refused"] > 5, met
+    assert met["refused"] > 3, met
     assert met["finished"] > 5, met
 
 
-@pytest.mark.parametrize("block", range(6))
+@pytest.mark.parametrize("block", range(3))
 def test_however_often_a_task_is_cleared_accepted_events_are_not_sent_again(block):
     met: Counter[str] = Counter()
     all_hold(range(block * BLOCK, (block + 1) * BLOCK), met, changes=False, clears=3)
@@ -325,7 +325,7 @@ def test_however_often_a_task_is_cleared_accepted_events_are_not_sent_again(bloc
     assert met["already sent"] > 50, met
 
 
-@pytest.mark.parametrize("block", range(4))
+@pytest.mark.parametrize("block", range(2))
 def test_the_same_holds_where_it_is_not_known_which_events_failed(block, monkeypatch):
     """They may be too many to store."""
     as_json = Finished.as_json
@@ -352,7 +352,7 @@ def test_it_stays_unknown_which_events_failed_however_often_a_task_is_cleared():
         assert len(made.folder.lines()) == failing
 
 
-@pytest.mark.parametrize("block", range(6))
+@pytest.mark.parametrize("block", range(3))
 def test_changes_and_clears_together(block):
     met: Counter[str] = Counter()
     all_hold(range(block * BLOCK, (block + 1) * BLOCK), met, changes=True, clears=2)
@@ -365,7 +365,7 @@ def test_a_changed_source_of_web_events_is_sent_again_from_the_first_row(block):
     met: Counter[str] = Counter()
     all_hold(range(block * BLOCK, (block + 1) * BLOCK), met, kinds=("web", "invalid"), changes=True, clears=1)
 
-    assert met["sent again from the first row"] > 5, met
+    assert met["sent again from the first row"] > 3, met
 
 
 def test_events_that_failed_are_tried_again_after_clear():
