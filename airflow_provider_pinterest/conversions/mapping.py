@@ -362,7 +362,7 @@ def _readers(options: Options) -> dict[str, Reader]:
         except ImportError:
             raise ParameterError(
                 "identifiers: national phone numbers need the phonenumbers library: "
-                "pip install 'airflow-provider-pinterest[phone]'"
+                "install airflow-provider-pinterest with the extra 'phone'."
             ) from None
         except ValueError as error:
             raise ParameterError(

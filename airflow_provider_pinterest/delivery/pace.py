@@ -72,7 +72,7 @@ def _shared_storage(uri: Secret) -> Storage | str:
     try:
         found = storage_from_string(uri.reveal(), wrap_exceptions=True, **timeouts)
     except ConfigurationError as error:
-        hint = " Install it: pip install 'airflow-provider-pinterest[redis]'." if "redis" in str(error) else ""
+        hint = " Install airflow-provider-pinterest with the extra 'redis'." if "redis" in str(error) else ""
         return f"rate_limit_storage: {type(error).__name__}.{hint}"
     except ValueError:
         return "rate_limit_storage is not a valid URL such as redis://host:6379/0."

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["INSTALL_HINT", "Sandbox"]
 
-INSTALL_HINT = "The local Pinterest needs more packages: pip install 'airflow-provider-pinterest[sandbox]'"
+INSTALL_HINT = "The local Pinterest needs more packages: install airflow-provider-pinterest with the extra 'sandbox'"
 
 _EXTRA_PACKAGES = frozenset({"aiohttp", "jsonschema_rs", "orjson"})
 

@@ -9,6 +9,9 @@ from typing import NamedTuple
 REPOSITORY = Path(__file__).parents[2]
 DOCS = REPOSITORY / "docs"
 README = REPOSITORY / "README.md"
+PUBLISHED = "https://github.com/airflow-provider-pinterest/airflow-provider-pinterest/blob/main/"
+"""Where the repository's files can be read by those who do not have it."""
+
 PAGES = [README, REPOSITORY / "CHANGELOG.md", REPOSITORY / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md"))]
 
 
@@ -118,6 +121,16 @@ def anchors(page):
 
 def links(page):
     return re.findall(r"\]\(([^)\s]+)\)", prose(page))
+
+
+def target(page, link):
+    """The file of the repository that a link leads to, and the anchor in it; no file for other sites."""
+    path, _, anchor = link.partition("#")
+    if path.startswith(PUBLISHED):
+        return REPOSITORY / path.removeprefix(PUBLISHED), anchor
+    if re.match(r"https?://", path):
+        return None, anchor
+    return (page.parent / path).resolve() if path else page, anchor
 
 
 def generator():

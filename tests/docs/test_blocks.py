@@ -3,21 +3,25 @@
 import ast
 import datetime as dt
 import json
+import re
 import shlex
 import sqlite3
 import types
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
+from urllib.parse import quote
 
 import airflow
+import psycopg2
 import pytest
 from airflow.providers.common.compat.sdk import DAG, XComArg, task
 
+from airflow_provider_pinterest import __version__
 from airflow_provider_pinterest.delivery.client import base_url
 from airflow_provider_pinterest.hooks.pinterest import PinterestHook
 from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
 from airflow_provider_pinterest.sandbox import Sandbox
 from airflow_provider_pinterest.sandbox.__main__ import _parser
-from tests.docs.pages import DOCS, PAGES, README, all_blocks, blocks, lines
+from tests.docs.pages import DOCS, PAGES, README, REPOSITORY, all_blocks, blocks, lines, section
 
 AIRFLOW_3 = not airflow.__version__.startswith("2.")
 ONLY_ON_AIRFLOW_3_3 = "airflow_provider_pinterest.policies"
@@ -190,11 +194,99 @@ def test_the_connection_that_is_added_by_command_is_the_one_in_json():
     assert added[added.index("--conn-type") + 1] == connection["conn_type"]
 
 
-def test_exported_connections_are_json():
-    exported = [words[0].partition("=")[2] for words in commands(["export"])]
+def exported():
+    """The connections that the pages export to the environment."""
+    pairs = [words[0].partition("=") for words in commands(["export"])]
+    return [value for name, _, value in pairs if name.startswith("AIRFLOW_CONN_")]
 
-    assert exported
-    assert all(json.loads(value)["conn_type"] == "pinterest" for value in exported)
+
+def uris():
+    added = [words[words.index("--conn-uri") + 1] for words in commands(["airflow"]) if "--conn-uri" in words]
+    return sorted({*added, *(value for value in exported() if not value.startswith("{"))})
+
+
+def test_exported_connections_are_json_or_uris():
+    values = [value for value in exported() if value not in uris()]
+
+    assert values
+    assert all(json.loads(value)["conn_type"] == "pinterest" for value in values)
+
+
+@pytest.mark.parametrize("uri", uris())
+@pytest.mark.parametrize("token", ["pina_abc", "pina_a/b+@:c=%?&#"])
+def test_a_connection_as_a_uri_makes_a_client(uri, token, monkeypatch):
+    assert "pina_TOKEN" in uri
+    encoded = uri.replace("pina_TOKEN", quote(token, safe=""))
+    monkeypatch.setenv("AIRFLOW_CONN_PINTEREST_DEFAULT", encoded)
+
+    assert PinterestHook.get_connection("pinterest_default").password == token
+    assert PinterestHook().client().ad_account_id == "549755885175"
+    assert PinterestHook().host() == base_url(None)
+
+
+def test_the_characters_that_a_uri_needs_encoded_are_encoded_right():
+    listed = re.findall(r"`(\S)` is\s+`(%\w\w)`", section(DOCS / "connection.md", "As a URI"))
+
+    assert len(listed) == 5
+    assert [quote(character, safe="") for character, _ in listed] == [code for _, code in listed]
+
+
+def test_the_wheel_is_called_what_it_is_built_as():
+    named = re.findall(r"airflow_provider_pinterest-[\w.]+\.whl", README.read_text("utf-8"))
+
+    assert set(named) == {f"airflow_provider_pinterest-{__version__}-py3-none-any.whl"}
+
+
+def test_nothing_is_installed_by_a_name_that_is_not_published():
+    """Remove this when the package is published."""
+    files = [*PAGES, *(REPOSITORY / "airflow_provider_pinterest").rglob("*.py")]
+
+    assert [
+        file.name for file in files if re.search(r"pip install\s+'?airflow-provider", file.read_text("utf-8"))
+    ] == []
+    assert all("--constraint" in words for words in commands(["pip", "install"]))
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgres"])
+def test_the_query_about_consent_leaves_out_who_has_not_agreed(database, request, pinterest, tmp_path, monkeypatch):
+    [sql] = [block.text for block in blocks(README, "sql") if block.heading == "Consent"]
+    table = """CREATE TABLE orders (
+        order_id TEXT, ordered_at TIMESTAMP, email TEXT, state TEXT, country TEXT,
+        opted_out BOOLEAN, limit_data_use BOOLEAN, consent BOOLEAN
+    )"""
+    now = dt.datetime.now(dt.UTC).isoformat(" ", "seconds")
+    rows = [
+        ("1", now, "one@example.com", None, None, None, False, True),
+        ("2", now, "two@example.com", "CA", "US", True, True, True),
+        ("3", now, "three@example.com", None, None, False, False, False),
+    ]
+    if database == "sqlite":
+        path = tmp_path / "shop.db"
+        warehouse, mark = sqlite3.connect(path), "?"
+        connection = json.dumps({"conn_type": "sqlite", "host": str(path)})
+    else:
+        server = request.getfixturevalue("postgres")
+        warehouse, mark = psycopg2.connect(server.dsn), "%s"
+        connection = server.connection_json
+    with closing(warehouse) as open_warehouse:
+        cursor = open_warehouse.cursor()
+        cursor.execute("DROP TABLE IF EXISTS orders")
+        cursor.execute(table)
+        cursor.executemany(f"INSERT INTO orders VALUES ({', '.join([mark] * 8)})", rows)  # noqa: S608
+        open_warehouse.commit()
+    pinterest.clear()
+    monkeypatch.setenv("AIRFLOW_CONN_PINTEREST_DEFAULT", json.dumps(pinterest.connection()))
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", connection)
+    operator = SendConversionsOperator(
+        task_id="send", sql=sql, sql_conn_id="warehouse", defaults={"event_name": "checkout", "action_source": "web"}
+    )
+
+    operator.execute({"ti": TaskInstance()})
+
+    sent = {event.event_id: event.event for event in pinterest.events()}
+    assert sent.keys() == {"1", "2"}
+    assert [sent[key].get("opt_out") for key in ("1", "2")] == [None, True]
+    assert [sent[key].get("custom_data", {}).get("opt_out_type") for key in ("1", "2")] == [None, "LDP"]
 
 
 def test_the_sandbox_knows_its_commands():

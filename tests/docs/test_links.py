@@ -1,28 +1,38 @@
 """Whoever follows a link arrives."""
 
 import re
+import tomllib
 
 import pytest
 
-from tests.docs.pages import DOCS, PAGES, README, anchors, headings, links
+from tests.docs.pages import DOCS, PAGES, PUBLISHED, README, REPOSITORY, anchors, headings, links, target
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_between_pages_resolve(page):
     broken = []
     for link in links(page):
-        if re.match(r"https?://", link):
-            continue
-        path, _, anchor = link.partition("#")
-        target = (page.parent / path).resolve() if path else page
-        if not target.is_file() or (anchor and anchor not in set(anchors(target))):
+        file, anchor = target(page, link)
+        if file and (not file.is_file() or (anchor and anchor not in set(anchors(file)))):
             broken.append(link)
 
     assert not broken
 
 
+def test_the_readme_can_be_read_outside_of_the_repository():
+    """It is also the description of the package, where links between files lead nowhere."""
+    assert [link for link in links(README) if not re.match(r"https?://|#", link)] == []
+
+
+def test_the_links_of_the_readme_lead_to_the_project():
+    urls = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))["project"].get("urls", {})
+    repository = PUBLISHED.removesuffix("/blob/main/")
+
+    assert all(url.startswith(repository) for url in urls.values() if url.startswith("https://github.com/"))
+
+
 def test_every_page_is_reached_from_the_readme():
-    linked = {(README.parent / link.partition("#")[0]).resolve() for link in links(README)}
+    linked = {target(README, link)[0] for link in links(README)}
 
     assert set(DOCS.glob("*.md")) <= linked
 
