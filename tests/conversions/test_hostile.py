@@ -24,7 +24,7 @@ COLUMNS = ("order_key", "part", "ignored", *sorted({*NAMES.values()}))
 """Key columns, parts of an id, ignored columns, every field, and every object of fields."""
 
 
-@pytest.fixture(scope="module", params=[0, 1])
+@pytest.fixture(params=[0, 1])
 def builders(request):
     """Make builders, with or without a process beside this one."""
     made = []
