@@ -92,8 +92,8 @@ def judge(
     :param doomed: ids of the events that Pinterest refuses or fails.
     :param doubted: ids of offline events that attempts left in doubt when they were killed.
     :param excused: ids of events that were sent as web events before their row said otherwise.
-    :param frozen: numbers of attempts that stood still when the last one began. One that is frozen just before it writes a part
-        of the rejects writes it when it thaws. Until another attempt comes, the lines may stand twice.
+    :param frozen: numbers of attempts that stood still when the last one began. One that is frozen just before it
+        writes a part of the rejects writes it when it thaws. Until another attempt comes, the lines may stand twice.
     """
     copies = received(folder)
     lines = list(_rejects(folder))
