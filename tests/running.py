@@ -82,6 +82,16 @@ def rows(count: int, **changes: Any) -> list[Row]:
     return [row(number, **changes) for number in range(1, count + 1)]
 
 
+class Again:
+    """Rows that a function yields anew each time they are read."""
+
+    def __init__(self, generate: Callable[[], Iterator[Row]]) -> None:
+        self._generate = generate
+
+    def __iter__(self) -> Iterator[Row]:
+        return self._generate()
+
+
 def ids(count: int) -> dict[str, int]:
     """Return what ``Sandbox.copies`` answers when so many ``rows`` arrived once each."""
     return {f"order-{number}": 1 for number in range(1, count + 1)}

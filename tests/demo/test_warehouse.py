@@ -8,7 +8,9 @@ import sqlite3
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
+import jinja2
 import pytest
 
 from airflow_provider_pinterest.conversions.reasons import REASONS
@@ -34,7 +36,14 @@ def rows_of(path: Path, query: str, window: Window) -> list[sqlite3.Row]:
     with closing(sqlite3.connect(path)) as connection:
         connection.row_factory = sqlite3.Row
         bounds = {"start": str(window.start), "end": str(window.end)}
-        return connection.execute((QUERIES / query).read_text(encoding="utf-8"), bounds).fetchall()
+        return connection.execute(rendered(query), bounds).fetchall()
+
+
+def rendered(query: str) -> str:
+    """Return a query of the DAGs as Airflow renders it for SQLite."""
+    templates = jinja2.Environment(loader=jinja2.FileSystemLoader([QUERIES.parent, QUERIES]), autoescape=False)  # noqa: S701 - these are SQL
+    connections = SimpleNamespace(warehouse=SimpleNamespace(conn_type="sqlite"))
+    return templates.get_template(query).render(conn=connections)
 
 
 def test_same_seed_and_hour_make_the_same_warehouse(shop, tmp_path):

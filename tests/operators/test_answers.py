@@ -12,7 +12,7 @@ from airflow.providers.common.compat.sdk import AirflowException, AirflowFailExc
 from airflow_provider_pinterest.exceptions import CredentialError, RefusedError
 from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
 from airflow_provider_pinterest.sandbox import Sandbox
-from tests.running import deliver, ids, row, rows, run
+from tests.running import Again, deliver, ids, row, rows, run
 
 # Airflow 2.11's own ObjectStoragePath causes it.
 pytestmark = pytest.mark.filterwarnings("ignore:in a future version of UPath:PendingDeprecationWarning")
@@ -299,7 +299,7 @@ class TestEnded:
                     operator.on_kill()
                 yield row(number)
 
-        operator = SendConversionsOperator(task_id="send", events=generate())
+        operator = SendConversionsOperator(task_id="send", events=Again(generate))
 
         ran = run(operator)
 
