@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import datetime as dt
 import inspect
+from collections.abc import Sequence
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -71,6 +73,7 @@ __all__ = [
     "conf",
     "context_merge",
     "determine_kwargs",
+    "in_any_thread",
     "mask_secret",
     "may_be_forgotten",
     "state_store",
@@ -110,6 +113,20 @@ class _Retaining:
 
     def set(self, key: str, value: Any) -> None:
         self._store.set(key, value, **self._options)
+
+
+def in_any_thread(rows: Any) -> Any:
+    """Return the value of an XCom so that another thread can read it.
+
+    Airflow 2 reads the outputs of a mapped task piece by piece, with a database session of the task's main thread.
+    """
+    if (
+        find_spec("airflow.sdk") is None
+        and isinstance(rows, Sequence)
+        and not isinstance(rows, (list, tuple, str, bytes))
+    ):
+        return list(rows)
+    return rows
 
 
 def may_be_forgotten(context: Any) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.sql.hooks.sql import DbApiHook
 
-from airflow_provider_pinterest.airflow_versions import BaseHook, BaseOperator, XComArg
+from airflow_provider_pinterest.airflow_versions import BaseHook, BaseOperator, XComArg, in_any_thread
 from airflow_provider_pinterest.conversions.batches import MAX_EVENTS
 from airflow_provider_pinterest.exceptions import ParameterError
 from airflow_provider_pinterest.links.conversions import AdsManagerConversionsLink
@@ -236,7 +236,7 @@ class SendConversionsOperator(BaseOperator):
             raise ParameterError(f"Pass one source of rows, sql or events; got {which}.")
         if self.sql is None:
             events: object = self.events.rows if isinstance(self.events, Withheld) else self.events
-            return Values(events.resolve(context) if isinstance(events, XComArg) else events)
+            return Values(in_any_thread(events.resolve(context)) if isinstance(events, XComArg) else events)
         if not isinstance(self.sql, str) or not self.sql.strip():
             raise ParameterError("sql must be one statement, as text or the path of a .sql file.")
         if not self.sql_conn_id:
