@@ -167,12 +167,6 @@ class Progress:
         return self._state.under_way
 
     @property
-    def taken_over(self) -> bool:
-        """Whether all is known again that the checkpoint of the earlier attempt says."""
-        state = self._state
-        return state.accounted.rows >= self.last.rows and not state.not_taken_over
-
-    @property
     def saved(self) -> bool:
         """Whether the last checkpoint says all that was done."""
         return self._writable

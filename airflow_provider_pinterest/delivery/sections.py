@@ -383,19 +383,10 @@ def verify_finished(outcomes: Iterable[Outcome], finished: Finished, *, resends_
     :return: a hash of each event that is to be sent again, in order.
     :raises SourceChangedError: the rows have become something else, or there are fewer.
     """
-    found = RowsHash()
     hashes = array("q")
-    traces: list[str] = []
-    row = 0
-    for outcome in _through(iter(outcomes), finished.rows):
-        row = outcome.row
-        traces.append(trace_of(outcome))
+    verify = _Verified(finished.digest)
+    for outcome in verify.through(iter(outcomes), finished.rows):
         if type(outcome) is Event and reopened(outcome, finished, resends_held=resends_held):
-            hashes.append(hash(traces[-1]))
-        if len(traces) >= HASHED_AT_ONCE:
-            found.add(traces)
-            traces = []
-    found.add(traces)
-    if row != finished.rows or found.hexdigest() != finished.digest:
-        raise SourceChangedError(finished.rows)
+            hashes.append(hash(trace_of(outcome)))
+    verify.check()
     return hashes

@@ -105,12 +105,36 @@ def speaks_something_else(wire: Wire, connection: Any) -> None:
 
 
 @contextmanager
+def _accepting(listener: socket.socket, serve: Callable[[socket.socket], None], wire: Wire) -> Iterator[None]:
+    """Serve each connection in a thread, and end them all."""
+    threads: list[threading.Thread] = []
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                thread = threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True)
+                threads.append(thread)
+                thread.start()
+
+    accepting = threading.Thread(target=accept, daemon=True)
+    accepting.start()
+    try:
+        yield
+    finally:
+        wire.over.set()
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        accepting.join(5)
+        for thread in threads:
+            thread.join(5)
+
+
+@contextmanager
 def serving(*handlers: Handler, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> Iterator[Wire]:
     """Serve one request a connection, each with the next handler; the last one stays."""
     left = list(handlers)
     listener = socket.create_server((host, 0))
     wire = Wire(f"{'https' if tls else 'http'}://{'localhost' if tls else host}:{listener.getsockname()[1]}/v5")
-    threads: list[threading.Thread] = []
 
     def serve(connection: socket.socket) -> None:
         with suppress(OSError), connection:
@@ -129,24 +153,8 @@ def serving(*handlers: Handler, tls: ssl.SSLContext | None = None, host: str = "
                 handler = left.pop(0) if len(left) > 1 else left[0]
                 handler(wire, secured)
 
-    def accept() -> None:
-        with suppress(OSError):
-            while True:
-                thread = threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True)
-                threads.append(thread)
-                thread.start()
-
-    accepting = threading.Thread(target=accept, daemon=True)
-    accepting.start()
-    try:
+    with _accepting(listener, serve, wire):
         yield wire
-    finally:
-        wire.over.set()
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        accepting.join(5)
-        for thread in threads:
-            thread.join(5)
 
 
 @contextmanager
@@ -157,7 +165,6 @@ def proxying(reply: bytes = b"HTTP/1.1 200 Connection established\r\n\r\n", port
     """
     listener = socket.create_server(("127.0.0.1", 0))
     wire = Wire(f"http://127.0.0.1:{listener.getsockname()[1]}")
-    threads: list[threading.Thread] = []
 
     def pump(source: socket.socket, target: socket.socket) -> None:
         with suppress(OSError):
@@ -186,24 +193,8 @@ def proxying(reply: bytes = b"HTTP/1.1 200 Connection established\r\n\r\n", port
                     pump(connection, target)
                     back.join(5)
 
-    def accept() -> None:
-        with suppress(OSError):
-            while True:
-                thread = threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True)
-                threads.append(thread)
-                thread.start()
-
-    accepting = threading.Thread(target=accept, daemon=True)
-    accepting.start()
-    try:
+    with _accepting(listener, serve, wire):
         yield wire
-    finally:
-        wire.over.set()
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        accepting.join(5)
-        for thread in threads:
-            thread.join(5)
 
 
 @contextmanager
