@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import gc
 import ipaddress
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
@@ -89,7 +88,7 @@ def _serve(options: argparse.Namespace) -> int:
 
     if not _is_loopback(options.host):
         print(
-            f"Warning: {options.host} can be reached from other machines; the sandbox guards nothing",
+            f"Warning: {options.host} can be reached from other machines, and the tokens are known to everybody.",
             file=sys.stderr,
         )
     if options.verbose:
@@ -121,26 +120,27 @@ async def _until_told(settings: Settings, options: argparse.Namespace) -> None:
     import asyncio
     import signal
 
-    from airflow_provider_pinterest.sandbox.harness import base_url, example_connection
     from airflow_provider_pinterest.sandbox.pinterest import LocalPinterest
+    from airflow_provider_pinterest.sandbox.printed import base_url, example_connection, greeting, usable_account
     from airflow_provider_pinterest.sandbox.server import serve
-    from airflow_provider_pinterest.sandbox.tokens import CONVERSION_TOKEN
+    from airflow_provider_pinterest.sandbox.tokens import CONVERSION_TOKEN, Token
 
+    known = [_token(text) for text in options.token]
+    shown = known[0] if known else Token(CONVERSION_TOKEN)
     told = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, told.set)
     pinterest = LocalPinterest(settings, db=options.db)
     try:
-        for text in options.token:
-            pinterest.tokens.add(_token(text))
+        for token in known:
+            pinterest.tokens.add(token)
         runner, port = await serve(pinterest, options.host, options.port)
         try:
-            url = base_url(options.host, port)
-            connection = json.dumps(example_connection(url, CONVERSION_TOKEN))
             if options.port_file is not None:
                 _write_whole(options.port_file, str(port))
-            variable = f"AIRFLOW_CONN_PINTEREST_DEFAULT='{connection}'"
-            print(f"Local Pinterest at {url} token {CONVERSION_TOKEN} {variable}", flush=True)
+            url = base_url(options.host, port)
+            account = usable_account(shown, settings.ad_account_ids)
+            print(greeting(url, example_connection(url, shown.value, account)), flush=True)
             await told.wait()
         finally:
             await runner.cleanup()
@@ -151,8 +151,11 @@ async def _until_told(settings: Settings, options: argparse.Namespace) -> None:
 def _token(text: str) -> Token:
     from airflow_provider_pinterest.sandbox.tokens import Token
 
-    value, restricted, accounts = text.partition("=")
-    return Token(value, ad_account_ids=frozenset(accounts.split(",")) if restricted else None)
+    value, restricted, listed = text.partition("=")
+    accounts = frozenset(listed.split(",")) if restricted else None
+    if not value or not all(account.isascii() and account.isdigit() for account in accounts or ()):
+        raise ValueError("--token must be TOKEN or TOKEN=ACCOUNT,ACCOUNT with accounts of digits only")
+    return Token(value, ad_account_ids=accounts)
 
 
 def _is_loopback(host: str) -> bool:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self, TypeVar, Unpack
 from airflow_provider_pinterest.sandbox import tokens
 from airflow_provider_pinterest.sandbox.faults import FaultOptions, Kind, fault
 from airflow_provider_pinterest.sandbox.pinterest import LocalPinterest
+from airflow_provider_pinterest.sandbox.printed import EXAMPLE_ACCOUNT, base_url, example_connection
 from airflow_provider_pinterest.sandbox.server import serve
 from airflow_provider_pinterest.sandbox.settings import Settings, SettingsChanges
 
@@ -23,23 +24,6 @@ if TYPE_CHECKING:
     from airflow_provider_pinterest.sandbox.tokens import Token
 
 T = TypeVar("T")
-
-EXAMPLE_ACCOUNT = "549755885175"
-
-
-def base_url(host: str, port: int) -> str:
-    """Return the address of the API."""
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}/v5"
-
-
-def example_connection(url: str, token: str, ad_account_id: str = EXAMPLE_ACCOUNT) -> dict[str, object]:
-    """Return an Airflow connection to the sandbox, as in ``AIRFLOW_CONN_PINTEREST_DEFAULT``."""
-    return {
-        "conn_type": "pinterest",
-        "host": url,
-        "password": token,
-        "extra": {"ad_account_id": ad_account_id},
-    }
 
 
 class Sandbox:
