@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import gc
-import ipaddress
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
+from airflow_provider_pinterest.sandbox.guard import Guard, is_loopback
 from airflow_provider_pinterest.sandbox.settings import PartialFailure, RetryHeader, Settings
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--host", default="127.0.0.1", help="the address to listen on")
+    add("--allow-host", action="append", default=[], metavar="NAME",
+        help="another name that clients may call it by, as in a container network; repeatable")  # fmt: skip
     add("--port", type=int, default=8765, help="the port to listen on; 0 chooses a free one")
     add("--port-file", type=Path, metavar="FILE", help="write the port to this file when ready")
     add("--db", type=Path, metavar="FILE", help="keep what is received in this SQLite file, not in memory")
@@ -86,7 +88,7 @@ def _serve(options: argparse.Namespace) -> int:
     import asyncio
     import logging
 
-    if not _is_loopback(options.host):
+    if not is_loopback(options.host):
         print(
             f"Warning: {options.host} can be reached from other machines, and the tokens are known to everybody.",
             file=sys.stderr,
@@ -125,6 +127,7 @@ async def _until_told(settings: Settings, options: argparse.Namespace) -> None:
     from airflow_provider_pinterest.sandbox.server import serve
     from airflow_provider_pinterest.sandbox.tokens import CONVERSION_TOKEN, Token
 
+    guard = Guard(options.host, options.allow_host)
     known = [_token(text) for text in options.token]
     shown = known[0] if known else Token(CONVERSION_TOKEN)
     told = asyncio.Event()
@@ -134,7 +137,7 @@ async def _until_told(settings: Settings, options: argparse.Namespace) -> None:
     try:
         for token in known:
             pinterest.tokens.add(token)
-        runner, port = await serve(pinterest, options.host, options.port)
+        runner, port = await serve(pinterest, options.host, options.port, guard)
         try:
             if options.port_file is not None:
                 _write_whole(options.port_file, str(port))
@@ -156,13 +159,6 @@ def _token(text: str) -> Token:
     if not value or not all(account.isascii() and account.isdigit() for account in accounts or ()):
         raise ValueError("--token must be TOKEN or TOKEN=ACCOUNT,ACCOUNT with accounts of digits only")
     return Token(value, ad_account_ids=accounts)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _write_whole(path: Path, text: str) -> None:

@@ -134,7 +134,7 @@ def test_calls_are_answered_side_by_side(pinterest, send, event):
 def test_a_client_that_hangs_up_while_sending_is_noted(pinterest):
     """Half a request is a call that was not answered and carried nothing."""
     with socket.create_connection(("127.0.0.1", pinterest.port)) as connection:
-        head = "POST /v5/ad_accounts/1/events HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"
+        head = "POST /v5/ad_accounts/1/events HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{"
         connection.sendall(head.encode())
         while not pinterest._pinterest._in_flight:
             time.sleep(0.005)
@@ -253,6 +253,9 @@ def test_the_printed_connection_may_send(command, event, options, token, account
         (("--token", "=1"), "--token must be"),
         (("--token", "pina_two="), "--token must be"),
         (("--token", "pina_two=x"), "--token must be"),
+        (("--allow-host", "http://pinterest:8765"), "is not a host name"),
+        (("--allow-host", "pinterest:8765"), "is not a host name"),
+        (("--allow-host", ""), "is not a host name"),
     ],
 )
 def test_a_wrong_option_is_told_in_one_line(options, message):
