@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from airflow_provider_pinterest.sandbox.guard import Guard, is_loopback
-from airflow_provider_pinterest.sandbox.settings import PartialFailure, RetryHeader, Settings
+from airflow_provider_pinterest.sandbox.settings import PartialFailure, RetryHeader, Settings, UnknownFields
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,6 +58,8 @@ def _parser() -> argparse.ArgumentParser:
         help="the shape of an answer when some events failed")  # fmt: skip
     add("--retry-header", choices=get_args(RetryHeader), default=_DEFAULTS.retry_header,
         help="the header of a 429 that says when to come again")  # fmt: skip
+    add("--unknown-fields", choices=get_args(UnknownFields), default=_DEFAULTS.unknown_fields,
+        help="what happens to a request with a field that Pinterest does not describe")  # fmt: skip
     add("--calls-per-window", type=int, default=_DEFAULTS.calls_per_window, metavar="N",
         help="calls per account and window; 0 is unlimited")  # fmt: skip
     add(
@@ -109,6 +111,7 @@ def _serve(options: argparse.Namespace) -> int:
                 "ad_account_ids": options.ad_account,
                 "rotate_refresh_token": options.rotate_refresh_token,
                 "keep_json": not options.no_json,
+                "unknown_fields": options.unknown_fields,
             }
         )
         asyncio.run(_until_told(settings, options))

@@ -297,7 +297,7 @@ def test_the_command_takes_every_setting(command, tmp_path, event):
         ),
         *("--partial-failure", "200", "--retry-header", "none", "--calls-per-window", "7"),
         *("--window-seconds", "1.5", "--test-calls-per-window", "3", "--test-window-seconds", "2"),
-        *("--max-body-bytes", "9999", "--rotate-refresh-token", "--no-json", "--verbose"),
+        *("--max-body-bytes", "9999", "--rotate-refresh-token", "--no-json", "--unknown-fields", "accept", "--verbose"),
     )
     assert requests.get(f"{root}/sandbox/settings", timeout=5).json() == {
         "partial_failure": "200",
@@ -310,6 +310,7 @@ def test_the_command_takes_every_setting(command, tmp_path, event):
         "ad_account_ids": ["1", "3"],
         "rotate_refresh_token": True,
         "keep_json": False,
+        "unknown_fields": "accept",
     }
     headers = {"Authorization": "Bearer pina_two"}
     statuses = [
@@ -318,12 +319,12 @@ def test_the_command_takes_every_setting(command, tmp_path, event):
         ).status_code
         for account in "123"
     ]
-    assert statuses == [200, 403, 403]
+    assert statuses == [200, 404, 403]
     process.terminate()
     logged = process.communicate(timeout=5)[1].splitlines()
     assert [line.split(" ", 2)[2] for line in logged] == [
         "POST /v5/ad_accounts/1/events 200 1",
-        "POST /v5/ad_accounts/2/events 403 0",
+        "POST /v5/ad_accounts/2/events 404 0",
         "POST /v5/ad_accounts/3/events 403 0",
     ]
     assert (tmp_path / "received.db").exists()
