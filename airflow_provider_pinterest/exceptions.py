@@ -20,7 +20,17 @@ in doubt fails with Airflow's own ``AirflowFailException``: a retry could not he
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Self
+
+
+def problems(intro: str, found: Sequence[str]) -> str:
+    """Return one text for all problems: the problem itself if there is only one, otherwise a list, one a line.
+
+    :param intro: introduces the list, such as ``2 columns cannot be mapped:``.
+    :param found: one or more problems.
+    """
+    return found[0] if len(found) == 1 else "\n".join([intro, *(f"- {one}" for one in found)])
 
 
 class PinterestError(Exception):
