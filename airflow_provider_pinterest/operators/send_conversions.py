@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.sql.hooks.sql import DbApiHook
 
-from airflow_provider_pinterest.airflow_versions import BaseHook, BaseOperator, XComArg, in_any_thread
+from airflow_provider_pinterest.airflow_versions import BaseOperator, XComArg, in_any_thread
 from airflow_provider_pinterest.conversions.batches import MAX_EVENTS
 from airflow_provider_pinterest.exceptions import ParameterError
 from airflow_provider_pinterest.links.conversions import AdsManagerConversionsLink
@@ -39,7 +39,7 @@ class SendConversionsOperator(BaseOperator):
 
     Rows come from one source: ``sql`` or ``events``. Columns named like fields of the API or their aliases need
     no mapping. Rows that are no valid event are rejected with coded reasons; the rest is delivered. The account
-    of the run is pushed to XCom as ``pinterest_result`` before the task can fail, and returned.
+    of the run is returned; that of a run that fails is pushed to XCom as ``pinterest_result`` before the task fails.
 
     https://developers.pinterest.com/docs/api/v5/events-create/
 
@@ -106,6 +106,9 @@ class SendConversionsOperator(BaseOperator):
     }
     operator_extra_links = (AdsManagerConversionsLink(),)
     ui_color = "#fde0e4"
+
+    delivered_to: str | None = None
+    """The ad account of the run, for the extra link; empty before there is a result, ``None`` before the task runs."""
 
     def __init__(
         self,
@@ -228,6 +231,7 @@ class SendConversionsOperator(BaseOperator):
 
         :raises ParameterError: there is none, or more than one, or it cannot be read.
         """
+        from airflow_provider_pinterest.hooks.lookup import find_connection
         from airflow_provider_pinterest.sources.cursors import Query
         from airflow_provider_pinterest.sources.values import Values
 
@@ -241,9 +245,10 @@ class SendConversionsOperator(BaseOperator):
             raise ParameterError("sql must be one statement, as text or the path of a .sql file.")
         if not self.sql_conn_id:
             raise ParameterError("sql needs sql_conn_id, the connection of the warehouse.")
-        hook = BaseHook.get_connection(self.sql_conn_id).get_hook(hook_params=self.hook_params)  # type: ignore[no-untyped-call]
+        hook = find_connection(self.sql_conn_id, "sql_conn_id").get_hook(hook_params=self.hook_params)  # type: ignore[no-untyped-call]
         if not isinstance(hook, DbApiHook):
             raise ParameterError(
-                f"sql_conn_id {self.sql_conn_id!r} is of a type whose hook, {type(hook).__name__}, is no DbApiHook."
+                f"Connection {self.sql_conn_id!r} uses {type(hook).__name__}, which is not a DbApiHook. Name the "
+                "connection of an SQL database, or pass the rows as events."
             )
         return Query(hook, self.sql, self.parameters)
