@@ -225,11 +225,11 @@ class Execution:
             run.tally.check(reading.state.rows)
             failed = False
         except UnavailableError as error:
-            if task.deferrable and not self._stop.is_set():
-                failed = False
-                self._defer(error, run)
-            said = self._said(job, run, sender)
-            raise (_stopped(said) if task.deferrable else error.followed_by(said)) from None
+            try:
+                self._fail_or_defer(error, job, run, sender)
+            except BaseException as raised:
+                failed = isinstance(raised, PinterestError)
+                raise
         except SourceChangedError as change:
             failed = False  # another attempt at once
             change.checkpoint = progress.last
@@ -299,9 +299,17 @@ class Execution:
             raise ResultError(finished.problem)
         return result
 
-    def _defer(self, error: UnavailableError, run: Run) -> None:
-        """Defer until Pinterest can be asked again."""
+    def _fail_or_defer(self, error: UnavailableError, job: Job, run: Run, sender: Sender | None) -> None:
+        """Defer until Pinterest can be asked again, or fail.
+
+        :raises UnavailableError: the task is not deferrable.
+        :raises StoppedError: it was told to stop meanwhile.
+        """
         task = self._task
+        if not task.deferrable:
+            raise error.followed_by(self._said(job, run, sender)) from None
+        if self._stop.is_set():
+            raise _stopped(self._said(job, run, sender)) from None
         wait = error.retry_after or WAIT_WHERE_NOBODY_SAYS.total_seconds()
         rows = run.progress.last.rows
         happened = str(error).partition("\n")[0]
