@@ -20,8 +20,10 @@ in doubt fails with Airflow's own ``AirflowFailException``: a retry could not he
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Self
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def problems(intro: str, found: Sequence[str]) -> str:
