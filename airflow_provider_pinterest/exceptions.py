@@ -20,7 +20,7 @@
 
 The message says what happened, then what to do, then what was delivered and what Clear or a retry will do: one or more
 lines each. The operator raises errors that no retry can help as classes that are also Airflow's
-``AirflowFailException``; see :mod:`.operators.failures`.
+``AirflowFailException``; see :mod:`.operators.errors`.
 """
 
 from __future__ import annotations

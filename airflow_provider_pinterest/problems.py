@@ -7,6 +7,9 @@ from typing import Any, TypeVar
 
 from airflow_provider_pinterest.exceptions import ParameterError, each_problem, problems
 
+SEVERAL = "Several parameters cannot work:"
+"""Introduces a list of problems."""
+
 T = TypeVar("T")
 D = TypeVar("D")
 
@@ -31,4 +34,4 @@ class Problems:
         :raises ParameterError: something was.
         """
         if self.found:
-            raise ParameterError(problems(f"{len(self.found)} problems must be corrected:", self.found))
+            raise ParameterError(problems(SEVERAL, self.found))

@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout, TaskDeferred
 
+from airflow_provider_pinterest.exceptions import ParameterError
 from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
 from airflow_provider_pinterest.sandbox import Sandbox
 from tests.postgres import PostgresServer
@@ -135,7 +136,14 @@ def run(
 
 def deliver(**parameters: Any) -> Ran:
     """Run the operator with these parameters."""
-    return run(SendConversionsOperator(task_id="send", **parameters))
+    try:
+        operator = SendConversionsOperator(task_id="send", **parameters)
+    except ParameterError as error:
+        refused = error
+    else:
+        return run(operator)
+    assert impersonal(str(refused))
+    return Ran({}, refused, "")
 
 
 def adds_up(result: Mapping[str, Any]) -> None:

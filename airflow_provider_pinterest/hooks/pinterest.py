@@ -5,9 +5,12 @@ https://developers.pinterest.com/docs/api-features/conversion-overview/
 
 from __future__ import annotations
 
+import difflib
 import hashlib
+import logging
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from functools import cached_property
 from typing import Any, ClassVar
@@ -24,7 +27,9 @@ from airflow_provider_pinterest.delivery.sender import MAX_WAIT, OnDoubt, Sender
 from airflow_provider_pinterest.exceptions import ParameterError, PinterestError
 from airflow_provider_pinterest.hooks.lookup import find_connection
 from airflow_provider_pinterest.problems import Problems
-from airflow_provider_pinterest.redaction import Secret
+from airflow_provider_pinterest.redaction import Secret, clean
+
+log = logging.getLogger(__name__)
 
 
 class PinterestHook(BaseHook):
@@ -69,9 +74,28 @@ class PinterestHook(BaseHook):
 
         :raises MissingConnectionError: there is none.
         """
-        return find_connection(self.pinterest_conn_id, "pinterest_conn_id")
+        found = find_connection(self.pinterest_conn_id, "pinterest_conn_id")
+        for problem in self._unknown_extras(found):
+            log.warning("%s", problem)
+        return found
 
-    def ad_account_id(self, wanted: str | None = None) -> str:
+    def _unknown_extras(self, connection: Connection) -> list[str]:
+        """Return a sentence for each extra that is not known, with the known one that is most like it."""
+        found = []
+        for name in sorted(map(str, connection.extra_dejson)):
+            if name not in self.EXTRAS:
+                like = _most_like(name, self.EXTRAS)
+                advice = f"Did you mean {like!r}?" if like else f"Known extras: {', '.join(self.EXTRAS)}."
+                found.append(
+                    f"Connection {self.pinterest_conn_id!r} has an unknown extra {clean(name)!r}, which is ignored. "
+                    f"{advice}"
+                )
+        return found
+
+    def _with_unknown_extras(self, message: str) -> str:
+        return " ".join((message, *self._unknown_extras(self.connection)))
+
+    def ad_account_id(self, wanted: str | int | None = None) -> str:
         """Return the ad account to send to, checked.
 
         :param wanted: the task's own; ``None``: the connection's.
@@ -80,11 +104,13 @@ class PinterestHook(BaseHook):
         found = self._extra("ad_account_id") if wanted is None else wanted
         if found in (None, ""):
             raise ParameterError(
-                f"No ad account: pass ad_account_id, or set it in connection {self.pinterest_conn_id!r}."
+                self._with_unknown_extras(
+                    f"No ad account: pass ad_account_id, or set it in connection {self.pinterest_conn_id!r}."
+                )
             )
         return account_id(found)
 
-    def check(self, ad_account_id: str | None = None, *, sends: bool = True) -> None:
+    def check(self, ad_account_id: str | int | None = None, *, sends: bool = True) -> None:
         """Check all fields of the connection.
 
         :param ad_account_id: the task's own; ``None``: the connection's.
@@ -158,6 +184,11 @@ class PinterestHook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """Send one invented event in test mode, which is validated and not recorded; say in words what is wrong."""
+        takes, message = self._test_connection()
+        known = [problem for problem in self._unknown_extras(self.connection) if problem not in message]
+        return takes, " ".join((message, *known))
+
+    def _test_connection(self) -> tuple[bool, str]:
         try:
             with closing(self.client(test=True)) as client:
                 answer = client.post(_test_body(), 1)
@@ -229,6 +260,13 @@ class PinterestHook(BaseHook):
 
     def _extra(self, name: str) -> Any:
         return self.connection.extra_dejson.get(name)
+
+
+def _most_like(name: str, known: Sequence[str]) -> str | None:
+    """Return the known name that a name may be meant for."""
+    plain = {"".join(one.split("_")): one for one in known}
+    letters = re.sub(r"[^a-z0-9]", "", name.rpartition("__")[2].lower())
+    return next((plain[found] for found in difflib.get_close_matches(letters, plain, n=1, cutoff=0.7)), None)
 
 
 def _test_body() -> bytes:

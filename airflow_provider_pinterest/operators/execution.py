@@ -48,7 +48,7 @@ from airflow_provider_pinterest.links.conversions import RESULT_KEY
 from airflow_provider_pinterest.operators.account import shortened
 from airflow_provider_pinterest.operators.failures import for_airflow, log_error, report
 from airflow_provider_pinterest.operators.job import attempt_of, fence, not_orphaned, stored_state, try_number
-from airflow_provider_pinterest.operators.limits import boolean, check
+from airflow_provider_pinterest.operators.options import Options
 from airflow_provider_pinterest.problems import Problems
 from airflow_provider_pinterest.sources.cursors import Query
 from airflow_provider_pinterest.sources.values import Values
@@ -98,6 +98,7 @@ class Execution:
         self._task = task
         self._context = context
         self._stop = stop
+        self._options = Options()
 
     def run(self, carried: Mapping[str, Any] | None) -> dict[str, Any]:
         """Deliver, or log why that failed and raise it.
@@ -133,21 +134,18 @@ class Execution:
 
         :raises ParameterError: names every parameter and every field of the connection that cannot work.
         """
-        task = self._task
         found = Problems()
-        hook = PinterestHook(task.pinterest_conn_id)
-        found.checked(check, task, otherwise=None)
-        test = found.checked(boolean, "test", task.test, otherwise=False)
-        validate_only = found.checked(boolean, "validate_only", task.validate_only, otherwise=False)
-        if task.on_doubt == OnDoubt.HOLD and not task.rejects_path:
-            found.found.append("on_doubt='hold' needs rejects_path: held events are listed there.")
+        read = found.checked(self._task.options, otherwise=None)
+        self._options = options = read or Options.of_what_fits(self._task)
+        hook = PinterestHook(options.pinterest_conn_id)
         mapping = found.checked(self._mapping, otherwise=None)
-        found.checked(lambda: hook.check(task.ad_account_id, sends=not validate_only), otherwise=None)
+        found.checked(lambda: hook.check(options.ad_account_id, sends=not options.validate_only), otherwise=None)
         found.raise_all()
         mapping = mapping or self._mapping()
-        account = hook.ad_account_id(task.ad_account_id)
+        test, validate_only = options.test, options.validate_only
+        account = hook.ad_account_id(options.ad_account_id)
         sends = not (test or validate_only)
-        store = state_store(self._context) if task.resume and sends else None
+        store = state_store(self._context) if options.resume and sends else None
         return Job(
             mapping=mapping,
             hook=hook,
@@ -158,24 +156,24 @@ class Execution:
             legacy_folder=self._rejects_folder(legacy_folder_name),
             store=store,
             attempt=attempt_of(
-                task, self._context, account=account, host=hook.host(), sends=sends, remembers=store is not None
+                options, self._context, account=account, host=hook.host(), sends=sends, remembers=store is not None
             ),
         )
 
     def _mapping(self) -> ColumnMapping:
-        task = self._task
+        options = self._options
         return ColumnMapping(
-            field_map=task.field_map,
-            identifiers=task.identifiers,
-            defaults=task.defaults,
-            event_id_from=task.event_id_from,
-            timezone=task.timezone,
-            key_columns=task.key_columns,
+            field_map=options.field_map,
+            identifiers=options.identifiers,
+            defaults=options.defaults,
+            event_id_from=options.event_id_from,
+            timezone=options.timezone,
+            key_columns=options.key_columns,
         )
 
     def _attempt(self, job: Job, start: Start) -> dict[str, Any]:
         """Read the source once and deliver what is not accounted for."""
-        task, checkpoint = self._task, start.checkpoint
+        task, options, checkpoint = self._task, self._options, start.checkpoint
         if start.notice:
             (task.log.warning if start.warn else task.log.info)("%s", start.notice)
         with self._followed_by(lambda: self._said_at_start(job, start)):
@@ -195,10 +193,10 @@ class Execution:
             checkpoint,
             job.store,
             rejects=rejects,
-            every_answers=task.max_in_flight,
+            every_answers=options.max_in_flight,
             resendable=sender.resendable if sender else lambda _: True,
-            ahead=2 * task.max_in_flight * task.batch_size,
-            on_doubt=task.on_doubt,
+            ahead=2 * options.max_in_flight * options.batch_size,
+            on_doubt=options.on_doubt,
         )
         run = Run(
             ReadAhead(
@@ -210,7 +208,7 @@ class Execution:
             ),
             reading.cutter.batcher,
             progress,
-            None if sender is None else Dispatcher(sender, task.max_in_flight, mailbox.wake),
+            None if sender is None else Dispatcher(sender, options.max_in_flight, mailbox.wake),
             resume=checkpoint if start.resume else None,
             stop=self._stop,
             observer=Observer(
@@ -266,13 +264,13 @@ class Execution:
 
     def _ended(self, job: Job, run: Run, result: Result, progress: Progress) -> dict[str, Any]:
         """Judge a run that came to its end, and store that it did."""
-        task, tally = self._task, run.tally
+        task, options, tally = self._task, self._options, run.tally
         remembers = progress.durable
         finished = progress.finished(identity=job.attempt.identity, result=dict(result.values), problem=None)
         problem = judge(
             tally,
-            max_rejected=task.max_rejected,
-            min_events=task.min_events,
+            max_rejected=options.max_rejected,
+            min_events=options.min_events,
             remembers=remembers,
             recorded=job.sends,
             offline=finished.offline and not job.attempt.resends_all,
@@ -306,7 +304,7 @@ class Execution:
         :raises StoppedError: it was told to stop meanwhile.
         """
         task = self._task
-        if not task.deferrable:
+        if not self._options.deferrable:
             raise error.followed_by(self._said(job, run, sender)) from None
         if self._stop.is_set():
             raise _stopped(self._said(job, run, sender)) from None
@@ -359,7 +357,7 @@ class Execution:
 
     def _unbegun(self) -> str:
         """Return the same of an attempt that ends before it knows where to begin."""
-        remembers = self._task.resume and state_store(self._context) is not None
+        remembers = self._task.resume is not False and state_store(self._context) is not None
         return UNBEGUN if remembers else Ending(Tally(), remembers=False).sentence()
 
     @contextmanager
@@ -376,13 +374,13 @@ class Execution:
             raise
 
     def _sender(self, job: Job) -> Sender:
-        task = self._task
-        max_wait = min(task.max_wait, task.defer_after) if task.deferrable else task.max_wait
+        options = self._options
+        max_wait = min(options.max_wait, options.defer_after) if options.deferrable else options.max_wait
         sender = job.hook.sender(
             job.account,
             test=job.test,
-            connections=task.max_in_flight,
-            on_doubt=OnDoubt(task.on_doubt) if task.on_doubt else None,
+            connections=options.max_in_flight,
+            on_doubt=OnDoubt(options.on_doubt) if options.on_doubt else None,
             max_wait=max_wait.total_seconds(),
             guard=not_orphaned(),
         )
@@ -429,13 +427,13 @@ class Execution:
 
     def _rejects_folder(self, name: Any) -> Any:
         """Return the folder of this run's rejects, the same for every attempt."""
-        task = self._task
-        if not task.rejects_path:
+        folder = self._options.rejects_path
+        if not folder:
             return None
         ti = self._context["ti"]
         index = getattr(ti, "map_index", -1)
         parts = (getattr(ti, name, None) for name in ("dag_id", "run_id", "task_id"))
-        return ObjectStoragePath(task.rejects_path) / name(*parts, index if index not in (-1, None) else "")
+        return ObjectStoragePath(folder) / name(*parts, index if index not in (-1, None) else "")
 
     def _show(self, event: Event) -> None:
         """Log one event as it would go out, its identifiers shortened."""
@@ -465,9 +463,9 @@ class _Reading:
     """The source of one attempt, from its rows to sections."""
 
     def __init__(self, execution: Execution, job: Job, start: Start, source: Any, sender: Sender | None) -> None:
-        task, checkpoint = execution._task, start.checkpoint  # noqa: SLF001
+        task, options, checkpoint = execution._task, execution._options, start.checkpoint  # noqa: SLF001
         self.state = Reading()
-        self._task = task
+        self._options = options
         self._job = job
         self._clock = checkpoint.clock
         self._source = source
@@ -478,9 +476,9 @@ class _Reading:
         )
         once = isinstance(source, Values) and source.once
         self._first_source = task.source(execution._context) if self._verifies and once else source  # noqa: SLF001
-        self._builder = self._new_builder(task.processes)
+        self._builder = self._new_builder(options.processes)
         self.cutter = SectionCutter(
-            Batcher(task.batch_size, task.max_batch_bytes),
+            Batcher(options.batch_size, options.max_batch_bytes),
             checkpoint if start.resume else None,
             resends_held=self._resends_held,
             unknown_before=checkpoint.unknown_before,
@@ -516,8 +514,8 @@ class _Reading:
         return EventBuilder(
             self._job.mapping,
             now=self._clock,
-            max_event_age=self._task.max_event_age,
-            max_event_bytes=self._task.max_batch_bytes - ENVELOPE,
+            max_event_age=self._options.max_event_age,
+            max_event_bytes=self._options.max_batch_bytes - ENVELOPE,
             processes=processes,
         )
 

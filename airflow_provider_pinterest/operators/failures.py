@@ -1,8 +1,4 @@
-"""How a task fails: which error Airflow gets, and what the log says right before it.
-
-Airflow does not retry a task that raises ``AirflowFailException``, on any version. An error that no retry can help is
-therefore raised as a class that is both: the package's own, and Airflow's.
-"""
+"""How a task fails: which error Airflow gets, and what the log says right before it."""
 
 from __future__ import annotations
 
@@ -25,47 +21,22 @@ from airflow_provider_pinterest.exceptions import (
     ResultError,
     StoppedError,
 )
+from airflow_provider_pinterest.operators.errors import (
+    FailedAccountingError,
+    FailedResendError,
+    FailedResultError,
+    TaskStoppedError,
+    WrongConfigurationError,
+    WrongCredentialError,
+    WrongEventsError,
+    WrongMappingError,
+    WrongParameterError,
+)
 
 _SENTENCES: Final = re.compile(r"(?<=[.?]) (?=[A-Z0-9])")
 
 WIDTH: Final = 70
 """Characters of a log line. With time and level before it, a terminal or Airflow's log view shows about 110."""
-
-
-class WrongParameterError(ParameterError, AirflowFailException):
-    """A parameter that cannot work: the task fails without retry."""
-
-
-class WrongMappingError(MappingError, AirflowFailException):
-    """Columns that cannot be mapped: the task fails without retry."""
-
-
-class WrongConfigurationError(ConfigurationError, AirflowFailException):
-    """Network settings of the worker that cannot work: the task fails without retry."""
-
-
-class WrongCredentialError(CredentialError, AirflowFailException):
-    """Pinterest denies access: the task fails without retry."""
-
-
-class WrongEventsError(RefusedError, AirflowFailException):
-    """Pinterest rejects all events: the task fails without retry."""
-
-
-class FailedResultError(ResultError, AirflowFailException):
-    """The result is not what the task allows: the task fails without retry."""
-
-
-class FailedAccountingError(AccountingError, AirflowFailException):
-    """A row is not accounted for: the task fails without retry."""
-
-
-class FailedResendError(ResendRefusedError, AirflowFailException):
-    """Sending again could count events twice: the task fails without retry."""
-
-
-class TaskStoppedError(StoppedError, AirflowException):
-    """The task was told to stop; Airflow may retry it."""
 
 
 _FOR_AIRFLOW: Final[Mapping[type[PinterestError], type[PinterestError]]] = {

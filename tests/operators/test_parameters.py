@@ -46,44 +46,6 @@ def test_every_parameter_is_documented():
     assert {name for name in names if f":param {name}:" not in documented} == set()
 
 
-def test_nothing_is_checked_before_the_task_runs():
-    """A DAG file must parse whatever its templates will become."""
-    SendConversionsOperator(task_id="send", test="{{ params.test }}", ad_account_id="{{ params.account }}")
-
-
-def test_templates_are_rendered_in_every_templated_parameter(pinterest, connect, tmp_path):
-    connect(pinterest, extra={"ad_account_id": "1"})
-    operator = SendConversionsOperator(
-        task_id="send",
-        events=[row(event_name=None, email=None), row(2, event_name=None)],
-        defaults={"event_name": "{{ params.name }}"},
-        pinterest_conn_id="{{ params.conn }}",
-        ad_account_id="{{ params.account }}",
-        test="{{ params.test }}",
-        validate_only="{{ params.validate }}",
-        rejects_path="{{ params.folder }}",
-        max_rejected=1,
-    )
-
-    ran = run(
-        operator,
-        render=True,
-        params={
-            "name": "signup",
-            "conn": "pinterest_default",
-            "account": "42",
-            "test": True,
-            "validate": False,
-            "folder": str(tmp_path),
-        },
-    )
-
-    assert ran.error is None
-    [received] = pinterest.events(test=True)
-    assert (received.ad_account_id, received.event_name) == ("42", "signup")
-    assert list(tmp_path.rglob("*.ndjson"))
-
-
 class TestSwitches:
     @pytest.mark.parametrize("value", [True, "True", "true", " TRUE "])
     def test_test_mode_may_be_text_and_records_nothing(self, pinterest, value):
