@@ -76,7 +76,7 @@ class Query:
         """Run the query and yield its rows; an empty result yields one chunk without rows.
 
         :raises ParameterError: there are several statements, and the driver would not say so.
-        :raises SourceError: the query fails, returns no rows by its nature, or breaks off in the middle.
+        :raises SourceError: the query fails, returns no result set, or breaks off in the middle.
         """
         read = 0
         try:
