@@ -8,6 +8,15 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+EXCLUSIONS: Final[dict[str, str]] = {
+    "no_consent": "The cell of consent_column is not true.",
+    "under_minimum_age": "The date of birth makes the person younger than minimum_age on the day of the event.",
+    "excluded_category": "A category of the event is one of excluded_categories.",
+    "bot": "The user agent is that of a crawler, and exclude_bots is set.",
+    "internal_traffic": "The IP address is in one of exclude_networks.",
+}
+"""Code → meaning, for rows that the user's rules keep from being sent."""
+
 REASONS: Final[dict[str, str]] = {
     # found before sending
     "missing_field": "A field that Pinterest requires is missing or empty.",
@@ -29,10 +38,12 @@ REASONS: Final[dict[str, str]] = {
     # found by Pinterest
     "pinterest_failed": "Pinterest answered that this event failed.",
     "pinterest_refused": "Pinterest refuses every request that holds this event.",
+    # excluded by the user's rules
+    **EXCLUSIONS,
     # not found out
     "outcome_unknown": "The event was sent, its outcome is unknown, and a second copy could not be told apart.",
 }
-"""Code → meaning, for rows that were rejected, failed or held."""
+"""Code → meaning, for rows that were rejected, failed, held or excluded."""
 
 IDENTIFIER_WARNING: Final = "unusable_"
 

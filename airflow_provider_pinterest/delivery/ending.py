@@ -152,7 +152,7 @@ def judge(
         )
     allowed = max_rejected * tally.rows_read if isinstance(max_rejected, float) else max_rejected
     if tally.rejected > allowed:
-        most = ", ".join(f"{code} {count:,}" for code, count in tally.all_reasons.most_common(3))
+        most = ", ".join(f"{code} {count:,}" for code, count in tally.reasons_of_rejections.most_common(3))
         return (
             f"{tally.rejected:,} of {tally.rows_read:,} rows were rejected or failed ({most}), more than max_rejected "
             f"{max_rejected} allows. {end}"

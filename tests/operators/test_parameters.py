@@ -310,6 +310,7 @@ class TestResult:
             "events_held": 0,
             "rows_rejected": 1,
             "duplicates_dropped": 1,
+            "rows_excluded": 0,
             "already_sent": 0,
             "validated_only": 0,
             "rows_not_sent": 0,
