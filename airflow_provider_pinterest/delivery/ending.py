@@ -126,12 +126,16 @@ def judge(
     *,
     max_rejected: float,
     min_events: int,
+    max_duplicates: float = 1.0,
     remembers: bool = True,
     recorded: bool = True,
     offline: bool = False,
 ) -> str | None:
     """Return why a run that came to its end fails all the same, or ``None`` when it succeeds.
 
+    :param max_rejected: rows that may be rejected or fail, a number or a share.
+    :param min_events: events that must be processed.
+    :param max_duplicates: rows that may be duplicates, a number or a share.
     :param remembers: whether a later attempt knows what became of the events.
     :param recorded: whether Pinterest records what is sent.
     :param offline: whether events were sent that Pinterest cannot deduplicate, and the user accepts no second copies.
@@ -150,12 +154,17 @@ def judge(
             "second copy could be counted twice, so they were held. Look for them in Ads Manager. "
             f"{clear}"
         )
-    allowed = max_rejected * tally.rows_read if isinstance(max_rejected, float) else max_rejected
-    if tally.rejected > allowed:
+    if tally.rejected > _allowed(max_rejected, tally):
         most = ", ".join(f"{code} {count:,}" for code, count in tally.reasons_of_rejections.most_common(3))
         return (
             f"{tally.rejected:,} of {tally.rows_read:,} rows were rejected or failed ({most}), more than max_rejected "
             f"{max_rejected} allows. {end}"
+        )
+    if tally.duplicates_dropped > _allowed(max_duplicates, tally):
+        return (
+            f"{tally.duplicates_dropped:,} of {tally.rows_read:,} rows have the event_name and event_id of an earlier row "
+            f"and were dropped, more than max_duplicates {max_duplicates} allows. Is event_id the same for different "
+            f"events? {end}"
         )
     if tally.arrived < min_events:
         return (
@@ -163,6 +172,11 @@ def judge(
             f"Did the source shrink? {end}"
         )
     return None
+
+
+def _allowed(limit: float, tally: Tally) -> float:
+    """Return how many rows a limit allows: an int counts rows, a float is a share of the rows read."""
+    return limit * tally.rows_read if isinstance(limit, float) else limit
 
 
 def _accepted(tally: Tally) -> str:

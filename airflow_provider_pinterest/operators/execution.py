@@ -253,6 +253,7 @@ class Execution:
             tally,
             max_rejected=options.max_rejected,
             min_events=options.min_events,
+            max_duplicates=options.max_duplicates,
             remembers=remembers,
             recorded=job.sends,
             offline=finished.offline and not job.attempt.resends_all,

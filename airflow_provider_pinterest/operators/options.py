@@ -213,6 +213,7 @@ class Options:
     test: Annotated[bool, SWITCH] = False
     validate_only: Annotated[bool, SWITCH] = False
     max_rejected: Annotated[float, TOLERANCE] = 0.01
+    max_duplicates: Annotated[float, TOLERANCE] = 0.5
     min_events: Annotated[int, _at_least(0)] = 0
     max_event_age: Annotated[dt.timedelta | None, AGE] = None
     batch_size: Annotated[int, _between(1, MAX_EVENTS)] = MAX_EVENTS

@@ -74,6 +74,8 @@ class SendConversionsOperator(BaseOperator):
     :param validate_only: do everything but the calls, and log one event as it would go out.
     :param max_rejected: rows rejected or failed that are tolerated: an int counts rows, a float is a share of
         the rows read. Beyond it the task fails without retry, after delivering the rest.
+    :param max_duplicates: rows that may have the ``event_name`` and ``event_id`` of an earlier row, counted like
+        ``max_rejected``. Beyond it the task fails without retry, after delivering the rest.
     :param min_events: fewer events processed than this fail the task without retry.
     :param max_event_age: older rows are rejected.
     :param batch_size: events of a request, 1 to 1,000.
@@ -128,6 +130,7 @@ class SendConversionsOperator(BaseOperator):
         test: bool | str = False,
         validate_only: bool | str = False,
         max_rejected: float | str = 0.01,
+        max_duplicates: float | str = 0.5,
         min_events: int | str = 0,
         max_event_age: dt.timedelta | str | None = None,
         batch_size: int | str = MAX_EVENTS,
@@ -160,6 +163,7 @@ class SendConversionsOperator(BaseOperator):
         self.test = test
         self.validate_only = validate_only
         self.max_rejected = max_rejected
+        self.max_duplicates = max_duplicates
         self.min_events = min_events
         self.max_event_age = max_event_age
         self.batch_size = batch_size

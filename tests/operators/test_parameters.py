@@ -162,6 +162,21 @@ class TestMaxRejected:
         assert pinterest.calls() == []
 
 
+class TestMaxDuplicates:
+    @pytest.mark.parametrize(
+        ("good", "copies", "limit", "fails"),
+        [(10, 10, {}, False), (10, 11, {}, True), (1, 2_999, {}, True), (10, 1, {"max_duplicates": 0}, True),
+         (10, 1, {"max_duplicates": 1}, False), (1, 9, {"max_duplicates": 1.0}, False), (0, 0, {}, False)],
+    )  # fmt: skip
+    def test_a_run_of_mostly_duplicates_fails_after_delivering_the_rest(self, pinterest, good, copies, limit, fails):
+        ran = deliver(events=[*rows(good), *[row(1)] * copies], **limit)
+
+        assert isinstance(ran.error, AirflowFailException) is fails
+        assert not fails or "Is event_id the same for different events?" in ran.said
+        assert pinterest.copies() == ids(good)
+        assert ran["duplicates_dropped"] == copies
+
+
 class TestMinEvents:
     @pytest.mark.parametrize(("count", "least", "fails"), [(3, 3, False), (3, 4, True), (0, 1, True), (0, 0, False)])
     def test_fewer_processed_events_fail_the_task_without_retry(self, pinterest, count, least, fails):

@@ -31,6 +31,7 @@ WRONG_TYPES: dict[str, list[Any]] = {
     "test": ["", "None", "maybe", "1", "yes", None, 2, []],
     "validate_only": ["", "maybe", None, 0],
     "max_rejected": [-1, -0.1, 1.1, float("nan"), float("inf"), True, "0.01", None],
+    "max_duplicates": [-1, 1.1, True, "0.5", None],
     "min_events": [-1, 1.5, True, "3", None],
     "max_event_age": [0, 7, "7 days", dt.timedelta(0), dt.timedelta(-1)],
     "batch_size": [0, 1_001, 1.5, "10", True, None],

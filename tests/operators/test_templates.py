@@ -32,6 +32,7 @@ VALUES: dict[str, Any] = {
     "test": True,
     "validate_only": False,
     "max_rejected": 3,
+    "max_duplicates": 0.25,
     "min_events": 1,
     "max_event_age": dt.timedelta(days=30),
     "batch_size": 7,
