@@ -15,8 +15,8 @@ from airflow_provider_pinterest.conversions import values
 from airflow_provider_pinterest.conversions.cells import all_text, bounded, by_name, kind, ordinary, shown_all
 from airflow_provider_pinterest.conversions.columns import ByCountry, Members
 from airflow_provider_pinterest.conversions.events import Chunk
-from airflow_provider_pinterest.conversions.fields import COUNTRY, REQUIRED
-from airflow_provider_pinterest.conversions.mapping import ColumnMapping, unknown_field
+from airflow_provider_pinterest.conversions.fields import BY_PATH, COUNTRY, REQUIRED
+from airflow_provider_pinterest.conversions.mapping import ColumnMapping, clash_reason, unknown_field
 from airflow_provider_pinterest.conversions.plans import IdPart, Plan
 from airflow_provider_pinterest.conversions.reasons import Reason, Unfit, Unusable, Verdict
 
@@ -57,7 +57,6 @@ class Fields:
 
     :param mapping: how columns become fields.
     :param piece: the rows.
-    :raises MappingError: two columns map to the same field.
     """
 
     def __init__(self, mapping: ColumnMapping, piece: Piece) -> None:
@@ -81,6 +80,9 @@ class Fields:
         """The key columns of each row."""
         for row in range(piece.size) if plan.unknown else ():
             self._refuse_unknown(row, plan.unknown)
+        for path, names in plan.clashes.items():
+            for row in range(piece.size):
+                self.refuse(row, clash_reason(path, names))
         columns = piece.columns
         if plan.objects:
             plan, columns = self._opened(plan, columns)
@@ -131,8 +133,9 @@ class Fields:
             for row, document in enumerate(documents):
                 if not layout.has(document):
                     documents[row], unknown = layout.learn(document)
-                    self._refuse_unknown(row, unknown, path)
-            opened += ([document.get(name) for document in documents] for name in layout.names)
+                    if unknown and not self._mapping.ignores_unknown(path):
+                        self._refuse_unknown(row, unknown, path)
+            opened += ([document.get(name) for document in documents] for name in layout.written)
         return self._mapping.opened(plan), [*opened, *columns]
 
     def _document(self, row: int, path: str, cell: Any) -> dict[str, Any]:
@@ -145,7 +148,8 @@ class Fields:
             if not isinstance(document, dict):
                 raise Unfit("bad_json", f"expected a JSON object, got {kind(document)}")
         except Unfit as unfit:
-            self.refuse(row, Reason(unfit.code, path, unfit.message))
+            warning = BY_PATH[path].warning
+            self._refused(path, row, unfit if warning is None else Unusable(warning))
             return {}
         known = document is not plain or all_text(document)
         return document if known else by_name(document).values
