@@ -447,9 +447,9 @@ class Objects(Reader):
         for name_, field in mapped.items():
             self._places[name_] = _IGNORED if field is None else _Place(_MAPPED, name_, readers[field])
         self._is_open = is_open
-        self._written: dict[str, str] = {}
+        self._spelling: dict[str, str] = {}
         """Names in their compared form → how the first object that had them wrote them."""
-        self._spelt: dict[str, _Place] = {}
+        self._meant: dict[str, _Place] = {}
         """Names as the first object that had them wrote them → what they mean."""
 
     def members(self, cells: Sequence[Any], refused: Refused) -> Members:
@@ -501,15 +501,15 @@ class Objects(Reader):
         if not (only(objects, _OBJECTS) and (parsed or only(chain.from_iterable(objects), TEXTS))):
             objects = [self._plain(at, one, refused) for at, one in enumerate(objects)]
         present: set[str] = {*chain.from_iterable(objects)}
-        if new := present - self._spelt.keys():
+        if new := present - self._meant.keys():
             objects = self._learn(new, objects, refused)
-            present = {*chain.from_iterable(objects)} & self._spelt.keys()
-        known = sorted(place for place in map(self._spelt.__getitem__, present) if place.reader is not None)
+            present = {*chain.from_iterable(objects)} & self._meant.keys()
+        known = sorted(place for place in map(self._meant.__getitem__, present) if place.reader is not None)
         columns: dict[str, Members] = {}
         found: dict[str, Members] = {}
         for _, name, reader in known:
             assert reader is not None  # noqa: S101 # nosec B101
-            key = self._written[name]
+            key = self._spelling[name]
             gone: list[int] = []
 
             def left_out(at: int, verdict: Verdict, gone: list[int] = gone, field: str = reader.name) -> Any:
@@ -541,9 +541,9 @@ class Objects(Reader):
             place = self._places.get(name)
             if place is None:
                 unknown.add(key)
-            elif name not in self._written:
-                self._written[name] = key
-                self._spelt[key] = place
+            elif name not in self._spelling:
+                self._spelling[name] = key
+                self._meant[key] = place
             elif place.reader is not None:
                 respelt.add(key)
         if unknown and not self._is_open:
@@ -553,7 +553,7 @@ class Objects(Reader):
         return [one if respelt.isdisjoint(one) else self._respelt(one) for one in objects] if respelt else objects
 
     def _respelt(self, one: Mapping[str, Any]) -> Mapping[str, Any]:
-        return {self._written.get(name, name): value for name, value in by_name(one).values.items()}
+        return {self._spelling.get(name, name): value for name, value in by_name(one).values.items()}
 
     def _unknown(self, key: str) -> Unfit:
         said = clean(key)[:40]
@@ -568,7 +568,11 @@ class Objects(Reader):
     def _find_rivals(self, found: Mapping[str, Members], refused: Refused) -> None:
         """Report objects with different values under names that may mean different things."""
         for member in self._known:
-            chosen = [members for name, members in found.items() if self._places[name][:2] == (_MAPPED, member.reader)]
+            chosen = [
+                members
+                for name, members in found.items()
+                if self._places[name].rank == _MAPPED and self._places[name].reader is member.reader
+            ]
             settled = [any(row) for row in zip(*chosen, strict=True)] if chosen else []
             reported: set[int] = set()
             for rivals in member.rivals:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -61,7 +63,7 @@ def test_members_of_objects_and_of_contents_are_found_in_any_spelling(spelt):
 
 @pytest.mark.parametrize("spelt", SPELLINGS.values(), ids=SPELLINGS)
 def test_parameters_find_columns_in_any_spelling(spelt):
-    mapping = {
+    mapping: dict[str, Any] = {
         "field_map": {spelt("grand_total"): "order_value", "internal_note": None},
         "key_columns": [spelt("row_no")],
         "event_id_from": [spelt("shop_no")],
