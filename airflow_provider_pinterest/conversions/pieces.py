@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 import orjson
 
 from airflow_provider_pinterest.conversions import values
-from airflow_provider_pinterest.conversions.cells import all_text, bounded, by_name, kind, ordinary, shown_all
+from airflow_provider_pinterest.conversions.cells import all_text, by_name, kind, ordinary, shown_all
 from airflow_provider_pinterest.conversions.columns import ByCountry, Members
 from airflow_provider_pinterest.conversions.events import Chunk
-from airflow_provider_pinterest.conversions.fields import BY_PATH, COUNTRY, REQUIRED
+from airflow_provider_pinterest.conversions.fields import BY_PATH, COUNTRY, REQUIRED, number
+from airflow_provider_pinterest.conversions.id_parts import part_of, without_zeros
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping, clash_reason, unknown_field
 from airflow_provider_pinterest.conversions.plans import IdPart, Plan
 from airflow_provider_pinterest.conversions.reasons import Reason, Unfit, Unusable, Verdict
@@ -203,8 +202,9 @@ class Fields:
     def _part(self, part: IdPart, columns: Sequence[Cells], row: int) -> Any:
         """Return one part of an ``event_id``: a field's value as it is sent, or what a cell that is no field holds."""
         if part.position is not None:
-            return _written(columns[part.position][row])
-        return self.value(part.path, row)
+            return part_of(columns[part.position][row])
+        found = self.value(part.path, row)
+        return without_zeros(found) if BY_PATH[part.path].type is number and found else found
 
 
 EVENT_ID: Final = "event_id"
@@ -227,24 +227,3 @@ def _joined(late: list[Any], early: list[Any], gone: Sequence[int]) -> list[Any]
     for row in gone:
         found[row] = late[row]
     return found
-
-
-def _written(cell: Any) -> str | None:
-    """Write a cell that is no field the same way in every run; ``None`` where it holds nothing that can be written."""
-    if cell is None:
-        return None
-    try:
-        if type(cell) in (bytes, bytearray, memoryview):
-            return bytes(cell).hex()
-        cell = ordinary(cell)
-        if cell is None:
-            return None
-        if isinstance(cell, dt.datetime | dt.date | dt.time):
-            return cell.isoformat()
-        if isinstance(cell, bytes):
-            return cell.hex()
-        with suppress(Unfit):
-            return values.text(cell)
-        return orjson.dumps(bounded(cell), option=orjson.OPT_SORT_KEYS).decode()
-    except Exception:  # noqa: BLE001 - the cell's own methods may raise anything
-        return None
