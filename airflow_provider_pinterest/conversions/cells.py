@@ -19,6 +19,7 @@ from uuid import UUID
 
 import orjson
 
+from airflow_provider_pinterest.conversions.names import folded
 from airflow_provider_pinterest.conversions.reasons import Unfit
 from airflow_provider_pinterest.redaction import clean
 
@@ -183,7 +184,7 @@ def by_name(document: Mapping[Any, Any]) -> Named:
     named = Named({}, {})
     written = [(key if type(key) is str else str(shown(key)), value) for key, value in document.items()]
     for key, value in sorted(written, key=itemgetter(0)):
-        name = key.strip().lower()
+        name = folded(key)
         if name not in named.keys or not (value is None or (type(value) is str and not value.strip())):
             named.values[name] = value
             named.keys[name] = key

@@ -54,7 +54,7 @@ _WRITTEN_PLAINLY: Final = frozenset({int, Decimal})
 
 
 def text(cell: Any) -> str | None:
-    """Read text; whole floats such as ``4711.0`` (an integer column with gaps) lose the ``.0``."""
+    """Read text; numbers lose the zeros that end a fraction: ``4711.0`` may be an integer column with gaps."""
     if isinstance(cell, str):
         return cell.strip() or None
     if isinstance(cell, UUID):
@@ -65,7 +65,10 @@ def text(cell: Any) -> str | None:
         if abs(cell) > EXACT_FLOAT:
             raise Unfit("bad_type", "a float this large may have lost digits; cast the column to text")
         return str(int(cell))
-    return number(cell)
+    found = number(cell)
+    if found and isinstance(cell, Decimal) and "." in found:
+        return found.rstrip("0").rstrip(".")
+    return found
 
 
 def number(cell: Any) -> str | None:

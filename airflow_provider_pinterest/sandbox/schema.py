@@ -81,6 +81,7 @@ def _event() -> Schema:
             "event_id": _text(),
             "event_source_url": _optional_text(),
             "opt_out": {"type": "boolean"},
+            "advertiser_tracking_enabled": {"type": "boolean"},
             "partner_name": _optional_text(),
             "user_data": _user_data(),
             "custom_data": _custom_data(),
@@ -138,6 +139,7 @@ def _content() -> Schema:
             "item_name": _text(),
             "item_category": _text(),
             "item_brand": _text(),
+            "item_brand_id": _text(64),
         }
     )
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from airflow_provider_pinterest.conversions.columns import Hashed, Integers, Objects, Reader, Remembered, Text
+from airflow_provider_pinterest.conversions.columns import Hashed, Integers, Member, Objects, Reader, Remembered, Text
 from airflow_provider_pinterest.conversions.events import Chunk, Duplicate, Event, Rejection
 from airflow_provider_pinterest.conversions.fields import FIELDS
 from airflow_provider_pinterest.conversions.gathering import FIT_KEPT, PIECE, Gathering, pieces
@@ -301,14 +301,14 @@ def test_integers_are_not_taken_for_booleans():
     assert read(reader, 1, True, 2)[0] == [1, None, 2]
 
 
-def test_a_list_is_refused_for_its_first_unfit_object():
-    reader = Objects("contents", {"id": Text("id"), "sku": Text("id"), "n": Integers("n", lambda cell: cell)})
+def test_a_list_is_refused_for_its_first_unknown_name():
+    members = [Member(Text("id"), ("id", "sku")), Member(Integers("n", lambda cell: cell), ("n",))]
     cells = (
         '[{"id":"a"},{"x":1},{"id":true}]',
         '[{"sku":"b","n":1}]',
         '[{"id":"c","n":2},{"id":false}]',
         [{"ID": "d"}],
     )
-    found, refusals = read(reader, *cells)
+    found, refusals = read(Objects("contents", members), *cells)
     assert found == [None, [{"id": "b", "n": 1}], None, [{"id": "d"}]]
     assert refusals == [(0, "unknown_field"), (2, "bad_type")]

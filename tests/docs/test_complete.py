@@ -11,7 +11,7 @@ import tomllib
 import pytest
 
 from airflow_provider_pinterest import exceptions, sandbox
-from airflow_provider_pinterest.conversions.mapping import NAMES
+from airflow_provider_pinterest.conversions.field_maps import NAMES
 from airflow_provider_pinterest.delivery.result import Result, Tally
 from airflow_provider_pinterest.get_provider_info import get_provider_info
 from airflow_provider_pinterest.hooks.pinterest import PinterestHook
