@@ -149,7 +149,15 @@ def adds_up(result: Mapping[str, Any]) -> None:
     """Check the two sums that always hold, and that every count is a whole number."""
     counts = {name: value for name, value in result.items() if name.startswith(("rows_", "events_"))}
     assert all(type(count) is int and count >= 0 for count in counts.values()), counts
-    parts = ("events_sent", "rows_rejected", "rows_excluded", "duplicates_dropped", "already_sent", "validated_only", "rows_not_sent")
+    parts = (
+        "events_sent",
+        "rows_rejected",
+        "rows_excluded",
+        "duplicates_dropped",
+        "already_sent",
+        "validated_only",
+        "rows_not_sent",
+    )
     assert result["rows_read"] == sum(result[name] for name in parts), result
     assert result["events_sent"] == sum(result[f"events_{end}"] for end in ("processed", "failed", "held")), result
 

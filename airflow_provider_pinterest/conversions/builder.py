@@ -16,6 +16,7 @@ from airflow_provider_pinterest.conversions.event_names import (
     most_frequent,
 )
 from airflow_provider_pinterest.conversions.events import Chunk, Duplicate, Event, Outcome
+from airflow_provider_pinterest.conversions.exclusions import Exclusions
 from airflow_provider_pinterest.conversions.gathering import pieces
 from airflow_provider_pinterest.conversions.making import EventMaker, Made, fields_of, noticed
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
@@ -31,6 +32,7 @@ class EventBuilder:
     :param now: Unix seconds that "future" and "too old" are measured from.
     :param max_event_age: older rows are rejected; ``None``: none are.
     :param max_event_bytes: larger events are rejected.
+    :param exclusions: rules that keep rows from being sent.
     :param processes: so many processes make the events; 0: this one does.
     """
 
@@ -41,10 +43,17 @@ class EventBuilder:
         now: float,
         max_event_age: dt.timedelta | None = None,
         max_event_bytes: int = 2_000_000,
+        exclusions: Exclusions | None = None,
         processes: int = 0,
     ) -> None:
         self._mapping = mapping
-        self._maker = EventMaker(mapping, now=now, max_event_age=max_event_age, max_event_bytes=max_event_bytes)
+        self._maker = EventMaker(
+            mapping,
+            now=now,
+            max_event_age=max_event_age,
+            max_event_bytes=max_event_bytes,
+            exclusions=exclusions or None,
+        )
         self._processes = _processes(self._maker, processes) if processes else None
         self._seen = SeenEvents()
         self._warnings: Counter[str] = Counter()

@@ -8,19 +8,19 @@ from __future__ import annotations
 import datetime as dt
 import ipaddress
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_pinterest.conversions import values
 from airflow_provider_pinterest.conversions.cells import ordinary
 from airflow_provider_pinterest.exceptions import ParameterError
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+if TYPE_CHECKING:
+    from airflow_provider_pinterest.conversions.pieces import Fields
 
-OLDEST: Final = 120
-"""Largest ``minimum_age``, in years."""
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _BOT: Final = re.compile(
     r"(?<!cu)bots?(?:\b|_)|crawl|spider|slurp|scrap(?:er|y)|headless|phantomjs|lighthouse|pagespeed|"
@@ -53,6 +53,17 @@ class Exclusions:
     def __bool__(self) -> bool:
         """Return whether there is any rule."""
         return self != _NONE
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What :meth:`of` makes equal rules of, in another process."""
+        return {
+            "consent_column": self.consent_column,
+            "minimum_age": self.minimum_age,
+            "excluded_categories": sorted(self.categories),
+            "exclude_bots": self.bots,
+            "exclude_networks": [str(network) for network in self.networks],
+        }
 
     @classmethod
     def of(
@@ -131,7 +142,87 @@ def has_category(categories: Iterable[object], excluded: frozenset[str]) -> bool
     return False
 
 
-_PATH: Final = re.compile(r"[>/|»›]")
+def excluded(fields: Fields, rules: Exclusions) -> dict[int, str]:
+    """Return the code of the first rule that excludes each row: position → code."""
+    found: dict[int, str] = {}
+    checks = (
+        ("no_consent", rules.consent_column, _without_consent),
+        ("under_minimum_age", rules.minimum_age, _too_young),
+        ("excluded_category", rules.categories, _in_category),
+        ("bot", rules.bots, _bots),
+        ("internal_traffic", rules.networks, _internal),
+    )
+    for code, rule, rows in checks:
+        if rule:
+            for row in rows(fields, rules):
+                found.setdefault(row, code)
+    return found
+
+
+def _without_consent(fields: Fields, _: Exclusions) -> Iterator[int]:
+    return (row for row, cell in enumerate(fields.consents()) if not consents(cell))
+
+
+def _too_young(fields: Fields, rules: Exclusions) -> Iterator[int]:
+    path = "user_data.db"
+    canonical = fields.canonical(path)
+    for row, cell in enumerate(fields.cells(path)):
+        moment = fields.values["event_time"][row]
+        if cell is not None and moment:
+            age = age_at(_birth_date(cell, canonical), moment)
+            if age is not None and age < (rules.minimum_age or 0):
+                yield row
+
+
+def _birth_date(cell: Any, canonical: Callable[[str], str]) -> str:
+    """Return a birth date as ``YYYYMMDD``, empty text where it is not known."""
+    with suppress(Exception):  # whatever is in the cell, it affects no other row
+        plain = ordinary(cell)
+        if isinstance(plain, (list, tuple)):
+            plain = ordinary(plain[0])
+        if isinstance(plain, dt.date):
+            return plain.strftime("%Y%m%d")
+        return canonical(str(plain).strip())
+    return ""
+
+
+def _in_category(fields: Fields, rules: Exclusions) -> Iterator[int]:
+    paths = ("custom_data.content_category", "custom_data.contents")
+    for row, members in enumerate(zip(*map(fields.of, paths), strict=True)):
+        if any(members):
+            one, several = (fields.value(path, row) for path in paths)
+            if has_category([one, *(item.get("item_category") for item in several or ())], rules.categories):
+                yield row
+
+
+def _bots(fields: Fields, _: Exclusions) -> Iterator[int]:
+    path = "user_data.client_user_agent"
+    known: dict[bytes, bool] = {}
+    for row, member in enumerate(fields.of(path)):
+        if member:
+            if member not in known:
+                known[member] = is_bot(fields.value(path, row))
+            if known[member]:
+                yield row
+
+
+def _internal(fields: Fields, rules: Exclusions) -> Iterator[int]:
+    for row, cell in enumerate(fields.cells("user_data.client_ip_address")):
+        with suppress(Exception):  # whatever is in the cell, it affects no other row
+            if cell is not None and is_inside(_address(str(ordinary(cell))), rules.networks):
+                yield row
+
+
+def _address(text: str) -> str:
+    """Return the first address of a text without brackets, port and mask."""
+    first = text.strip(" []\"'").split(",")[0].strip(" \"'")
+    if first.startswith("["):
+        return first[1:].partition("]")[0]
+    first = first.partition("/")[0].partition("]")[0]
+    return first.partition(":")[0] if first.count(":") == 1 else first
+
+
+_PATH: Final = re.compile(r"[>/|\u00bb\u203a]")
 
 
 def _folded(name: str) -> str:

@@ -19,7 +19,8 @@ from airflow_provider_pinterest.conversions import values
 from airflow_provider_pinterest.conversions.cells import cut, kind
 from airflow_provider_pinterest.conversions.columns import Members, inside
 from airflow_provider_pinterest.conversions.event_names import is_listed
-from airflow_provider_pinterest.conversions.events import Event, Rejection
+from airflow_provider_pinterest.conversions.events import Event, Excluded, Rejection
+from airflow_provider_pinterest.conversions.exclusions import Exclusions, excluded
 from airflow_provider_pinterest.conversions.field_maps import PLACES
 from airflow_provider_pinterest.conversions.fields import BY_PATH, COUNTRY, LDP, OFFLINE, REQUIRED
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
@@ -37,7 +38,7 @@ class Made(NamedTuple):
     """What some rows are by themselves.
 
     :param events: the fields of :class:`Event`, each for all rows; those of a rejected row mean nothing.
-    :param rejected: position of a row → why it is no event.
+    :param others: position of a row that is not an event → what it is.
     :param coverage: field path → events that carry it.
     :param noticed: warning code → events.
     :param warnings: warning code → cells, whatever became of their rows.
@@ -45,17 +46,17 @@ class Made(NamedTuple):
     """
 
     events: tuple[Sequence[Any], ...]
-    rejected: dict[int, Rejection]
+    others: dict[int, Rejection | Excluded]
     coverage: Counter[str]
     noticed: Counter[str]
     warnings: Counter[str]
     unlisted: Counter[str]
 
-    def outcomes(self) -> list[Event | Rejection]:
+    def outcomes(self) -> list[Event | Rejection | Excluded]:
         """Return what each row is, in their order."""
-        found: list[Event | Rejection] = list(map(_event, zip(*self.events, strict=True)))
-        for row, rejection in self.rejected.items():
-            found[row] = rejection
+        found: list[Event | Rejection | Excluded] = list(map(_event, zip(*self.events, strict=True)))
+        for row, other in self.others.items():
+            found[row] = other
         return found
 
 
@@ -64,15 +65,15 @@ def _joined(some: Sequence[Made]) -> Made:
     events: list[Any] = [
         list(chain.from_iterable(column)) for column in zip(*(made.events for made in some), strict=True)
     ]
-    rejected: dict[int, Rejection] = {}
+    others: dict[int, Rejection | Excluded] = {}
     counts: tuple[Counter[str], ...] = (Counter(), Counter(), Counter(), Counter())
     before = 0
     for made in some:
-        rejected |= {before + row: rejection for row, rejection in made.rejected.items()}
+        others |= {before + row: other for row, other in made.others.items()}
         before += len(made.events[0])
         for count, more in zip(counts, made[2:], strict=True):
             count.update(more)
-    return Made(tuple(events), rejected, *counts)
+    return Made(tuple(events), others, *counts)
 
 
 def noticed(name: str, time: type[int]) -> Iterator[str]:
@@ -99,6 +100,7 @@ class EventMaker:
     :param now: Unix seconds that "future" and "too old" are measured from.
     :param max_event_age: older rows are rejected; ``None``: none are.
     :param max_event_bytes: larger events are rejected.
+    :param exclusions: rules that keep rows from being sent.
     """
 
     def __init__(
@@ -108,19 +110,27 @@ class EventMaker:
         now: float,
         max_event_age: dt.timedelta | None = None,
         max_event_bytes: int = 2_000_000,
+        exclusions: Exclusions | None = None,
     ) -> None:
-        self.settings = (mapping.parameters, now, max_event_age, max_event_bytes)
+        self.settings = (mapping.parameters, now, max_event_age, max_event_bytes, exclusions and exclusions.parameters)
         """What :meth:`of` makes an equal maker of, in another process."""
         self._mapping = mapping
         self._latest = now + SKEW
         self._earliest = now - max_event_age.total_seconds() if max_event_age else 0
         self._max_bytes = max_event_bytes
+        self._exclusions = exclusions
 
     @classmethod
-    def of(cls, settings: tuple[Any, float, dt.timedelta | None, int]) -> EventMaker:
+    def of(cls, settings: tuple[Any, float, dt.timedelta | None, int, dict[str, Any] | None]) -> EventMaker:
         """Make a maker equal to the one that has these settings."""
-        parameters, now, max_event_age, max_event_bytes = settings
-        return cls(ColumnMapping(**parameters), now=now, max_event_age=max_event_age, max_event_bytes=max_event_bytes)
+        parameters, now, max_event_age, max_event_bytes, exclusions = settings
+        return cls(
+            ColumnMapping(**parameters),
+            now=now,
+            max_event_age=max_event_age,
+            max_event_bytes=max_event_bytes,
+            exclusions=Exclusions.of(**exclusions) if exclusions else None,
+        )
 
     def make(self, piece: Piece) -> Made:
         """Make what the rows of a piece become."""
@@ -148,6 +158,8 @@ class EventMaker:
         _check_region(fields)
         written = bodies(fields)
         self._check_sizes(fields, written)
+        if self._exclusions is not None:
+            fields.excluded = excluded(fields, self._exclusions)
         names, sources, moments, ids = (fields.values[path] for path in REQUIRED)
         events = (
             range(piece.first, piece.first + piece.size),
@@ -159,11 +171,12 @@ class EventMaker:
             fields.keys,
         )
         found, unlisted = _noticed(fields)
-        rejected = {
+        others: dict[int, Rejection | Excluded] = {
             row: Rejection(piece.first + row, ids[row] and cut(ids[row]), fields.keys[row], fields.reasons(row))
             for row in sorted(fields.problems)
         }
-        return Made(events, rejected, _coverage(fields), found, fields.warnings, unlisted)
+        others |= {row: Excluded(piece.first + row, code) for row, code in fields.excluded.items()}
+        return Made(events, others, _coverage(fields), found, fields.warnings, unlisted)
 
     @staticmethod
     def _check_required(fields: Fields) -> None:
@@ -237,7 +250,7 @@ def _coverage(fields: Fields) -> Counter[str]:
     return Counter(
         {
             path: (fields.size if all(members) else sum(map(bool, members)))
-            - sum(1 for row in fields.problems if members[row])
+            - sum(1 for row in fields.not_events if members[row])
             for path, members in fields.members.items()
         }
     )
@@ -248,8 +261,8 @@ def _noticed(fields: Fields) -> tuple[Counter[str], Counter[str]]:
     kinds: Iterable[tuple[str, type[int]]] = zip(
         fields.values["event_name"], map(type, fields.values["event_time"]), strict=True
     )
-    if fields.problems:
-        kinds = [one for row, one in enumerate(kinds) if row not in fields.problems]
+    if fields.not_events:
+        kinds = [one for row, one in enumerate(kinds) if row not in fields.not_events]
     found: Counter[str] = Counter()
     names: Counter[str] = Counter()
     for (name, time), events in Counter(kinds).items():

@@ -59,6 +59,7 @@ class ColumnMapping:
     :param event_id_from: columns or fields that make a deterministic ``event_id`` where a row has none.
     :param timezone: name of the zone that naive times stand in.
     :param key_columns: columns copied into rejections so that a person finds the row; they need not be fields.
+    :param consent_column: the column that says whether a row may be sent; it need not be a field.
     :param event_names: name of an event in the source, in any spelling → the name to send. A name that is mapped to
         itself is sent as it is.
     :raises ParameterError: a field, identifier, switch or zone that does not exist, or an unfit default.
@@ -74,11 +75,14 @@ class ColumnMapping:
         timezone: str = "UTC",
         key_columns: Sequence[str] = (),
         event_names: Mapping[str, str] | None = None,
+        consent_column: str | None = None,
     ) -> None:
         self.field_map = _mapping("field_map", field_map or {})
         self.event_id_from = _columns("event_id_from", event_id_from)
         self.key_columns = _columns("key_columns", key_columns)
-        self._extra = frozenset(folded(name) for name in (*self.key_columns, *self.event_id_from))
+        self.consent_column = consent_column
+        others = (*self.key_columns, *self.event_id_from, *([consent_column] if consent_column else []))
+        self._extra = frozenset(map(folded, others))
         self._resolved = FieldMap(self.field_map)
         event_names = _mapping("event_names", event_names or {})
         identifiers, defaults = _mapping("identifiers", identifiers or {}), _mapping("defaults", defaults or {})
@@ -101,6 +105,7 @@ class ColumnMapping:
             "timezone": timezone,
             "key_columns": self.key_columns,
             "event_names": event_names,
+            "consent_column": consent_column,
         }
         """What an equal mapping is made of."""
         self._layouts: dict[str, Layout] = {}
@@ -135,6 +140,11 @@ class ColumnMapping:
         plan = self.plan(tuple(columns))
         problems += map(_clash, plan.clashes.items())
         have = {folded(column) for column in columns}
+        if self.consent_column and folded(self.consent_column) not in have:
+            problems.append(
+                f"consent_column names {self.consent_column!r}, which the source does not have"
+                f"{suggestion(self.consent_column, columns)}"
+            )
         for parameter in ("field_map", "key_columns", "event_id_from") if complete else ():
             for name in getattr(self, parameter):
                 field = parameter == "event_id_from" and folded(name) in PATHS
@@ -211,6 +221,7 @@ class ColumnMapping:
             unknown=tuple(name for name, (known, _) in zip(columns, own, strict=True) if not known),
             id_parts=None if not id_parts or None in id_parts else id_parts,  # type: ignore[arg-type]
             keys=tuple((key, position.get(folded(key))) for key in self.key_columns),
+            consent=position.get(folded(self.consent_column)) if self.consent_column else None,
         )
 
     def _id_part(self, name: str, position: Mapping[str, int]) -> IdPart | None:

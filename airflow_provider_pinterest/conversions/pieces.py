@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -73,6 +73,8 @@ class Fields:
         """Position of a row → further reasons."""
         self.warnings: Counter[str] = Counter()
         """Code → cells that were left out."""
+        self.excluded: dict[int, str] = {}
+        """Position of a row → the code of the rule that keeps it from being sent."""
         self._mapping = mapping
         plan = mapping.plan(piece.names)
         self.keys = _keys(plan, piece)
@@ -85,6 +87,7 @@ class Fields:
         columns = piece.columns
         if plan.objects:
             plan, columns = self._opened(plan, columns)
+        self._plan, self._columns = plan, columns
         self._read(plan, columns)
         if plan.id_parts and None in self.values[EVENT_ID]:
             self._identify(plan.id_parts, columns)
@@ -98,6 +101,30 @@ class Fields:
         if path in self.values:
             return self.values[path][row]
         return self._mapping.readers[path].value(self.of(path)[row])
+
+    def canonical(self, path: str) -> Callable[[str], str]:
+        """Return what makes the canonical text of an identifier, before it is hashed."""
+        read: Any = self._mapping.readers[path].read
+        found: Callable[[str], str] = read.canonical
+        return found
+
+    def cells(self, path: str) -> Cells:
+        """Return the cells that a field was read from, ``None`` where there is none."""
+        found: list[Any] = [None] * self.size
+        for position, column, _ in self._plan.columns:
+            if column == path:
+                found = [old if new is None else new for old, new in zip(found, self._columns[position], strict=True)]
+        return found
+
+    def consents(self) -> Cells:
+        """Return the cells of the consent column, ``None`` where there is none."""
+        position = self._plan.consent
+        return [None] * self.size if position is None else self._columns[position]
+
+    @property
+    def not_events(self) -> Collection[int]:
+        """Positions of the rows that do not become events."""
+        return self.problems.keys() | self.excluded.keys() if self.excluded else self.problems
 
     def refuse(self, row: int, reason: Reason) -> None:
         """Note why a row cannot be sent."""

@@ -44,6 +44,7 @@ class Plan:
     :param clashes: path → columns that map to it, where there are several.
     :param unknown: the columns that map to nothing.
     :param id_parts: what a missing ``event_id`` is made of; ``None``: a part is in none of the columns.
+    :param consent: which column says whether a row may be sent; ``None``: there is none.
     :param keys: (name, position) of the columns copied into a rejection; ``None``: the rows do not have it.
     """
 
@@ -54,6 +55,7 @@ class Plan:
     unknown: tuple[str, ...]
     id_parts: tuple[IdPart, ...] | None
     keys: tuple[tuple[str, int | None], ...]
+    consent: int | None = None
 
 
 class Layout:

@@ -2,9 +2,8 @@
 
 A checkpoint names a prefix of the source, all of whose rows are accounted for, and its counts. The next attempt reads
 the source again from its first row, sends nothing of the prefix, and continues only if the rows have become the same:
-an event with the same name and id and the same kind of source, a rejection, a duplicate or an exclusion, each in the same
-place.
-Batches under way beyond the prefix are listed one by one and verified in the same way.
+an event with the same name and id and the same kind of source, a rejection, a duplicate or an exclusion, each in the
+same place. Batches under way beyond the prefix are listed one by one and verified in the same way.
 
 The end of a run is stored too (:class:`Finished`), so that a task that is cleared sends only what was not accepted.
 """

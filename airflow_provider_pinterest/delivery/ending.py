@@ -162,9 +162,9 @@ def judge(
         )
     if tally.duplicates_dropped > _allowed(max_duplicates, tally):
         return (
-            f"{tally.duplicates_dropped:,} of {tally.rows_read:,} rows have the event_name and event_id of an earlier row "
-            f"and were dropped, more than max_duplicates {max_duplicates} allows. Is event_id the same for different "
-            f"events? {end}"
+            f"{tally.duplicates_dropped:,} of {tally.rows_read:,} rows have the event_name and event_id of an earlier "
+            f"row and were dropped, more than max_duplicates {max_duplicates} allows. Is event_id the same for "
+            f"different events? {end}"
         )
     if tally.arrived < min_events:
         return (

@@ -231,8 +231,9 @@ class Tally:
         if not rows_yielded == self.rows_read == parts or self.rows_not_sent:
             raise AccountingError(
                 f"The counts of this run do not add up: the source yielded {rows_yielded:,} rows, {self.rows_read:,} "
-                f"were read, {parts:,} became an event, a rejection, a duplicate or an exclusion, and {self.rows_not_sent:,} events "
-                "have no outcome. Compare the result with the source before you run the task again, and report this."
+                f"were read, {parts:,} became an event, a rejection, a duplicate or an exclusion, and "
+                f"{self.rows_not_sent:,} events have no outcome. Compare the result with the source before you run the "
+                "task again, and report this."
             )
 
 
@@ -257,11 +258,13 @@ class Result:
         coverage: Mapping[str, int],
         rejects_path: str | None,
         resumed_from: int | None = None,
+        unlisted: Mapping[str, int] | None = None,
     ) -> Result:
         """Take the account of a tally.
 
         :param warnings: code → events, from before sending.
         :param coverage: field → valid events that carry it.
+        :param unlisted: event name that Pinterest does not list → events.
         :param resumed_from: the row up to which an earlier try had settled everything.
         """
         sent = tally.delivered
@@ -292,6 +295,7 @@ class Result:
                     name: round(count / built, 4)
                     for name, count in sorted(coverage.items(), key=lambda item: (-item[1], item[0]))
                 },
+                "unlisted_event_names": dict(unlisted or {}),
                 "rejects_path": rejects_path,
                 "resumed_from": resumed_from,
             }

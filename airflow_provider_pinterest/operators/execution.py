@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from airflow_provider_pinterest.airflow_versions import (
 from airflow_provider_pinterest.conversions.batches import ENVELOPE, Batcher
 from airflow_provider_pinterest.conversions.builder import EventBuilder
 from airflow_provider_pinterest.conversions.events import Chunk, Event
+from airflow_provider_pinterest.conversions.exclusions import Exclusions
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 from airflow_provider_pinterest.delivery.checkpoint import VERSION, Checkpoint, Finished, StateStore
 from airflow_provider_pinterest.delivery.dispatcher import Dispatcher
@@ -49,6 +50,7 @@ from airflow_provider_pinterest.exceptions import (
 from airflow_provider_pinterest.hooks.pinterest import PinterestHook
 from airflow_provider_pinterest.links.conversions import RESULT_KEY
 from airflow_provider_pinterest.operators.account import shortened
+from airflow_provider_pinterest.operators.advice import advice
 from airflow_provider_pinterest.operators.errors import WrongMappingError, WrongParameterError
 from airflow_provider_pinterest.operators.job import attempt_of, fence, not_orphaned, stored_state, try_number
 from airflow_provider_pinterest.operators.options import Options
@@ -57,6 +59,7 @@ from airflow_provider_pinterest.sources.values import Values
 
 if TYPE_CHECKING:
     from airflow_provider_pinterest.airflow_versions import Context
+    from airflow_provider_pinterest.conversions.event_names import UnlistedName
     from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
 
 WAIT_WHERE_NOBODY_SAYS = dt.timedelta(minutes=5)
@@ -73,6 +76,7 @@ class Job:
     """
 
     mapping: ColumnMapping
+    exclusions: Exclusions
     hook: PinterestHook
     account: str
     test: bool
@@ -149,6 +153,15 @@ class Execution:
                 event_id_from=options.event_id_from,
                 timezone=options.timezone,
                 key_columns=options.key_columns,
+                event_names=options.event_names,
+                consent_column=options.consent_column,
+            ),
+            exclusions=Exclusions.of(
+                consent_column=options.consent_column,
+                minimum_age=options.minimum_age,
+                excluded_categories=options.excluded_categories,
+                exclude_bots=options.exclude_bots,
+                exclude_networks=options.exclude_networks,
             ),
             hook=hook,
             account=account,
@@ -229,6 +242,7 @@ class Execution:
             reading.close()
             if sender is not None:
                 sender.close()
+            unlisted = reading.unlisted_names()
             result = Result.of(
                 run.tally,
                 ad_account_id=job.account,
@@ -238,8 +252,9 @@ class Execution:
                 coverage=reading.coverage,
                 rejects_path=str(job.folder) if rejects is not None and rejects.parts else None,
                 resumed_from=checkpoint.rows or None,
+                unlisted={one.name: one.events for one in unlisted},
             )
-            self._publish(run, result)
+            self._publish(run, result, unlisted)
             if unexpected:
                 task.log.error("%s", self._said(job, run, sender))
         return self._ended(job, run, result, progress)
@@ -420,7 +435,7 @@ class Execution:
         task = self._task
         task.log.info("One event as it would be sent, identifiers shortened:\n%s", shortened(event.body))
 
-    def _publish(self, run: Run, result: Result) -> None:
+    def _publish(self, run: Run, result: Result, unlisted: Sequence[UnlistedName]) -> None:
         """Push the result to XCom and write it into the log."""
         task = self._task
         self._context["ti"].xcom_push(key=RESULT_KEY, value=dict(result.values))
@@ -429,6 +444,8 @@ class Execution:
         for rejection in run.progress.examples:
             for code, field, message in rejection.reasons:
                 task.log.warning("Row %d, %s: %s %s", rejection.row, code, field or "the event", message)
+        for line in advice(result.values, unlisted):
+            task.log.warning("%s", line)
 
 
 class _Reading:
@@ -478,6 +495,10 @@ class _Reading:
         """Field → events that carry it."""
         return self._builder.coverage
 
+    def unlisted_names(self) -> Sequence[UnlistedName]:
+        """Return the most frequent names of events that Pinterest does not list."""
+        return self._builder.unlisted_names()
+
     def close(self) -> None:
         """End the processes, if there are any."""
         self._builder.close()
@@ -488,6 +509,7 @@ class _Reading:
             now=self._clock,
             max_event_age=self._options.max_event_age,
             max_event_bytes=self._options.max_batch_bytes - ENVELOPE,
+            exclusions=self._job.exclusions,
             processes=processes,
         )
 

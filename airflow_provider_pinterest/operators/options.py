@@ -32,6 +32,9 @@ MOST_PROCESSES: Final = 32
 
 SEVERAL: Final = "Several parameters cannot work:"
 
+OLDEST: Final = 120
+"""Largest ``minimum_age``, in years."""
+
 LONGEST_SHOWN: Final = 60
 """Characters of a value that an error shows."""
 
@@ -189,6 +192,7 @@ BOUND: Final = Kind(
 )
 ANY_MAPPING: Final = _mapping_of("a dict with names as keys", lambda _: True)
 FIELD_MAP: Final = _mapping_of("a dict of column → field or None", lambda value: value is None or _is_text(value))
+EVENT_NAMES: Final = _mapping_of("a dict of event name → name to send", _is_text)
 SWITCHES: Final = _mapping_of("a dict of identifier → dict of switches", lambda value: isinstance(value, Mapping))
 
 
@@ -207,7 +211,13 @@ class Options:
     identifiers: Annotated[Mapping[str, Mapping[str, Any]] | None, SWITCHES] = None
     defaults: Annotated[Mapping[str, Any] | None, ANY_MAPPING] = None
     event_id_from: Annotated[Sequence[str], NAMES] = ()
+    event_names: Annotated[Mapping[str, str] | None, EVENT_NAMES] = None
     timezone: Annotated[str, ZONE] = "UTC"
+    consent_column: Annotated[str | None, TEXT] = None
+    minimum_age: Annotated[int | None, _or_none(_between(1, OLDEST))] = None
+    excluded_categories: Annotated[Sequence[str], NAMES] = ()
+    exclude_bots: Annotated[bool, SWITCH] = False
+    exclude_networks: Annotated[Sequence[str], NAMES] = ()
     pinterest_conn_id: Annotated[str, TEXT] = "pinterest_default"
     ad_account_id: Annotated[str | int | None, ACCOUNT] = None
     test: Annotated[bool, SWITCH] = False

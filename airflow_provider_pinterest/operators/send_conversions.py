@@ -67,7 +67,13 @@ class SendConversionsOperator(BaseOperator):
     :param identifiers: switches per identifier, such as ``{"ph": {"country": "DE"}}``.
     :param defaults: field path or alias → value for rows that lack it.
     :param event_id_from: columns that make a deterministic ``event_id`` where a row has none.
+    :param event_names: name of an event in the source, in any spelling → the name to send.
     :param timezone: the zone of naive times, such as ``Europe/Berlin``.
+    :param consent_column: the column that says whether a row may be sent; rows whose cell is not true are excluded.
+    :param minimum_age: people who were younger at the time of the event are excluded, where a date of birth is known.
+    :param excluded_categories: events with one of these categories are excluded.
+    :param exclude_bots: exclude events whose user agent is that of a crawler.
+    :param exclude_networks: exclude events from these networks, such as ``203.0.113.0/24``.
     :param pinterest_conn_id: the Pinterest connection.
     :param ad_account_id: digits; ``None``: the connection's.
     :param test: send with ``?test=true``: Pinterest validates and does not record.
@@ -107,7 +113,7 @@ class SendConversionsOperator(BaseOperator):
     template_ext: Sequence[str] = (".sql",)
     template_fields_renderers: ClassVar[dict[str, str]] = {
         "sql": "sql",
-        **dict.fromkeys(("parameters", "defaults", "field_map", "identifiers", "hook_params"), "json"),
+        **dict.fromkeys(("parameters", "defaults", "field_map", "identifiers", "hook_params", "event_names"), "json"),
     }
     operator_extra_links = (AdsManagerConversionsLink(),)
     ui_color = "#fde0e4"
@@ -124,7 +130,13 @@ class SendConversionsOperator(BaseOperator):
         identifiers: Mapping[str, Mapping[str, Any]] | str | None = None,
         defaults: Mapping[str, Any] | str | None = None,
         event_id_from: Sequence[str] | str = (),
+        event_names: Mapping[str, str] | str | None = None,
         timezone: str = "UTC",
+        consent_column: str | None = None,
+        minimum_age: int | str | None = None,
+        excluded_categories: Sequence[str] | str = (),
+        exclude_bots: bool | str = False,
+        exclude_networks: Sequence[str] | str = (),
         pinterest_conn_id: str = "pinterest_default",
         ad_account_id: str | int | None = None,
         test: bool | str = False,
@@ -157,7 +169,13 @@ class SendConversionsOperator(BaseOperator):
         self.identifiers = identifiers
         self.defaults = defaults
         self.event_id_from = event_id_from
+        self.event_names = event_names
         self.timezone = timezone
+        self.consent_column = consent_column
+        self.minimum_age = minimum_age
+        self.excluded_categories = excluded_categories
+        self.exclude_bots = exclude_bots
+        self.exclude_networks = exclude_networks
         self.pinterest_conn_id = pinterest_conn_id
         self.ad_account_id = ad_account_id
         self.test = test

@@ -340,6 +340,7 @@ class TestResult:
                 "event_time": 1.0,
                 "user_data.em": 1.0,
             },
+            "unlisted_event_names": {"own_name": 1},
             "rejects_path": None,
             "resumed_from": None,
         }
