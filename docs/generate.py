@@ -16,7 +16,7 @@ from typing import Final
 
 from airflow_provider_pinterest.conversions.fields import EVENT_NAMES, FIELDS, REJECT, SWITCHES, WARNINGS, Field
 from airflow_provider_pinterest.conversions.line_items import OTHER_MEMBERS
-from airflow_provider_pinterest.conversions.reasons import LEFT_OUT, REASONS
+from airflow_provider_pinterest.conversions.reasons import EXCLUSIONS, LEFT_OUT, REASONS
 
 DOCS: Final = Path(__file__).resolve().parent
 
@@ -89,6 +89,7 @@ ADVICE: Final[dict[str, str]] = {
     "outcome_unknown": (
         "Look for the event in Ads Manager. If it did not arrive, send it alone. See [Guarantees](guarantees.md)."
     ),
+    **dict.fromkeys(EXCLUSIONS, "Nothing. Your own rule keeps the row from being sent, see [Privacy](privacy.md)."),
     # warnings
     "unknown_event_name": (
         "The log names the most frequent ones, with the listed name that each probably means. Map them: "
