@@ -71,7 +71,7 @@ def read_or_refused(read, *cell):
         (Decimal("1E+3"), "1000"),
         (Decimal("4711.00"), "4711"),
         (Decimal("4711.50"), "4711.5"),
-        (Decimal("4700"), "4700"),
+        (Decimal(4700), "4700"),
         (UUID(int=1), "00000000-0000-0000-0000-000000000001"),
         (Mixed.SHOP, "shop"),
         (Word.SHOP, "shop"),
