@@ -436,7 +436,7 @@ class Objects(Reader):
         is_open: bool = False,
         unusable: str | None = None,
     ) -> None:
-        super().__init__(name, values.objects, unusable)
+        super().__init__(name, _objects, unusable)
         self._known = known
         self._names = [member.reader.name for member in known]
         readers = {member.reader.name: member.reader for member in known}
@@ -598,6 +598,12 @@ class Objects(Reader):
         except Unfit as why:
             refused(at, self._left_out(why))
             return {}
+
+
+def _objects(cell: Any) -> Sequence[Any] | None:
+    """Read a list of JSON objects, or one alone; also where the text of one is itself the text of a JSON string."""
+    found = values.objects(cell)
+    return values.objects(found[0]) if found and type(cell) is str and type(found[0]) is str else found
 
 
 def _over(late: Members, early: Members | None, gone: Sequence[int]) -> Members:

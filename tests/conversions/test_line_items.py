@@ -452,6 +452,9 @@ def test_an_unknown_member_is_named_with_what_helps():
         ([None, {"id": 1}, {}], [{"id": "1"}], 0),
         (b'[{"id": 1}]', [{"id": "1"}], 0),
         (memoryview(b'[{"id": 1}]'), [{"id": "1"}], 0),
+        ('"[{\\"id\\": 1}]"', [{"id": "1"}], 0),
+        ('"text"', None, 1),
+        ('"null"', None, 0),
     ],
     ids=repr,
 )
