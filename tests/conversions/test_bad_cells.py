@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 from airflow_provider_pinterest.exceptions import ParameterError
 from tests.conversions.rows import ADA, builder, good, outcome_of, outcomes_of, sent
 
-BAD = {
+BAD: dict[str, list[Any]] = {
     "choice": ["fridge", 5, b"\xff"],
     "number": ["many", "12,50", [1], True],
     "integer": [1.5, "1.5", "few", 2**63, {}],

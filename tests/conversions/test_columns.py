@@ -352,4 +352,5 @@ def test_bytes_of_utf8_are_text_alone_and_beside_others(column, text, kind, othe
     rows = [good(**{column: kind(text.encode())}), *(good(**{column: other}) for other in others)]
     chunk = Chunk(tuple(rows[0]), [tuple(row.values()) for row in rows])
     first, *_ = builder().events([chunk])
+    assert isinstance(first, Event)
     assert first.body == expected.body

@@ -33,7 +33,7 @@ GA4 = {
     "price": 10.01,
     "quantity": 3,
 }
-GA4_EXPORT = {
+GA4_EXPORT: dict[str, Any] = {
     "item_id": "SKU_12345",
     "item_name": "Tee",
     "item_brand": "Example",
