@@ -12,12 +12,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from airflow_provider_pinterest.conversions.columns import Hashed, Integers, Member, Objects, Reader, Remembered, Text
+from airflow_provider_pinterest.conversions.columns import Hashed, Member, Objects, Reader, Remembered, Text
 from airflow_provider_pinterest.conversions.events import Chunk, Duplicate, Event, Rejection
 from airflow_provider_pinterest.conversions.fields import FIELDS
 from airflow_provider_pinterest.conversions.gathering import FIT_KEPT, PIECE, Gathering, pieces
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 from airflow_provider_pinterest.conversions.reasons import Unfit, Unusable
+from airflow_provider_pinterest.conversions.typed import Integers
 from tests.conversions.rows import ADA, GOOD, NOW, builder, good, outcome_of, outcomes_of, reasons, sent, sha
 
 LONE = "\ud800"
