@@ -19,6 +19,7 @@ from itertools import chain, islice
 from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
+from uuid import UUID
 
 import orjson
 
@@ -61,7 +62,8 @@ HASH_DIGITS: Final = 64
 """Digits of a SHA-256 in hexadecimal."""
 
 _dumps: Final = orjson.dumps
-_INTEGERS: Final = frozenset({int, type(None)})
+_DATES: Final = frozenset({dt.date})
+_TEXTLIKE: Final = frozenset({int, UUID})
 _OBJECTS: Final = frozenset({dict})
 _READ_AS_THEY_ARE: Final = ORDINARY - {float, Decimal}
 _first = itemgetter(0)
@@ -181,7 +183,8 @@ class Text(Reader):
         try:
             return [None if cell is None else str.strip(cell) or None for cell in cells]
         except TypeError:  # some are no text
-            return super().read_all(cells, refused)
+            texts = _as_text(cells)
+        return super().read_all(cells, refused) if texts is cells else self.read_all(texts, refused)
 
     def members(self, cells: Sequence[Any], refused: Refused) -> Members:
         """Return the members of cells."""
@@ -189,7 +192,8 @@ class Text(Reader):
         try:
             return [b"" if cell is None or not (text := str.strip(cell)) else key + _dumps(text) for cell in cells]
         except TypeError:
-            return super().members(cells, refused)
+            texts = _as_text(cells)
+        return super().members(cells, refused) if texts is cells else self.members(texts, refused)
 
 
 class ProductIds(Text):
@@ -216,6 +220,7 @@ class Hashed(Reader):
     def members(self, cells: Sequence[Any], refused: Refused) -> Members:
         """Return the members of cells."""
         canonical = self._canonical
+        cells = _as_text(cells)
         start, end = self._key + b'["', b'"]'
         found = []
         for row, cell in enumerate(cells):
@@ -242,6 +247,18 @@ class Hashed(Reader):
         return found
 
 
+def _as_text(cells: Sequence[Any], types: AbstractSet[type] = _TEXTLIKE) -> Sequence[Any]:
+    """Return a column of one of these types as text, and any other one as it is."""
+    kind = type(cells[0]) if cells else None
+    if kind not in types or not only(cells, {kind, type(None)}):
+        return cells
+    try:
+        written = _dumps(cells).decode()
+    except TypeError:  # an integer of more than 64 bits
+        return cells
+    return [None if text == "null" else text for text in written[1:-1].replace('"', "").split(",")]
+
+
 class Remembered(Reader):
     """Reads cells that repeat from row to row, such as cities: what was read once is looked up.
 
@@ -260,8 +277,14 @@ class Remembered(Reader):
     def members(self, cells: Sequence[Any], refused: Refused) -> Members:
         """Return the members of cells."""
         kind = type(cells[0]) if cells else None
-        if kind is float or kind is Decimal or kind is dt.date:  # most likely none of them is text
+        if kind is float or kind is Decimal:  # most likely none of them is text
             return super().members(cells, refused)
+        if self._lists:  # an identifier: a date is the same as its text
+            cells = _as_text(cells, _DATES)
+        return self._looked_up(cells, refused)
+
+    def _looked_up(self, cells: Sequence[Any], refused: Refused) -> Members:
+        """Return the members of cells, those of known ones without reading them."""
         known = self._known
         trusted = self._can_be_looked_up(cells)
         if not trusted and self._lists:
@@ -308,24 +331,6 @@ class Remembered(Reader):
     def _without_lists(cells: Sequence[Any]) -> Sequence[Any]:
         """Return cells with the text in the place of lists of one text, as ready events have them."""
         return [cell[0] if type(cell) is list and len(cell) == 1 and type(cell[0]) is str else cell for cell in cells]
-
-
-class Integers(Remembered):
-    """Reads whole numbers; small ones repeat."""
-
-    def members(self, cells: Sequence[Any], refused: Refused) -> Members:
-        """Return the members of cells."""
-        if only(cells, _INTEGERS):
-            return super().members(cells, refused)
-        return Reader.members(self, cells, refused)
-
-    @staticmethod
-    def _may_keep(cell: Any) -> bool:
-        return type(cell) is int
-
-    @staticmethod
-    def _can_be_looked_up(_: Sequence[Any]) -> bool:
-        return True  # `members` looked
 
 
 class ByCountry(Remembered):
@@ -436,7 +441,7 @@ class Objects(Reader):
         is_open: bool = False,
         unusable: str | None = None,
     ) -> None:
-        super().__init__(name, values.objects, unusable)
+        super().__init__(name, _objects, unusable)
         self._known = known
         self._names = [member.reader.name for member in known]
         readers = {member.reader.name: member.reader for member in known}
@@ -598,6 +603,12 @@ class Objects(Reader):
         except Unfit as why:
             refused(at, self._left_out(why))
             return {}
+
+
+def _objects(cell: Any) -> Sequence[Any] | None:
+    """Read a list of JSON objects, or one alone; also where the text of one is itself the text of a JSON string."""
+    found = values.objects(cell)
+    return values.objects(found[0]) if found and type(cell) is str and type(found[0]) is str else found
 
 
 def _over(late: Members, early: Members | None, gone: Sequence[int]) -> Members:

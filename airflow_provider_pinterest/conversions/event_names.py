@@ -10,7 +10,7 @@ from airflow_provider_pinterest.conversions.cells import cut
 from airflow_provider_pinterest.conversions.fields import EVENT_NAMES
 from airflow_provider_pinterest.conversions.hints import meant
 from airflow_provider_pinterest.conversions.names import folded
-from airflow_provider_pinterest.exceptions import ParameterError
+from airflow_provider_pinterest.problems import Problems
 from airflow_provider_pinterest.redaction import clean
 
 NAMES_COUNTED: Final = 1_000
@@ -73,20 +73,21 @@ class UnlistedName(NamedTuple):
     nearest: str | None
 
 
-def mapped_names(given: Mapping[str, Any]) -> dict[str, str]:
+def mapped_names(given: Mapping[str, Any], problems: Problems) -> dict[str, str]:
     """Check the ``event_names`` parameter and return the compared form of each name → the name to send.
 
-    :raises ParameterError: a name is empty or no text, or one name is mapped to two.
+    :param problems: collects names that are empty or no text, and names that are mapped to two.
     """
     found: dict[str, str] = {}
     for name, target in given.items():
         where = f"event_names[{name!r}]"
         if not isinstance(target, str) or not target.strip() or not name.strip():
-            raise ParameterError(f"{where}: expected the name to send, such as 'checkout'")
+            problems.found.append(f"{where}: expected the name to send, such as 'checkout'.")
+            continue
         kept = target.strip()
         sent = kept if kept == name.strip() else LISTED.get(folded(kept), kept)
         if found.setdefault(folded(name), sent) != sent:
-            raise ParameterError(f"{where}: another entry maps the same name to {found[folded(name)]!r}")
+            problems.found.append(f"{where}: another entry maps the same name to {found[folded(name)]!r}.")
     return found
 
 

@@ -14,6 +14,7 @@ from airflow_provider_pinterest.conversions.fields import BY_PATH, FIELDS, Field
 from airflow_provider_pinterest.conversions.hints import nearest
 from airflow_provider_pinterest.conversions.names import folded
 from airflow_provider_pinterest.exceptions import ParameterError
+from airflow_provider_pinterest.problems import Problems
 
 ANY: Final = "*"
 
@@ -67,10 +68,10 @@ class FieldMap:
     """The resolved parameter.
 
     :param given: column or dotted name → field, or ``None`` to ignore it.
-    :raises ParameterError: a field that does not exist, or two entries that contradict each other.
+    :param problems: collects fields that do not exist, and entries that contradict each other.
     """
 
-    def __init__(self, given: Mapping[str, Any]) -> None:
+    def __init__(self, given: Mapping[str, Any], problems: Problems) -> None:
         self.columns: dict[str, str | None] = {}
         """Compared form of a column's name, or of a path inside an object → field path."""
         self.members: dict[str, dict[str, str | None]] = {}
@@ -80,7 +81,7 @@ class FieldMap:
         self._places: dict[str, str] = {}
         """A dotted name → the object or list that it reaches into."""
         for name in sorted(given, key=lambda name: name.count(".")):
-            self._add(name, given[name])
+            problems.checked(self._add, name, given[name], otherwise=None)
 
     def has_effect(self, name: str, target: Callable[[str], str | None], columns: Collection[str]) -> bool:
         """Return whether a name of the parameter can mean something in rows with these columns.

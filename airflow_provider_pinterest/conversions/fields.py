@@ -21,7 +21,6 @@ from airflow_provider_pinterest.conversions.codes import CURRENCIES
 from airflow_provider_pinterest.conversions.columns import (
     ByCountry,
     Hashed,
-    Integers,
     Member,
     Objects,
     ProductIds,
@@ -33,6 +32,7 @@ from airflow_provider_pinterest.conversions.columns import (
 from airflow_provider_pinterest.conversions.line_items import OTHER_MEMBERS
 from airflow_provider_pinterest.conversions.names import folded
 from airflow_provider_pinterest.conversions.reasons import GENERAL_WARNINGS, LEFT_OUT, Unfit, Unusable
+from airflow_provider_pinterest.conversions.typed import Booleans, Integers, Numbers, Times
 
 EVENT_NAMES: Final = frozenset(
     [
@@ -373,6 +373,14 @@ def objects(_: Field, __: Options) -> Read:
     return values.objects
 
 
+_TYPED: Final[Mapping[Callable[[Field, Options], Read], type[Remembered]]] = {
+    number: Numbers,
+    integer: Integers,
+    boolean: Booleans,
+}
+"""Types whose cells drivers have typed as well."""
+
+
 def reader(field: Field, options: Options) -> Reader:
     """Make the reader of a field.
 
@@ -390,14 +398,16 @@ def reader(field: Field, options: Options) -> Reader:
             unusable=unusable,
         )
     read = field.type(field, options)
+    if field.type is time:
+        return Times(field.name, read, options.timezone, unusable)
+    if field.type in _TYPED:
+        return _TYPED[field.type](field.name, read, unusable)
     if field.type is hashed_by_country:
         return ByCountry(field.name, read, identifiers.US, unusable)
     if field.repeats:
         return Remembered(field.name, read, unusable, lists=isinstance(read, identifiers.Identifier))
     if isinstance(read, identifiers.Identifier) and not read.already:
         return Hashed(field.name, read, read.canonical, unusable)
-    if field.type is integer:
-        return Integers(field.name, read, unusable)
     if field.type is product_id:
         return ProductIds(field.name, unusable)
     return Text(field.name, unusable) if read is values.text else Reader(field.name, read, unusable)

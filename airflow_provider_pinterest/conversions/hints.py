@@ -59,8 +59,8 @@ def nearest(name: str, known: Collection[str]) -> str | None:
     for one in known:
         if folded(one) == same:
             return one
-        if found[one] is None and len(parts) == 1:
-            found[one] = _mistakes((same,), (folded(one),))
+        if found[one] is None:
+            found[one] = 1 if _mistyped(same, folded(one), long=HINT_LIMIT) else None
     alike = {one: mistakes for one, mistakes in found.items() if mistakes is not None}
     return min(alike, key=alike.__getitem__, default=None)
 
@@ -75,7 +75,7 @@ def meant(name: str, known: Mapping[str, str]) -> str | None:
         return found
     parts = _read(name)
     fitting = [one for one, path in known.items() if _contains(parts, _split(one), path)]
-    return max(fitting, key=lambda one: len(_split(one)), default=None)
+    return max(fitting, key=lambda one: (len(_split(one)), parts[-1] in _split(one)), default=None)
 
 
 def _read(name: str) -> tuple[str, ...]:
@@ -95,18 +95,21 @@ def _mistakes(parts: tuple[str, ...], others: tuple[str, ...]) -> int | None:
     return len(differing) if all(_mistyped(one, other) for one, other in differing) else None
 
 
-def _mistyped(one: str, other: str) -> bool:
-    """Return whether a letter is missing or too many, two stand the wrong way round, or in a long word one is wrong."""
-    short, long = sorted((one, other), key=len)
-    if len(long) - len(short) > 1 or len(short) < 4:
+def _mistyped(one: str, other: str, long: int = LONG) -> bool:
+    """Return whether a letter is missing or too many, two stand the wrong way round, or in a long word one is wrong.
+
+    :param long: letters of a long word.
+    """
+    less, more = sorted((one, other), key=len)
+    if len(more) - len(less) > 1 or len(less) < 4:
         return False
-    if len(short) < len(long):
-        return any(long[:at] + long[at + 1 :] == short for at in range(len(long)))
+    if len(less) < len(more):
+        return any(more[:at] + more[at + 1 :] == less for at in range(len(more)))
     wrong = [at for at, (left, right) in enumerate(zip(one, other, strict=True)) if left != right]
     if len(wrong) == 2:
         first, second = wrong
         return second == first + 1 and one[first] == other[second] and one[second] == other[first]
-    return len(wrong) == 1 and len(one) >= LONG
+    return len(wrong) == 1 and len(one) >= long
 
 
 def _contains(parts: tuple[str, ...], others: tuple[str, ...], path: str) -> bool:

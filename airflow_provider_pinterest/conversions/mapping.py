@@ -27,7 +27,8 @@ from airflow_provider_pinterest.conversions.hints import meant
 from airflow_provider_pinterest.conversions.names import folded
 from airflow_provider_pinterest.conversions.plans import Column, IdPart, Layout, Plan
 from airflow_provider_pinterest.conversions.reasons import Reason, Unfit, Unusable, Verdict
-from airflow_provider_pinterest.exceptions import MappingError, ParameterError
+from airflow_provider_pinterest.exceptions import MappingError, ParameterError, problems
+from airflow_provider_pinterest.problems import Problems
 from airflow_provider_pinterest.redaction import clean
 
 PLANS_KEPT: Final = 1_024
@@ -62,7 +63,7 @@ class ColumnMapping:
     :param consent_column: the column that says whether a row may be sent; it need not be a field.
     :param event_names: name of an event in the source, in any spelling → the name to send. A name that is mapped to
         itself is sent as it is.
-    :raises ParameterError: a field, identifier, switch or zone that does not exist, or an unfit default.
+    :raises ParameterError: names every field, identifier, switch and zone that does not exist, and unfit defaults.
     """
 
     def __init__(
@@ -77,26 +78,30 @@ class ColumnMapping:
         event_names: Mapping[str, str] | None = None,
         consent_column: str | None = None,
     ) -> None:
-        self.field_map = _mapping("field_map", field_map or {})
-        self.event_id_from = _columns("event_id_from", event_id_from)
-        self.key_columns = _columns("key_columns", key_columns)
+        found = Problems()
+        nothing: Mapping[str, Any] = {}
+        none: tuple[str, ...] = ()
+        self.field_map = found.checked(_mapping, "field_map", field_map or {}, otherwise=nothing)
+        self.event_id_from = found.checked(_columns, "event_id_from", event_id_from, otherwise=none)
+        self.key_columns = found.checked(_columns, "key_columns", key_columns, otherwise=none)
         self.consent_column = consent_column
         others = (*self.key_columns, *self.event_id_from, *([consent_column] if consent_column else []))
         self._extra = frozenset(map(folded, others))
-        self._resolved = FieldMap(self.field_map)
-        event_names = _mapping("event_names", event_names or {})
-        identifiers, defaults = _mapping("identifiers", identifiers or {}), _mapping("defaults", defaults or {})
-        self.readers = _readers(
-            Options(
-                _zone(timezone),
-                _switches(identifiers),
-                event_names=mapped_names(event_names),
-                members=self._resolved.members,
-                open_lists=frozenset(self._resolved.open),
-            )
+        self._resolved = FieldMap(self.field_map, found)
+        event_names = found.checked(_mapping, "event_names", event_names or {}, otherwise=nothing)
+        identifiers = found.checked(_mapping, "identifiers", identifiers or {}, otherwise=nothing)
+        defaults = found.checked(_mapping, "defaults", defaults or {}, otherwise=nothing)
+        options = Options(
+            found.checked(_zone, timezone, otherwise=dt.UTC),
+            _switches(identifiers, found),
+            event_names=mapped_names(event_names, found),
+            members=self._resolved.members,
+            open_lists=frozenset(self._resolved.open),
         )
-        self.defaults = self._written(defaults)
+        self.readers = _readers(options, found)
+        self.defaults = self._written(defaults, found)
         """Field path → JSON member for rows that lack it."""
+        found.raise_all()
         self.parameters = {
             "field_map": self.field_map,
             "identifiers": {name: dict(switches) for name, switches in identifiers.items()},
@@ -131,33 +136,28 @@ class ColumnMapping:
 
         :param complete: whether the source has no others, so that a parameter which names another is wrong.
         :raises MappingError: a column maps to nothing, two map to one field, or a parameter names a column
-            that is not there.
+            that is not there. The message lists every such column.
         """
-        unknown = [column for column in columns if not self.target(column)[0]]
-        problems = [self._unknown(column) for column in unknown[:PROBLEMS]]
-        if len(unknown) > PROBLEMS:
-            problems.append(f"So do {len(unknown) - PROBLEMS:,} more columns.")
         plan = self.plan(tuple(columns))
-        problems += map(_clash, plan.clashes.items())
+        found = [*map(self._unknown, plan.unknown), *map(_clash, plan.clashes.items())]
         have = {folded(column) for column in columns}
         if self.consent_column and folded(self.consent_column) not in have:
-            problems.append(
+            found.append(
                 f"consent_column names {self.consent_column!r}, which the source does not have"
                 f"{suggestion(self.consent_column, columns)}"
             )
         for parameter in ("field_map", "key_columns", "event_id_from") if complete else ():
             for name in getattr(self, parameter):
-                field = parameter == "event_id_from" and folded(name) in PATHS
-                if parameter == "field_map" and self._resolved.has_effect(
-                    name, lambda one: self.target(one)[1], columns
-                ):
-                    continue
-                if folded(name) not in have and not field:
-                    problems.append(
+                if parameter == "field_map":
+                    known = self._resolved.has_effect(name, lambda one: self.target(one)[1], columns)
+                else:
+                    known = folded(name) in have or (parameter == "event_id_from" and folded(name) in PATHS)
+                if not known:
+                    found.append(
                         f"{parameter} names {name!r}, which the source does not have{suggestion(name, columns)}"
                     )
-        if problems:
-            raise MappingError(" ".join(problems))
+        if found:
+            raise _mapping_error(found, plan.unknown)
 
     def plan(self, columns: tuple[str, ...]) -> Plan:
         """Compile one set of columns, or return what was compiled before."""
@@ -236,33 +236,59 @@ class ColumnMapping:
         column = _said(column)
         like = meant(column, HINTS)
         hint = f" The nearest field is {HINTS[like]} ({like})." if like else ""
-        return (
-            f"Column {column!r} maps to no field of Pinterest's.{hint} "
-            f"Name the field in field_map={{{column!r}: …}}, or ignore the column with {{{column!r}: None}}."
-        )
+        return f"Column {column!r} does not match any Pinterest field.{hint}"
 
-    def _written(self, defaults: Mapping[str, Any]) -> dict[str, bytes]:
+    def _written(self, defaults: Mapping[str, Any], problems: Problems) -> dict[str, bytes]:
         """Read the defaults as if they were cells."""
         found: dict[str, bytes] = {}
-        values = {field_path(name, f"defaults[{name!r}]"): value for name, value in defaults.items()}
+        paths = {name: problems.checked(field_path, name, f"defaults[{name!r}]", otherwise="") for name in defaults}
+        values = {path: defaults[name] for name, path in paths.items() if path in self.readers}
         for path in sorted(values, key=lambda path: isinstance(self.readers[path], ByCountry)):
-            reader, cell = self.readers[path], values[path]
-            if cell is None or cell == "":
-                continue
-            if path in OBJECTS:
-                raise ParameterError(f"defaults[{path!r}]: give its fields one by one, such as '{path}.…'")
-            if isinstance(reader, ByCountry):
-                cell = (cell, found.get(COUNTRY, b""))
-            try:
-                [member] = reader.members([cell], _raised)
-            except Unfit as unfit:
-                raise ParameterError(f"defaults[{path!r}]: {unfit.message}") from None
-            except Unusable as unusable:
-                why = unusable.message or "the value has no canonical form"
-                raise ParameterError(f"defaults[{path!r}]: {why}") from None
+            member = problems.checked(self._default, path, values[path], found.get(COUNTRY, b""), otherwise=b"")
             if member:
                 found[path] = member
         return found
+
+    def _default(self, path: str, cell: Any, country: bytes) -> bytes:
+        """Read one default.
+
+        :raises ParameterError: it is unfit.
+        """
+        if cell is None or cell == "":
+            return b""
+        if path in OBJECTS:
+            raise ParameterError(f"defaults[{path!r}]: give its fields one by one, such as '{path}.…'")
+        reader = self.readers[path]
+        if isinstance(reader, ByCountry):
+            cell = (cell, country)
+        try:
+            [member] = reader.members([cell], _raised)
+        except Unfit as unfit:
+            raise ParameterError(f"defaults[{path!r}]: {unfit.message}") from None
+        except Unusable as unusable:
+            why = unusable.message or "the value has no canonical form"
+            raise ParameterError(f"defaults[{path!r}]: {why}") from None
+        return member
+
+
+def _mapping_error(found: list[str], unknown: Sequence[str] = ()) -> MappingError:
+    """Return the error that lists problems with columns.
+
+    :param unknown: columns that match no field.
+    """
+    count = len(found)
+    if count > PROBLEMS:
+        found = [*found[:PROBLEMS], f"{count - PROBLEMS:,} more."]
+    advice = ""
+    if unknown:
+        name = _said(unknown[0])
+        field = HINTS.get(meant(name, HINTS) or "", "the field")
+        which = "the column" if len(unknown) == 1 else "each column"
+        advice = (
+            f"Rename {which} in the source, name its field in field_map={{{name!r}: {field!r}}}, or ignore it with "
+            f"field_map={{{name!r}: None}}."
+        )
+    return MappingError(problems(f"{count:,} problems with the columns:", found), advice=advice)
 
 
 def _clashes(columns: Sequence[str], paths: Sequence[str | None]) -> dict[str, list[str]]:
@@ -301,6 +327,10 @@ def _mapping(parameter: str, value: Any) -> Mapping[str, Any]:
     return dict(zip(_names_of(parameter, value), value.values(), strict=True))
 
 
+def _target(column: str, target: str | None) -> str | None:
+    return None if target is None else field_path(target, f"field_map[{column!r}]")
+
+
 def _columns(parameter: str, value: Any) -> tuple[str, ...]:
     if not isinstance(value, Sequence) or isinstance(value, str | bytes):
         raise ParameterError(f"{parameter}: expected a list of column names, got {type(value).__name__}")
@@ -335,35 +365,53 @@ def _zone(name: str) -> dt.tzinfo:
         raise ParameterError(f"timezone: {name!r} is no IANA time zone such as 'Europe/Berlin'") from None
 
 
-def _switches(given: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+def _switches(given: Mapping[str, Any], problems: Problems) -> dict[str, Mapping[str, Any]]:
     """Check the ``identifiers`` parameter and key it by leaf name."""
     found: dict[str, Mapping[str, Any]] = {}
     for identifier, switches in given.items():
-        path = field_path(identifier, f"identifiers[{identifier!r}]")
-        name = BY_PATH[path].name
-        allowed = SWITCHES.get(name) if path.startswith("user_data.") else None
-        if allowed is None:
-            raise ParameterError(
-                f"identifiers[{identifier!r}]: {path} is not hashed; choose from {', '.join(SWITCHES)}."
-            )
+        name = problems.checked(_identifier, identifier, otherwise="")
+        if not name:
+            continue
         if not isinstance(switches, Mapping):
-            raise ParameterError(f"identifiers[{identifier!r}]: expected a mapping such as {{'already_hashed': True}}.")
-        for switch, value in switches.items():
-            where = f"identifiers[{identifier!r}][{switch!r}]"
-            if switch not in allowed:
-                raise ParameterError(f"{where}: no such switch; choose from {', '.join(allowed)}.")
-            values = allowed[switch]
-            if (isinstance(values, tuple) and value not in values) or (values is str and not isinstance(value, str)):
-                raise ParameterError(f"{where}: {value!r} is not one of {values}.")
-        found[name] = switches
+            problems.found.append(
+                f"identifiers[{identifier!r}]: expected a mapping such as {{'already_hashed': True}}."
+            )
+            continue
+        wrong = [
+            f"identifiers[{identifier!r}][{switch!r}]{wrong}"
+            for switch, value in switches.items()
+            if (wrong := _wrong_switch(SWITCHES[name], switch, value))
+        ]
+        problems.found += wrong
+        if not wrong:
+            found[name] = switches
     return found
 
 
-def _readers(options: Options) -> dict[str, Reader]:
-    """Make the readers of all fields.
+def _identifier(name: str) -> str:
+    """Return the leaf name of an identifier that is hashed.
 
-    :raises ParameterError: one of them cannot be made with these options.
+    :raises ParameterError: there is none.
     """
+    path = field_path(name, f"identifiers[{name!r}]")
+    leaf = BY_PATH[path].name
+    if not path.startswith("user_data.") or leaf not in SWITCHES:
+        raise ParameterError(f"identifiers[{name!r}]: {path} is not hashed; choose from {', '.join(SWITCHES)}.")
+    return leaf
+
+
+def _wrong_switch(allowed: Mapping[str, tuple[Any, ...] | type], switch: str, value: Any) -> str:
+    """Return what is wrong with a switch; empty: nothing."""
+    if switch not in allowed:
+        return f": no such switch; choose from {', '.join(allowed)}."
+    values = allowed[switch]
+    if (isinstance(values, tuple) and value not in values) or (values is str and not isinstance(value, str)):
+        return f": {value!r} is not one of {values}."
+    return ""
+
+
+def _readers(options: Options, problems: Problems) -> dict[str, Reader]:
+    """Make the readers of all fields that can be made with these options."""
     found = {}
     for field in FIELDS:
         if "[]" in field.path:
@@ -371,12 +419,10 @@ def _readers(options: Options) -> dict[str, Reader]:
         try:
             found[field.path] = reader(field, options)
         except ImportError:
-            raise ParameterError(
+            problems.found.append(
                 "identifiers: national phone numbers need the phonenumbers library: "
                 "install airflow-provider-pinterest with the extra 'phone'."
-            ) from None
+            )
         except ValueError as error:
-            raise ParameterError(
-                f"identifiers[{field.name!r}]['country']: {error} is no ISO 3166 alpha-2 code"
-            ) from None
+            problems.found.append(f"identifiers[{field.name!r}]['country']: {error} is no ISO 3166 alpha-2 code")
     return found

@@ -16,7 +16,7 @@ from uuid import UUID
 
 import orjson
 
-from airflow_provider_pinterest.conversions.cells import kind, ordinary
+from airflow_provider_pinterest.conversions.cells import EXACT_FLOAT, kind, ordinary
 from airflow_provider_pinterest.conversions.reasons import Unfit
 
 _is_plain_number = re.compile(r"-?\d{1,30}(?:\.\d{1,30})?", re.ASCII).fullmatch
@@ -36,9 +36,6 @@ _SMALL: Final = 2**30 - 1
 
 INT64_MIN: Final = -(2**63)
 INT64_MAX: Final = 2**63 - 1
-EXACT_FLOAT: Final = 2**53
-"""Up to here every whole float is exactly one integer."""
-
 EARLIEST: Final = 946_684_800
 """2000-01-01: a smaller Unix time is something else, such as the number 20261121."""
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from airflow_provider_pinterest.delivery.result import Tally
+from airflow_provider_pinterest.exceptions import advised
 
 RECOGNISES = "Pinterest recognises by event_name and event_id for 24 hours"
 
@@ -130,6 +131,7 @@ def judge(
     remembers: bool = True,
     recorded: bool = True,
     offline: bool = False,
+    listed: str | None = None,
 ) -> str | None:
     """Return why a run that came to its end fails all the same, or ``None`` when it succeeds.
 
@@ -139,38 +141,41 @@ def judge(
     :param remembers: whether a later attempt knows what became of the events.
     :param recorded: whether Pinterest records what is sent.
     :param offline: whether events were sent that Pinterest cannot deduplicate, and the user accepts no second copies.
+    :param listed: the folder that lists the rows, if there is one.
     """
+    where = f" They are listed in {listed}." if listed else ""
     end = _end(tally, remembers=remembers, recorded=recorded, offline=offline)
     held = tally.delivered.held
     if held:
         clear = (
             "Clear sends nothing again that was accepted, and the held events only with on_doubt='resend', which may "
-            "count them twice. To leave them as they are, mark the task as success."
+            "count them twice."
             if remembers
-            else "Clear would send every row again and is refused; mark the task as success when you have checked."
+            else "Clear would send every row again and is refused."
         )
-        return (
-            f"{_accepted(tally)}. {held:,} events were sent and their outcome is unknown (reason outcome_unknown): a "
-            "second copy could be counted twice, so they were held. Look for them in Ads Manager. "
-            f"{clear}"
+        done = "To leave them as they are, mark the task as success." if remembers else "Then mark the task as success."
+        happened = (
+            f"{held:,} events were sent and their outcome is unknown (reason outcome_unknown): a second copy could be "
+            f"counted twice, so they were held.{where}"
         )
+        return f"{advised(happened, f'Look for them in Ads Manager. {done}')}\n{_accepted(tally)}. {clear}"
     if tally.rejected > _allowed(max_rejected, tally):
         most = ", ".join(f"{code} {count:,}" for code, count in tally.reasons_of_rejections.most_common(3))
-        return (
+        happened = (
             f"{tally.rejected:,} of {tally.rows_read:,} rows were rejected or failed ({most}), more than max_rejected "
-            f"{max_rejected} allows. {end}"
+            f"{max_rejected} allows.{where}"
         )
+        return f"{advised(happened, 'Correct the rows at their source, or raise max_rejected.')}\n{end}"
     if tally.duplicates_dropped > _allowed(max_duplicates, tally):
-        return (
+        happened = (
             f"{tally.duplicates_dropped:,} of {tally.rows_read:,} rows have the event_name and event_id of an earlier "
-            f"row and were dropped, more than max_duplicates {max_duplicates} allows. Is event_id the same for "
-            f"different events? {end}"
+            f"row and were dropped, more than max_duplicates {max_duplicates} allows."
         )
+        do = "Check whether event_id is the same for different events, or raise max_duplicates."
+        return f"{advised(happened, do)}\n{end}"
     if tally.arrived < min_events:
-        return (
-            f"Only {tally.arrived:,} events were processed, fewer than min_events {min_events:,}. "
-            f"Did the source shrink? {end}"
-        )
+        happened = f"Only {tally.arrived:,} events were processed, fewer than min_events {min_events:,}."
+        return f"{advised(happened, 'Check whether the source has fewer rows than usual.')}\n{end}"
     return None
 
 

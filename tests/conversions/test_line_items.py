@@ -14,6 +14,7 @@ from airflow_provider_pinterest.conversions.line_items import OTHER_MEMBERS
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 from airflow_provider_pinterest.conversions.names import folded
 from airflow_provider_pinterest.exceptions import MappingError, ParameterError
+from airflow_provider_pinterest.problems import Problems
 from tests.conversions.rows import builder, good, outcome_of, outcomes_of, reasons, sent
 
 GA4 = {
@@ -33,7 +34,7 @@ GA4 = {
     "price": 10.01,
     "quantity": 3,
 }
-GA4_EXPORT = {
+GA4_EXPORT: dict[str, Any] = {
     "item_id": "SKU_12345",
     "item_name": "Tee",
     "item_brand": "Example",
@@ -424,7 +425,10 @@ def test_an_entry_that_cannot_work_is_refused(field_map: Any, message):
 
 
 def test_the_same_entry_in_two_spellings_is_one():
-    assert FieldMap({"items.url": None, "contents.url": None, "Total": "value", "total": "amount"}).columns["total"]
+    given = {"items.url": None, "contents.url": None, "Total": "value", "total": "amount"}
+    problems = Problems()
+    assert FieldMap(given, problems).columns["total"] == "custom_data.value"
+    assert not problems.found
 
 
 def test_an_unknown_member_is_named_with_what_helps():
@@ -452,6 +456,9 @@ def test_an_unknown_member_is_named_with_what_helps():
         ([None, {"id": 1}, {}], [{"id": "1"}], 0),
         (b'[{"id": 1}]', [{"id": "1"}], 0),
         (memoryview(b'[{"id": 1}]'), [{"id": "1"}], 0),
+        ('"[{\\"id\\": 1}]"', [{"id": "1"}], 0),
+        ('"text"', None, 1),
+        ('"null"', None, 0),
     ],
     ids=repr,
 )
