@@ -16,6 +16,9 @@ from airflow_provider_pinterest.conversions.names import folded
 LONG: Final = 6
 """Letters of a word in which another letter is a typing mistake; ``stage`` and ``state`` are two words."""
 
+ENDING: Final = 3
+"""Letters at the end in which long words may differ, such as ``category`` and ``categories``."""
+
 HINT_LIMIT: Final = 100
 """Longest name that a hint is looked for, in characters."""
 
@@ -92,11 +95,11 @@ def _mistakes(parts: tuple[str, ...], others: tuple[str, ...]) -> int | None:
     if len(parts) != len(others):
         return None
     differing = [(one, other) for one, other in zip(parts, others, strict=True) if one != other]
-    return len(differing) if all(_mistyped(one, other) for one, other in differing) else None
+    return len(differing) if all(_mistyped(*pair) or _inflected(*pair) for pair in differing) else None
 
 
 def _mistyped(one: str, other: str, long: int = LONG) -> bool:
-    """Return whether a letter is missing or too many, two stand the wrong way round, or in a long word one is wrong.
+    """Return whether a letter is missing or too many, two are swapped, or in a long word one letter is wrong.
 
     :param long: letters of a long word.
     """
@@ -110,6 +113,12 @@ def _mistyped(one: str, other: str, long: int = LONG) -> bool:
         first, second = wrong
         return second == first + 1 and one[first] == other[second] and one[second] == other[first]
     return len(wrong) == 1 and len(one) >= long
+
+
+def _inflected(one: str, other: str) -> bool:
+    """Return whether two long words differ in their ending only."""
+    same = max(LONG, len(one) - ENDING, len(other) - ENDING)
+    return one[:same] == other[:same] and min(len(one), len(other)) >= same
 
 
 def _contains(parts: tuple[str, ...], others: tuple[str, ...], path: str) -> bool:

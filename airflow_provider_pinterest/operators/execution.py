@@ -298,8 +298,8 @@ class Execution:
             listed=result.values["rejects_path"],
         )
         progress.finish(replace(finished, problem=problem))
+        self._push(result.values)
         if problem:
-            self._push(result.values)
             raise ResultError(problem)
         earlier = progress.last.earlier
         if earlier is not None and not tally.events_sent and tally.delivered.already_sent:
@@ -313,8 +313,8 @@ class Execution:
         task.log.info("An earlier attempt of this run came to its end before its worker died: nothing is sent again.")
         result = dict(finished.result)
         task.delivered_to = str(result.get("ad_account_id") or "")
+        self._push(result)
         if finished.problem:
-            self._push(result)
             raise ResultError(finished.problem)
         return result
 
@@ -462,8 +462,8 @@ class Execution:
         task.log.info("One event as it would be sent, identifiers shortened:\n%s", shortened(event.body))
 
     def _push(self, values: Mapping[str, Any]) -> None:
-        """Push the result of a task that fails to XCom. That of a task that succeeds is what it returns."""
-        if self._task.do_xcom_push:
+        """Push the result to XCom, before the task can fail."""
+        if self._task.pushes_result:
             self._context["ti"].xcom_push(key=RESULT_KEY, value=dict(values))
 
     def _log_result(self, run: Run, result: Result, unlisted: Sequence[UnlistedName]) -> None:

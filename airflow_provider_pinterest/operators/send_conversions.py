@@ -15,7 +15,7 @@ from airflow.providers.common.sql.hooks.sql import DbApiHook
 from airflow_provider_pinterest.airflow_versions import BaseOperator, XComArg, conf, in_any_thread
 from airflow_provider_pinterest.conversions.batches import MAX_EVENTS
 from airflow_provider_pinterest.exceptions import ParameterError, problems
-from airflow_provider_pinterest.links.conversions import AdsManagerConversionsLink
+from airflow_provider_pinterest.links.conversions import RESULT_KEY, AdsManagerConversionsLink
 from airflow_provider_pinterest.operators.errors import WrongParameterError
 from airflow_provider_pinterest.operators.options import (
     KINDS,
@@ -119,6 +119,10 @@ class SendConversionsOperator(BaseOperator):
     ui_color = "#fde0e4"
 
     delivered_to: str | None = None
+    """The ad account of a run that has a result."""
+
+    pushes_result: bool = True
+    """Whether the result goes to XCom. ``do_xcom_push`` is off, because Airflow would store the result once more."""
     """The ad account of the run, for the extra link; empty before there is a result, ``None`` before the task runs."""
 
     def __init__(
@@ -163,6 +167,7 @@ class SendConversionsOperator(BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self.pushes_result, self.do_xcom_push = self.do_xcom_push, False
         self.sql = sql
         self.sql_conn_id = sql_conn_id
         self.hook_params = hook_params
@@ -205,6 +210,11 @@ class SendConversionsOperator(BaseOperator):
         self._stop: StopSignal | None = None
         self._lost = LostValues()
         self._check_constants()
+
+    @property
+    def output(self) -> XComArg:
+        """The result of a run, for a downstream task."""
+        return XComArg(self, key=RESULT_KEY)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Deliver the rows and return the result of the run."""

@@ -123,7 +123,7 @@ def test_a_snippet_runs(block, connections, pinterest):
         "SendConversionsOperator": SendConversionsOperator,
         "task": task,
         "timedelta": dt.timedelta,
-        "send": types.SimpleNamespace(output={"pinterest_result": {"events_processed": 1, "rows_read": 1}}),
+        "send": types.SimpleNamespace(output={"events_processed": 1, "rows_read": 1}),
     }
     with DAG("docs", schedule=None) if "task" in block.text else nullcontext() as dag:
         exec(compile(block.text, str(block), "exec"), known)  # noqa: S102

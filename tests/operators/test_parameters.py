@@ -172,7 +172,7 @@ class TestMaxDuplicates:
         ran = deliver(events=[*rows(good), *[row(1)] * copies], **limit)
 
         assert isinstance(ran.error, AirflowFailException) is fails
-        assert not fails or "Is event_id the same for different events?" in ran.said
+        assert not fails or "Check whether event_id is the same for different events" in ran.said
         assert pinterest.copies() == ids(good)
         assert ran["duplicates_dropped"] == copies
 
@@ -262,7 +262,7 @@ class TestMapping:
     @pytest.mark.parametrize(
         ("parameters", "words"),
         [
-            ({"field_map": {"email": "user_data.mail"}}, "no field of Pinterest's"),
+            ({"field_map": {"email": "user_data.mail"}}, "is not a Pinterest field"),
             ({"field_map": {"e_mial": "em"}}, "field_map"),
             ({"field_map": ["email"]}, "field_map"),
             ({"identifiers": {"value": {"case": "lower"}}}, "identifiers"),
@@ -345,12 +345,15 @@ class TestResult:
             "resumed_from": None,
         }
 
-    def test_the_result_of_a_success_is_what_the_task_returns_and_is_not_pushed_as_well(self, pinterest):
+    def test_the_result_of_a_success_is_pushed_and_returned(self, pinterest):
         operator, ti = SendConversionsOperator(task_id="send", events=rows(2)), TaskInstance()
         context: Any = {"ti": ti}
 
-        assert operator.execute(context)["events_processed"] == 2
-        assert ti.pushed == {}
+        returned = operator.execute(context)
+
+        assert returned["events_processed"] == 2
+        assert ti.pushed == {"pinterest_result": returned}
+        assert operator.do_xcom_push is False, "Airflow would store it once more"
 
     def test_the_result_of_a_failure_is_pushed(self, pinterest):
         operator, ti = SendConversionsOperator(task_id="send", events=[*rows(2), *bad(1)]), TaskInstance()
