@@ -61,7 +61,7 @@ def read(reader: Any, cells: list[Any]) -> list[Any]:
     refused: dict[int, str] = {}
 
     def note(row: int, verdict: Verdict) -> Any:
-        refused[row] = verdict.code
+        refused[row] = getattr(verdict, "code", "")
         return getattr(verdict, "kept", None)
 
     found, members = reader.both(tuple(cells), note)
