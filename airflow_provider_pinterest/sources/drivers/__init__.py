@@ -11,12 +11,16 @@ from typing import Any, Final
 
 from airflow_provider_pinterest.sources.drivers.base import DriverReader
 from airflow_provider_pinterest.sources.drivers.embedded import DuckDB, Sqlite
+from airflow_provider_pinterest.sources.drivers.mysql import MySqlClient, MySqlConnector, PyMySql
 from airflow_provider_pinterest.sources.drivers.postgres import Psycopg, Psycopg2
 
 READERS: Final[tuple[type[DriverReader], ...]] = (
     DuckDB,
+    MySqlClient,
+    MySqlConnector,
     Psycopg,
     Psycopg2,
+    PyMySql,
     Sqlite,
 )
 """The readers of particular drivers."""
