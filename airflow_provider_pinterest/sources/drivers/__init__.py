@@ -10,11 +10,13 @@ from __future__ import annotations
 from typing import Any, Final
 
 from airflow_provider_pinterest.sources.drivers.base import DriverReader
+from airflow_provider_pinterest.sources.drivers.bigquery import BigQuery
 from airflow_provider_pinterest.sources.drivers.embedded import DuckDB, Sqlite
 from airflow_provider_pinterest.sources.drivers.mysql import MySqlClient, MySqlConnector, PyMySql
 from airflow_provider_pinterest.sources.drivers.postgres import Psycopg, Psycopg2
 
 READERS: Final[tuple[type[DriverReader], ...]] = (
+    BigQuery,
     DuckDB,
     MySqlClient,
     MySqlConnector,
