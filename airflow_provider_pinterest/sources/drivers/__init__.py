@@ -11,12 +11,15 @@ from typing import Any, Final
 
 from airflow_provider_pinterest.sources.drivers.base import DriverReader
 from airflow_provider_pinterest.sources.drivers.bigquery import BigQuery
+from airflow_provider_pinterest.sources.drivers.clickhouse import ClickHouseConnect, ClickHouseDriver
 from airflow_provider_pinterest.sources.drivers.embedded import DuckDB, Sqlite
 from airflow_provider_pinterest.sources.drivers.mysql import MySqlClient, MySqlConnector, PyMySql
 from airflow_provider_pinterest.sources.drivers.postgres import Psycopg, Psycopg2
 
 READERS: Final[tuple[type[DriverReader], ...]] = (
     BigQuery,
+    ClickHouseConnect,
+    ClickHouseDriver,
     DuckDB,
     MySqlClient,
     MySqlConnector,
