@@ -15,6 +15,7 @@ from airflow_provider_pinterest.sources.drivers.clickhouse import ClickHouseConn
 from airflow_provider_pinterest.sources.drivers.embedded import DuckDB, Sqlite
 from airflow_provider_pinterest.sources.drivers.mysql import MySqlClient, MySqlConnector, PyMySql
 from airflow_provider_pinterest.sources.drivers.postgres import Psycopg, Psycopg2
+from airflow_provider_pinterest.sources.drivers.redshift import Redshift
 
 READERS: Final[tuple[type[DriverReader], ...]] = (
     BigQuery,
@@ -26,6 +27,7 @@ READERS: Final[tuple[type[DriverReader], ...]] = (
     Psycopg,
     Psycopg2,
     PyMySql,
+    Redshift,
     Sqlite,
 )
 """The readers of particular drivers."""
