@@ -12,23 +12,33 @@ from typing import Any, Final
 from airflow_provider_pinterest.sources.drivers.base import DriverReader
 from airflow_provider_pinterest.sources.drivers.bigquery import BigQuery
 from airflow_provider_pinterest.sources.drivers.clickhouse import ClickHouseConnect, ClickHouseDriver
+from airflow_provider_pinterest.sources.drivers.databricks import Databricks
 from airflow_provider_pinterest.sources.drivers.embedded import DuckDB, Sqlite
 from airflow_provider_pinterest.sources.drivers.mysql import MySqlClient, MySqlConnector, PyMySql
+from airflow_provider_pinterest.sources.drivers.odbc import Odbc
+from airflow_provider_pinterest.sources.drivers.oracle import Oracle
 from airflow_provider_pinterest.sources.drivers.postgres import Psycopg, Psycopg2
 from airflow_provider_pinterest.sources.drivers.redshift import Redshift
+from airflow_provider_pinterest.sources.drivers.snowflake import Snowflake
+from airflow_provider_pinterest.sources.drivers.trino import Trino
 
 READERS: Final[tuple[type[DriverReader], ...]] = (
     BigQuery,
     ClickHouseConnect,
     ClickHouseDriver,
+    Databricks,
     DuckDB,
     MySqlClient,
     MySqlConnector,
+    Odbc,
+    Oracle,
     Psycopg,
     Psycopg2,
     PyMySql,
     Redshift,
+    Snowflake,
     Sqlite,
+    Trino,
 )
 """The readers of particular drivers."""
 
