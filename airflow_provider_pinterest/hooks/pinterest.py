@@ -22,9 +22,11 @@ from airflow_provider_pinterest.delivery.answers import Busy, Denied, Doubt, Lis
 from airflow_provider_pinterest.delivery.client import Client, account_id, base_url
 from airflow_provider_pinterest.delivery.credentials import Credential, Tokens, is_token
 from airflow_provider_pinterest.delivery.decide import denied, misconfigured, unavailable
-from airflow_provider_pinterest.delivery.pace import CALLS_PER_MINUTE, MEMORY, Pace
+from airflow_provider_pinterest.delivery.pace import CALLS_PER_MINUTE, MEMORY, Pace, storage
 from airflow_provider_pinterest.delivery.sender import MAX_WAIT, OnDoubt, Sender
 from airflow_provider_pinterest.exceptions import ParameterError, PinterestError
+from airflow_provider_pinterest.hooks.lookup import find_connection
+from airflow_provider_pinterest.problems import Problems
 from airflow_provider_pinterest.redaction import Secret, clean
 
 log = logging.getLogger(__name__)
@@ -68,8 +70,11 @@ class PinterestHook(BaseHook):
 
     @cached_property
     def connection(self) -> Connection:
-        """The Airflow connection; never log it."""
-        found = self.get_connection(self.pinterest_conn_id)
+        """The Airflow connection; never log it.
+
+        :raises MissingConnectionError: there is none.
+        """
+        found = find_connection(self.pinterest_conn_id, "pinterest_conn_id")
         for problem in self._unknown_extras(found):
             log.warning("%s", problem)
         return found
@@ -104,6 +109,22 @@ class PinterestHook(BaseHook):
                 )
             )
         return account_id(found)
+
+    def check(self, ad_account_id: str | int | None = None, *, sends: bool = True) -> None:
+        """Check all fields of the connection.
+
+        :param ad_account_id: the task's own; ``None``: the connection's.
+        :param sends: whether a token is needed.
+        :raises ParameterError: names every field that cannot work.
+        """
+        found = Problems()
+        found.checked(self.ad_account_id, ad_account_id, otherwise="")
+        found.checked(self.host, otherwise="")
+        if sends:
+            found.checked(self._tokens, otherwise=None)
+            found.checked(self._calls_per_minute, otherwise=0)
+            found.checked(storage, self._secret("rate_limit_storage") or MEMORY, otherwise=None)
+        found.raise_all()
 
     def get_conn(self) -> Client:
         """Return a client of the connection's own ad account.

@@ -9,8 +9,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_pinterest.airflow_versions import (
-    AirflowException,
-    AirflowFailException,
     ObjectStoragePath,
     state_store,
     wake_up_after,
@@ -39,19 +37,19 @@ from airflow_provider_pinterest.delivery.sections import (
 from airflow_provider_pinterest.delivery.sender import OnDoubt, Sender
 from airflow_provider_pinterest.delivery.stop import StopSignal
 from airflow_provider_pinterest.exceptions import (
-    AccountingError,
-    MappingError,
-    ParameterError,
     PinterestError,
     ResendRefusedError,
+    ResultError,
+    StoppedError,
     UnavailableError,
 )
 from airflow_provider_pinterest.hooks.pinterest import PinterestHook
 from airflow_provider_pinterest.links.conversions import RESULT_KEY
 from airflow_provider_pinterest.operators.account import shortened
-from airflow_provider_pinterest.operators.errors import WrongMappingError, WrongParameterError
+from airflow_provider_pinterest.operators.failures import for_airflow, log_error, report
 from airflow_provider_pinterest.operators.job import attempt_of, fence, not_orphaned, stored_state, try_number
 from airflow_provider_pinterest.operators.options import Options
+from airflow_provider_pinterest.problems import Problems
 from airflow_provider_pinterest.sources.cursors import Query
 from airflow_provider_pinterest.sources.values import Values
 
@@ -103,25 +101,23 @@ class Execution:
         self._options = Options()
 
     def run(self, carried: Mapping[str, Any] | None) -> dict[str, Any]:
-        """Deliver; errors that no retry can help fail the task at once, on every version of Airflow.
+        """Deliver, or log why that failed and raise it.
 
         :param carried: the checkpoint that a deferral brought along.
         """
+        self._task.delivered_to = ""
         try:
             self._stop.check()
             return self._deliver(carried)
-        except MappingError as error:
-            raise WrongMappingError(str(error)) from error
-        except ParameterError as error:
-            raise WrongParameterError(str(error)) from error
-        except (ResendRefusedError, AccountingError) as error:
-            raise AirflowFailException(str(error)) from None
+        except PinterestError as error:
+            failure = for_airflow(error)
         except Stopped:
-            raise AirflowException(f"The task was told to stop before it began. {self._unbegun()}") from None
+            failure = for_airflow(StoppedError(f"The task was told to stop before it began.\n{self._unbegun()}"))
+        report(self._task.log, failure)
+        raise failure from None  # here, where no traceback leads through this package
 
     def _deliver(self, carried: Mapping[str, Any] | None) -> dict[str, Any]:
         with self._followed_by(self._unbegun):
-            self._options = self._task.options()
             job = self._job()
             state = stored_state(job.store, carried)
         start = decide_start(state, job.attempt)
@@ -134,22 +130,24 @@ class Execution:
             return self._attempt(job, start_over(change.checkpoint, job.attempt, "The rows of the source"))
 
     def _job(self) -> Job:
-        """Gather what all attempts share."""
-        options = self._options
-        test, validate_only = options.test, options.validate_only
+        """Gather what all attempts share, and check it.
+
+        :raises ParameterError: names every parameter and every field of the connection that cannot work.
+        """
+        found = Problems()
+        read = found.checked(self._task.options, otherwise=None)
+        self._options = options = read or Options.of_what_fits(self._task)
         hook = PinterestHook(options.pinterest_conn_id)
+        mapping = found.checked(self._mapping, otherwise=None)
+        found.checked(lambda: hook.check(options.ad_account_id, sends=not options.validate_only), otherwise=None)
+        found.raise_all()
+        mapping = mapping or self._mapping()
+        test, validate_only = options.test, options.validate_only
         account = hook.ad_account_id(options.ad_account_id)
         sends = not (test or validate_only)
         store = state_store(self._context) if options.resume and sends else None
         return Job(
-            mapping=ColumnMapping(
-                field_map=options.field_map,
-                identifiers=options.identifiers,
-                defaults=options.defaults,
-                event_id_from=options.event_id_from,
-                timezone=options.timezone,
-                key_columns=options.key_columns,
-            ),
+            mapping=mapping,
             hook=hook,
             account=account,
             test=test,
@@ -160,6 +158,17 @@ class Execution:
             attempt=attempt_of(
                 options, self._context, account=account, host=hook.host(), sends=sends, remembers=store is not None
             ),
+        )
+
+    def _mapping(self) -> ColumnMapping:
+        options = self._options
+        return ColumnMapping(
+            field_map=options.field_map,
+            identifiers=options.identifiers,
+            defaults=options.defaults,
+            event_id_from=options.event_id_from,
+            timezone=options.timezone,
+            key_columns=options.key_columns,
         )
 
     def _attempt(self, job: Job, start: Start) -> dict[str, Any]:
@@ -208,20 +217,26 @@ class Execution:
             ),
             mailbox=mailbox,
         )
-        unexpected = False
+        unexpected, failed = False, True
         try:
             run.deliver()
             run.tally.check(reading.state.rows)
+            failed = False
         except UnavailableError as error:
-            self._fail_or_defer(error, job, run, sender)
+            try:
+                self._fail_or_defer(error, job, run, sender)
+            except BaseException as raised:
+                failed = isinstance(raised, PinterestError)
+                raise
         except SourceChangedError as change:
+            failed = False  # another attempt at once
             change.checkpoint = progress.last
             raise
         except Stopped:
-            raise AirflowException(f"The task was told to stop. {self._said(job, run, sender)}") from None
+            raise _stopped(self._said(job, run, sender)) from None
         except PinterestError as error:
             refused = isinstance(error, ResendRefusedError)
-            raise error.followed_by(self._said(job, run, sender, refused=refused)) from error.__cause__
+            raise error.followed_by(self._said(job, run, sender, refused=refused)) from None
         except BaseException:
             unexpected = True
             raise
@@ -239,9 +254,12 @@ class Execution:
                 rejects_path=str(job.folder) if rejects is not None and rejects.parts else None,
                 resumed_from=checkpoint.rows or None,
             )
-            self._publish(run, result)
+            task.delivered_to = job.account
+            self._log_result(run, result)
+            if failed:
+                self._push(result.values)
             if unexpected:
-                task.log.error("%s", self._said(job, run, sender))
+                log_error(task.log, self._said(job, run, sender))
         return self._ended(job, run, result, progress)
 
     def _ended(self, job: Job, run: Run, result: Result, progress: Progress) -> dict[str, Any]:
@@ -256,12 +274,12 @@ class Execution:
             remembers=remembers,
             recorded=job.sends,
             offline=finished.offline and not job.attempt.resends_all,
+            listed=result.values["rejects_path"],
         )
-        where = result.values["rejects_path"]
-        problem = f"The rows are listed in {where}. {problem}" if problem and where else problem
         progress.finish(replace(finished, problem=problem))
         if problem:
-            raise AirflowFailException(problem)
+            self._push(result.values)
+            raise ResultError(problem)
         earlier = progress.last.earlier
         if earlier is not None and not tally.events_sent and tally.delivered.already_sent:
             when = dt.datetime.fromtimestamp(earlier.written, dt.UTC).strftime("%Y-%m-%d %H:%M UTC")
@@ -273,25 +291,27 @@ class Execution:
         task = self._task
         task.log.info("An earlier attempt of this run came to its end before its worker died: nothing is sent again.")
         result = dict(finished.result)
-        self._context["ti"].xcom_push(key=RESULT_KEY, value=result)
+        task.delivered_to = str(result.get("ad_account_id") or "")
         if finished.problem:
-            raise AirflowFailException(finished.problem)
+            self._push(result)
+            raise ResultError(finished.problem)
         return result
 
     def _fail_or_defer(self, error: UnavailableError, job: Job, run: Run, sender: Sender | None) -> None:
         """Defer until Pinterest can be asked again, or fail.
 
         :raises UnavailableError: the task is not deferrable.
-        :raises AirflowException: it was told to stop meanwhile.
+        :raises StoppedError: it was told to stop meanwhile.
         """
         task = self._task
         if not self._options.deferrable:
             raise error.followed_by(self._said(job, run, sender)) from None
         if self._stop.is_set():
-            raise AirflowException(f"The task was told to stop. {self._said(job, run, sender)}")
+            raise _stopped(self._said(job, run, sender)) from None
         wait = error.retry_after or WAIT_WHERE_NOBODY_SAYS.total_seconds()
         rows = run.progress.last.rows
-        task.log.info("%s Deferring for %.0f seconds; the task then continues at row %d.", error, wait, rows + 1)
+        happened = str(error).partition("\n")[0]
+        task.log.info("%s Deferring for %.0f seconds; the task then continues at row %d.", happened, wait, rows + 1)
         task.defer(
             trigger=wake_up_after(wait),
             method_name="resume_delivery",
@@ -346,11 +366,11 @@ class Execution:
         try:
             yield
         except PinterestError as error:
-            raise error.followed_by(sentence()) from error.__cause__
+            raise error.followed_by(sentence()) from None
         except Stopped:
-            raise AirflowException(f"The task was told to stop. {sentence()}") from None
+            raise _stopped(sentence()) from None
         except BaseException:
-            self._task.log.error("%s", sentence())  # noqa: TRY400
+            log_error(self._task.log, sentence())
             raise
 
     def _sender(self, job: Job) -> Sender:
@@ -370,7 +390,7 @@ class Execution:
     def _rejects(self, job: Job, start: Start) -> Rejects | None:
         """Open the folder of the rejects, and prove that it can be written to.
 
-        :raises OSError: it cannot.
+        :raises RejectsError: it cannot.
         """
         if job.folder is None:
             return None
@@ -400,8 +420,9 @@ class Execution:
             raise ResendRefusedError(
                 f"This is attempt {job.attempt.number}, it is not known what an earlier one sent, and among the rows "
                 "are events that Pinterest cannot deduplicate (action_source offline): they could be counted twice, so "
-                "they were not sent. If no earlier attempt sent any, or counting twice is acceptable, set "
-                "send_everything_again=True. Airflow 3.3 or later remembers how far an attempt came (with resume=True)."
+                "they were not sent.",
+                advice="If no earlier attempt sent any, or counting twice is acceptable, set "
+                "send_everything_again=True. Airflow 3.3 or later remembers how far an attempt came, with resume=True.",
             )
 
     def _rejects_folder(self, name: Any) -> Any:
@@ -419,15 +440,23 @@ class Execution:
         task = self._task
         task.log.info("One event as it would be sent, identifiers shortened:\n%s", shortened(event.body))
 
-    def _publish(self, run: Run, result: Result) -> None:
-        """Push the result to XCom and write it into the log."""
+    def _push(self, values: Mapping[str, Any]) -> None:
+        """Push the result of a task that fails to XCom. That of a task that succeeds is what it returns."""
+        if self._task.do_xcom_push:
+            self._context["ti"].xcom_push(key=RESULT_KEY, value=dict(values))
+
+    def _log_result(self, run: Run, result: Result) -> None:
+        """Write the result into the log, and some of the rejected rows."""
         task = self._task
-        self._context["ti"].xcom_push(key=RESULT_KEY, value=dict(result.values))
         if run.tally.rows_read or run.finished:
             task.log.info("%s", result.table())
         for rejection in run.progress.examples:
             for code, field, message in rejection.reasons:
                 task.log.warning("Row %d, %s: %s %s", rejection.row, code, field or "the event", message)
+
+
+def _stopped(sentence: str) -> StoppedError:
+    return StoppedError(f"The task was told to stop.\n{sentence}")
 
 
 class _Reading:

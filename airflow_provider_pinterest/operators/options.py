@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 from airflow_provider_pinterest.conversions.batches import MAX_EVENTS
 from airflow_provider_pinterest.exceptions import ParameterError, problems
+from airflow_provider_pinterest.problems import SEVERAL
 
 if TYPE_CHECKING:
     from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
@@ -29,8 +30,6 @@ MOST_IN_FLIGHT: Final = 64
 
 MOST_PROCESSES: Final = 32
 """Processes at most: the task reads and sends for a few only."""
-
-SEVERAL: Final = "Several parameters cannot work:"
 
 LONGEST_SHOWN: Final = 60
 """Characters of a value that an error shows."""
@@ -241,6 +240,12 @@ class Options:
         if found:
             raise ParameterError(problems(SEVERAL, found))
         return cls(**given)
+
+    @classmethod
+    def of_what_fits(cls, task: SendConversionsOperator) -> Self:
+        """Read those of a task's parameters that can work, to find out what else cannot; the others have defaults."""
+        given: dict[str, Any] = {name: _read(kind, getattr(task, name)) for name, kind in KINDS.items()}
+        return cls(**{name: value for name, value in given.items() if KINDS[name].fits(value)})
 
 
 KINDS: Final[Mapping[str, Kind]] = {

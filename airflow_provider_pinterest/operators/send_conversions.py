@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.sql.hooks.sql import DbApiHook
 
-from airflow_provider_pinterest.airflow_versions import BaseHook, BaseOperator, XComArg, conf, in_any_thread
+from airflow_provider_pinterest.airflow_versions import BaseOperator, XComArg, conf, in_any_thread
 from airflow_provider_pinterest.conversions.batches import MAX_EVENTS
 from airflow_provider_pinterest.exceptions import ParameterError, problems
 from airflow_provider_pinterest.links.conversions import AdsManagerConversionsLink
 from airflow_provider_pinterest.operators.errors import WrongParameterError
 from airflow_provider_pinterest.operators.options import (
     KINDS,
-    SEVERAL,
     Options,
     is_late,
     is_output,
     problems_of_constants,
 )
 from airflow_provider_pinterest.operators.templates import EMPTY_INTERVAL, LostValues
+from airflow_provider_pinterest.problems import SEVERAL
 
 if TYPE_CHECKING:
     from airflow_provider_pinterest.airflow_versions import Context
@@ -50,7 +50,7 @@ class SendConversionsOperator(BaseOperator):
 
     Rows come from one source: ``sql`` or ``events``. Columns named like fields of the API or their aliases need
     no mapping. Rows that are no valid event are rejected with coded reasons; the rest is delivered. The account
-    of the run is pushed to XCom as ``pinterest_result`` before the task can fail, and returned.
+    of the run is returned; that of a run that fails is pushed to XCom as ``pinterest_result`` before the task fails.
 
     All parameters but ``events`` are templated. Constants are checked when the DAG file is parsed, templates when the
     task runs.
@@ -109,6 +109,9 @@ class SendConversionsOperator(BaseOperator):
     }
     operator_extra_links = (AdsManagerConversionsLink(),)
     ui_color = "#fde0e4"
+
+    delivered_to: str | None = None
+    """The ad account of the run, for the extra link; empty before there is a result, ``None`` before the task runs."""
 
     def __init__(
         self,
@@ -279,6 +282,7 @@ class SendConversionsOperator(BaseOperator):
 
         :raises ParameterError: there is none, or more than one, or it cannot be read.
         """
+        from airflow_provider_pinterest.hooks.lookup import find_connection
         from airflow_provider_pinterest.sources.cursors import Query
         from airflow_provider_pinterest.sources.values import Values
 
@@ -289,9 +293,10 @@ class SendConversionsOperator(BaseOperator):
             events: Any = self.events.rows if isinstance(self.events, Withheld) else self.events
             return Values(in_any_thread(events.resolve(context)) if is_output(events) else events)
         options = Options.of(self)
-        hook = BaseHook.get_connection(options.sql_conn_id or "").get_hook(hook_params=options.hook_params)  # type: ignore[no-untyped-call]
+        hook = find_connection(options.sql_conn_id or "", "sql_conn_id").get_hook(hook_params=options.hook_params)  # type: ignore[no-untyped-call]
         if not isinstance(hook, DbApiHook):
             raise ParameterError(
-                f"Connection {options.sql_conn_id!r} uses {type(hook).__name__}, which is not a DbApiHook."
+                f"Connection {options.sql_conn_id!r} uses {type(hook).__name__}, which is not a DbApiHook.",
+                advice="Name the connection of an SQL database, or pass the rows as events.",
             )
         return Query(hook, options.sql or "", options.parameters)

@@ -12,11 +12,14 @@ from airflow_provider_pinterest.conversions.weights import total
 from airflow_provider_pinterest.exceptions import ParameterError, SourceError
 from airflow_provider_pinterest.redaction import clean
 from airflow_provider_pinterest.sources.drivers import reader_for
-from airflow_provider_pinterest.sources.drivers.base import DriverReader, Parameters
+from airflow_provider_pinterest.sources.drivers.base import NO_ROWS, DriverReader, Parameters
 from airflow_provider_pinterest.sources.placeholders import literal_percent, paramstyle
 
 FETCH_BYTES: Final = 4_000_000
 """Most bytes fetched at once, about."""
+
+_address: Final = re.compile(r"(?:[\w-]+\.)*[\w-]+|[0-9a-fA-F:]+", re.ASCII).fullmatch
+"""What looks like a host. Anything else that stands in a connection's host may be secret."""
 
 _ROW_LINES: Final = ("DETAIL:", "CONTEXT:")
 """Lines of a Postgres error that quote the row."""
@@ -59,7 +62,7 @@ class Query:
                 self._check()
                 rows = reader.start(self._parameters)
                 if rows is None:
-                    raise SourceError("The statement returned no result set; expected a SELECT.")
+                    raise SourceError(NO_ROWS)
                 columns = reader.columns()
                 yield Chunk(columns, rows)
                 while rows:
@@ -73,12 +76,17 @@ class Query:
         except Exception as error:  # noqa: BLE001 - each driver has exceptions of its own
             self._check()
             where = f"after {read:,} rows" if read else "at its start"
+            place = warehouse(self._hook)
             # Not chained: a driver's traceback quotes the row, which is personal.
-            said = f"The warehouse query failed {where}: {_said(error)}"
+            said = f"The warehouse query failed {where}{f' ({place})' if place else ''}: {_said(error)}"
+            advice = ""
             if not read and percent:
-                said = f"{said.rstrip('.')}. In a query with parameters, write %% for a literal %."
-            raise SourceError(said) from None
-
+                advice = "In a query with parameters, write %% for a literal %."
+            elif not read and self._reader is None:
+                advice = "Check that the database is running, and the connection's host, port, user and password."
+            elif not read:
+                advice = "Check the SQL, its parameters, and that the connection's user may read the tables."
+            raise SourceError(said, advice=advice) from None
         finally:
             self._reader = None
 
@@ -112,6 +120,18 @@ class Query:
         return literal_percent(style, self._sql, self._parameters)
 
 
+def warehouse(hook: Any) -> str:
+    """Return which warehouse a hook connects to: its connection, and host and port if there are any."""
+    name = address = ""
+    with suppress(Exception):  # hooks differ, and a secrets backend may be out of reach
+        name = str(hook.get_conn_id())
+        connection = hook.get_connection(name)
+        host = str(connection.host or "")
+        if _address(host):
+            address = f", {host}:{connection.port}" if connection.port else f", {host}"
+    return f"connection {name!r}{address}" if name else ""
+
+
 def fetch_size(rows: Sequence[Sequence[Any]], most: int) -> int:
     """Return how many rows to fetch next, from what the last ones took.
 
@@ -122,8 +142,9 @@ def fetch_size(rows: Sequence[Sequence[Any]], most: int) -> int:
 
 
 def _said(error: Exception) -> str:
-    """Return what a driver says, without what it quotes of the row."""
+    """Return what a driver says, as sentences, without what it quotes of the row."""
     found = error.args[0] if error.args else None
     message = str(found["M"]) if isinstance(found, dict) and "M" in found else str(error)
-    lines = [line for line in message.strip().splitlines() if not line.startswith(_ROW_LINES)]
-    return f"{type(error).__name__}: {clean(' '.join(lines[:3]))}"
+    lines = [line for line in message.strip().splitlines() if line.strip() and not line.startswith(_ROW_LINES)]
+    sentences = [line if line.rstrip().endswith((".", "?", "!", ":", "^")) else f"{line}." for line in lines[:3]]
+    return f"{type(error).__name__}: {clean(' '.join(sentences))}"

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
-from airflow_provider_pinterest.exceptions import MappingError, ParameterError
+from airflow_provider_pinterest.exceptions import MappingError, ParameterError, ResultError
 from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
 from tests.running import TaskInstance, deliver, ids, impersonal, row, rows, run
 
@@ -287,7 +287,7 @@ class TestMapping:
 
 
 class TestResult:
-    def test_the_result_is_returned_and_pushed_with_every_count(self, pinterest):
+    def test_the_result_is_returned_with_every_count(self, pinterest):
         pinterest.fault("fail_event", event_id="order-2", message="bad")
         events = [*rows(4), row(4), *bad(1), row(9, event_name="own_name", event_time=int(time.time()) - 7_000)]
 
@@ -328,11 +328,29 @@ class TestResult:
             "resumed_from": None,
         }
 
-    def test_what_is_returned_is_what_was_pushed_to_the_last_digit(self, pinterest):
-        operator, ti = SendConversionsOperator(task_id="send", events=rows(1_000)), TaskInstance()
+    def test_the_result_of_a_success_is_what_the_task_returns_and_is_not_pushed_as_well(self, pinterest):
+        operator, ti = SendConversionsOperator(task_id="send", events=rows(2)), TaskInstance()
         context: Any = {"ti": ti}
 
-        assert operator.execute(context) == ti.pushed["pinterest_result"]
+        assert operator.execute(context)["events_processed"] == 2
+        assert ti.pushed == {}
+
+    def test_the_result_of_a_failure_is_pushed(self, pinterest):
+        operator, ti = SendConversionsOperator(task_id="send", events=[*rows(2), *bad(1)]), TaskInstance()
+        context: Any = {"ti": ti}
+
+        with pytest.raises(ResultError):
+            operator.execute(context)
+        assert ti.pushed["pinterest_result"]["events_processed"] == 2
+
+    def test_without_do_xcom_push_nothing_is_pushed(self, pinterest):
+        operator = SendConversionsOperator(task_id="send", events=[*rows(2), *bad(1)], do_xcom_push=False)
+        ti = TaskInstance()
+        context: Any = {"ti": ti}
+
+        with pytest.raises(ResultError):
+            operator.execute(context)
+        assert ti.pushed == {}
 
     def test_the_log_closes_with_the_account_and_some_examples(self, pinterest):
         ran = deliver(events=[*rows(2), *bad(9)], max_rejected=1.0)

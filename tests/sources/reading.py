@@ -51,6 +51,9 @@ def cancelled(query: Query) -> str:
 
     thread = threading.Thread(target=work)
     thread.start()
+    while thread.is_alive() and (query._reader is None or query._reader.cursor is None):
+        time.sleep(0.005)
+    thread.join(0.3)  # now it runs
     end = time.monotonic() + 20
     while thread.is_alive() and time.monotonic() < end:
         query.cancel()

@@ -8,6 +8,8 @@ from contextlib import closing, suppress
 from decimal import Decimal
 from typing import Any, ClassVar, Final
 
+from airflow_provider_pinterest.exceptions import ParameterError
+
 FETCH: Final = 500
 """Rows fetched at once: as many as fit into a processor's own memory."""
 
@@ -16,6 +18,8 @@ FETCH_FROM_SERVER: Final = 2_000
 
 FIRST_FETCH: Final = 32
 """Rows of the first fetch, which shows how large rows are."""
+
+NO_ROWS: Final = "The statement returned no result set; expected a SELECT."
 
 Parameters = Mapping[str, Any] | Sequence[Any] | None
 """Values that a driver binds to a statement."""
@@ -98,6 +102,15 @@ class DriverReader:
     def converters(self) -> dict[int, Converter]:
         """Return the columns, by their position, whose cells have to be converted."""
         return {}
+
+
+def one_statement(statements: Sequence[object]) -> None:
+    """Raise if there are several statements, where the driver would run all of them.
+
+    :raises ParameterError: there are.
+    """
+    if len(statements) > 1:
+        raise ParameterError(f"sql must be one statement, got {len(statements)}.")
 
 
 def run_beside(hook: Any, statement: str) -> None:

@@ -14,8 +14,13 @@ from contextlib import suppress
 from typing import Any, Final
 from uuid import uuid4
 
-from airflow_provider_pinterest.exceptions import ParameterError
-from airflow_provider_pinterest.sources.drivers.base import FETCH_FROM_SERVER, FIRST_FETCH, DriverReader, Parameters
+from airflow_provider_pinterest.sources.drivers.base import (
+    FETCH_FROM_SERVER,
+    FIRST_FETCH,
+    DriverReader,
+    Parameters,
+    one_statement,
+)
 
 _first_word = re.compile(r"(?:[\s(]|--[^\n]*(?:\n|$)|/\*.*?\*/)*(\w*)", re.DOTALL).match
 _QUERIES: Final = frozenset({"select", "with", "values", "table"})
@@ -53,8 +58,8 @@ class Postgres(DriverReader):
 
         :raises ParameterError: there are several statements; the server would run all and return the last one's rows.
         """
-        if ";" in self.sql and len(statements := self.hook.split_sql_string(self.sql)) > 1:
-            raise ParameterError(f"sql must be one statement, got {len(statements)}.")
+        if ";" in self.sql:
+            one_statement(self.hook.split_sql_string(self.sql))
         with suppress(AttributeError):
             self.connection.autocommit = False
         with suppress(Exception):  # without them rows are still read

@@ -90,7 +90,7 @@ def test_a_statement_without_a_result_is_told(query):
 def test_the_server_s_words_are_told_without_the_row(query):
     said, came = broken(query("SELECT 1 / (5001 - n) FROM generate_series(1, 6000) n"))
 
-    assert said == f"The warehouse query failed after {came:,} rows: RuntimeError: division by zero"
+    assert said == f"The warehouse query failed after {came:,} rows: RuntimeError: division by zero."
     assert came == 4_032
 
 
