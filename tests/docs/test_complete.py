@@ -161,7 +161,7 @@ def messages():
 
 def parts(message):
     """The stretches of a message that stand in one text of the code."""
-    found = re.split(r"…|: |broke off", message)
+    found = re.split(r"…|: |failed", message)
     return [part.strip(" .,()[]") for part in found if re.search(r"\w{2}", part)]
 
 
