@@ -460,7 +460,7 @@ def test_an_unknown_member_is_named_with_what_helps():
         ('"text"', None, 1),
         ('"null"', None, 0),
     ],
-    ids=repr,
+    ids=lambda value: type(value).__name__,
 )
 def test_what_is_no_object_is_left_out(cell, found, warnings):
     build = builder()
