@@ -1,6 +1,7 @@
-"""THE table: every field of a Pinterest conversion event, its aliases, type and limits.
+"""THE table: every field of a Pinterest conversion event, its names, its type and limits, and what a bad cell costs.
 
-A new field of Pinterest's is one line here; documentation, mapping, validation and hashing follow from it.
+A new field of Pinterest's is one line here; documentation, mapping, validation, warnings and hashing follow from it.
+A line that lacks a part, or that contradicts another one, fails when this module is imported.
 
 https://developers.pinterest.com/docs/api/v5/events-create/
 """
@@ -8,8 +9,10 @@ https://developers.pinterest.com/docs/api/v5/events-create/
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import field as attribute
+from enum import Enum, auto
 from functools import partial
 from typing import Any, Final
 
@@ -18,14 +21,18 @@ from airflow_provider_pinterest.conversions.codes import CURRENCIES
 from airflow_provider_pinterest.conversions.columns import (
     ByCountry,
     Hashed,
-    Integers,
+    Member,
     Objects,
+    ProductIds,
     Read,
     Reader,
     Remembered,
     Text,
 )
-from airflow_provider_pinterest.conversions.reasons import IDENTIFIER_WARNING, Unfit
+from airflow_provider_pinterest.conversions.line_items import OTHER_MEMBERS
+from airflow_provider_pinterest.conversions.names import folded
+from airflow_provider_pinterest.conversions.reasons import GENERAL_WARNINGS, LEFT_OUT, Unfit, Unusable
+from airflow_provider_pinterest.conversions.typed import Booleans, Integers, Numbers, Times
 
 EVENT_NAMES: Final = frozenset(
     [
@@ -55,6 +62,8 @@ EVENT_NAMES: Final = frozenset(
 )
 """Names that Pinterest lists; others are an advertiser's own."""
 
+_EVENT_NAMES: Final = {folded(name): name for name in EVENT_NAMES}
+
 ACTION_SOURCES: Final = frozenset({"app_android", "app_ios", "web", "offline"})
 COUNTRY: Final = "user_data.country"
 """The field on which the meaning of others depends."""
@@ -66,16 +75,36 @@ LDP: Final = "LDP"
 """The opt-out type that asks for limited data processing."""
 
 
+class BadCell(Enum):
+    """What a cell costs that cannot be read as its field's value."""
+
+    REJECT = auto()
+    """The row: the conversion would be wrong without it."""
+
+    LEAVE_OUT = auto()
+    """Only itself: it is left out of the event, and counted under the field's warning."""
+
+
+REJECT: Final = BadCell.REJECT
+LEAVE_OUT: Final = BadCell.LEAVE_OUT
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """What the reading of cells depends on.
 
     :param timezone: where naive times stand.
     :param identifiers: switches per identifier, keyed by leaf name (``em``), see :data:`SWITCHES`.
+    :param event_names: compared form of a name → the name that is sent.
+    :param members: path of a list of objects → compared form of a member's name → its field; ``None``: ignored.
+    :param open_lists: paths of lists of objects whose unknown members are ignored.
     """
 
     timezone: dt.tzinfo
-    identifiers: Mapping[str, Mapping[str, Any]]
+    identifiers: Mapping[str, Mapping[str, Any]] = attribute(default_factory=dict)
+    event_names: Mapping[str, str] = attribute(default_factory=dict)
+    members: Mapping[str, Mapping[str, str | None]] = attribute(default_factory=dict)
+    open_lists: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,24 +113,33 @@ class Field:
 
     :param path: where it stands: ``event_name``, ``user_data.em``, ``custom_data.contents[].id``.
     :param type: makes the field's reader from the field and the options; its name is the type's name.
-    :param aliases: what people call it; matched whatever the case.
-    :param required: whether Pinterest refuses an event without it.
+    :param bad_cell: what a cell costs that cannot be read.
+    :param aliases: what people call it, in any spelling. Of two names in one object the first wins; the field's own
+        name comes before them, unless it stands among them.
+    :param hints: words that suggest the field in a message, but are not certain enough to map a column.
+    :param missing: what to do about a row that lacks it; empty: it may.
     :param max_length: longest text in characters, or list in elements.
     :param minimum: smallest integer.
     :param maximum: largest integer.
     :param choices: the only values taken.
+    :param code: the reason for a value that is not among the choices.
     :param repeats: whether few different cells are likely, so that they are worth remembering.
+    :param rivals: sets of names that may mean different things; two different values among one set are worth a warning.
     """
 
     path: str
     type: Callable[[Field, Options], Read]
+    bad_cell: BadCell
     aliases: tuple[str, ...] = ()
-    required: bool = False
+    hints: tuple[str, ...] = ()
+    missing: str = ""
     max_length: int | None = None
     minimum: int | None = None
     maximum: int | None = None
     choices: frozenset[str] | None = None
+    code: str = "bad_value"
     repeats: bool = False
+    rivals: tuple[frozenset[str], ...] = ()
 
     @property
     def place(self) -> str:
@@ -114,9 +152,27 @@ class Field:
         return self.path.rpartition(".")[2]
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """The JSON key and the aliases; of two in one object the first wins."""
+        return self.aliases if self.name in self.aliases else (self.name, *self.aliases)
+
+    @property
     def kind(self) -> str:
         """The name of the type, as the documentation has it."""
         return self.type.__name__.rstrip("_")
+
+    @property
+    def required(self) -> bool:
+        """Whether Pinterest refuses an event without it."""
+        return bool(self.missing)
+
+    @property
+    def warning(self) -> str | None:
+        """The code under which a cell is counted that is left out; ``None``: its row is rejected."""
+        if self.bad_cell is REJECT:
+            return None
+        place = self.path.removeprefix("user_data.").removeprefix("custom_data.")
+        return LEFT_OUT + place.replace("[]", "").replace(".", "_")
 
 
 def text(field: Field, _: Options) -> Read:
@@ -128,7 +184,7 @@ def text(field: Field, _: Options) -> Read:
     def read(cell: Any) -> str | None:
         found = values.text(cell)
         if found and len(found) > limit:
-            raise Unfit("too_long", f"longer than {limit} characters")
+            raise Unfit("bad_value", f"longer than {limit} characters")
         return found
 
     return read
@@ -165,32 +221,55 @@ def time(_: Field, options: Options) -> Read:
 
 
 def texts(field: Field, _: Options) -> Read:
-    """A list of texts: a list, a JSON array, or one value."""
+    """A list of texts: a list, a JSON array, or one value. Elements that are no text are left out."""
     limit = field.max_length
-    if limit is None:
-        return values.texts
+    warning = field.warning
 
     def read(cell: Any) -> list[str] | None:
-        found = values.texts(cell)
-        if found and len(found) > limit:
-            raise Unfit("too_long", f"more than {limit} elements")
-        return found
+        try:
+            found = values.texts(cell)
+            if not found or limit is None or len(found) <= limit:
+                return found
+        except Unfit:
+            if warning is None:
+                raise
+            found = [text for item in values.items(cell) for text in one(item)]
+        if warning is None:
+            raise Unfit("bad_value", f"more than {limit} elements")
+        raise Unusable(warning, found[:limit] or None, f"more than {limit} elements, or elements that are no text")
+
+    def one(item: Any) -> list[str]:
+        try:
+            return values.texts([item]) or []
+        except Unfit:
+            return []
 
     return read
 
 
 def choice(field: Field, _: Options) -> Read:
-    """One word of ``field.choices``, whatever its case."""
-    choices = field.choices or frozenset()
-    code = "bad_action_source" if field.name == "action_source" else "bad_value"
+    """One word of ``field.choices``, whatever its case and spelling."""
+    choices = {folded(word): word for word in field.choices or ()}
 
     def read(cell: Any) -> str | None:
         found = values.text(cell)
         if found is None:
             return None
-        if found.lower() in choices:
-            return found.lower()
-        raise Unfit(code, f"expected one of {', '.join(sorted(choices))}")
+        word = choices.get(folded(found))
+        if word is None:
+            raise Unfit(field.code, f"expected one of {', '.join(sorted(choices.values()))}")
+        return word
+
+    return read
+
+
+def event_name(_: Field, options: Options) -> Read:
+    """A name: one of Pinterest's whatever its case and spelling, or any other as it is."""
+    known = {**_EVENT_NAMES, **options.event_names}
+
+    def read(cell: Any) -> str | None:
+        found = values.text(cell)
+        return None if found is None else known.get(folded(found), found)
 
     return read
 
@@ -269,6 +348,11 @@ def hashed_by_country(field: Field, options: Options) -> Read:
     return identifiers.by_country(rule, field.name, switches.get("already_hashed"))
 
 
+def product_id(_: Field, __: Options) -> Read:
+    """Text; ``0`` stands for no product."""
+    return values.text
+
+
 def plain(_: Field, __: Options) -> Read:
     """An identifier that goes out as it is."""
     return identifiers.plain
@@ -289,29 +373,50 @@ def objects(_: Field, __: Options) -> Read:
     return values.objects
 
 
+_TYPED: Final[Mapping[Callable[[Field, Options], Read], type[Remembered]]] = {
+    number: Numbers,
+    integer: Integers,
+    boolean: Booleans,
+}
+"""Types whose cells drivers have typed as well."""
+
+
 def reader(field: Field, options: Options) -> Reader:
     """Make the reader of a field.
 
     :raises ImportError: it needs a library that is not installed.
     :raises ValueError: it needs a numbering plan of a country that has none.
     """
+    unusable = field.warning
     if field.type is objects:
-        children: dict[str, Reader] = {}
-        for child in FIELDS:
-            if child.place == f"{field.path}[]":
-                children |= dict.fromkeys((child.name, *child.aliases), reader(child, options))
-        return Objects(field.name, children)
+        return Objects(
+            field.name,
+            [_member(child, options) for child in FIELDS if child.place == f"{field.path}[]"],
+            ignored={*map(folded, OTHER_MEMBERS)},
+            mapped=options.members.get(field.path, {}),
+            is_open=field.path in options.open_lists,
+            unusable=unusable,
+        )
     read = field.type(field, options)
-    unusable = f"{IDENTIFIER_WARNING}{field.name}" if field.place == "user_data" else None
+    if field.type is time:
+        return Times(field.name, read, options.timezone, unusable)
+    if field.type in _TYPED:
+        return _TYPED[field.type](field.name, read, unusable)
     if field.type is hashed_by_country:
         return ByCountry(field.name, read, identifiers.US, unusable)
     if field.repeats:
         return Remembered(field.name, read, unusable, lists=isinstance(read, identifiers.Identifier))
     if isinstance(read, identifiers.Identifier) and not read.already:
         return Hashed(field.name, read, read.canonical, unusable)
-    if field.type is integer:
-        return Integers(field.name, read)
-    return Text(field.name) if read is values.text else Reader(field.name, read, unusable)
+    if field.type is product_id:
+        return ProductIds(field.name, unusable)
+    return Text(field.name, unusable) if read is values.text else Reader(field.name, read, unusable)
+
+
+def _member(field: Field, options: Options) -> Member:
+    """Make what reads a member of the objects in a list."""
+    rivals = tuple(frozenset(map(folded, names)) for names in field.rivals)
+    return Member(reader(field, options), tuple(map(folded, field.names)), rivals)
 
 
 SWITCHES: Final[dict[str, dict[str, tuple[Any, ...] | type]]] = {
@@ -329,83 +434,193 @@ SWITCHES: Final[dict[str, dict[str, tuple[Any, ...] | type]]] = {
 
 def _family(place: str, kind: Callable[[Field, Options], Read], limit: int, *names: str) -> tuple[Field, ...]:
     """Several fields that differ in nothing but their names."""
-    return tuple(Field(f"{place}.{name}", kind, max_length=limit) for name in names)
+    return tuple(Field(f"{place}.{name}", kind, LEAVE_OUT, max_length=limit) for name in names)
 
 
 def _ranges(place: str, **maxima: int) -> tuple[Field, ...]:
     """Several integers from zero to a maximum each."""
-    return tuple(Field(f"{place}.{name}", integer, minimum=0, maximum=high) for name, high in maxima.items())
+    return tuple(Field(f"{place}.{name}", integer, LEAVE_OUT, minimum=0, maximum=high) for name, high in maxima.items())
+
+
+def _set(*names: str) -> frozenset[str]:
+    return frozenset(names)
 
 
 FIELDS: Final[tuple[Field, ...]] = (
     # the event
-    Field("event_name", text, ("event", "event_type"), required=True, repeats=True),
-    Field("action_source", choice, required=True, choices=ACTION_SOURCES, repeats=True),
-    Field("event_time", time, ("timestamp", "event_timestamp", "event_at", "occurred_at"), required=True),
-    Field("event_id", text, required=True),
-    Field("event_source_url", text, ("url", "page_url", "source_url")),
-    Field("opt_out", boolean),
-    Field("partner_name", text),
-    Field("app_id", text),
-    Field("app_name", text),
-    Field("app_version", text),
-    Field("device_brand", text),
-    Field("device_carrier", text),
-    Field("device_model", text),
-    Field("device_type", text),
-    Field("os_version", text),
-    Field("wifi", boolean),
-    Field("language", language, repeats=True),
+    Field(
+        "event_name",
+        event_name,
+        REJECT,
+        ("event", "event_type"),
+        missing="every event needs a name: map a column, or set defaults={'event_name': …}",
+        repeats=True,
+    ),
+    Field(
+        "action_source",
+        choice,
+        REJECT,
+        missing="every event needs its source: map a column, or set defaults={'action_source': 'web'}",
+        choices=ACTION_SOURCES,
+        code="bad_action_source",
+        repeats=True,
+    ),
+    Field(
+        "event_time",
+        time,
+        REJECT,
+        ("timestamp", "event_timestamp", "event_at", "occurred_at"),
+        ("created_at", "created", "purchased_at", "ordered_at", "placed_at", "completed_at", "date", "time", "ts"),
+        missing="every event needs the time when it happened: map a column",
+    ),
+    Field(
+        "event_id",
+        text,
+        REJECT,
+        hints=("uuid", "guid", "message_id"),
+        missing="every event needs an id: map a column, or name columns in event_id_from",
+    ),
+    Field("event_source_url", text, LEAVE_OUT, ("url", "page_url", "source_url"), ("landing_page", "page_location")),
+    Field("opt_out", boolean, REJECT),
+    Field("advertiser_tracking_enabled", boolean, REJECT, ("ad_tracking_enabled",)),
+    Field("partner_name", text, LEAVE_OUT),
+    Field("app_id", text, LEAVE_OUT),
+    Field("app_name", text, LEAVE_OUT),
+    Field("app_version", text, LEAVE_OUT),
+    Field("device_brand", text, LEAVE_OUT),
+    Field("device_carrier", text, LEAVE_OUT),
+    Field("device_model", text, LEAVE_OUT),
+    Field("device_type", text, LEAVE_OUT),
+    Field("os_version", text, LEAVE_OUT),
+    Field("wifi", boolean, LEAVE_OUT),
+    Field("language", language, LEAVE_OUT, repeats=True),
     # who
-    Field("user_data", object_),
-    Field("user_data.em", hashed, ("email", "email_address", "e_mail", "hashed_email")),
-    Field("user_data.ph", hashed, ("phone", "phone_number", "mobile", "hashed_phone")),
-    Field("user_data.ge", hashed, ("gender", "sex"), repeats=True),
-    Field("user_data.db", hashed, ("date_of_birth", "birth_date", "birthdate", "birthday", "dob"), repeats=True),
-    Field("user_data.ln", hashed, ("last_name", "lastname", "surname", "family_name"), repeats=True),
-    Field("user_data.fn", hashed, ("first_name", "firstname", "given_name"), repeats=True),
-    Field("user_data.country", hashed, ("country_code",), repeats=True),
-    Field("user_data.ct", hashed, ("city", "town"), repeats=True),
-    Field("user_data.st", hashed_by_country, ("state", "region", "state_code")),
-    Field("user_data.zp", hashed_by_country, ("zip", "zip_code", "zipcode", "postal_code", "postcode")),
-    Field("user_data.external_id", hashed, ("user_id", "customer_id")),
-    Field("user_data.hashed_maids", hashed, ("advertising_id", "maid", "maids", "gaid", "idfa")),
-    Field("user_data.client_ip_address", ip_address, ("ip_address", "ip", "client_ip")),
-    Field("user_data.client_user_agent", plain, ("user_agent",), repeats=True),
-    Field("user_data.click_id", plain, ("epik",)),
-    Field("user_data.partner_id", plain),
+    Field("user_data", object_, REJECT),
+    Field("user_data.em", hashed, LEAVE_OUT, ("email", "email_address", "e_mail", "hashed_email")),
+    Field("user_data.ph", hashed, LEAVE_OUT, ("phone", "phone_number", "mobile", "hashed_phone"), ("mobile_phone",)),
+    Field("user_data.ge", hashed, LEAVE_OUT, ("gender", "sex"), repeats=True),
+    Field(
+        "user_data.db",
+        hashed,
+        LEAVE_OUT,
+        ("date_of_birth", "birth_date", "birthdate", "birthday", "dob"),
+        ("birth", "born_on"),
+        repeats=True,
+    ),
+    Field("user_data.ln", hashed, LEAVE_OUT, ("last_name", "lastname", "surname", "family_name"), repeats=True),
+    Field("user_data.fn", hashed, LEAVE_OUT, ("first_name", "firstname", "given_name"), ("forename",), repeats=True),
+    Field("user_data.country", hashed, LEAVE_OUT, ("country_code",), ("country_name", "nation"), repeats=True),
+    Field("user_data.ct", hashed, LEAVE_OUT, ("city", "town"), ("city_name", "locality"), repeats=True),
+    Field("user_data.st", hashed_by_country, LEAVE_OUT, ("state", "region", "state_code"), ("province", "state_name")),
+    Field(
+        "user_data.zp",
+        hashed_by_country,
+        LEAVE_OUT,
+        ("zip", "zip_code", "zipcode", "postal_code", "postcode"),
+        ("postal", "plz"),
+    ),
+    Field("user_data.external_id", hashed, LEAVE_OUT, ("user_id", "customer_id"), ("customer_key", "person_id", "uid")),
+    Field(
+        "user_data.hashed_maids",
+        hashed,
+        LEAVE_OUT,
+        ("advertising_id", "maid", "maids", "gaid", "idfa"),
+        ("ad_id", "adid", "aaid", "mobile_ad_id"),
+    ),
+    Field(
+        "user_data.client_ip_address",
+        ip_address,
+        LEAVE_OUT,
+        ("ip_address", "ip", "client_ip"),
+        ("remote_addr", "remote_address"),
+    ),
+    Field("user_data.client_user_agent", plain, LEAVE_OUT, ("user_agent",), ("ua", "http_user_agent"), repeats=True),
+    Field("user_data.click_id", plain, LEAVE_OUT, ("epik",)),
+    Field("user_data.partner_id", plain, LEAVE_OUT),
     # what
-    Field("custom_data", object_),
-    Field("custom_data.currency", currency, ("currency_code",), repeats=True),
-    Field("custom_data.value", number, ("order_value", "revenue", "amount"), repeats=True),
-    Field("custom_data.content_ids", texts, ("product_ids",)),
-    Field("custom_data.content_name", text),
-    Field("custom_data.content_category", text, repeats=True),
-    Field("custom_data.content_brand", text, repeats=True),
-    Field("custom_data.contents", objects, ("items", "line_items", "products")),
-    Field("custom_data.contents[].id", text, ("product_id", "content_id", "sku")),
-    Field("custom_data.contents[].item_price", number, ("price", "unit_price"), repeats=True),
-    Field("custom_data.contents[].quantity", integer, ("qty",)),
-    Field("custom_data.contents[].item_name", text, ("name",)),
-    Field("custom_data.contents[].item_category", text, ("category",), repeats=True),
-    Field("custom_data.contents[].item_brand", text, ("brand",), repeats=True),
-    Field("custom_data.num_items", integer, ("item_count",)),
-    Field("custom_data.order_id", text, ("order_number", "transaction_id")),
-    Field("custom_data.search_string", text, ("search_term", "search_query")),
-    Field("custom_data.opt_out_type", flags),
-    Field("custom_data.predicted_ltv", number, ("ltv",)),
-    Field("custom_data.np", text),
-    Field("custom_data.external_measurement_id", text),
-    Field("custom_data.external_measurement_vendor_id", integer),
+    Field("custom_data", object_, REJECT),
+    Field("custom_data.currency", currency, REJECT, ("currency_code",), ("ccy", "currency_iso"), repeats=True),
+    Field(
+        "custom_data.value",
+        number,
+        REJECT,
+        ("order_value", "revenue", "amount"),
+        ("total", "price", "total_price", "subtotal", "sum", "turnover"),
+        repeats=True,
+    ),
+    Field("custom_data.content_ids", texts, LEAVE_OUT, ("product_ids",), ("product_id", "sku", "skus", "item_ids")),
+    Field("custom_data.content_name", text, LEAVE_OUT),
+    Field("custom_data.content_category", text, LEAVE_OUT, repeats=True),
+    Field("custom_data.content_brand", text, LEAVE_OUT, repeats=True),
+    Field("custom_data.contents", objects, LEAVE_OUT, ("items", "line_items", "products"), ("cart", "basket", "lines")),
+    Field(
+        "custom_data.contents[].id",
+        product_id,
+        LEAVE_OUT,
+        ("product_id", "content_id", "item_id", "variant_id", "variation_id", "id", "sku", "product_sku"),
+        rivals=(
+            _set("product_id", "content_id", "item_id", "variant_id", "variation_id", "id"),
+            _set("id", "sku"),
+        ),
+    ),
+    Field(
+        "custom_data.contents[].item_price",
+        number,
+        LEAVE_OUT,
+        ("product_price", "price", "unit_price"),
+        repeats=True,
+    ),
+    Field(
+        "custom_data.contents[].quantity",
+        integer,
+        LEAVE_OUT,
+        ("product_quantity", "item_quantity", "qty", "qty_ordered", "quantity_ordered"),
+    ),
+    Field(
+        "custom_data.contents[].item_name",
+        text,
+        LEAVE_OUT,
+        ("product_name", "content_name", "name", "product_title", "title"),
+    ),
+    Field(
+        "custom_data.contents[].item_category",
+        text,
+        LEAVE_OUT,
+        ("product_category", "content_category", "category", "product_type"),
+        repeats=True,
+    ),
+    Field(
+        "custom_data.contents[].item_brand",
+        text,
+        LEAVE_OUT,
+        ("product_brand", "content_brand", "brand", "vendor", "manufacturer"),
+        repeats=True,
+    ),
+    Field(
+        "custom_data.contents[].item_brand_id",
+        text,
+        LEAVE_OUT,
+        ("product_brand_id", "brand_id"),
+        max_length=64,
+        repeats=True,
+    ),
+    Field("custom_data.num_items", integer, LEAVE_OUT, ("item_count",), ("quantity", "qty", "total_quantity")),
+    Field("custom_data.order_id", text, REJECT, ("order_number", "transaction_id"), ("order", "order_key")),
+    Field("custom_data.search_string", text, LEAVE_OUT, ("search_term", "search_query"), ("query", "keyword")),
+    Field("custom_data.opt_out_type", flags, REJECT),
+    Field("custom_data.predicted_ltv", number, LEAVE_OUT, ("ltv",)),
+    Field("custom_data.np", text, LEAVE_OUT),
+    Field("custom_data.external_measurement_id", text, LEAVE_OUT),
+    Field("custom_data.external_measurement_vendor_id", integer, LEAVE_OUT),
     # with which app
-    Field("app_info", object_),
+    Field("app_info", object_, LEAVE_OUT),
     *_family("app_info", text, 200, "app_id", "app_name", "app_package_name"),
     *_family("app_info", text, 100, "app_store", "app_version"),
-    Field("app_info.install_time", time, minimum=0),
+    Field("app_info.install_time", time, LEAVE_OUT, minimum=0),
     *_family("app_info", text, 16_384, "user_agent"),
     *_ranges("app_info", window_height=30_720, window_width=30_720),
     # on which device
-    Field("device_info", object_),
+    Field("device_info", object_, LEAVE_OUT),
     *_family("device_info", text, 100, "brand", "carrier", "kernel_version", "model", "os_name", "os_release_name"),
     *_family("device_info", text, 100, "os_version", "type"),
     *_family("device_info", text, 40, "timezone"),
@@ -415,15 +630,17 @@ FIELDS: Final[tuple[Field, ...]] = (
     *_ranges("device_info", screen_height=30_720, screen_width=30_720),
     *_ranges("device_info", external_storage_free_space=2**20, external_storage_size=2**20),
     *_ranges("device_info", storage_free_space=2**20, storage_size=2**20),
-    Field("device_info.languages", texts, max_length=100),
+    Field("device_info.languages", texts, LEAVE_OUT, max_length=100),
     Field(
         "device_info.form_factor",
         choice,
+        LEAVE_OUT,
         choices=frozenset("desktop laptop cellphone tablet smartwatch tv vr console other".split()),  # noqa: SIM905
     ),
     Field(
         "device_info.network_type",
         choice,
+        LEAVE_OUT,
         choices=frozenset(
             "wifi cellular_2g cellular_3g cellular_4g cellular_5g cellular_6g ethernet unknown".split()  # noqa: SIM905
         ),
@@ -431,9 +648,47 @@ FIELDS: Final[tuple[Field, ...]] = (
     Field(
         "device_info.os_family",
         choice,
+        LEAVE_OUT,
         choices=frozenset("ios android macos windows linux bsd other".split()),  # noqa: SIM905
     ),
 )
 
 BY_PATH: Final[dict[str, Field]] = {field.path: field for field in FIELDS}
 REQUIRED: Final[tuple[str, ...]] = tuple(field.path for field in FIELDS if field.required)
+
+WARNINGS: Final[dict[str, str]] = {
+    **GENERAL_WARNINGS,
+    **{
+        field.warning: f"{field.path.replace('[]', '')} could not be read and was left out of the event."
+        for field in FIELDS
+        if field.warning
+    },
+}
+"""Code → meaning, for what was noticed about events that were sent all the same."""
+
+
+def check(fields: Sequence[Field]) -> None:
+    """Check that each line of a table has all its parts and that no two lines contradict each other.
+
+    :raises ValueError: what is wrong with which line.
+    """
+    places = {"", *(field.path for field in fields if field.type in (object_, objects))}
+    owners: dict[str, str] = {}
+    for field in fields:
+        if field.place.removesuffix("[]") not in places:
+            raise ValueError(f"{field.path}: there is no line for {field.place}")
+        if field.type is choice and not field.choices:
+            raise ValueError(f"{field.path}: a choice needs its choices")
+        if field.place == "user_data" and field.bad_cell is REJECT:
+            raise ValueError(f"{field.path}: an identifier that cannot be read must not cost the row")
+        bare = field.place in ("", "user_data", "custom_data")
+        names = [name if bare else f"{field.place}.{name}" for name in (field.name, *field.names)]
+        for name in (f"path {field.path}", f"warning {field.warning or field.path}", *map(folded, names)):
+            owner = owners.setdefault(name, field.path)
+            if owner != field.path:
+                raise ValueError(f"{field.path}: {name} belongs to {owner}")
+    if len({field.path for field in fields}) < len(fields):
+        raise ValueError("a path stands in the table twice")
+
+
+check(FIELDS)

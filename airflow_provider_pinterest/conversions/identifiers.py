@@ -249,7 +249,13 @@ class Identifier:
         for item in items[:MOST]:
             try:
                 plain = item if type(item) is str else ordinary(item)
-                text = plain.isoformat()[:10] if isinstance(plain, dt.date) else plain and values.text(plain)
+                text = (
+                    plain.isoformat()[:10]
+                    if isinstance(plain, dt.date)
+                    else plain
+                    if plain is None
+                    else values.text(plain)
+                )
                 kept |= dict.fromkeys(self(text) or ()) if text else {}
             except Verdict:
                 dropped = True

@@ -8,18 +8,19 @@ import pytest
 
 from airflow_provider_pinterest.conversions.builder import EventBuilder
 from airflow_provider_pinterest.conversions.codes import COUNTRIES, CURRENCIES, US_STATES
+from airflow_provider_pinterest.conversions.field_maps import NAMES
 from airflow_provider_pinterest.conversions.fields import BY_PATH, EVENT_NAMES, FIELDS, REQUIRED, SWITCHES
-from airflow_provider_pinterest.conversions.mapping import NAMES, ColumnMapping
+from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 from airflow_provider_pinterest.sandbox.judge import CURRENCIES as CURRENCIES_OF_THE_SANDBOX
 from airflow_provider_pinterest.sandbox.judge import EVENT_NAMES as EVENT_NAMES_OF_THE_SANDBOX
 from airflow_provider_pinterest.sandbox.schema import request_schema
 from tests.conversions.rows import NOW, good, sent
 
-# From the OpenAPI of version 5.23.0, by hand.
+# From the OpenAPI of version 5.23.0, by hand, and what 5.28.0 adds.
 EVENT = """
     event_name action_source event_time event_id event_source_url opt_out partner_name user_data custom_data
     app_info device_info app_id app_name app_version device_brand device_carrier device_model device_type
-    os_version wifi language
+    os_version wifi language advertiser_tracking_enabled
 """
 USER_DATA = """
     em ph ge db ln fn ct st zp country external_id hashed_maids client_ip_address client_user_agent click_id
@@ -29,7 +30,7 @@ CUSTOM_DATA = """
     currency value content_ids content_name content_category content_brand contents num_items order_id
     search_string opt_out_type predicted_ltv np external_measurement_id external_measurement_vendor_id
 """
-CONTENTS = "id item_price quantity item_name item_category item_brand"
+CONTENTS = "id item_price quantity item_name item_category item_brand item_brand_id"
 APP_INFO = """
     app_id app_name app_package_name app_store app_version install_time user_agent window_height window_width
 """
@@ -189,6 +190,7 @@ def test_countries_are_known_by_code_and_english_name(name, code):
 
 
 SAMPLES = {
+    "event_name": "x",
     "hashed": "x",
     "hashed_by_country": "x",
     "text": "x",
