@@ -53,7 +53,9 @@ def test_rows_are_rejected_for_what_would_make_the_conversion_wrong():
 
 
 @pytest.mark.parametrize(
-    ("field", "cell"), [(field, cell) for field in LEFT_OUT for cell in BAD[field.kind]], ids=lambda one: getattr(one, "path", type(one).__name__)
+    ("field", "cell"),
+    [(field, cell) for field in LEFT_OUT for cell in BAD[field.kind]],
+    ids=lambda one: getattr(one, "path", type(one).__name__),
 )
 def test_a_bad_cell_of_another_field_is_left_out_and_counted(field, cell):
     build = builder()
@@ -70,7 +72,9 @@ def test_a_bad_cell_of_another_field_is_left_out_and_counted(field, cell):
 
 
 @pytest.mark.parametrize(
-    ("field", "cell"), [(field, cell) for field in REJECTED for cell in BAD[field.kind]], ids=lambda one: getattr(one, "path", type(one).__name__)
+    ("field", "cell"),
+    [(field, cell) for field in REJECTED for cell in BAD[field.kind]],
+    ids=lambda one: getattr(one, "path", type(one).__name__),
 )
 def test_a_bad_cell_of_such_a_field_rejects_its_row(field, cell):
     build = builder()
