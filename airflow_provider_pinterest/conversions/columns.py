@@ -12,6 +12,7 @@ from __future__ import annotations
 import datetime as dt
 from binascii import hexlify
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from decimal import Decimal
 from hashlib import sha256
 from itertools import chain, islice
@@ -32,11 +33,12 @@ from airflow_provider_pinterest.conversions.cells import (
     ordinary,
     unreadable,
 )
+from airflow_provider_pinterest.conversions.personal import has_at_sign
 from airflow_provider_pinterest.conversions.reasons import Unfit, Unusable, Verdict
 from airflow_provider_pinterest.redaction import clean
 
-Read = Callable[[Any], Any]
-"""One non-empty cell → the JSON value, ``None`` for nothing to send; raises Unfit or Unusable."""
+Read = Callable[..., Any]
+"""One non-empty cell, and a member on which it depends → the JSON value, ``None`` for nothing; or Unfit or Unusable."""
 
 Refused = Callable[[int, Verdict], Any]
 """Told which cell of a column was refused, and why; returns the value to send, if any."""
@@ -53,9 +55,6 @@ MEMO_BYTES: Final = 4_000_000
 MEMO_CELL: Final = 160
 """Longest cell that is remembered, in characters: most user agents are shorter."""
 
-HASH_DIGITS: Final = 64
-"""Digits of a SHA-256 in hexadecimal."""
-
 _dumps: Final = orjson.dumps
 _INTEGERS: Final = frozenset({int, type(None)})
 _OBJECTS: Final = frozenset({dict})
@@ -71,24 +70,32 @@ class Reader:
     :param unusable: the warning under which a cell that cannot be read is left out; ``None``: its row is rejected.
     """
 
+    depends_on: str | None = None
+    """The field of the same row on which the meaning of a cell depends; see :meth:`beside`."""
+
     def __init__(self, name: str, read: Read, unusable: str | None = None) -> None:
         self.name = name
         self.read = read
         self._unusable = unusable
         self._key = f',"{name}":'.encode()
 
-    def one(self, cell: Any) -> Any:
+    def one(self, cell: Any, *beside: bytes) -> Any:
         """Return the value of one cell, of any type; ``None`` where nothing is to send.
 
+        :param beside: the member of the field on which it depends, if there is one.
         :raises Verdict: it has none.
         """
         try:
             if type(cell) not in _READ_AS_THEY_ARE:
                 cell = ordinary(cell)
-            return None if cell is None else self.read(cell)
+            return None if cell is None else self.read(cell, *beside)
         except Unusable:
             raise
         except Exception as error:  # noqa: BLE001 - one cell must not end the run
+            if type(cell) is str:
+                plain = values.unquoted(cell.strip())
+                if plain != cell.strip():
+                    return None if plain is None else self.one(plain, *beside)
             if self._unusable is not None:
                 raise Unusable(self._unusable) from None
             raise (error if isinstance(error, Unfit) else unreadable(cell)) from None
@@ -129,6 +136,10 @@ class Reader:
         found = self.read_all(cells, refused)
         return found, self.written(found, refused)
 
+    def beside(self, cells: Sequence[Any], others: Members, refused: Refused) -> Members:  # noqa: ARG002
+        """Return the members of cells that stand beside other members of their rows, see :attr:`depends_on`."""
+        return self.members(cells, refused)
+
     def written(self, found: Sequence[Any], refused: Refused) -> Members:
         """Return the members of values; text that is no Unicode has none."""
         key = self._key
@@ -160,41 +171,79 @@ class Reader:
 
 
 class Text(Reader):
-    """Reads text that needs nothing but trimming."""
+    """Reads text that most often needs nothing but trimming.
 
-    def __init__(self, name: str) -> None:
-        super().__init__(name, values.text)
+    A column is looked at as a whole for what needs more: JSON text of a string or of null, placeholders, and addresses.
 
-    def read_all(self, cells: Sequence[Any], refused: Refused) -> list[Any]:
-        """Return the values of cells, ``None`` where nothing is to send."""
-        try:
-            return [None if cell is None else str.strip(cell) or None for cell in cells]
-        except TypeError:  # some are no text
-            return super().read_all(cells, refused)
+    :param read: reads any cell.
+    :param placeholders: texts that stand for nothing.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        read: Read = values.text,
+        unusable: str | None = None,
+        placeholders: AbstractSet[str] = frozenset(),
+    ) -> None:
+        super().__init__(name, read, unusable)
+        self._nothing = frozenset(self._key + _dumps(word) for word in {"null", *placeholders})
+        self._longest_nothing = max(map(len, self._nothing))
 
     def members(self, cells: Sequence[Any], refused: Refused) -> Members:
         """Return the members of cells."""
         key = self._key
         try:
-            return [b"" if cell is None or not (text := str.strip(cell)) else key + _dumps(text) for cell in cells]
-        except TypeError:
+            found = [b"" if cell is None or not (text := str.strip(cell)) else key + _dumps(text) for cell in cells]
+        except TypeError:  # some are no text
             return super().members(cells, refused)
+        return super().members(cells, refused) if self._needs_care(found) else found
+
+    def both(self, cells: Sequence[Any], refused: Refused) -> tuple[list[Any], Members]:
+        """Return the values of cells and their members."""
+        try:
+            found = [None if cell is None else str.strip(cell) or None for cell in cells]
+            members = [b"" if text is None else self._key + _dumps(text) for text in found]
+        except TypeError:  # some are no text
+            return super().both(cells, refused)
+        return super().both(cells, refused) if self._needs_care(members) else (found, members)
+
+    def _needs_care(self, members: Members) -> bool:
+        if min(map(len, members), default=0) <= self._longest_nothing and not self._nothing.isdisjoint(members):
+            return True
+        joined = b"".join(members)
+        if joined.find(b"\\") >= 0 and joined.find(self._key + b'"\\"') >= 0:
+            return True
+        return has_at_sign(joined)
 
 
 class Hashed(Reader):
     """Reads identifiers that go out hashed.
 
     :param read: reads any cell.
-    :param canonical: makes the text to hash of text that is neither hashed already nor a list nor beyond ASCII.
+    :param plain: makes what is hashed of the plainest texts, and nothing of all others.
+    :param depends_on: the field beside whose members cells are read.
     """
 
-    def __init__(self, name: str, read: Read, canonical: Callable[[str], str], unusable: str | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        read: Read,
+        plain: Callable[[str], bytes],
+        unusable: str | None = None,
+        depends_on: str | None = None,
+    ) -> None:
         super().__init__(name, read, unusable)
-        self._canonical = canonical
+        self._plain = plain
+        self.depends_on = depends_on
 
     def members(self, cells: Sequence[Any], refused: Refused) -> Members:
         """Return the members of cells."""
-        canonical = self._canonical
+        return self.beside(cells, [], refused)
+
+    def beside(self, cells: Sequence[Any], others: Members, refused: Refused) -> Members:
+        """Return the members of cells that stand beside other members of their rows."""
+        plain = self._plain
         start, end = self._key + b'["', b'"]'
         found = []
         for row, cell in enumerate(cells):
@@ -202,20 +251,13 @@ class Hashed(Reader):
                 found.append(b"")
                 continue
             try:
-                if (
-                    type(cell) is str
-                    and cell.isascii()
-                    and (text := cell.strip())
-                    and len(text) < HASH_DIGITS
-                    and text[0] != "["
-                    and (plain := canonical(text))
-                ):
-                    found.append(start + hexlify(sha256(plain.encode()).digest()) + end)
+                if type(cell) is str and (text := cell.strip()) and (canonical := plain(text)):
+                    found.append(start + hexlify(sha256(canonical).digest()) + end)
                     continue
             except Exception:  # noqa: BLE001, S110 - found again below
                 pass
             try:
-                found.append(self.member(self.one(cell)))
+                found.append(self.member(self.one(cell, *others[row : row + 1])))
             except Verdict as verdict:
                 found.append(self.member(refused(row, verdict)))
         return found
@@ -307,25 +349,29 @@ class Integers(Remembered):
         return True  # `members` looked
 
 
-class ByCountry(Remembered):
-    """Reads cells whose meaning depends on the country of their row.
+class Beside(Remembered):
+    """Reads cells that repeat and whose meaning depends on another field of their row.
 
-    A cell is a pair here: the row's own cell, and the member that was written of its country.
+    A cell is a pair here: the row's own cell, and the member that was written of the other field.
 
-    :param read: reads a cell together with whether the country is the one that matters; ``None``: it is not known.
-    :param country: the hash of the country that matters.
+    :param read: reads a cell together with that member.
+    :param depends_on: the other field.
     """
 
-    def __init__(self, name: str, read: Read, country: str, unusable: str | None = None) -> None:
+    def __init__(self, name: str, read: Callable[[Any, bytes], Any], depends_on: str, unusable: str | None) -> None:
         super().__init__(name, self._read_pair, unusable, lists=True)
-        self._read_known = read
-        self._country = country.encode()
+        self._read_beside = read
+        self.depends_on = depends_on
+
+    def beside(self, cells: Sequence[Any], others: Members, refused: Refused) -> Members:
+        """Return the members of cells that stand beside other members of their rows."""
+        return self.members(list(zip(cells, others, strict=True)), refused)
 
     def _read_pair(self, pair: tuple[Any, bytes]) -> Any:
-        cell, country = pair
+        cell, other = pair
         if type(cell) is not str:
             cell = ordinary(cell)
-        return None if cell is None else self._read_known((cell, self._country in country if country else None))
+        return None if cell is None else self._read_beside(cell, other)
 
     @staticmethod
     def _may_keep(cell: Any) -> bool:
@@ -338,8 +384,8 @@ class ByCountry(Remembered):
     @staticmethod
     def _without_lists(cells: Sequence[Any]) -> Sequence[Any]:
         return [
-            (cell[0], country) if type(cell) is list and len(cell) == 1 and type(cell[0]) is str else (cell, country)
-            for cell, country in cells
+            (cell[0], other) if type(cell) is list and len(cell) == 1 and type(cell[0]) is str else (cell, other)
+            for cell, other in cells
         ]
 
 
@@ -384,19 +430,22 @@ class Objects(Reader):
         lists, parsed = self._lists(cells, refused)
         objects = list(chain.from_iterable(filter(None, lists)))
         unfit: dict[int, Unfit] = {}
-        written = iter(self._objects(objects, unfit, parsed=parsed))
+        unusable: list[tuple[int, Unusable]] = []
+        written = iter(self._objects(objects, unfit, unusable, parsed=parsed))
         start, end = self._key + b"[{", b"}]"
         members = []
         for found in lists:
             joined = b"},{".join(filter(None, islice(written, len(found)))) if found else b""
             members.append(start + joined + end if joined else b"")
-        if unfit:
+        if unfit or unusable:
             places = [(row, position) for row, found in enumerate(lists) for position, _ in enumerate(found or ())]
             first = {places[at][0]: at for at in sorted(unfit, reverse=True)}
             for row, at in sorted(first.items()):
                 why = unfit[at]
                 refused(row, Unfit(why.code, why.message, f"[{places[at][1]}]{why.at}"))
                 members[row] = b""
+            for at, warning in unusable:
+                refused(places[at][0], warning)
         return members
 
     def _lists(self, cells: Sequence[Any], refused: Refused) -> tuple[list[Any], bool]:
@@ -409,8 +458,10 @@ class Objects(Reader):
             return lists, True
         return self.read_all(cells, refused), False
 
-    def _objects(self, objects: Sequence[Any], unfit: dict[int, Unfit], *, parsed: bool) -> Iterable[bytes]:
-        """Return what stands between the braces of each object; note of each unfit one what is the matter.
+    def _objects(
+        self, objects: Sequence[Any], unfit: dict[int, Unfit], unusable: list[tuple[int, Unusable]], *, parsed: bool
+    ) -> Iterable[bytes]:
+        """Return what stands between the braces of each object; note what is wrong with them, and what to warn of.
 
         :param parsed: whether the objects were read from JSON, so that their keys are text.
         """
@@ -425,9 +476,13 @@ class Objects(Reader):
             if key not in present:
                 continue
 
-            def refused(at: int, verdict: Verdict, name: str = reader.name) -> None:
+            def refused(at: int, verdict: Verdict, name: str = reader.name) -> Any:
+                if isinstance(verdict, Unusable):
+                    unusable.append((at, verdict))
+                    return verdict.kept
                 if isinstance(verdict, Unfit):
                     unfit.setdefault(at, Unfit(verdict.code, verdict.message, f".{name}{verdict.at}"))
+                return None
 
             late = reader.members([one.get(key) for one in objects], refused)
             early = columns.get(reader.name)

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from airflow_provider_pinterest.conversions import identifiers, values
+from airflow_provider_pinterest.conversions import identifiers, personal, telephones, values
 from airflow_provider_pinterest.conversions.codes import CURRENCIES
 from airflow_provider_pinterest.conversions.columns import (
-    ByCountry,
+    Beside,
     Hashed,
     Integers,
     Objects,
@@ -25,7 +25,9 @@ from airflow_provider_pinterest.conversions.columns import (
     Remembered,
     Text,
 )
-from airflow_provider_pinterest.conversions.reasons import IDENTIFIER_WARNING, Unfit
+from airflow_provider_pinterest.conversions.identifiers import Rule, Taken, always
+from airflow_provider_pinterest.conversions.placeholders import spellings
+from airflow_provider_pinterest.conversions.reasons import IDENTIFIER_WARNING, WARNINGS, Unfit
 
 EVENT_NAMES: Final = frozenset(
     [
@@ -56,7 +58,7 @@ EVENT_NAMES: Final = frozenset(
 """Names that Pinterest lists; others are an advertiser's own."""
 
 ACTION_SOURCES: Final = frozenset({"app_android", "app_ios", "web", "offline"})
-COUNTRY: Final = "user_data.country"
+COUNTRY: Final = identifiers.IN_COUNTRY.path
 """The field on which the meaning of others depends."""
 
 OFFLINE: Final = "offline"
@@ -72,10 +74,12 @@ class Options:
 
     :param timezone: where naive times stand.
     :param identifiers: switches per identifier, keyed by leaf name (``em``), see :data:`SWITCHES`.
+    :param placeholders: words that stand for nothing in an identifier or an id, in lower case.
     """
 
     timezone: dt.tzinfo
     identifiers: Mapping[str, Mapping[str, Any]]
+    placeholders: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,9 @@ class Field:
     :param maximum: largest integer.
     :param choices: the only values taken.
     :param repeats: whether few different cells are likely, so that they are worth remembering.
+    :param is_id: whether it identifies something, so that a placeholder such as ``undefined`` means nothing.
+    :param personal: what becomes of a text with an e-mail address in it.
+    :param rule: how an identifier of a person is read; every member of ``user_data`` has one.
     """
 
     path: str
@@ -102,6 +109,38 @@ class Field:
     maximum: int | None = None
     choices: frozenset[str] | None = None
     repeats: bool = False
+    is_id: bool = False
+    personal: personal.Handle = personal.left_out
+    rule: Rule | None = None
+
+    def __post_init__(self) -> None:
+        if (self.rule is not None) != (self.place == "user_data"):
+            raise TypeError(f"{self.path}: members of user_data, and no other fields, need a rule")
+        if self.rule and bool(self.rule.depends_on) != (self.type is hashed_by_country):
+            raise TypeError(f"{self.path}: an identifier that depends on the country is of type hashed_by_country")
+        if self.rule and self.rule.plain and self.repeats:
+            raise TypeError(f"{self.path}: cells that repeat are remembered, so that a rule for plain ones is unused")
+
+    def rule_and_settings(self, options: Options) -> tuple[Rule, identifiers.Settings]:
+        """Return the rule of an identifier, and what the options say about it."""
+        if self.rule is None:
+            raise TypeError(f"{self.path} is not an identifier")
+        return self.rule, identifiers.Settings(options.identifiers.get(self.name, {}), options.placeholders)
+
+    @property
+    def switches(self) -> dict[str, Taken]:
+        """The switches that the ``identifiers`` parameter has for it: switch → values taken."""
+        if self.rule is None or self.type not in {hashed, hashed_by_country}:
+            return {}
+        return {"already_hashed": (True, False, None), **self.rule.switches}
+
+    @property
+    def warnings(self) -> dict[str, str]:
+        """The codes under which its cells are counted → meaning."""
+        if self.rule is None:
+            return {}
+        left_out = f"{self.path} has no canonical form; it was left out of the event."
+        return {f"{IDENTIFIER_WARNING}{self.name}": left_out, **self.rule.warnings}
 
     @property
     def place(self) -> str:
@@ -119,17 +158,19 @@ class Field:
         return self.type.__name__.rstrip("_")
 
 
-def text(field: Field, _: Options) -> Read:
+def text(field: Field, options: Options) -> Read:
     """Text of any length, or of ``field.max_length`` characters."""
     limit = field.max_length
-    if limit is None:
-        return values.text
+    handle = field.personal
+    placeholders = spellings(options.placeholders) if field.is_id else frozenset()
 
     def read(cell: Any) -> str | None:
         found = values.text(cell)
-        if found and len(found) > limit:
+        if found is None or found in placeholders:
+            return None
+        if limit is not None and len(found) > limit:
             raise Unfit("too_long", f"longer than {limit} characters")
-        return found
+        return handle(found)
 
     return read
 
@@ -237,46 +278,25 @@ def flags(_: Field, __: Options) -> Read:
 
 def hashed(field: Field, options: Options) -> Read:
     """An identifier: canonical text, SHA-256, in a list."""
-    name = field.name
-    switches = options.identifiers.get(name, {})
-    canonical: dict[str, identifiers.Canonical] = {
-        "em": identifiers.email,
-        "ph": identifiers.phone,
-        "ge": identifiers.gender,
-        "db": identifiers.birth_date(switches.get("order")),
-        "fn": identifiers.name,
-        "ln": identifiers.name,
-        "ct": identifiers.city,
-        "country": identifiers.country,
-        "external_id": str,
-        "hashed_maids": identifiers.advertising_id,
-    }
-    chosen = canonical[name]
-    if name == "ph" and switches.get("country"):
-        chosen = identifiers.phone_of(switches["country"])
-    if name == "external_id" and switches.get("case") == "lower":
-        chosen = str.lower
-    return identifiers.Identifier(name, chosen, already=switches.get("already_hashed"))
+    rule, settings = field.rule_and_settings(options)
+    return identifiers.Identifier(field.name, rule, settings)
 
 
 def hashed_by_country(field: Field, options: Options) -> Read:
-    """An identifier whose canonical text depends on the row's country: read as (cell, whether that is the US)."""
-    switches = options.identifiers.get(field.name, {})
-    rule = identifiers.state
-    if field.name == "zp":
-        rule = identifiers.postal_digits if switches.get("letters") == "drop" else identifiers.postal_code
-
-    return identifiers.by_country(rule, field.name, switches.get("already_hashed"))
+    """An identifier whose canonical text depends on the row's country."""
+    return hashed(field, options)
 
 
-def plain(_: Field, __: Options) -> Read:
+def plain(field: Field, options: Options) -> Read:
     """An identifier that goes out as it is."""
-    return identifiers.plain
+    rule, settings = field.rule_and_settings(options)
+    return identifiers.Unhashed(field.name, rule, settings).read
 
 
-def ip_address(_: Field, __: Options) -> Read:
+def ip_address(field: Field, options: Options) -> Read:
     """An IPv4 or IPv6 address."""
-    return identifiers.ip_address
+    rule, settings = field.rule_and_settings(options)
+    return identifiers.Address(field.name, rule, settings).read
 
 
 def object_(_: Field, __: Options) -> Read:
@@ -292,7 +312,6 @@ def objects(_: Field, __: Options) -> Read:
 def reader(field: Field, options: Options) -> Reader:
     """Make the reader of a field.
 
-    :raises ImportError: it needs a library that is not installed.
     :raises ValueError: it needs a numbering plan of a country that has none.
     """
     if field.type is objects:
@@ -302,29 +321,24 @@ def reader(field: Field, options: Options) -> Reader:
                 children |= dict.fromkeys((child.name, *child.aliases), reader(child, options))
         return Objects(field.name, children)
     read = field.type(field, options)
-    unusable = f"{IDENTIFIER_WARNING}{field.name}" if field.place == "user_data" else None
-    if field.type is hashed_by_country:
-        return ByCountry(field.name, read, identifiers.US, unusable)
+    unusable = f"{IDENTIFIER_WARNING}{field.name}" if field.rule else None
+    if isinstance(read, identifiers.Identifier):
+        depends_on = field.rule.depends_on.path if field.rule and field.rule.depends_on else None
+        if read.plain:
+            return Hashed(field.name, read, read.plain, unusable, depends_on)
+        if depends_on:
+            return Beside(field.name, read, depends_on, unusable)
+        return (
+            Remembered(field.name, read, unusable, lists=True) if field.repeats else Reader(field.name, read, unusable)
+        )
     if field.repeats:
-        return Remembered(field.name, read, unusable, lists=isinstance(read, identifiers.Identifier))
-    if isinstance(read, identifiers.Identifier) and not read.already:
-        return Hashed(field.name, read, read.canonical, unusable)
+        return Remembered(field.name, read, unusable)
     if field.type is integer:
         return Integers(field.name, read)
-    return Text(field.name) if read is values.text else Reader(field.name, read, unusable)
-
-
-SWITCHES: Final[dict[str, dict[str, tuple[Any, ...] | type]]] = {
-    **{
-        name: {"already_hashed": (True, False, None)}
-        for name in ("em", "ge", "fn", "ln", "ct", "st", "country", "hashed_maids")
-    },
-    "ph": {"already_hashed": (True, False, None), "country": str},
-    "db": {"already_hashed": (True, False, None), "order": ("MDY", "DMY", None)},
-    "zp": {"already_hashed": (True, False, None), "letters": ("keep", "drop")},
-    "external_id": {"already_hashed": (True, False, None), "case": ("keep", "lower")},
-}
-"""The switches of the operator's ``identifiers`` parameter: field → switch → values taken."""
+    if (field.type is text and field.max_length is None) or field.type is plain:
+        placeholders = spellings(options.placeholders) if field.is_id or field.rule else frozenset()
+        return Text(field.name, read, unusable, placeholders)
+    return Reader(field.name, read, unusable)
 
 
 def _family(place: str, kind: Callable[[Field, Options], Read], limit: int, *names: str) -> tuple[Field, ...]:
@@ -342,8 +356,8 @@ FIELDS: Final[tuple[Field, ...]] = (
     Field("event_name", text, ("event", "event_type"), required=True, repeats=True),
     Field("action_source", choice, required=True, choices=ACTION_SOURCES, repeats=True),
     Field("event_time", time, ("timestamp", "event_timestamp", "event_at", "occurred_at"), required=True),
-    Field("event_id", text, required=True),
-    Field("event_source_url", text, ("url", "page_url", "source_url")),
+    Field("event_id", text, required=True, is_id=True, personal=personal.sent),
+    Field("event_source_url", text, ("url", "page_url", "source_url"), personal=personal.cut),
     Field("opt_out", boolean),
     Field("partner_name", text),
     Field("app_id", text),
@@ -358,22 +372,106 @@ FIELDS: Final[tuple[Field, ...]] = (
     Field("language", language, repeats=True),
     # who
     Field("user_data", object_),
-    Field("user_data.em", hashed, ("email", "email_address", "e_mail", "hashed_email")),
-    Field("user_data.ph", hashed, ("phone", "phone_number", "mobile", "hashed_phone")),
-    Field("user_data.ge", hashed, ("gender", "sex"), repeats=True),
-    Field("user_data.db", hashed, ("date_of_birth", "birth_date", "birthdate", "birthday", "dob"), repeats=True),
-    Field("user_data.ln", hashed, ("last_name", "lastname", "surname", "family_name"), repeats=True),
-    Field("user_data.fn", hashed, ("first_name", "firstname", "given_name"), repeats=True),
-    Field("user_data.country", hashed, ("country_code",), repeats=True),
-    Field("user_data.ct", hashed, ("city", "town"), repeats=True),
-    Field("user_data.st", hashed_by_country, ("state", "region", "state_code")),
-    Field("user_data.zp", hashed_by_country, ("zip", "zip_code", "zipcode", "postal_code", "postcode")),
-    Field("user_data.external_id", hashed, ("user_id", "customer_id")),
-    Field("user_data.hashed_maids", hashed, ("advertising_id", "maid", "maids", "gaid", "idfa")),
-    Field("user_data.client_ip_address", ip_address, ("ip_address", "ip", "client_ip")),
-    Field("user_data.client_user_agent", plain, ("user_agent",), repeats=True),
-    Field("user_data.click_id", plain, ("epik",)),
-    Field("user_data.partner_id", plain),
+    Field(
+        "user_data.em",
+        hashed,
+        ("email", "email_address", "e_mail", "hashed_email"),
+        rule=Rule(canonical=always(identifiers.email), plain=always(identifiers.plain_email)),
+    ),
+    Field(
+        "user_data.ph",
+        hashed_by_country,
+        ("phone", "phone_number", "mobile", "hashed_phone"),
+        rule=Rule(
+            canonical=identifiers.phone,
+            plain=always(telephones.plain),
+            switches={"country": str},
+            depends_on=identifiers.IN_COUNTRY,
+            warnings={
+                identifiers.WITHOUT_COUNTRY: "user_data.ph shows no country code and the row has no country; it was "
+                "sent, because its digits are those of a number with a country code."
+            },
+        ),
+    ),
+    Field("user_data.ge", hashed, ("gender", "sex"), repeats=True, rule=Rule(canonical=always(identifiers.gender))),
+    Field(
+        "user_data.db",
+        hashed,
+        ("date_of_birth", "birth_date", "birthdate", "birthday", "dob"),
+        repeats=True,
+        rule=Rule(canonical=identifiers.birth_date, switches={"order": ("MDY", "DMY", None)}),
+    ),
+    Field(
+        "user_data.ln",
+        hashed,
+        ("last_name", "lastname", "surname", "family_name"),
+        repeats=True,
+        rule=Rule(canonical=always(identifiers.name)),
+    ),
+    Field(
+        "user_data.fn",
+        hashed,
+        ("first_name", "firstname", "given_name"),
+        repeats=True,
+        rule=Rule(canonical=always(identifiers.name)),
+    ),
+    Field(
+        "user_data.country",
+        hashed,
+        ("country_code",),
+        repeats=True,
+        rule=Rule(canonical=always(identifiers.country)),
+    ),
+    Field("user_data.ct", hashed, ("city", "town"), repeats=True, rule=Rule(canonical=always(identifiers.city))),
+    Field(
+        "user_data.st",
+        hashed_by_country,
+        ("state", "region", "state_code"),
+        repeats=True,
+        rule=Rule(canonical=always(identifiers.state), depends_on=identifiers.IN_COUNTRY),
+    ),
+    Field(
+        "user_data.zp",
+        hashed_by_country,
+        ("zip", "zip_code", "zipcode", "postal_code", "postcode"),
+        repeats=True,
+        rule=Rule(
+            canonical=identifiers.postal_code,
+            switches={"letters": ("keep", "drop")},
+            depends_on=identifiers.IN_COUNTRY,
+        ),
+    ),
+    Field(
+        "user_data.external_id",
+        hashed,
+        ("user_id", "customer_id"),
+        rule=Rule(
+            canonical=identifiers.external_id,
+            plain=identifiers.plain_external_id,
+            switches={"case": ("keep", "lower")},
+        ),
+    ),
+    Field(
+        "user_data.hashed_maids",
+        hashed,
+        ("advertising_id", "maid", "maids", "gaid", "idfa"),
+        rule=Rule(canonical=always(identifiers.advertising_id), plain=always(identifiers.plain_advertising_id)),
+    ),
+    Field(
+        "user_data.client_ip_address",
+        ip_address,
+        ("ip_address", "ip", "client_ip"),
+        rule=Rule(canonical=always(identifiers.public_address)),
+    ),
+    Field(
+        "user_data.client_user_agent",
+        plain,
+        ("user_agent",),
+        repeats=True,
+        rule=Rule(canonical=always(identifiers.unhashed)),
+    ),
+    Field("user_data.click_id", plain, ("epik",), rule=Rule(canonical=always(identifiers.unhashed))),
+    Field("user_data.partner_id", plain, rule=Rule(canonical=always(identifiers.unhashed))),
     # what
     Field("custom_data", object_),
     Field("custom_data.currency", currency, ("currency_code",), repeats=True),
@@ -390,7 +488,7 @@ FIELDS: Final[tuple[Field, ...]] = (
     Field("custom_data.contents[].item_category", text, ("category",), repeats=True),
     Field("custom_data.contents[].item_brand", text, ("brand",), repeats=True),
     Field("custom_data.num_items", integer, ("item_count",)),
-    Field("custom_data.order_id", text, ("order_number", "transaction_id")),
+    Field("custom_data.order_id", text, ("order_number", "transaction_id"), is_id=True, personal=personal.sent),
     Field("custom_data.search_string", text, ("search_term", "search_query")),
     Field("custom_data.opt_out_type", flags),
     Field("custom_data.predicted_ltv", number, ("ltv",)),
@@ -436,4 +534,10 @@ FIELDS: Final[tuple[Field, ...]] = (
 )
 
 BY_PATH: Final[dict[str, Field]] = {field.path: field for field in FIELDS}
+
+SWITCHES: Final[dict[str, dict[str, Taken]]] = {field.name: field.switches for field in FIELDS if field.switches}
+"""The switches of the operator's ``identifiers`` parameter: field → switch → values taken."""
+
+WARNINGS.update((code, meaning) for field in FIELDS for code, meaning in field.warnings.items())
+
 REQUIRED: Final[tuple[str, ...]] = tuple(field.path for field in FIELDS if field.required)

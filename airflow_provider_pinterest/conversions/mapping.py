@@ -13,16 +13,17 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from airflow_provider_pinterest.conversions.columns import ByCountry, Reader
+from airflow_provider_pinterest.conversions.columns import Reader
 from airflow_provider_pinterest.conversions.fields import (
     BY_PATH,
-    COUNTRY,
     FIELDS,
     SWITCHES,
     Options,
     object_,
     reader,
 )
+from airflow_provider_pinterest.conversions.placeholders import PLACEHOLDERS
+from airflow_provider_pinterest.conversions.placeholders import folded as folded_words
 from airflow_provider_pinterest.conversions.plans import Column, IdPart, Layout, Plan
 from airflow_provider_pinterest.conversions.reasons import Reason, Unfit, Unusable, Verdict
 from airflow_provider_pinterest.exceptions import MappingError, ParameterError
@@ -76,6 +77,7 @@ class ColumnMapping:
     :param event_id_from: columns or fields that make a deterministic ``event_id`` where a row has none.
     :param timezone: name of the zone that naive times stand in.
     :param key_columns: columns copied into rejections so that a person finds the row; they need not be fields.
+    :param placeholders: words that stand for nothing in an identifier or an id, in any case.
     :raises ParameterError: a field, identifier, switch or zone that does not exist, or an unfit default.
     """
 
@@ -88,6 +90,7 @@ class ColumnMapping:
         event_id_from: Sequence[str] = (),
         timezone: str = "UTC",
         key_columns: Sequence[str] = (),
+        placeholders: Sequence[str] = PLACEHOLDERS,
     ) -> None:
         self.field_map = _mapping("field_map", field_map or {})
         self.event_id_from = _columns("event_id_from", event_id_from)
@@ -98,7 +101,8 @@ class ColumnMapping:
             for column, target in self.field_map.items()
         }
         identifiers, defaults = _mapping("identifiers", identifiers or {}), _mapping("defaults", defaults or {})
-        self.readers = _readers(Options(_zone(timezone), _switches(identifiers)))
+        placeholders = _columns("placeholders", placeholders, "words")
+        self.readers = _readers(Options(_zone(timezone), _switches(identifiers), folded_words(placeholders)))
         self.defaults = self._written(defaults)
         """Field path → JSON member for rows that lack it."""
         self.parameters = {
@@ -108,6 +112,7 @@ class ColumnMapping:
             "event_id_from": self.event_id_from,
             "timezone": timezone,
             "key_columns": self.key_columns,
+            "placeholders": placeholders,
         }
         """What an equal mapping is made of."""
         self._layouts: dict[str, Layout] = {}
@@ -205,7 +210,7 @@ class ColumnMapping:
             name = names[position]
             own = position >= len(nested)
             path = self.target(name)[1] or ""
-            return isinstance(self.readers[path], ByCountry), own, position if own else self._precedence(name), name
+            return bool(self.readers[path].depends_on), own, position if own else self._precedence(name), name
 
         position = {folded(name): index for index, name in enumerate(names)}
         id_parts = tuple(self._id_part(name, position) for name in self.event_id_from)
@@ -239,16 +244,14 @@ class ColumnMapping:
         """Read the defaults as if they were cells."""
         found: dict[str, bytes] = {}
         values = {field_path(name, f"defaults[{name!r}]"): value for name, value in defaults.items()}
-        for path in sorted(values, key=lambda path: isinstance(self.readers[path], ByCountry)):
+        for path in sorted(values, key=lambda path: bool(self.readers[path].depends_on)):
             reader, cell = self.readers[path], values[path]
             if cell is None or cell == "":
                 continue
             if path in OBJECTS:
                 raise ParameterError(f"defaults[{path!r}]: give its fields one by one, such as '{path}.…'")
-            if isinstance(reader, ByCountry):
-                cell = (cell, found.get(COUNTRY, b""))
             try:
-                [member] = reader.members([cell], _raised)
+                [member] = reader.beside([cell], [found.get(reader.depends_on or "", b"")], _raised)
             except Unfit as unfit:
                 raise ParameterError(f"defaults[{path!r}]: {unfit.message}") from None
             except Unusable:
@@ -268,9 +271,9 @@ def _mapping(parameter: str, value: Any) -> Mapping[str, Any]:
     return dict(zip(_names_of(parameter, value), value.values(), strict=True))
 
 
-def _columns(parameter: str, value: Any) -> tuple[str, ...]:
+def _columns(parameter: str, value: Any, what: str = "column names") -> tuple[str, ...]:
     if not isinstance(value, Sequence) or isinstance(value, str | bytes):
-        raise ParameterError(f"{parameter}: expected a list of column names, got {type(value).__name__}")
+        raise ParameterError(f"{parameter}: expected a list of {what}, got {type(value).__name__}")
     return _names_of(parameter, value)
 
 
@@ -359,11 +362,6 @@ def _readers(options: Options) -> dict[str, Reader]:
             continue
         try:
             found[field.path] = reader(field, options)
-        except ImportError:
-            raise ParameterError(
-                "identifiers: national phone numbers need the phonenumbers library: "
-                "install airflow-provider-pinterest with the extra 'phone'."
-            ) from None
         except ValueError as error:
             raise ParameterError(
                 f"identifiers[{field.name!r}]['country']: {error} is no ISO 3166 alpha-2 code"

@@ -13,9 +13,9 @@ import orjson
 
 from airflow_provider_pinterest.conversions import values
 from airflow_provider_pinterest.conversions.cells import all_text, bounded, by_name, kind, ordinary, shown_all
-from airflow_provider_pinterest.conversions.columns import ByCountry, Members
+from airflow_provider_pinterest.conversions.columns import Members
 from airflow_provider_pinterest.conversions.events import Chunk
-from airflow_provider_pinterest.conversions.fields import COUNTRY, REQUIRED
+from airflow_provider_pinterest.conversions.fields import REQUIRED
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping, unknown_field
 from airflow_provider_pinterest.conversions.plans import IdPart, Plan
 from airflow_provider_pinterest.conversions.reasons import Reason, Unfit, Unusable, Verdict
@@ -98,6 +98,10 @@ class Fields:
             return self.values[path][row]
         return self._mapping.readers[path].value(self.of(path)[row])
 
+    def replace(self, path: str, row: int, value: Any) -> None:
+        """Replace the value of a field that the row has."""
+        self.members[path][row] = self._mapping.readers[path].member(value)
+
     def refuse(self, row: int, reason: Reason) -> None:
         """Note why a row cannot be sent."""
         reasons = self.problems.setdefault(row, [])
@@ -156,9 +160,11 @@ class Fields:
             cells = columns[position]
             gone: list[int] = []
 
-            def refused(row: int, verdict: Verdict, path: str = path, gone: list[int] = gone) -> list[str] | None:
-                gone.append(row)
-                return self._refused(path, row, verdict)
+            def refused(row: int, verdict: Verdict, path: str = path, gone: list[int] = gone) -> Any:
+                kept = self._refused(path, row, verdict)
+                if kept is None:
+                    gone.append(row)
+                return kept
 
             before = self.members.get(path)
             if path in self.values:
@@ -166,13 +172,13 @@ class Fields:
                 for row in gone:
                     found[row] = None
                 self.values[path] = _joined(found, self.values[path], gone) if before else found
-            elif isinstance(reader, ByCountry):
-                members = reader.members(list(zip(cells, self.of(COUNTRY), strict=True)), refused)
+            elif reader.depends_on:
+                members = reader.beside(cells, self.of(reader.depends_on), refused)
             else:
                 members = reader.members(cells, refused)
             self.members[path] = _joined(members, before, gone) if before else members
 
-    def _refused(self, path: str, row: int, verdict: Verdict) -> list[str] | None:
+    def _refused(self, path: str, row: int, verdict: Verdict) -> Any:
         """Reject the row for a cell that is wrong; leave out what is merely unusable, and count it."""
         if isinstance(verdict, Unusable):
             self.warnings[verdict.code] += 1

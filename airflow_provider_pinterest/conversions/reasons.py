@@ -39,18 +39,16 @@ IDENTIFIER_WARNING: Final = "unusable_"
 WARNINGS: Final[dict[str, str]] = {
     "unknown_event_name": "event_name is not one that Pinterest lists; sent as it is.",
     "time_from_date": "event_time came as a date without a time of day; midnight was sent.",
-    "personal_data_in_plain_field": "A user_data field that goes out unhashed held an @; it was left out.",
+    "personal_data_in_plain_field": "A field that goes out unhashed held an e-mail address; it was left out.",
+    "personal_data_in_url": "event_source_url held an e-mail address; it was cut off, and the query string with it.",
+    "personal_data_sent": "event_id or order_id holds an e-mail address; it was sent, because it identifies the event.",
     "pinterest_warning": "Pinterest accepted the event and attached a warning.",
     "dedup_uncertain": "Resent in doubt, over an hour old: whether Pinterest still tells copies apart is unknown.",
-    **{
-        f"{IDENTIFIER_WARNING}{name}": f"user_data.{name} has no canonical form; it was left out of the event."
-        for name in (
-            "em ph ge db fn ln ct st zp country external_id hashed_maids client_ip_address "  # noqa: SIM905
-            "client_user_agent click_id partner_id".split()
-        )
-    },
 }
-"""Code → meaning, for what was noticed about events that were sent all the same."""
+"""Code → meaning, for what was noticed about events that were sent all the same.
+
+The table of fields adds the codes of its identifiers, see :mod:`.fields`.
+"""
 
 
 class Reason(NamedTuple):
@@ -86,13 +84,13 @@ class Unfit(Verdict):
 
 
 class Unusable(Verdict):
-    """An identifier without a canonical form: left out of the event and counted under ``code``.
+    """A cell that is counted under a warning and left out of the event, or goes out in part.
 
-    :param code: a key of :data:`WARNINGS`.
-    :param kept: what of a list-valued cell is usable all the same.
+    :param code: the warning.
+    :param kept: what of the cell goes out all the same.
     """
 
-    def __init__(self, code: str, kept: list[str] | None = None) -> None:
+    def __init__(self, code: str, kept: list[str] | str | None = None) -> None:
         super().__init__(code)
         self.code = code
         self.kept = kept

@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import Counter
+from typing import Any
 
 import pytest
 
 from airflow_provider_pinterest.conversions.builder import EventBuilder
 from airflow_provider_pinterest.conversions.codes import COUNTRIES, CURRENCIES, US_STATES
-from airflow_provider_pinterest.conversions.fields import BY_PATH, EVENT_NAMES, FIELDS, REQUIRED, SWITCHES
+from airflow_provider_pinterest.conversions.fields import (
+    BY_PATH,
+    EVENT_NAMES,
+    FIELDS,
+    REQUIRED,
+    SWITCHES,
+    Field,
+    Options,
+    hashed,
+    hashed_by_country,
+    plain,
+    reader,
+    text,
+)
+from airflow_provider_pinterest.conversions.identifiers import IN_COUNTRY, Rule, always
 from airflow_provider_pinterest.conversions.mapping import NAMES, ColumnMapping
+from airflow_provider_pinterest.conversions.reasons import WARNINGS
 from airflow_provider_pinterest.sandbox.judge import CURRENCIES as CURRENCIES_OF_THE_SANDBOX
 from airflow_provider_pinterest.sandbox.judge import EVENT_NAMES as EVENT_NAMES_OF_THE_SANDBOX
 from airflow_provider_pinterest.sandbox.schema import request_schema
-from tests.conversions.rows import NOW, good, sent
+from tests.conversions.rows import NOW, good, sent, sha
 
 # From the OpenAPI of version 5.23.0, by hand.
 EVENT = """
@@ -233,3 +250,44 @@ def test_a_row_that_fills_every_field_goes_out_with_every_field():
 
 def test_the_table_can_be_read_with_any_switches():
     EventBuilder(ColumnMapping(identifiers={name: {"already_hashed": True} for name in SWITCHES}), now=NOW)
+
+
+# An identifier's line holds its whole rule
+
+ID: dict[str, Any] = {"canonical": always(str)}
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (Rule, "canonical"),
+        (
+            lambda: Field("user_data.shoe", hashed),
+            "user_data.shoe: members of user_data, and no other fields, need a rule",
+        ),
+        (lambda: Field("user_data.shoe", plain), "need a rule"),
+        (lambda: Field("custom_data.shoe", text, rule=Rule(**ID)), "need a rule"),
+        (lambda: Field("user_data.shoe", hashed_by_country, rule=Rule(**ID)), "depends on the country"),
+        (lambda: Field("user_data.shoe", hashed, rule=Rule(**ID, depends_on=IN_COUNTRY)), "depends on the country"),
+        (lambda: Field("user_data.shoe", hashed, repeats=True, rule=Rule(**ID, plain=always(str.encode))), "unused"),
+    ],
+)
+def test_a_line_that_lacks_a_part_fails_when_it_is_made(make, message):
+    with pytest.raises(TypeError, match=message):
+        make()
+
+
+def test_switches_and_warnings_follow_from_the_line():
+    rule = Rule(**ID, switches={"foot": ("left", "right")}, warnings={"odd_shoe": "There is one."})
+    field = Field("user_data.shoe", hashed, ("boot",), rule=rule)
+    assert field.switches == {"already_hashed": (True, False, None), "foot": ("left", "right")}
+    assert field.warnings.keys() == {"unusable_shoe", "odd_shoe"}
+    assert all(field.warnings.items() <= WARNINGS.items() for field in FIELDS)
+    read = reader(field, Options(dt.UTC, {}, frozenset({"barefoot"})))
+    assert [read.one(cell) for cell in (" 42 ", 42, "Barefoot", None, [41, 42])] == [
+        [sha("42")],
+        [sha("42")],
+        None,
+        None,
+        [sha("41"), sha("42")],
+    ]
