@@ -8,23 +8,58 @@
     ├── SourceError                     the warehouse, the XCom value or the file could not be read
     ├── ResendRefusedError              sending again could count events twice; a retry does not help
     ├── AccountingError                 at the end of a run, a row is not accounted for
+    ├── ResultError                     too many rows rejected, too few events, or events held; the rest is delivered
+    ├── RejectsError(OSError)           the rejects could not be written
+    ├── MissingConnectionError          Airflow has no such connection
+    ├── StoppedError                    the task was told to stop
     └── DeliveryError                   Pinterest could not be reached, or did not accept
         ├── ConfigurationError          the worker's proxy or certificate settings; nothing was sent
         ├── CredentialError             401, 403, 404, 3xx: token, role or account; nothing was rejected
         ├── RefusedError                the mapping as a whole is refused: every event meets the same 400
         └── UnavailableError            429, 503, network: try again after ``retry_after`` seconds
 
-A run that delivered everything it could and then found too many rejected rows, too few events, or events held
-in doubt fails with Airflow's own ``AirflowFailException``: a retry could not help.
+The message says what happened, then what to do, then what was delivered and what Clear or a retry will do: one or more
+lines each. The operator raises errors that no retry can help as classes that are also Airflow's
+``AirflowFailException``; see :mod:`.operators.errors`.
 """
 
 from __future__ import annotations
 
-from typing import Self
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def problems(intro: str, found: Sequence[str]) -> str:
+    """Return one text for all problems: the problem itself if there is only one, otherwise a list, one a line.
+
+    :param intro: introduces the list, such as ``2 columns cannot be mapped:``.
+    :param found: one or more problems.
+    """
+    return found[0] if len(found) == 1 else "\n".join([intro, *(f"- {one}" for one in found)])
+
+
+def each_problem(text: str) -> list[str]:
+    """Return the problems of a text that :func:`problems` has made."""
+    intro, *found = text.split("\n- ")
+    return found or [intro]
+
+
+def advised(message: str, advice: str) -> str:
+    """Return a text that says what happened and, on a line of its own, what to do."""
+    return f"{message}\nWhat to do: {advice}"
 
 
 class PinterestError(Exception):
-    """Anything that this package raises on purpose."""
+    """Anything that this package raises on purpose.
+
+    :param message: what happened.
+    :param advice: what to do, if the message does not say it.
+    """
+
+    def __init__(self, message: str = "", *, advice: str = "") -> None:
+        super().__init__(advised(message, advice) if advice else message)
 
     def followed_by(self, sentence: str) -> Self:
         """Add a sentence to the message, on a line of its own, and return the same error."""
@@ -52,10 +87,27 @@ class AccountingError(PinterestError):
     """At the end of a run, the rows that were read and what became of them differ."""
 
 
+class ResultError(PinterestError):
+    """Everything that can be delivered is, and the result is not what the task allows."""
+
+
+class RejectsError(PinterestError, OSError):
+    """The rejects cannot be written."""
+
+
+class MissingConnectionError(PinterestError):
+    """Airflow has no connection of this name."""
+
+
+class StoppedError(PinterestError):
+    """The task was told to stop."""
+
+
 class DeliveryError(PinterestError):
     """Pinterest could not be reached or did not accept a request.
 
-    :param message: what happened and what to do.
+    :param message: what happened.
+    :param advice: what to do, if the message does not say it.
     :param status: HTTP status, ``None`` when there was no answer.
     :param code: Pinterest's own error code.
     :param request_id: Pinterest's ``x-pinterest-rid``, which its support asks for.
@@ -66,12 +118,13 @@ class DeliveryError(PinterestError):
         self,
         message: str,
         *,
+        advice: str = "",
         status: int | None = None,
         code: int | None = None,
         request_id: str | None = None,
         retry_after: float | None = None,
     ) -> None:
-        super().__init__(message)
+        super().__init__(message, advice=advice)
         self.status = status
         self.code = code
         self.request_id = request_id

@@ -161,7 +161,7 @@ def sent_again(before: Received, after: Received) -> int:
 
 
 def result(folder: Path, number: int) -> Mapping[str, Any]:
-    """Return the result that an attempt has pushed."""
+    """Return the result that an attempt has pushed or returned."""
     found: Mapping[str, Any] = json.loads(task.result_of(folder, number).read_text())
     return found
 

@@ -210,12 +210,13 @@ def fork_attempt(folder: Path, attempt: Attempt) -> int:
         )
         operator.attempt = attempt
         signal.signal(signal.SIGTERM, lambda *_: operator.on_kill())
+        ti = TaskInstance(folder, attempt)
         context: Any = {
-            "ti": TaskInstance(folder, attempt),
+            "ti": ti,
             "task": SimpleNamespace(retries=attempt.retries),
             "task_state_store": RemoteStore(f"{attempt.store}/attempts/{attempt.number}/state"),
         }
-        operator.execute(context)
+        ti.xcom_push("return_value", operator.execute(context))
         code = Exit.DELIVERED
     except BaseException as error:  # noqa: BLE001 - an attempt may end in any way
         traceback.print_exc()

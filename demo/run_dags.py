@@ -15,7 +15,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
-RESULT_KEY = "pinterest_result"
+RESULT_KEYS = ("return_value", "pinterest_result")
+"""Where the operator's result is, after success and after failure."""
 
 
 class TaskRun(NamedTuple):
@@ -63,10 +64,18 @@ def run(dag: Any, logical_date: dt.datetime | None, conf: dict[str, Any] | None 
             ti.task_id,
             ti.map_index,
             str(ti.state),
-            ti.xcom_pull(task_ids=ti.task_id, key=RESULT_KEY, map_indexes=ti.map_index),
+            _result(ti),
         )
         for ti in finished.get_task_instances()
     )
+
+
+def _result(ti: Any) -> dict[str, Any] | None:
+    for key in RESULT_KEYS:
+        found = ti.xcom_pull(task_ids=ti.task_id, key=key, map_indexes=ti.map_index)
+        if isinstance(found, dict) and "rows_read" in found:
+            return found
+    return None
 
 
 def main(plan: Path, answer: Path) -> None:

@@ -26,7 +26,8 @@ from airflow_provider_pinterest.conversions.placeholders import PLACEHOLDERS
 from airflow_provider_pinterest.conversions.placeholders import folded as folded_words
 from airflow_provider_pinterest.conversions.plans import Column, IdPart, Layout, Plan
 from airflow_provider_pinterest.conversions.reasons import Reason, Unfit, Unusable, Verdict
-from airflow_provider_pinterest.exceptions import MappingError, ParameterError
+from airflow_provider_pinterest.exceptions import MappingError, ParameterError, problems
+from airflow_provider_pinterest.problems import Problems
 from airflow_provider_pinterest.redaction import clean
 
 PLACES: Final = ("", "user_data", "custom_data", "app_info", "device_info")
@@ -78,7 +79,7 @@ class ColumnMapping:
     :param timezone: name of the zone that naive times stand in.
     :param key_columns: columns copied into rejections so that a person finds the row; they need not be fields.
     :param placeholders: words that stand for nothing in an identifier or an id, in any case.
-    :raises ParameterError: a field, identifier, switch or zone that does not exist, or an unfit default.
+    :raises ParameterError: names every field, identifier, switch and zone that does not exist, and unfit defaults.
     """
 
     def __init__(
@@ -92,19 +93,25 @@ class ColumnMapping:
         key_columns: Sequence[str] = (),
         placeholders: Sequence[str] = PLACEHOLDERS,
     ) -> None:
-        self.field_map = _mapping("field_map", field_map or {})
-        self.event_id_from = _columns("event_id_from", event_id_from)
-        self.key_columns = _columns("key_columns", key_columns)
+        found = Problems()
+        nothing: Mapping[str, Any] = {}
+        none: tuple[str, ...] = ()
+        self.field_map = found.checked(_mapping, "field_map", field_map or {}, otherwise=nothing)
+        self.event_id_from = found.checked(_columns, "event_id_from", event_id_from, otherwise=none)
+        self.key_columns = found.checked(_columns, "key_columns", key_columns, otherwise=none)
         self._extra = frozenset(folded(name) for name in (*self.key_columns, *self.event_id_from))
         self._targets = {
-            folded(column): None if target is None else field_path(target, f"field_map[{column!r}]")
+            folded(column): found.checked(_target, column, target, otherwise=None)
             for column, target in self.field_map.items()
         }
-        identifiers, defaults = _mapping("identifiers", identifiers or {}), _mapping("defaults", defaults or {})
-        placeholders = _columns("placeholders", placeholders, "words")
-        self.readers = _readers(Options(_zone(timezone), _switches(identifiers), folded_words(placeholders)))
-        self.defaults = self._written(defaults)
+        identifiers = found.checked(_mapping, "identifiers", identifiers or {}, otherwise=nothing)
+        defaults = found.checked(_mapping, "defaults", defaults or {}, otherwise=nothing)
+        zone = found.checked(_zone, timezone, otherwise=dt.UTC)
+        words = found.checked(_columns, "placeholders", placeholders, "words", otherwise=none)
+        self.readers = _readers(Options(zone, _switches(identifiers, found), folded_words(words)), found)
+        self.defaults = self._written(defaults, found)
         """Field path → JSON member for rows that lack it."""
+        found.raise_all()
         self.parameters = {
             "field_map": self.field_map,
             "identifiers": {name: dict(switches) for name, switches in identifiers.items()},
@@ -112,7 +119,7 @@ class ColumnMapping:
             "event_id_from": self.event_id_from,
             "timezone": timezone,
             "key_columns": self.key_columns,
-            "placeholders": placeholders,
+            "placeholders": words,
         }
         """What an equal mapping is made of."""
         self._layouts: dict[str, Layout] = {}
@@ -133,20 +140,20 @@ class ColumnMapping:
 
         :param complete: whether the source has no others, so that a parameter which names another is wrong.
         :raises MappingError: a column maps to nothing, two map to one field, or a parameter names a column
-            that is not there.
+            that is not there. The message lists every such column.
         """
-        unknown = [column for column in columns if not self.target(column)[0]]
-        problems = [self._unknown(column) for column in unknown[:PROBLEMS]]
-        if len(unknown) > PROBLEMS:
-            problems.append(f"So do {len(unknown) - PROBLEMS:,} more columns.")
+        targets = [self.target(column) for column in columns]
+        unknown = [column for column, (known, _) in zip(columns, targets, strict=True) if not known]
+        paths = [path for _, path in targets]
+        found = [*map(self._unknown, unknown), *map(_clash, _clashes(columns, paths).items())]
         have = {folded(column) for column in columns}
         for parameter in ("field_map", "key_columns", "event_id_from") if complete else ():
             for name in getattr(self, parameter):
                 field = parameter == "event_id_from" and folded(name) in NAMES
                 if folded(name) not in have and not field and "." not in name:
-                    problems.append(f"{parameter} names {name!r}, which the source does not have{_or(name, have)}")
-        if problems:
-            raise MappingError(" ".join(problems))
+                    found.append(f"{parameter} names {name!r}, which the source does not have{_or(name, have)}")
+        if found:
+            raise _mapping_error(found, unknown)
         self.plan(tuple(columns))
 
     def plan(self, columns: tuple[str, ...]) -> Plan:
@@ -186,17 +193,11 @@ class ColumnMapping:
         return plan
 
     def _compile(self, columns: tuple[str, ...], *, opened: bool) -> Plan:
-        own = {index: self.target(name) for index, name in enumerate(columns)}
-        taken: dict[str, int] = {}
-        for index, (_, path) in own.items():
-            if path is not None and taken.setdefault(path, index) != index:
-                first, second = columns[taken[path]], columns[index]
-                first, second = _said(first), _said(second)
-                raise MappingError(
-                    f"Columns {first!r} and {second!r} both map to {path}. Keep one of them: "
-                    f"field_map={{{second!r}: None}} ignores the second."
-                )
-        objects = tuple((index, path) for index, (_, path) in own.items() if path in OBJECTS)
+        targets = [self.target(name) for name in columns]
+        own = [path for _, path in targets]
+        if clashes := _clashes(columns, own):
+            raise _mapping_error([*map(_clash, clashes.items())])
+        objects = tuple((index, path) for index, path in enumerate(own) if path in OBJECTS)
         nested = [f"{path}.{name}" for _, path in objects for name in self.layout(path).names] if opened else []
         names = (*nested, *columns)
         fields = [
@@ -218,7 +219,7 @@ class ColumnMapping:
             names=columns,
             columns=tuple(sorted(fields, key=lambda column: order(column.position))),
             objects=objects,
-            unknown=tuple(columns[index] for index, (known, _) in own.items() if not known),
+            unknown=tuple(name for name, (known, _) in zip(columns, targets, strict=True) if not known),
             id_parts=None if not id_parts or None in id_parts else id_parts,  # type: ignore[arg-type]
             keys=tuple((key, position.get(folded(key))) for key in self.key_columns),
         )
@@ -235,30 +236,76 @@ class ColumnMapping:
         column = _said(column)
         like = nearest(column, NAMES)
         hint = f" The nearest field is {NAMES[like]} ({like})." if like else ""
-        return (
-            f"Column {column!r} maps to no field of Pinterest's.{hint} "
-            f"Name the field in field_map={{{column!r}: …}}, or ignore the column with {{{column!r}: None}}."
-        )
+        return f"Column {column!r} does not match any Pinterest field.{hint}"
 
-    def _written(self, defaults: Mapping[str, Any]) -> dict[str, bytes]:
+    def _written(self, defaults: Mapping[str, Any], problems: Problems) -> dict[str, bytes]:
         """Read the defaults as if they were cells."""
         found: dict[str, bytes] = {}
-        values = {field_path(name, f"defaults[{name!r}]"): value for name, value in defaults.items()}
+        paths = {name: problems.checked(field_path, name, f"defaults[{name!r}]", otherwise="") for name in defaults}
+        values = {path: defaults[name] for name, path in paths.items() if path in self.readers}
         for path in sorted(values, key=lambda path: bool(self.readers[path].depends_on)):
-            reader, cell = self.readers[path], values[path]
-            if cell is None or cell == "":
-                continue
-            if path in OBJECTS:
-                raise ParameterError(f"defaults[{path!r}]: give its fields one by one, such as '{path}.…'")
-            try:
-                [member] = reader.beside([cell], [found.get(reader.depends_on or "", b"")], _raised)
-            except Unfit as unfit:
-                raise ParameterError(f"defaults[{path!r}]: {unfit.message}") from None
-            except Unusable:
-                raise ParameterError(f"defaults[{path!r}]: the value has no canonical form") from None
+            other = found.get(self.readers[path].depends_on or "", b"")
+            member = problems.checked(self._default, path, values[path], other, otherwise=b"")
             if member:
                 found[path] = member
         return found
+
+    def _default(self, path: str, cell: Any, other: bytes) -> bytes:
+        """Read one default beside the default of the field on which it depends.
+
+        :raises ParameterError: it is unfit.
+        """
+        if cell is None or cell == "":
+            return b""
+        if path in OBJECTS:
+            raise ParameterError(f"defaults[{path!r}]: give its fields one by one, such as '{path}.…'")
+        try:
+            [member] = self.readers[path].beside([cell], [other], _raised)
+        except Unfit as unfit:
+            raise ParameterError(f"defaults[{path!r}]: {unfit.message}") from None
+        except Unusable:
+            raise ParameterError(f"defaults[{path!r}]: the value has no canonical form") from None
+        return member
+
+
+def _clashes(columns: Sequence[str], paths: Sequence[str | None]) -> dict[str, list[str]]:
+    """Return the fields that several columns map to, and these columns."""
+    found: dict[str, list[str]] = {}
+    for column, path in zip(columns, paths, strict=True):
+        if path is not None:
+            found.setdefault(path, []).append(column)
+    return {path: names for path, names in found.items() if len(names) > 1}
+
+
+def _clash(clash: tuple[str, Sequence[str]]) -> str:
+    path, columns = clash
+    names = [repr(_said(column)) for column in columns]
+    ignored = ", ".join(f"{name}: None" for name in names[1:])
+    which, both = ("second", "both") if len(names) == 2 else ("others", "all")
+    return (
+        f"Columns {', '.join(names[:-1])} and {names[-1]} {both} map to {path}. Keep one of them: "
+        f"field_map={{{ignored}}} ignores the {which}."
+    )
+
+
+def _mapping_error(found: list[str], unknown: Sequence[str] = ()) -> MappingError:
+    """Return the error that lists problems with columns.
+
+    :param unknown: columns that match no field.
+    """
+    count = len(found)
+    if count > PROBLEMS:
+        found = [*found[:PROBLEMS], f"{count - PROBLEMS:,} more."]
+    advice = ""
+    if unknown:
+        name = _said(unknown[0])
+        field = NAMES.get(nearest(name, NAMES) or "", "the field")
+        which = "the column" if len(unknown) == 1 else "each column"
+        advice = (
+            f"Rename {which} in the source, name its field in field_map={{{name!r}: {field!r}}}, or ignore it with "
+            f"field_map={{{name!r}: None}}."
+        )
+    return MappingError(problems(f"{count:,} problems with the columns:", found), advice=advice)
 
 
 def _raised(_: int, verdict: Verdict) -> None:
@@ -269,6 +316,10 @@ def _mapping(parameter: str, value: Any) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise ParameterError(f"{parameter}: expected a mapping, got {type(value).__name__}")
     return dict(zip(_names_of(parameter, value), value.values(), strict=True))
+
+
+def _target(column: str, target: str | None) -> str | None:
+    return None if target is None else field_path(target, f"field_map[{column!r}]")
 
 
 def _columns(parameter: str, value: Any, what: str = "column names") -> tuple[str, ...]:
@@ -327,35 +378,53 @@ def _zone(name: str) -> dt.tzinfo:
         raise ParameterError(f"timezone: {name!r} is no IANA time zone such as 'Europe/Berlin'") from None
 
 
-def _switches(given: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+def _switches(given: Mapping[str, Any], problems: Problems) -> dict[str, Mapping[str, Any]]:
     """Check the ``identifiers`` parameter and key it by leaf name."""
     found: dict[str, Mapping[str, Any]] = {}
     for identifier, switches in given.items():
-        path = field_path(identifier, f"identifiers[{identifier!r}]")
-        name = BY_PATH[path].name
-        allowed = SWITCHES.get(name) if path.startswith("user_data.") else None
-        if allowed is None:
-            raise ParameterError(
-                f"identifiers[{identifier!r}]: {path} is not hashed; choose from {', '.join(SWITCHES)}."
-            )
+        name = problems.checked(_identifier, identifier, otherwise="")
+        if not name:
+            continue
         if not isinstance(switches, Mapping):
-            raise ParameterError(f"identifiers[{identifier!r}]: expected a mapping such as {{'already_hashed': True}}.")
-        for switch, value in switches.items():
-            where = f"identifiers[{identifier!r}][{switch!r}]"
-            if switch not in allowed:
-                raise ParameterError(f"{where}: no such switch; choose from {', '.join(allowed)}.")
-            values = allowed[switch]
-            if (isinstance(values, tuple) and value not in values) or (values is str and not isinstance(value, str)):
-                raise ParameterError(f"{where}: {value!r} is not one of {values}.")
-        found[name] = switches
+            problems.found.append(
+                f"identifiers[{identifier!r}]: expected a mapping such as {{'already_hashed': True}}."
+            )
+            continue
+        wrong = [
+            f"identifiers[{identifier!r}][{switch!r}]{wrong}"
+            for switch, value in switches.items()
+            if (wrong := _wrong_switch(SWITCHES[name], switch, value))
+        ]
+        problems.found += wrong
+        if not wrong:
+            found[name] = switches
     return found
 
 
-def _readers(options: Options) -> dict[str, Reader]:
-    """Make the readers of all fields.
+def _identifier(name: str) -> str:
+    """Return the leaf name of an identifier that is hashed.
 
-    :raises ParameterError: one of them cannot be made with these options.
+    :raises ParameterError: there is none.
     """
+    path = field_path(name, f"identifiers[{name!r}]")
+    leaf = BY_PATH[path].name
+    if not path.startswith("user_data.") or leaf not in SWITCHES:
+        raise ParameterError(f"identifiers[{name!r}]: {path} is not hashed; choose from {', '.join(SWITCHES)}.")
+    return leaf
+
+
+def _wrong_switch(allowed: Mapping[str, tuple[Any, ...] | type], switch: str, value: Any) -> str:
+    """Return what is wrong with a switch; empty: nothing."""
+    if switch not in allowed:
+        return f": no such switch; choose from {', '.join(allowed)}."
+    values = allowed[switch]
+    if (isinstance(values, tuple) and value not in values) or (values is str and not isinstance(value, str)):
+        return f": {value!r} is not one of {values}."
+    return ""
+
+
+def _readers(options: Options, problems: Problems) -> dict[str, Reader]:
+    """Make the readers of all fields that can be made with these options."""
     found = {}
     for field in FIELDS:
         if "[]" in field.path:
@@ -363,7 +432,5 @@ def _readers(options: Options) -> dict[str, Reader]:
         try:
             found[field.path] = reader(field, options)
         except ValueError as error:
-            raise ParameterError(
-                f"identifiers[{field.name!r}]['country']: {error} is no ISO 3166 alpha-2 code"
-            ) from None
+            problems.found.append(f"identifiers[{field.name!r}]['country']: {error} is no ISO 3166 alpha-2 code")
     return found

@@ -51,8 +51,8 @@ class Processes:
             settings = written(maker.settings)
         except Exception:  # noqa: BLE001 - the objects' own methods may raise anything
             raise ParameterError(
-                "processes: the mapping holds an object that cannot be passed to another process. Use plain values in "
-                "defaults, or set processes=0."
+                "processes: the mapping holds an object that cannot be passed to another process.",
+                advice="Use plain values in defaults, or set processes=0.",
             ) from None
         try:
             for _ in range(count):
@@ -118,8 +118,8 @@ class Worker:
             except (OSError, ValueError, RuntimeError) as error:
                 ours.close()
                 raise PinterestError(
-                    f"A process that makes events could not be started ({type(error).__name__}: {clean(error)}). "
-                    "Set processes=0 to work without."
+                    f"A process that makes events could not be started ({type(error).__name__}: {clean(error)}).",
+                    advice="Set processes=0 to work without.",
                 ) from None
         self._connection = Connection(ours.detach())
         self._send(settings)
@@ -170,7 +170,8 @@ class Worker:
         status = self.process.returncode
         how = f"signal {-status}" if status and status < 0 else f"status {status}"
         raise PinterestError(
-            f"A process that makes events has ended ({how}). If the machine is short of memory, lower processes."
+            f"A process that makes events has ended ({how}).",
+            advice="If the machine is short of memory, lower processes.",
         ) from None
 
 

@@ -43,7 +43,8 @@ class Trace:
     :param code: Pinterest's error code.
     :param message: Pinterest's message or the network failure, without personal data.
     :param request_id: ``x-pinterest-rid``, which Pinterest's support asks for.
-    :param host: where the call went, set when there was no answer.
+    :param host: host and port where the call went, set when there was no answer.
+    :param advice: what to do about the network failure, where more is known than in general.
     """
 
     status: int | None = None
@@ -51,16 +52,22 @@ class Trace:
     message: str = ""
     request_id: str | None = None
     host: str | None = None
+    advice: str = ""
 
     @property
     def reason(self) -> str:
         """The shortest description, such as ``HTTP 503`` or ``connection refused``."""
         return f"HTTP {self.status}" if self.status else self.message or "no answer"
 
+    @property
+    def place_and_reason(self) -> str:
+        """The same with host and port where there was no answer: ``api.pinterest.com:443: connection refused``."""
+        return f"{self.host}: {self.reason}" if self.host and not self.status else self.reason
+
     def __str__(self) -> str:
         parts = [f"HTTP {self.status}" if self.status else "no answer"]
         parts += [f"code {self.code}"] if self.code is not None else []
-        parts += [self.message] if self.message else []
+        parts += [self.message.rstrip(".")] if self.message else []
         parts += [f"x-pinterest-rid {self.request_id}"] if self.request_id else []
         return ", ".join(parts)
 

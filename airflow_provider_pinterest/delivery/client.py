@@ -271,10 +271,10 @@ class Client:
         """Return why a call was cut, if it was."""
         if call.late:
             return Doubt(
-                Trace(message=f"no complete answer within {self._timeouts[2]:g} seconds", host=self._route.host)
+                Trace(message=f"no complete answer within {self._timeouts[2]:g} seconds", host=self._route.address)
             )
         if self._aborted.is_set():
-            return Doubt(Trace(message="cut off because the run was stopped", host=self._route.host))
+            return Doubt(Trace(message="cut off because the run was stopped", host=self._route.address))
         return None
 
 
@@ -340,6 +340,6 @@ def _urlencoded(form: Mapping[str, Secret]) -> bytes:
 
 def _no_thread() -> UnavailableError:
     return UnavailableError(
-        "The operating system refuses to start a thread, so no call can be made. Raise the worker's limit of processes "
-        "and threads, or its memory."
+        "The operating system refuses to start a thread, so no call can be made.",
+        advice="Raise the worker's limit of processes and threads, or its memory.",
     )

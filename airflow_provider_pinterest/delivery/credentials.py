@@ -17,7 +17,7 @@ import orjson
 
 from airflow_provider_pinterest.delivery.answers import Busy, Denied, Doubt, Misconfigured, Reply, Trace, retry_after
 from airflow_provider_pinterest.delivery.interruptible import CHECK_EVERY, NoThreadError, Stopped, run_interruptibly
-from airflow_provider_pinterest.exceptions import CredentialError
+from airflow_provider_pinterest.exceptions import CredentialError, advised
 from airflow_provider_pinterest.redaction import Secret
 
 log = logging.getLogger(__name__)
@@ -237,9 +237,9 @@ class Credential:
         if reply.status in _LATER or reply.status >= 500 or reply.content is None:
             return Busy(_for_token(Trace(reply.status)), retry_after(reply.headers, time.time()))
         if not self._take(reply):
-            message = (
-                f"The access token is expired and could not be refreshed (HTTP {reply.status}). Check app_id, "
-                "app_secret and refresh_token in the connection, or put a new token into its password."
+            message = advised(
+                f"The access token is expired and could not be refreshed (HTTP {reply.status}).",
+                "Check app_id, app_secret and refresh_token in the connection, or put a new token into its password.",
             )
             renewing.refused = (message, reply.status)
         return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final, assert_never
+from typing import Final, NamedTuple, assert_never
 
 from airflow_provider_pinterest.delivery.answers import (
     Answer,
@@ -57,7 +57,7 @@ class Retry:
 
     :param after: seconds to wait.
     :param for_all: whether every sender to the account waits.
-    :param reason: why, in a few words, such as ``HTTP 503`` or ``connection refused``.
+    :param reason: why, in a few words, such as ``HTTP 503`` or ``api.pinterest.com:443: connection refused``.
     """
 
     after: float
@@ -171,29 +171,28 @@ def _again(answer: Busy | Doubt, now: Situation, jitter: Callable[[], float]) ->
     wait = asked if asked or (asked == 0 and now.attempt == 1) else jitter() * longest
     if wait > now.time_left:
         return Stop(unavailable(answer))
-    return Retry(wait, for_all=isinstance(answer, Busy) and answer.for_all, reason=answer.trace.reason)
+    return Retry(wait, for_all=isinstance(answer, Busy) and answer.for_all, reason=answer.trace.place_and_reason)
 
 
 def unavailable(answer: Busy | Doubt) -> DeliveryError:
     """Say what does not work now: the way to the host, or Pinterest itself."""
     trace = answer.trace
+    advice = ""
     if trace.status is not None:
         message = f"Pinterest cannot accept events now ({trace})."
     elif isinstance(answer, Doubt):
         message = f"The request to {_host(trace)} got no complete answer: {trace.message}."
     else:
-        message = (
-            f"Cannot connect to {_host(trace)}: {trace.message}. Check the worker's network, DNS and proxy settings, "
-            "and the connection's host."
-        )
+        message = f"Cannot connect to {_host(trace)}: {trace.message}."
+        advice = "Check the worker's network, DNS and proxy settings, and the connection's host."
     if answer.retry_after is not None:
         message += f" The answer asks to try again after {answer.retry_after:.0f} seconds."
-    return _error(UnavailableError, message, trace, retry_after=answer.retry_after)
+    return _error(UnavailableError, message, trace, advice=advice, retry_after=answer.retry_after)
 
 
 def misconfigured(trace: Trace) -> DeliveryError:
     """Say which setting of the worker must change."""
-    return _error(ConfigurationError, f"Cannot connect to {_host(trace)}: {trace.message}.", trace)
+    return _error(ConfigurationError, f"Cannot connect to {_host(trace)}: {trace.message}.", trace, advice=trace.advice)
 
 
 def denied(trace: Trace) -> DeliveryError:
@@ -201,44 +200,54 @@ def denied(trace: Trace) -> DeliveryError:
     status = trace.status or 0
     what = _DENIED.get(status) or _REFUSED.get(status) or (_REDIRECT if 300 <= status < 400 else _GATEWAY)
     who = "The request was refused as a whole" if status in _REFUSED or what is _GATEWAY else "Pinterest denies access"
-    return _error(CredentialError, f"{who}: {what} ({trace}).", trace)
+    return _error(CredentialError, f"{who}: {what.happened} ({trace}).", trace, advice=what.advice)
 
 
-_NO_ENDPOINT: Final = "there is no such endpoint or ad account. Check the connection's host and ad_account_id"
-_REDIRECT: Final = "the host answers with a redirect, which is never followed. Check the connection's host"
-_GATEWAY: Final = (
-    "a gateway or proxy between the worker and Pinterest does not let it pass. Check the connection's host and the "
-    "network's gateways"
+class _Why(NamedTuple):
+    happened: str
+    advice: str
+
+
+_NO_ENDPOINT: Final = _Why("there is no such endpoint or ad account", "Check the connection's host and ad_account_id.")
+_REDIRECT: Final = _Why(
+    "the host answers with a redirect, which is never followed",
+    "Check the connection's host, and whether something between the worker and Pinterest redirects requests.",
 )
-_FORMAT: Final = (
-    "the server does not accept the request's format. Check that the connection's host is Pinterest's API, and that no "
-    "gateway changes requests"
+_GATEWAY: Final = _Why(
+    "a gateway or proxy between the worker and Pinterest does not let it pass",
+    "Check the connection's host and the network's gateways.",
 )
-_HEADERS: Final = (
-    "the server does not accept the request's headers. Check that the connection's password holds only the token, and "
-    "that no proxy adds headers"
+_FORMAT: Final = _Why(
+    "the server does not accept the request's format",
+    "Check that the connection's host is Pinterest's API, and that no gateway changes requests.",
+)
+_HEADERS: Final = _Why(
+    "the server does not accept the request's headers",
+    "Check that the connection's password holds only the token, and that no proxy adds headers.",
 )
 
-_DENIED: Final[Mapping[int, str]] = {
-    401: (
-        "the access token is wrong or expired. Make a new one in Ads Manager (Conversions → Conversions API "
-        "→ Generate token) and put it into the connection's password"
+_DENIED: Final[Mapping[int, _Why]] = {
+    401: _Why(
+        "the access token is wrong or expired",
+        "Make a new token in Ads Manager (Conversions → Conversions API → Generate token) and put it into the "
+        "connection's password.",
     ),
-    403: (
-        "the token may not send events to this ad account. Check ad_account_id, and that the token's user "
-        "is Owner, Admin, Analyst, Audience or Campaign there; an OAuth token needs the scope ads:write"
+    403: _Why(
+        "the token may not send events to this ad account",
+        "Check ad_account_id, and that the token's user is Owner, Admin, Analyst, Audience or Campaign there. An OAuth "
+        "token needs the scope ads:write.",
     ),
     404: _NO_ENDPOINT,
     405: _NO_ENDPOINT,
     410: _NO_ENDPOINT,
 }
 
-_REFUSED: Final[Mapping[int, str]] = {
-    402: "a payment is required. Check the plan and the billing of the account or of the gateway on the way",
+_REFUSED: Final[Mapping[int, _Why]] = {
+    402: _Why("a payment is required", "Check the plan and the billing of the account or of the gateway on the way."),
     406: _FORMAT,
-    407: (
-        "a proxy asks for a user and password. Put them into the environment variable HTTPS_PROXY: "
-        "http://user:password@host:port"
+    407: _Why(
+        "a proxy asks for a user and password",
+        "Put them into the environment variable HTTPS_PROXY: http://user:password@host:port.",
     ),
     411: _FORMAT,
     414: _NO_ENDPOINT,
@@ -247,10 +256,13 @@ _REFUSED: Final[Mapping[int, str]] = {
     426: _FORMAT,
     428: _FORMAT,
     431: _HEADERS,
-    451: "access is blocked for legal reasons. Ask who runs the network or the gateway on the way",
+    451: _Why("access is blocked for legal reasons", "Ask who runs the network or the gateway on the way."),
     501: _FORMAT,
     505: _FORMAT,
-    511: "the network asks for a login first. Log the worker in to its network, or allow the host without a login",
+    511: _Why(
+        "the network asks for a login first",
+        "Log the worker in to its network, or allow the host without a login.",
+    ),
 }
 """Statuses of gateways and of servers that speak of the request as a whole."""
 
@@ -259,5 +271,14 @@ def _host(trace: Trace) -> str:
     return trace.host or "Pinterest"
 
 
-def _error(kind: type[DeliveryError], message: str, trace: Trace, *, retry_after: float | None = None) -> DeliveryError:
-    return kind(message, status=trace.status, code=trace.code, request_id=trace.request_id, retry_after=retry_after)
+def _error(
+    kind: type[DeliveryError], message: str, trace: Trace, *, advice: str = "", retry_after: float | None = None
+) -> DeliveryError:
+    return kind(
+        message,
+        advice=advice,
+        status=trace.status,
+        code=trace.code,
+        request_id=trace.request_id,
+        retry_after=retry_after,
+    )

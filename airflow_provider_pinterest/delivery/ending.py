@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from airflow_provider_pinterest.delivery.result import Tally
+from airflow_provider_pinterest.exceptions import advised
 
 RECOGNISES = "Pinterest recognises by event_name and event_id for 24 hours"
 
@@ -129,39 +130,42 @@ def judge(
     remembers: bool = True,
     recorded: bool = True,
     offline: bool = False,
+    listed: str | None = None,
 ) -> str | None:
     """Return why a run that came to its end fails all the same, or ``None`` when it succeeds.
 
     :param remembers: whether a later attempt knows what became of the events.
     :param recorded: whether Pinterest records what is sent.
     :param offline: whether events were sent that Pinterest cannot deduplicate, and the user accepts no second copies.
+    :param listed: the folder that lists the rows, if there is one.
     """
+    where = f" They are listed in {listed}." if listed else ""
     end = _end(tally, remembers=remembers, recorded=recorded, offline=offline)
     held = tally.delivered.held
     if held:
         clear = (
             "Clear sends nothing again that was accepted, and the held events only with on_doubt='resend', which may "
-            "count them twice. To leave them as they are, mark the task as success."
+            "count them twice."
             if remembers
-            else "Clear would send every row again and is refused; mark the task as success when you have checked."
+            else "Clear would send every row again and is refused."
         )
-        return (
-            f"{_accepted(tally)}. {held:,} events were sent and their outcome is unknown (reason outcome_unknown): a "
-            "second copy could be counted twice, so they were held. Look for them in Ads Manager. "
-            f"{clear}"
+        done = "To leave them as they are, mark the task as success." if remembers else "Then mark the task as success."
+        happened = (
+            f"{held:,} events were sent and their outcome is unknown (reason outcome_unknown): a second copy could be "
+            f"counted twice, so they were held.{where}"
         )
+        return f"{advised(happened, f'Look for them in Ads Manager. {done}')}\n{_accepted(tally)}. {clear}"
     allowed = max_rejected * tally.rows_read if isinstance(max_rejected, float) else max_rejected
     if tally.rejected > allowed:
         most = ", ".join(f"{code} {count:,}" for code, count in tally.all_reasons.most_common(3))
-        return (
+        happened = (
             f"{tally.rejected:,} of {tally.rows_read:,} rows were rejected or failed ({most}), more than max_rejected "
-            f"{max_rejected} allows. {end}"
+            f"{max_rejected} allows.{where}"
         )
+        return f"{advised(happened, 'Correct the rows at their source, or raise max_rejected.')}\n{end}"
     if tally.arrived < min_events:
-        return (
-            f"Only {tally.arrived:,} events were processed, fewer than min_events {min_events:,}. "
-            f"Did the source shrink? {end}"
-        )
+        happened = f"Only {tally.arrived:,} events were processed, fewer than min_events {min_events:,}."
+        return f"{advised(happened, 'Check whether the source has fewer rows than usual.')}\n{end}"
     return None
 
 

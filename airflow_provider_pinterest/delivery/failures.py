@@ -32,28 +32,32 @@ _TRANSIENT_4XX: Final = frozenset({408, 425, 429})
 
 def connect_failure(error: BaseException, route: Route) -> Busy | Misconfigured:
     """Read an exception that was raised before a byte of the request was sent."""
-    causes = _causes(error)
-    for cause in causes:
+    for cause in _causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return Misconfigured(Trace(message=_certificate(cause, route), host=route.host))
+            return _misconfigured(route, *_certificate(cause, route))
         if isinstance(cause, (urllib3_errors.LocationValueError, UnicodeError)):
-            return Misconfigured(
-                Trace(message="the host is not a valid name; check the connection's host", host=route.host)
-            )
+            return _misconfigured(route, "the host is not a valid name", "Correct the connection's host.")
         if type(cause).__name__ == "SOCKS5AuthError":  # the library is optional
-            return Misconfigured(Trace(message=_proxy_denies(407, route), host=route.host))
+            return _misconfigured(route, *_proxy_denies(407, route))
         status = _refused_by_proxy(cause)
         if status is not None and 400 <= status < 500 and status not in _TRANSIENT_4XX:
-            return Misconfigured(Trace(message=_proxy_denies(status, route), host=route.host))
-    what = describe(error)
-    if route.proxy is not None:
-        what = f"{what}, through the proxy {route.proxy.address}"
-    return Busy(Trace(message=what, host=route.host))
+            return _misconfigured(route, *_proxy_denies(status, route))
+    return Busy(Trace(message=_through_proxy(error, route), host=route.address))
 
 
 def exchange_failure(error: BaseException, route: Route) -> Doubt:
     """Read an exception that was raised after the request had begun to go out."""
-    return Doubt(Trace(message=describe(error), host=route.host))
+    return Doubt(Trace(message=_through_proxy(error, route), host=route.address))
+
+
+def _misconfigured(route: Route, what: str, advice: str) -> Misconfigured:
+    return Misconfigured(Trace(message=what, host=route.address, advice=advice))
+
+
+def _through_proxy(error: BaseException, route: Route) -> str:
+    """Describe an exception, and name the proxy if there is one."""
+    what = describe(error)
+    return what if route.proxy is None else f"{what}, through the proxy {route.proxy.address}"
 
 
 def describe(error: BaseException) -> str:
@@ -100,24 +104,24 @@ def _refused_by_proxy(cause: BaseException) -> int | None:
     return int(found[1]) if found else None
 
 
-def _certificate(error: ssl.SSLCertVerificationError, route: Route) -> str:
-    return (
-        f"the TLS certificate could not be verified: {clean(error.verify_message)}. If a proxy or a firewall on the "
-        f"way replaces certificates, set the environment variable {CA_VARIABLES[0]} to a file that also holds its CA "
-        f"certificate; now {route.ca_bundle} is used"
+def _certificate(error: ssl.SSLCertVerificationError, route: Route) -> tuple[str, str]:
+    advice = (
+        f"If a proxy or a firewall on the way replaces certificates, set the environment variable {CA_VARIABLES[0]} to "
+        f"a file that also holds its CA certificate. Now {route.ca_bundle} is used."
     )
+    return f"the TLS certificate could not be verified: {clean(error.verify_message)}", advice
 
 
-def _proxy_denies(status: int, route: Route) -> str:
+def _proxy_denies(status: int, route: Route) -> tuple[str, str]:
     address = route.proxy.address if route.proxy else ""
     if status == 407:
         return (
-            f"the proxy {address} refuses the user and password, or there are none (HTTP 407). Put them into the "
-            "environment variable HTTPS_PROXY: http://user:password@host:port"
+            f"the proxy {address} refuses the user and password, or there are none (HTTP 407)",
+            "Put them into the environment variable HTTPS_PROXY: http://user:password@host:port.",
         )
     return (
-        f"the proxy {address} does not allow connections to this host (HTTP {status}). Allow it there, or add the "
-        "host to the environment variable NO_PROXY"
+        f"the proxy {address} does not allow connections to this host (HTTP {status})",
+        "Allow it there, or add the host to the environment variable NO_PROXY.",
     )
 
 

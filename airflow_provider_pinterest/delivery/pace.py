@@ -125,7 +125,7 @@ class Pace:
             try:
                 wait = self._admit()
             except RuntimeError as error:
-                raise UnavailableError(f"The rate limit cannot be kept: {error}") from error
+                raise UnavailableError(f"The rate limit cannot be kept: {error}.") from None
             if wait <= 0:
                 self.sleep(0)
                 return

@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import IO, Final, Protocol
 
+from airflow_provider_pinterest.exceptions import RejectsError
 from airflow_provider_pinterest.redaction import clean
 
 NEW: Final = ".new"
@@ -41,7 +42,7 @@ class Folder(Protocol):
     def name(self) -> str: ...  # noqa: D102
 
 
-class UnsafeFolderError(OSError):
+class UnsafeFolderError(RejectsError):
     """Somebody else may have put files or links into the folder."""
 
 
@@ -141,8 +142,8 @@ class LocalParts:
         except OSError as error:
             if error.errno in (errno.ELOOP, errno.ENOTDIR) and os.path.lexists(self._path):
                 raise UnsafeFolderError(
-                    f"The rejects folder {self._path} is a link or a file, not a folder: remove it, or choose another "
-                    "rejects_path."
+                    f"The rejects folder {self._path} is a link or a file, not a folder.",
+                    advice="Remove it, or choose another rejects_path.",
                 ) from None
             raise
         try:
@@ -155,17 +156,18 @@ class LocalParts:
         if found.st_uid != os.geteuid():
             raise UnsafeFolderError(
                 f"The rejects folder {self._path} belongs to another user (uid {found.st_uid}, this task runs as uid "
-                f"{os.geteuid()}): choose another rejects_path, or have the folder removed."
+                f"{os.geteuid()}).",
+                advice="Choose another rejects_path, or have the folder removed.",
             )
         if self._ours and found.st_mode & 0o022:
             raise UnsafeFolderError(
-                f"Other users can write to the rejects folder {self._path}: check its files and run "
-                f"chmod go-w {self._path}, or choose another rejects_path."
+                f"Other users can write to the rejects folder {self._path}.",
+                advice=f"Check its files and run chmod go-w {self._path}, or choose another rejects_path.",
             )
 
     def _not_a_file(self, name: str) -> UnsafeFolderError:
         return UnsafeFolderError(
-            f"{self._path / name} is a link or not a file: remove it, or choose another rejects_path."
+            f"{self._path / name} is a link or not a file.", advice="Remove it, or choose another rejects_path."
         )
 
 

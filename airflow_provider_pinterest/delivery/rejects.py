@@ -11,10 +11,12 @@ import hashlib
 import logging
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 from airflow_provider_pinterest.delivery.reject_folders import NEW, Folder, PartStore, UnsafeFolderError, part_store
 from airflow_provider_pinterest.delivery.rejection_lines import row_and_stage
+from airflow_provider_pinterest.exceptions import RejectsError
 from airflow_provider_pinterest.redaction import clean
 
 log = logging.getLogger(__name__)
@@ -60,7 +62,7 @@ class Rejects:
     :param keep: tells from a row and a stage whether an earlier attempt's line about it stands; ``None``: none do.
     :param known: :attr:`known` as the last checkpoint has stored it; ``None``: every part counts.
     :param earlier: folders of the same run from an earlier version; lines that stand are copied from them once.
-    :raises OSError: the folder cannot be used, or an earlier attempt's parts cannot be put right.
+    :raises RejectsError: the folder cannot be used, or an earlier attempt's parts cannot be put right.
     """
 
     def __init__(
@@ -81,6 +83,11 @@ class Rejects:
         """Files with lines: written by this attempt, or kept from earlier ones."""
         self.known: dict[str, int] = {}
         """Attempt → number that follows its last part. Other parts were written by an attempt that was replaced."""
+        with self._as_rejects_error():
+            self._open(keep, known, earlier)
+
+    def _open(self, keep: Keep | None, known: Mapping[str, int] | None, earlier: Sequence[Folder]) -> None:
+        """Put right what earlier attempts have left."""
         names = [name for name in self._store.names() if keep is None or not self._is_newer(name)]
         self._number = max(map(self._number_after, names), default=0)
         for name in names:
@@ -114,11 +121,12 @@ class Rejects:
     def flush(self) -> None:
         """Write the lines that wait as one part.
 
-        :raises OSError: the part cannot be written; the lines still wait.
+        :raises RejectsError: the part cannot be written; the lines still wait.
         """
         if not self._lines:
             return
-        self._store.write(f"part-{self._attempt:03d}-{self._number:06d}.ndjson", self._lines)
+        with self._as_rejects_error():
+            self._store.write(f"part-{self._attempt:03d}-{self._number:06d}.ndjson", self._lines)
         self._number += 1
         self.known[str(self._attempt)] = self._number
         self.parts += 1
@@ -130,28 +138,35 @@ class Rejects:
 
         An attempt that stands still just before it writes a part writes it when it continues, however late.
         """
-        for name in self._store.names():
-            found = _PART.fullmatch(name)
-            if found and int(found[1]) < self._attempt and _is_late(name, self.known):
-                self._store.remove(name)
+        with self._as_rejects_error():
+            for name in self._store.names():
+                found = _PART.fullmatch(name)
+                if found and int(found[1]) < self._attempt and _is_late(name, self.known):
+                    self._store.remove(name)
 
     def probe(self) -> None:
         """Prove that the folder can be used, by writing and removing a small file.
 
         A local folder is created; a bucket is not.
 
-        :raises OSError: the folder cannot be used; the message says why.
+        :raises RejectsError: the folder cannot be used; the message says why.
         """
         name = f"part-{self._attempt:03d}-probe{NEW}"
-        try:
+        with self._as_rejects_error():
             self._store.write(name, [b"This file can be removed.\n"])
             self._store.remove(name)
-        except UnsafeFolderError:
+
+    @contextmanager
+    def _as_rejects_error(self) -> Iterator[None]:
+        try:
+            yield
+        except RejectsError:
             raise
         except OSError as error:
-            raise OSError(
-                f"The rejects folder {self._folder} cannot be written to ({type(error).__name__}: {clean(error)}). "
-                "Check rejects_path: the bucket must exist, and the task must be allowed to write and remove files."
+            raise RejectsError(
+                f"The rejects folder {self._folder} cannot be written to ({type(error).__name__}: {clean(error)}).",
+                advice="Check rejects_path: the bucket must exist, and the task must be allowed to write and remove "
+                "files.",
             ) from None
 
     def _is_newer(self, name: str) -> bool:

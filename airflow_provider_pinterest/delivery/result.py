@@ -224,7 +224,8 @@ class Tally:
             raise AccountingError(
                 f"The counts of this run do not add up: the source yielded {rows_yielded:,} rows, {self.rows_read:,} "
                 f"were read, {parts:,} became an event, a rejection or a duplicate, and {self.rows_not_sent:,} events "
-                "have no outcome. Compare the result with the source before you run the task again, and report this."
+                "have no outcome.",
+                advice="Compare the result with the source before you run the task again, and report this.",
             )
 
 
@@ -254,7 +255,7 @@ class Result:
 
         :param warnings: code → events, from before sending.
         :param coverage: field → valid events that carry it.
-        :param resumed_from: the row up to which an earlier try had settled everything.
+        :param resumed_from: rows that earlier attempts had accounted for; ``None`` if there are none.
         """
         sent = tally.delivered
         lags = tally.valid_lags if tally.validated_only else sent.lags
@@ -317,8 +318,8 @@ class Result:
         for title in ("reasons", "warnings"):
             if value[title]:
                 lines.append(f"{title}: " + ", ".join(f"{code} {count:,}" for code, count in value[title].items()))
-        if value["resumed_from"] is not None:
-            lines.append(f"resumed after row {value['resumed_from']:,}; the counts are those of all tries together")
+        if value["resumed_from"]:
+            lines.append(f"resumed at row {value['resumed_from'] + 1:,}; the counts are those of all attempts together")
         if value["rejects_path"]:
             lines.append(f"rejects: {value['rejects_path']}")
         return "\n".join(lines)

@@ -116,8 +116,9 @@ def start_over(state: Checkpoint | Finished, attempt: Attempt, what: str) -> Sta
         raise ResendRefusedError(
             f"{what} changed since the previous attempt, which sent {state.accepted:,} events. Pinterest cannot "
             "recognise all of them: they are offline events, or were sent 23 hours ago or earlier. Sending again could "
-            "count them twice, so nothing was sent. Restore the source and the parameters and clear the task; or leave "
-            f"out of the source what was accepted. {SEND_AGAIN}"
+            "count them twice, so nothing was sent.",
+            advice="Restore the source and the parameters and clear the task; or leave out of the source what was "
+            f"accepted. {SEND_AGAIN}",
         )
     notice = (
         f"{what} changed since the previous attempt. All rows are sent again; Pinterest deduplicates by event_name and "

@@ -82,6 +82,11 @@ class Route:
     ca_bundle: str
     proxy: Proxy | None
 
+    @property
+    def address(self) -> str:
+        """The API's host and port."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
     def connection(self, timeout: float) -> HTTPConnection:
         """Return a connection that is not yet connected.
 
@@ -138,7 +143,7 @@ def _trusted() -> tuple[ssl.SSLContext, str]:
     if problem is None:
         return context, path
     advice = f"Correct or remove the environment variable {variable}" if variable else "Reinstall the package certifi"
-    raise ConfigurationError(f"The CA bundle {path} cannot be used: {problem}. {advice}.")
+    raise ConfigurationError(f"The CA bundle {path} cannot be used: {problem}.", advice=f"{advice}.")
 
 
 def _proxy(url: str) -> Proxy | None:
@@ -152,13 +157,13 @@ def _proxy(url: str) -> Proxy | None:
     proxy = _parsed(found)
     if proxy is None:
         raise ConfigurationError(
-            "The proxy that the environment names is not a valid URL such as http://proxy.example.com:3128. "
-            "Correct the environment variable HTTPS_PROXY or ALL_PROXY."
+            "The proxy that the environment names is not a valid URL such as http://proxy.example.com:3128.",
+            advice="Correct the environment variable HTTPS_PROXY or ALL_PROXY.",
         )
     if (proxy.url.scheme or "").startswith("socks") and importlib.util.find_spec("socks") is None:
         raise ConfigurationError(
-            f"The environment names a SOCKS proxy, {proxy.address}, and the library for it is not installed. "
-            "Run pip install 'requests[socks]', or change the environment variable HTTPS_PROXY or ALL_PROXY."
+            f"The environment names a SOCKS proxy, {proxy.address}, and the library for it is not installed.",
+            advice="Run pip install 'requests[socks]', or change the environment variable HTTPS_PROXY or ALL_PROXY.",
         )
     return proxy
 

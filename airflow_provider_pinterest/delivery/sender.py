@@ -322,8 +322,8 @@ class Sender:
 def _all_refused(trace: Trace) -> RefusedError:
     return RefusedError(
         f"Pinterest rejected one event after another with the same error, so the mapping is probably wrong, not single "
-        f"rows ({trace}). Inspect one event with validate_only=True and correct "
-        "field_map, defaults or the SQL. The rejected rows count as not sent.",
+        f"rows ({trace}). The rejected rows count as not sent.",
+        advice="Inspect one event with validate_only=True and correct field_map, defaults or the SQL.",
         status=trace.status,
         code=trace.code,
         request_id=trace.request_id,

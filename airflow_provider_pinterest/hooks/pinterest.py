@@ -5,9 +5,12 @@ https://developers.pinterest.com/docs/api-features/conversion-overview/
 
 from __future__ import annotations
 
+import difflib
 import hashlib
+import logging
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from functools import cached_property
 from typing import Any, ClassVar
@@ -19,10 +22,14 @@ from airflow_provider_pinterest.delivery.answers import Busy, Denied, Doubt, Lis
 from airflow_provider_pinterest.delivery.client import Client, account_id, base_url
 from airflow_provider_pinterest.delivery.credentials import Credential, Tokens, is_token
 from airflow_provider_pinterest.delivery.decide import denied, misconfigured, unavailable
-from airflow_provider_pinterest.delivery.pace import CALLS_PER_MINUTE, MEMORY, Pace
+from airflow_provider_pinterest.delivery.pace import CALLS_PER_MINUTE, MEMORY, Pace, storage
 from airflow_provider_pinterest.delivery.sender import MAX_WAIT, OnDoubt, Sender
 from airflow_provider_pinterest.exceptions import ParameterError, PinterestError
-from airflow_provider_pinterest.redaction import Secret
+from airflow_provider_pinterest.hooks.lookup import find_connection
+from airflow_provider_pinterest.problems import Problems
+from airflow_provider_pinterest.redaction import Secret, clean
+
+log = logging.getLogger(__name__)
 
 
 class PinterestHook(BaseHook):
@@ -63,10 +70,32 @@ class PinterestHook(BaseHook):
 
     @cached_property
     def connection(self) -> Connection:
-        """The Airflow connection; never log it."""
-        return self.get_connection(self.pinterest_conn_id)
+        """The Airflow connection; never log it.
 
-    def ad_account_id(self, wanted: str | None = None) -> str:
+        :raises MissingConnectionError: there is none.
+        """
+        found = find_connection(self.pinterest_conn_id, "pinterest_conn_id")
+        for problem in self._unknown_extras(found):
+            log.warning("%s", problem)
+        return found
+
+    def _unknown_extras(self, connection: Connection) -> list[str]:
+        """Return a sentence for each extra that is not known, with the known one that is most like it."""
+        found = []
+        for name in sorted(map(str, connection.extra_dejson)):
+            if name not in self.EXTRAS:
+                like = _most_like(name, self.EXTRAS)
+                advice = f"Did you mean {like!r}?" if like else f"Known extras: {', '.join(self.EXTRAS)}."
+                found.append(
+                    f"Connection {self.pinterest_conn_id!r} has an unknown extra {clean(name)!r}, which is ignored. "
+                    f"{advice}"
+                )
+        return found
+
+    def _with_unknown_extras(self, message: str) -> str:
+        return " ".join((message, *self._unknown_extras(self.connection)))
+
+    def ad_account_id(self, wanted: str | int | None = None) -> str:
         """Return the ad account to send to, checked.
 
         :param wanted: the task's own; ``None``: the connection's.
@@ -75,9 +104,27 @@ class PinterestHook(BaseHook):
         found = self._extra("ad_account_id") if wanted is None else wanted
         if found in (None, ""):
             raise ParameterError(
-                f"No ad account: pass ad_account_id, or set it in connection {self.pinterest_conn_id!r}."
+                self._with_unknown_extras(
+                    f"No ad account: pass ad_account_id, or set it in connection {self.pinterest_conn_id!r}."
+                )
             )
         return account_id(found)
+
+    def check(self, ad_account_id: str | int | None = None, *, sends: bool = True) -> None:
+        """Check all fields of the connection.
+
+        :param ad_account_id: the task's own; ``None``: the connection's.
+        :param sends: whether a token is needed.
+        :raises ParameterError: names every field that cannot work.
+        """
+        found = Problems()
+        found.checked(self.ad_account_id, ad_account_id, otherwise="")
+        found.checked(self.host, otherwise="")
+        if sends:
+            found.checked(self._tokens, otherwise=None)
+            found.checked(self._calls_per_minute, otherwise=0)
+            found.checked(storage, self._secret("rate_limit_storage") or MEMORY, otherwise=None)
+        found.raise_all()
 
     def get_conn(self) -> Client:
         """Return a client of the connection's own ad account.
@@ -137,6 +184,11 @@ class PinterestHook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """Send one invented event in test mode, which is validated and not recorded; say in words what is wrong."""
+        takes, message = self._test_connection()
+        known = [problem for problem in self._unknown_extras(self.connection) if problem not in message]
+        return takes, " ".join((message, *known))
+
+    def _test_connection(self) -> tuple[bool, str]:
         try:
             with closing(self.client(test=True)) as client:
                 answer = client.post(_test_body(), 1)
@@ -208,6 +260,13 @@ class PinterestHook(BaseHook):
 
     def _extra(self, name: str) -> Any:
         return self.connection.extra_dejson.get(name)
+
+
+def _most_like(name: str, known: Sequence[str]) -> str | None:
+    """Return the known name that a name may be meant for."""
+    plain = {"".join(one.split("_")): one for one in known}
+    letters = re.sub(r"[^a-z0-9]", "", name.rpartition("__")[2].lower())
+    return next((plain[found] for found in difflib.get_close_matches(letters, plain, n=1, cutoff=0.7)), None)
 
 
 def _test_body() -> bytes:

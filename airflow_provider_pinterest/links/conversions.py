@@ -9,8 +9,11 @@ from airflow_provider_pinterest.airflow_versions import BaseOperatorLink, XCom
 if TYPE_CHECKING:
     from airflow_provider_pinterest.airflow_versions import BaseOperator
 
+RETURNED: Final = "return_value"
+"""The XCom key of what a task returns: the result of a run that succeeded."""
+
 RESULT_KEY: Final = "pinterest_result"
-"""The XCom key of a run's account."""
+"""The XCom key of the result of a run that failed."""
 
 
 class AdsManagerConversionsLink(BaseOperatorLink):
@@ -18,11 +21,16 @@ class AdsManagerConversionsLink(BaseOperatorLink):
 
     name = "Pinterest Ads Manager"
 
-    def get_link(self, operator: BaseOperator, *, ti_key: Any) -> str:  # noqa: ARG002
+    def get_link(self, operator: BaseOperator, *, ti_key: Any) -> str:
         """Return the page's address.
+
+        Airflow 3 asks in the task's process, where the operator knows the account. Airflow 2 asks in the web server.
 
         https://help.pinterest.com/en/business/article/the-pinterest-api-for-conversions
         """
-        result = XCom.get_value(key=RESULT_KEY, ti_key=ti_key)
-        account = result.get("ad_account_id") if isinstance(result, dict) else None
+        account = getattr(operator, "delivered_to", None)
+        if account is None:
+            results = (XCom.get_value(key=key, ti_key=ti_key) for key in (RETURNED, RESULT_KEY))
+            found = (result.get("ad_account_id") for result in results if isinstance(result, dict))
+            account = next(filter(None, found), None)
         return f"https://ads.pinterest.com/advertiser/{account}/conversions/" if account else ""

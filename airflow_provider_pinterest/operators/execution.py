@@ -9,8 +9,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_pinterest.airflow_versions import (
-    AirflowException,
-    AirflowFailException,
     ObjectStoragePath,
     state_store,
     wake_up_after,
@@ -39,18 +37,19 @@ from airflow_provider_pinterest.delivery.sections import (
 from airflow_provider_pinterest.delivery.sender import OnDoubt, Sender
 from airflow_provider_pinterest.delivery.stop import StopSignal
 from airflow_provider_pinterest.exceptions import (
-    AccountingError,
-    MappingError,
-    ParameterError,
     PinterestError,
     ResendRefusedError,
+    ResultError,
+    StoppedError,
     UnavailableError,
 )
 from airflow_provider_pinterest.hooks.pinterest import PinterestHook
 from airflow_provider_pinterest.links.conversions import RESULT_KEY
 from airflow_provider_pinterest.operators.account import shortened
+from airflow_provider_pinterest.operators.failures import for_airflow, log_error, report
 from airflow_provider_pinterest.operators.job import attempt_of, fence, not_orphaned, stored_state, try_number
-from airflow_provider_pinterest.operators.limits import boolean, check
+from airflow_provider_pinterest.operators.options import Options
+from airflow_provider_pinterest.problems import Problems
 from airflow_provider_pinterest.sources.cursors import Query
 from airflow_provider_pinterest.sources.values import Values
 
@@ -60,14 +59,6 @@ if TYPE_CHECKING:
 
 WAIT_WHERE_NOBODY_SAYS = dt.timedelta(minutes=5)
 """How long a deferral lasts where Pinterest does not say when to come again."""
-
-
-class WrongParameterError(ParameterError, AirflowFailException):
-    """A parameter that cannot work: the task fails without retry."""
-
-
-class WrongMappingError(MappingError, AirflowFailException):
-    """Columns that cannot be mapped: the task fails without retry."""
 
 
 @dataclass(frozen=True)
@@ -107,27 +98,26 @@ class Execution:
         self._task = task
         self._context = context
         self._stop = stop
+        self._options = Options()
 
     def run(self, carried: Mapping[str, Any] | None) -> dict[str, Any]:
-        """Deliver; errors that no retry can help fail the task at once, on every version of Airflow.
+        """Deliver, or log why that failed and raise it.
 
         :param carried: the checkpoint that a deferral brought along.
         """
+        self._task.delivered_to = ""
         try:
             self._stop.check()
             return self._deliver(carried)
-        except MappingError as error:
-            raise WrongMappingError(str(error)) from error
-        except ParameterError as error:
-            raise WrongParameterError(str(error)) from error
-        except (ResendRefusedError, AccountingError) as error:
-            raise AirflowFailException(str(error)) from None
+        except PinterestError as error:
+            failure = for_airflow(error)
         except Stopped:
-            raise AirflowException(f"The task was told to stop before it began. {self._unbegun()}") from None
+            failure = for_airflow(StoppedError(f"The task was told to stop before it began.\n{self._unbegun()}"))
+        report(self._task.log, failure)
+        raise failure from None  # here, where no traceback leads through this package
 
     def _deliver(self, carried: Mapping[str, Any] | None) -> dict[str, Any]:
         with self._followed_by(self._unbegun):
-            check(self._task)
             job = self._job()
             state = stored_state(job.store, carried)
         start = decide_start(state, job.attempt)
@@ -140,25 +130,24 @@ class Execution:
             return self._attempt(job, start_over(change.checkpoint, job.attempt, "The rows of the source"))
 
     def _job(self) -> Job:
-        """Gather what all attempts share."""
-        task = self._task
-        test = boolean("test", task.test)
-        validate_only = boolean("validate_only", task.validate_only)
-        if task.on_doubt == OnDoubt.HOLD and not task.rejects_path:
-            raise ParameterError("on_doubt='hold' needs rejects_path: held events are listed there.")
-        hook = PinterestHook(task.pinterest_conn_id)
-        account = hook.ad_account_id(task.ad_account_id)
+        """Gather what all attempts share, and check it.
+
+        :raises ParameterError: names every parameter and every field of the connection that cannot work.
+        """
+        found = Problems()
+        read = found.checked(self._task.options, otherwise=None)
+        self._options = options = read or Options.of_what_fits(self._task)
+        hook = PinterestHook(options.pinterest_conn_id)
+        mapping = found.checked(self._mapping, otherwise=None)
+        found.checked(lambda: hook.check(options.ad_account_id, sends=not options.validate_only), otherwise=None)
+        found.raise_all()
+        mapping = mapping or self._mapping()
+        test, validate_only = options.test, options.validate_only
+        account = hook.ad_account_id(options.ad_account_id)
         sends = not (test or validate_only)
-        store = state_store(self._context) if task.resume and sends else None
+        store = state_store(self._context) if options.resume and sends else None
         return Job(
-            mapping=ColumnMapping(
-                field_map=task.field_map,
-                identifiers=task.identifiers,
-                defaults=task.defaults,
-                event_id_from=task.event_id_from,
-                timezone=task.timezone,
-                key_columns=task.key_columns,
-            ),
+            mapping=mapping,
             hook=hook,
             account=account,
             test=test,
@@ -167,13 +156,24 @@ class Execution:
             legacy_folder=self._rejects_folder(legacy_folder_name),
             store=store,
             attempt=attempt_of(
-                task, self._context, account=account, host=hook.host(), sends=sends, remembers=store is not None
+                options, self._context, account=account, host=hook.host(), sends=sends, remembers=store is not None
             ),
+        )
+
+    def _mapping(self) -> ColumnMapping:
+        options = self._options
+        return ColumnMapping(
+            field_map=options.field_map,
+            identifiers=options.identifiers,
+            defaults=options.defaults,
+            event_id_from=options.event_id_from,
+            timezone=options.timezone,
+            key_columns=options.key_columns,
         )
 
     def _attempt(self, job: Job, start: Start) -> dict[str, Any]:
         """Read the source once and deliver what is not accounted for."""
-        task, checkpoint = self._task, start.checkpoint
+        task, options, checkpoint = self._task, self._options, start.checkpoint
         if start.notice:
             (task.log.warning if start.warn else task.log.info)("%s", start.notice)
         with self._followed_by(lambda: self._said_at_start(job, start)):
@@ -193,10 +193,10 @@ class Execution:
             checkpoint,
             job.store,
             rejects=rejects,
-            every_answers=task.max_in_flight,
+            every_answers=options.max_in_flight,
             resendable=sender.resendable if sender else lambda _: True,
-            ahead=2 * task.max_in_flight * task.batch_size,
-            on_doubt=task.on_doubt,
+            ahead=2 * options.max_in_flight * options.batch_size,
+            on_doubt=options.on_doubt,
         )
         run = Run(
             ReadAhead(
@@ -208,7 +208,7 @@ class Execution:
             ),
             reading.cutter.batcher,
             progress,
-            None if sender is None else Dispatcher(sender, task.max_in_flight, mailbox.wake),
+            None if sender is None else Dispatcher(sender, options.max_in_flight, mailbox.wake),
             resume=checkpoint if start.resume else None,
             stop=self._stop,
             observer=Observer(
@@ -217,20 +217,26 @@ class Execution:
             ),
             mailbox=mailbox,
         )
-        unexpected = False
+        unexpected, failed = False, True
         try:
             run.deliver()
             run.tally.check(reading.state.rows)
+            failed = False
         except UnavailableError as error:
-            self._fail_or_defer(error, job, run, sender)
+            try:
+                self._fail_or_defer(error, job, run, sender)
+            except BaseException as raised:
+                failed = isinstance(raised, PinterestError)
+                raise
         except SourceChangedError as change:
+            failed = False  # another attempt at once
             change.checkpoint = progress.last
             raise
         except Stopped:
-            raise AirflowException(f"The task was told to stop. {self._said(job, run, sender)}") from None
+            raise _stopped(self._said(job, run, sender)) from None
         except PinterestError as error:
             refused = isinstance(error, ResendRefusedError)
-            raise error.followed_by(self._said(job, run, sender, refused=refused)) from error.__cause__
+            raise error.followed_by(self._said(job, run, sender, refused=refused)) from None
         except BaseException:
             unexpected = True
             raise
@@ -248,29 +254,32 @@ class Execution:
                 rejects_path=str(job.folder) if rejects is not None and rejects.parts else None,
                 resumed_from=checkpoint.rows or None,
             )
-            self._publish(run, result)
+            task.delivered_to = job.account
+            self._log_result(run, result)
+            if failed:
+                self._push(result.values)
             if unexpected:
-                task.log.error("%s", self._said(job, run, sender))
+                log_error(task.log, self._said(job, run, sender))
         return self._ended(job, run, result, progress)
 
     def _ended(self, job: Job, run: Run, result: Result, progress: Progress) -> dict[str, Any]:
         """Judge a run that came to its end, and store that it did."""
-        task, tally = self._task, run.tally
+        task, options, tally = self._task, self._options, run.tally
         remembers = progress.durable
         finished = progress.finished(identity=job.attempt.identity, result=dict(result.values), problem=None)
         problem = judge(
             tally,
-            max_rejected=task.max_rejected,
-            min_events=task.min_events,
+            max_rejected=options.max_rejected,
+            min_events=options.min_events,
             remembers=remembers,
             recorded=job.sends,
             offline=finished.offline and not job.attempt.resends_all,
+            listed=result.values["rejects_path"],
         )
-        where = result.values["rejects_path"]
-        problem = f"The rows are listed in {where}. {problem}" if problem and where else problem
         progress.finish(replace(finished, problem=problem))
         if problem:
-            raise AirflowFailException(problem)
+            self._push(result.values)
+            raise ResultError(problem)
         earlier = progress.last.earlier
         if earlier is not None and not tally.events_sent and tally.delivered.already_sent:
             when = dt.datetime.fromtimestamp(earlier.written, dt.UTC).strftime("%Y-%m-%d %H:%M UTC")
@@ -282,25 +291,27 @@ class Execution:
         task = self._task
         task.log.info("An earlier attempt of this run came to its end before its worker died: nothing is sent again.")
         result = dict(finished.result)
-        self._context["ti"].xcom_push(key=RESULT_KEY, value=result)
+        task.delivered_to = str(result.get("ad_account_id") or "")
         if finished.problem:
-            raise AirflowFailException(finished.problem)
+            self._push(result)
+            raise ResultError(finished.problem)
         return result
 
     def _fail_or_defer(self, error: UnavailableError, job: Job, run: Run, sender: Sender | None) -> None:
         """Defer until Pinterest can be asked again, or fail.
 
         :raises UnavailableError: the task is not deferrable.
-        :raises AirflowException: it was told to stop meanwhile.
+        :raises StoppedError: it was told to stop meanwhile.
         """
         task = self._task
-        if not task.deferrable:
+        if not self._options.deferrable:
             raise error.followed_by(self._said(job, run, sender)) from None
         if self._stop.is_set():
-            raise AirflowException(f"The task was told to stop. {self._said(job, run, sender)}")
+            raise _stopped(self._said(job, run, sender)) from None
         wait = error.retry_after or WAIT_WHERE_NOBODY_SAYS.total_seconds()
         rows = run.progress.last.rows
-        task.log.info("%s Deferring for %.0f seconds; the task then continues at row %d.", error, wait, rows + 1)
+        happened = str(error).partition("\n")[0]
+        task.log.info("%s Deferring for %.0f seconds; the task then continues at row %d.", happened, wait, rows + 1)
         task.defer(
             trigger=wake_up_after(wait),
             method_name="resume_delivery",
@@ -346,7 +357,7 @@ class Execution:
 
     def _unbegun(self) -> str:
         """Return the same of an attempt that ends before it knows where to begin."""
-        remembers = self._task.resume and state_store(self._context) is not None
+        remembers = self._task.resume is not False and state_store(self._context) is not None
         return UNBEGUN if remembers else Ending(Tally(), remembers=False).sentence()
 
     @contextmanager
@@ -355,21 +366,21 @@ class Execution:
         try:
             yield
         except PinterestError as error:
-            raise error.followed_by(sentence()) from error.__cause__
+            raise error.followed_by(sentence()) from None
         except Stopped:
-            raise AirflowException(f"The task was told to stop. {sentence()}") from None
+            raise _stopped(sentence()) from None
         except BaseException:
-            self._task.log.error("%s", sentence())  # noqa: TRY400
+            log_error(self._task.log, sentence())
             raise
 
     def _sender(self, job: Job) -> Sender:
-        task = self._task
-        max_wait = min(task.max_wait, task.defer_after) if task.deferrable else task.max_wait
+        options = self._options
+        max_wait = min(options.max_wait, options.defer_after) if options.deferrable else options.max_wait
         sender = job.hook.sender(
             job.account,
             test=job.test,
-            connections=task.max_in_flight,
-            on_doubt=OnDoubt(task.on_doubt) if task.on_doubt else None,
+            connections=options.max_in_flight,
+            on_doubt=OnDoubt(options.on_doubt) if options.on_doubt else None,
             max_wait=max_wait.total_seconds(),
             guard=not_orphaned(),
         )
@@ -379,7 +390,7 @@ class Execution:
     def _rejects(self, job: Job, start: Start) -> Rejects | None:
         """Open the folder of the rejects, and prove that it can be written to.
 
-        :raises OSError: it cannot.
+        :raises RejectsError: it cannot.
         """
         if job.folder is None:
             return None
@@ -409,29 +420,34 @@ class Execution:
             raise ResendRefusedError(
                 f"This is attempt {job.attempt.number}, it is not known what an earlier one sent, and among the rows "
                 "are events that Pinterest cannot deduplicate (action_source offline): they could be counted twice, so "
-                "they were not sent. If no earlier attempt sent any, or counting twice is acceptable, set "
-                "send_everything_again=True. Airflow 3.3 or later remembers how far an attempt came (with resume=True)."
+                "they were not sent.",
+                advice="If no earlier attempt sent any, or counting twice is acceptable, set "
+                "send_everything_again=True. Airflow 3.3 or later remembers how far an attempt came, with resume=True.",
             )
 
     def _rejects_folder(self, name: Any) -> Any:
         """Return the folder of this run's rejects, the same for every attempt."""
-        task = self._task
-        if not task.rejects_path:
+        folder = self._options.rejects_path
+        if not folder:
             return None
         ti = self._context["ti"]
         index = getattr(ti, "map_index", -1)
         parts = (getattr(ti, name, None) for name in ("dag_id", "run_id", "task_id"))
-        return ObjectStoragePath(task.rejects_path) / name(*parts, index if index not in (-1, None) else "")
+        return ObjectStoragePath(folder) / name(*parts, index if index not in (-1, None) else "")
 
     def _show(self, event: Event) -> None:
         """Log one event as it would go out, its identifiers shortened."""
         task = self._task
         task.log.info("One event as it would be sent, identifiers shortened:\n%s", shortened(event.body))
 
-    def _publish(self, run: Run, result: Result) -> None:
-        """Push the result to XCom and write it into the log."""
+    def _push(self, values: Mapping[str, Any]) -> None:
+        """Push the result of a task that fails to XCom. That of a task that succeeds is what it returns."""
+        if self._task.do_xcom_push:
+            self._context["ti"].xcom_push(key=RESULT_KEY, value=dict(values))
+
+    def _log_result(self, run: Run, result: Result) -> None:
+        """Write the result into the log, and some of the rejected rows."""
         task = self._task
-        self._context["ti"].xcom_push(key=RESULT_KEY, value=dict(result.values))
         if run.tally.rows_read or run.finished:
             task.log.info("%s", result.table())
         for rejection in run.progress.examples:
@@ -439,13 +455,17 @@ class Execution:
                 task.log.warning("Row %d, %s: %s %s", rejection.row, code, field or "the event", message)
 
 
+def _stopped(sentence: str) -> StoppedError:
+    return StoppedError(f"The task was told to stop.\n{sentence}")
+
+
 class _Reading:
     """The source of one attempt, from its rows to sections."""
 
     def __init__(self, execution: Execution, job: Job, start: Start, source: Any, sender: Sender | None) -> None:
-        task, checkpoint = execution._task, start.checkpoint  # noqa: SLF001
+        task, options, checkpoint = execution._task, execution._options, start.checkpoint  # noqa: SLF001
         self.state = Reading()
-        self._task = task
+        self._options = options
         self._job = job
         self._clock = checkpoint.clock
         self._source = source
@@ -456,9 +476,9 @@ class _Reading:
         )
         once = isinstance(source, Values) and source.once
         self._first_source = task.source(execution._context) if self._verifies and once else source  # noqa: SLF001
-        self._builder = self._new_builder(task.processes)
+        self._builder = self._new_builder(options.processes)
         self.cutter = SectionCutter(
-            Batcher(task.batch_size, task.max_batch_bytes),
+            Batcher(options.batch_size, options.max_batch_bytes),
             checkpoint if start.resume else None,
             resends_held=self._resends_held,
             unknown_before=checkpoint.unknown_before,
@@ -494,8 +514,8 @@ class _Reading:
         return EventBuilder(
             self._job.mapping,
             now=self._clock,
-            max_event_age=self._task.max_event_age,
-            max_event_bytes=self._task.max_batch_bytes - ENVELOPE,
+            max_event_age=self._options.max_event_age,
+            max_event_bytes=self._options.max_batch_bytes - ENVELOPE,
             processes=processes,
         )
 

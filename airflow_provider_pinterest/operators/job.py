@@ -25,7 +25,7 @@ from airflow_provider_pinterest.delivery.sender import OnDoubt
 
 if TYPE_CHECKING:
     from airflow_provider_pinterest.airflow_versions import Context
-    from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
+    from airflow_provider_pinterest.operators.options import Options
 
 log = logging.getLogger(__name__)
 
@@ -45,26 +45,24 @@ DECISIVE: Final = (
 """Parameters that decide what the rows become; a checkpoint is valid only for the same values."""
 
 
-def attempt_of(
-    task: SendConversionsOperator, context: Context, *, account: str, host: str, sends: bool, remembers: bool
-) -> Attempt:
+def attempt_of(options: Options, context: Context, *, account: str, host: str, sends: bool, remembers: bool) -> Attempt:
     """Return what this attempt is.
 
     :param host: base URL of the API.
     :param sends: whether events are sent for good; other runs leave no trace and know of none.
     :param remembers: whether there is a state store.
     """
-    decisive = {name: getattr(task, name) for name in DECISIVE}
+    decisive = {name: getattr(options, name) for name in DECISIVE}
     return Attempt(
         number=try_number(context) if sends else 1,
         fingerprint=fingerprint(host=host, ad_account_id=account, **decisive),
-        fingerprint_v2=checkpoint_v2.fingerprint(account=account, **decisive, rejects_path=task.rejects_path),
+        fingerprint_v2=checkpoint_v2.fingerprint(account=account, **decisive, rejects_path=options.rejects_path),
         identity=identity(context),
         now=time.time(),
         remembers=remembers,
         may_be_forgotten=may_be_forgotten(context),
-        resends_all=task.on_doubt == OnDoubt.RESEND,
-        send_again=task.send_everything_again is True,
+        resends_all=options.on_doubt == OnDoubt.RESEND,
+        send_again=options.send_everything_again,
     )
 
 

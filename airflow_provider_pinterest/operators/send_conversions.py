@@ -6,15 +6,26 @@ A DAG file imports this; what only a running task needs is loaded when it runs.
 from __future__ import annotations
 
 import datetime as dt
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.sql.hooks.sql import DbApiHook
 
-from airflow_provider_pinterest.airflow_versions import BaseHook, BaseOperator, XComArg, in_any_thread
+from airflow_provider_pinterest.airflow_versions import BaseOperator, XComArg, conf, in_any_thread
 from airflow_provider_pinterest.conversions.batches import MAX_EVENTS
-from airflow_provider_pinterest.exceptions import ParameterError
+from airflow_provider_pinterest.exceptions import ParameterError, problems
 from airflow_provider_pinterest.links.conversions import AdsManagerConversionsLink
+from airflow_provider_pinterest.operators.errors import WrongParameterError
+from airflow_provider_pinterest.operators.options import (
+    KINDS,
+    Options,
+    is_late,
+    is_output,
+    problems_of_constants,
+)
+from airflow_provider_pinterest.operators.templates import EMPTY_INTERVAL, LostValues
+from airflow_provider_pinterest.problems import SEVERAL
 
 if TYPE_CHECKING:
     from airflow_provider_pinterest.airflow_versions import Context
@@ -39,25 +50,28 @@ class SendConversionsOperator(BaseOperator):
 
     Rows come from one source: ``sql`` or ``events``. Columns named like fields of the API or their aliases need
     no mapping. Rows that are no valid event are rejected with coded reasons; the rest is delivered. The account
-    of the run is pushed to XCom as ``pinterest_result`` before the task can fail, and returned.
+    of the run is returned; that of a run that fails is pushed to XCom as ``pinterest_result`` before the task fails.
+
+    All parameters but ``events`` are templated. Constants are checked when the DAG file is parsed, templates when the
+    task runs.
 
     https://developers.pinterest.com/docs/api/v5/events-create/
 
-    :param sql: a statement that returns one row per event, or the path of a ``.sql`` file (templated).
-    :param sql_conn_id: the warehouse's connection, of any type whose hook is a ``DbApiHook`` (templated).
+    :param sql: a statement that returns one row per event, or the path of a ``.sql`` file.
+    :param sql_conn_id: the warehouse's connection, of any type whose hook is a ``DbApiHook``.
     :param hook_params: passed to the warehouse's hook.
-    :param parameters: bound to the statement by the driver (templated).
-    :param events: a list of rows or ready events, or an upstream task's ``.output``. Not templated, and never
-        stored among the task's rendered fields.
+    :param parameters: bound to the statement by the driver.
+    :param events: a list of rows or ready events, or an upstream task's ``.output``. Never stored among the
+        task's rendered fields.
     :param field_map: column → field path or alias; ``None`` ignores the column.
     :param identifiers: switches per identifier, such as ``{"ph": {"country": "DE"}}``.
-    :param defaults: field path or alias → value for rows that lack it (templated).
+    :param defaults: field path or alias → value for rows that lack it.
     :param event_id_from: columns that make a deterministic ``event_id`` where a row has none.
     :param timezone: the zone of naive times, such as ``Europe/Berlin``.
-    :param pinterest_conn_id: the Pinterest connection (templated).
-    :param ad_account_id: digits; ``None``: the connection's (templated).
-    :param test: send with ``?test=true``: Pinterest validates and does not record (templated).
-    :param validate_only: do everything but the calls, and log one event as it would go out (templated).
+    :param pinterest_conn_id: the Pinterest connection.
+    :param ad_account_id: digits; ``None``: the connection's.
+    :param test: send with ``?test=true``: Pinterest validates and does not record.
+    :param validate_only: do everything but the calls, and log one event as it would go out.
     :param max_rejected: rows rejected or failed that are tolerated: an int counts rows, a float is a share of
         the rows read. Beyond it the task fails without retry, after delivering the rest.
     :param min_events: fewer events processed than this fail the task without retry.
@@ -70,9 +84,10 @@ class SendConversionsOperator(BaseOperator):
     :param processes: processes that make events of rows beside the task's own, which otherwise does it: with two
         cores or more, 1 or 2 make it faster by a third or a half.
     :param max_wait: the longest a batch waits for Pinterest to be available again before the task hands back.
-    :param deferrable: hand back by deferring until Pinterest can be asked again, instead of failing.
+    :param deferrable: hand back by deferring until Pinterest can be asked again, instead of failing; ``None``:
+        ``[operators] default_deferrable``.
     :param rejects_path: folder for rejected, failed and held rows as NDJSON: a local path or the URL of an object
-        store, as ``ObjectStoragePath`` takes it (templated).
+        store, as ``ObjectStoragePath`` takes it.
     :param key_columns: columns copied into the rejects, so that a person finds the row.
     :param resume: on Airflow 3.3 and later, let a retry continue where an earlier attempt ended, and let Clear send
         only what was not accepted.
@@ -86,59 +101,50 @@ class SendConversionsOperator(BaseOperator):
         were processed, or some are held.
     """
 
-    template_fields: Sequence[str] = (
-        "sql",
-        "sql_conn_id",
-        "parameters",
-        "events",
-        "defaults",
-        "pinterest_conn_id",
-        "ad_account_id",
-        "test",
-        "validate_only",
-        "rejects_path",
-    )
+    template_fields: Sequence[str] = ("sql", "events", *(name for name in KINDS if name != "sql"))
     template_ext: Sequence[str] = (".sql",)
     template_fields_renderers: ClassVar[dict[str, str]] = {
         "sql": "sql",
-        "parameters": "json",
-        "defaults": "json",
+        **dict.fromkeys(("parameters", "defaults", "field_map", "identifiers", "hook_params"), "json"),
     }
     operator_extra_links = (AdsManagerConversionsLink(),)
     ui_color = "#fde0e4"
+
+    delivered_to: str | None = None
+    """The ad account of the run, for the extra link; empty before there is a result, ``None`` before the task runs."""
 
     def __init__(
         self,
         *,
         sql: str | None = None,
         sql_conn_id: str | None = None,
-        hook_params: dict[str, Any] | None = None,
-        parameters: Mapping[str, Any] | Sequence[Any] | None = None,
+        hook_params: dict[str, Any] | str | None = None,
+        parameters: Mapping[str, Any] | Sequence[Any] | str | None = None,
         events: Iterable[Mapping[str, Any]] | XComArg | None = None,
-        field_map: Mapping[str, str | None] | None = None,
-        identifiers: Mapping[str, Mapping[str, Any]] | None = None,
-        defaults: Mapping[str, Any] | None = None,
-        event_id_from: Sequence[str] = (),
+        field_map: Mapping[str, str | None] | str | None = None,
+        identifiers: Mapping[str, Mapping[str, Any]] | str | None = None,
+        defaults: Mapping[str, Any] | str | None = None,
+        event_id_from: Sequence[str] | str = (),
         timezone: str = "UTC",
         pinterest_conn_id: str = "pinterest_default",
-        ad_account_id: str | None = None,
+        ad_account_id: str | int | None = None,
         test: bool | str = False,
         validate_only: bool | str = False,
-        max_rejected: float = 0.01,
-        min_events: int = 0,
-        max_event_age: dt.timedelta | None = None,
-        batch_size: int = MAX_EVENTS,
-        max_batch_bytes: int = 2_000_000,
+        max_rejected: float | str = 0.01,
+        min_events: int | str = 0,
+        max_event_age: dt.timedelta | str | None = None,
+        batch_size: int | str = MAX_EVENTS,
+        max_batch_bytes: int | str = 2_000_000,
         on_doubt: str | None = None,
-        max_in_flight: int = 8,
-        processes: int = 0,
-        max_wait: dt.timedelta = dt.timedelta(minutes=10),
-        deferrable: bool = False,
-        rejects_path: str | None = None,
-        key_columns: Sequence[str] = (),
-        resume: bool = True,
-        defer_after: dt.timedelta = dt.timedelta(minutes=1),
-        send_everything_again: bool = False,
+        max_in_flight: int | str = 8,
+        processes: int | str = 0,
+        max_wait: dt.timedelta | str = dt.timedelta(minutes=10),
+        deferrable: bool | str | None = None,
+        rejects_path: str | os.PathLike[str] | None = None,
+        key_columns: Sequence[str] | str = (),
+        resume: bool | str = True,
+        defer_after: dt.timedelta | str = dt.timedelta(minutes=1),
+        send_everything_again: bool | str = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -166,6 +172,8 @@ class SendConversionsOperator(BaseOperator):
         self.processes = processes
         self.max_wait = max_wait
         self.deferrable = deferrable
+        if deferrable is None:
+            self.deferrable = conf.getboolean("operators", "default_deferrable", fallback=False)
         self.rejects_path = rejects_path
         self.key_columns = key_columns
         self.resume = resume
@@ -173,6 +181,8 @@ class SendConversionsOperator(BaseOperator):
         self.send_everything_again = send_everything_again
         self._killed = False
         self._stop: StopSignal | None = None
+        self._lost = LostValues()
+        self._check_constants()
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Deliver the rows and return the result of the run."""
@@ -197,6 +207,43 @@ class SendConversionsOperator(BaseOperator):
         if self._stop is not None:
             self._stop.set()
 
+    def options(self) -> Options:
+        """Return the parameters, read from what the templates rendered to, and checked.
+
+        :raises ParameterError: some cannot work; names all of them.
+        """
+        self._lost.check()
+        if self._lost.empty_interval:
+            self.log.warning("%s", EMPTY_INTERVAL)
+        return Options.of(self)
+
+    def _check_constants(self) -> None:
+        """Refuse what cannot work whatever the templates render to.
+
+        :raises ParameterError: names every problem.
+        """
+        found = [*self._problems_of_source(), *problems_of_constants(self)]
+        if found:
+            intro = f"Task {self.task_id!r}: "
+            raise WrongParameterError(intro + problems(SEVERAL[0].lower() + SEVERAL[1:], found))
+
+    def _problems_of_source(self) -> list[str]:
+        """Return what is wrong with the choice of a source."""
+        if type(self).source is not SendConversionsOperator.source:
+            return []
+        if (self.sql is None) == (self.events is None):
+            which = "neither" if self.sql is None else "both"
+            return [f"Pass one source of rows, sql or events; got {which}."]
+        if self.sql is not None:
+            needed = self.sql_conn_id is None
+            return ["sql needs sql_conn_id, the connection of the warehouse."] if needed else []
+        if isinstance(self.events, Withheld) or is_late(self.events):
+            return []
+        from airflow_provider_pinterest.sources.values import problem_of
+
+        problem = problem_of(self.events)
+        return [] if problem is None else [problem]
+
     def _run(self, context: Context, checkpoint: dict[str, Any] | None) -> dict[str, Any]:
         from airflow_provider_pinterest.delivery.stop import StopSignal
         from airflow_provider_pinterest.operators.execution import Execution
@@ -218,9 +265,16 @@ class SendConversionsOperator(BaseOperator):
         seen_oids: set[int],
     ) -> None:
         """Render all fields but ``events``, whose rows must not end up among the rendered fields."""
-        others = [name for name in template_fields if name != "events"]
-        super()._do_render_template_fields(parent, others, context, jinja_env, seen_oids)
-        if parent.events is not None and not isinstance(parent.events, (XComArg, Withheld, str)):
+        parent._lost = LostValues()  # noqa: SLF001
+        for name in template_fields:
+            if name != "events":
+                with parent._lost.watch(parent, name, jinja_env, context) as watched:  # noqa: SLF001
+                    super()._do_render_template_fields(parent, [name], context, watched, seen_oids)
+        if (
+            parent.events is not None
+            and not is_output(parent.events)
+            and not isinstance(parent.events, (Withheld, str))
+        ):
             parent.events = Withheld(parent.events)
 
     def source(self, context: Context) -> Query | Values:
@@ -228,22 +282,21 @@ class SendConversionsOperator(BaseOperator):
 
         :raises ParameterError: there is none, or more than one, or it cannot be read.
         """
+        from airflow_provider_pinterest.hooks.lookup import find_connection
         from airflow_provider_pinterest.sources.cursors import Query
         from airflow_provider_pinterest.sources.values import Values
 
-        if (self.sql is None) == (self.events is None):
-            which = "neither" if self.sql is None else "both"
-            raise ParameterError(f"Pass one source of rows, sql or events; got {which}.")
+        found = self._problems_of_source()
+        if found:
+            raise ParameterError(problems(SEVERAL, found))
         if self.sql is None:
-            events: object = self.events.rows if isinstance(self.events, Withheld) else self.events
-            return Values(in_any_thread(events.resolve(context)) if isinstance(events, XComArg) else events)
-        if not isinstance(self.sql, str) or not self.sql.strip():
-            raise ParameterError("sql must be one statement, as text or the path of a .sql file.")
-        if not self.sql_conn_id:
-            raise ParameterError("sql needs sql_conn_id, the connection of the warehouse.")
-        hook = BaseHook.get_connection(self.sql_conn_id).get_hook(hook_params=self.hook_params)  # type: ignore[no-untyped-call]
+            events: Any = self.events.rows if isinstance(self.events, Withheld) else self.events
+            return Values(in_any_thread(events.resolve(context)) if is_output(events) else events)
+        options = Options.of(self)
+        hook = find_connection(options.sql_conn_id or "", "sql_conn_id").get_hook(hook_params=options.hook_params)  # type: ignore[no-untyped-call]
         if not isinstance(hook, DbApiHook):
             raise ParameterError(
-                f"sql_conn_id {self.sql_conn_id!r} is of a type whose hook, {type(hook).__name__}, is no DbApiHook."
+                f"Connection {options.sql_conn_id!r} uses {type(hook).__name__}, which is not a DbApiHook.",
+                advice="Name the connection of an SQL database, or pass the rows as events.",
             )
-        return Query(hook, self.sql, self.parameters)
+        return Query(hook, options.sql or "", options.parameters)

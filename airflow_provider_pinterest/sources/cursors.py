@@ -39,6 +39,9 @@ _first_word = re.compile(r"(?:[\s(]|--[^\n]*(?:\n|$)|/\*.*?\*/)*(\w*)", re.DOTAL
 _QUERIES: Final = frozenset({"select", "with", "values", "table"})
 """What a statement begins with that Postgres can leave on the server."""
 
+_address: Final = re.compile(r"(?:[\w-]+\.)*[\w-]+|[0-9a-fA-F:]+", re.ASCII).fullmatch
+"""What looks like a host. Anything else that stands in a connection's host may be secret."""
+
 _ROW_LINES: Final = ("DETAIL:", "CONTEXT:")
 """Lines of a Postgres error that quote the row."""
 
@@ -85,7 +88,7 @@ class Query:
                 most = FETCH_FROM_SERVER if _named(cursor) else FETCH
                 rows = cursor.fetchmany(FIRST_FETCH) if cursor.description or _named(cursor) else []
                 if not cursor.description:
-                    raise SourceError("The SQL returns no rows by its nature: expected a SELECT.")
+                    raise SourceError("The statement returned no result set; expected a SELECT.")
                 columns = tuple(column[0] for column in cursor.description)
                 rows = _cells(rows)
                 yield Chunk(columns, rows)
@@ -101,12 +104,17 @@ class Query:
         except Exception as error:  # noqa: BLE001 - each driver has exceptions of its own
             self._check()
             where = f"after {read:,} rows" if read else "at its start"
+            place = warehouse(self._hook)
             # Not chained: a driver's traceback quotes the row, which is personal.
-            said = f"The warehouse query broke off {where}: {_said(error)}"
+            said = f"The warehouse query broke off {where}{f' ({place})' if place else ''}: {_said(error)}"
+            advice = ""
             if not read and literal_percent(self._connection, self._sql, self._parameters):
-                said = f"{said.rstrip('.')}. In a query with parameters, write %% for a literal %."
-            raise SourceError(said) from None
-
+                advice = "In a query with parameters, write %% for a literal %."
+            elif not read and self._connection is None:
+                advice = "Check that the database is running, and the connection's host, port, user and password."
+            elif not read:
+                advice = "Check the SQL, its parameters, and that the connection's user may read the tables."
+            raise SourceError(said, advice=advice) from None
         finally:
             self._connection = None
 
@@ -144,6 +152,18 @@ class Query:
         return cursor
 
 
+def warehouse(hook: Any) -> str:
+    """Return which warehouse a hook connects to: its connection, and host and port if there are any."""
+    name = address = ""
+    with suppress(Exception):  # hooks differ, and a secrets backend may be out of reach
+        name = str(hook.get_conn_id())
+        connection = hook.get_connection(name)
+        host = str(connection.host or "")
+        if _address(host):
+            address = f", {host}:{connection.port}" if connection.port else f", {host}"
+    return f"connection {name!r}{address}" if name else ""
+
+
 def fetch_size(rows: Sequence[Sequence[Any]], most: int) -> int:
     """Return how many rows to fetch next, from what the last ones took.
 
@@ -166,6 +186,7 @@ def _cells(rows: Sequence[Any]) -> Sequence[Sequence[Any]]:
 
 
 def _said(error: Exception) -> str:
-    """Return what a driver says, without what it quotes of the row."""
-    lines = [line for line in str(error).strip().splitlines() if not line.startswith(_ROW_LINES)]
-    return f"{type(error).__name__}: {clean(' '.join(lines[:3]))}"
+    """Return what a driver says, as sentences, without what it quotes of the row."""
+    lines = [line for line in str(error).strip().splitlines() if line.strip() and not line.startswith(_ROW_LINES)]
+    sentences = [line if line.rstrip().endswith((".", "?", "!", ":", "^")) else f"{line}." for line in lines[:3]]
+    return f"{type(error).__name__}: {clean(' '.join(sentences))}"

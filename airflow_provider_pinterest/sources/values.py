@@ -29,29 +29,14 @@ class Values:
     """
 
     def __init__(self, events: object, *, replayable: bool = False) -> None:
-        if isinstance(events, str):
-            template = "{{" in events or events.lstrip().startswith(("[", "{"))
-            hint = " A Jinja template arrives as text: pass the upstream task's output itself, events=upstream.output."
-            raise ParameterError(f"events: expected a list of rows, got text.{hint if template else ''}")
-        if isinstance(events, Mapping):
-            if isinstance(events.get("data"), list):
-                raise ParameterError("events: got a request body; pass the list under its 'data'.")
-            raise ParameterError("events: expected a list of rows, got one mapping; put it into a list.")
-        if hasattr(events, "to_dict"):
-            raise ParameterError(f"events: got a {type(events).__name__}; pass a list of rows: .to_dict('records').")
-        if not isinstance(events, Iterable) or isinstance(events, (bytes, bytearray, memoryview)):
-            raise ParameterError(
-                f"events: expected a list of rows, got {type(events).__name__}. Does the upstream task return one?"
-            )
-        if isinstance(events, Iterator) and not replayable:
-            raise ParameterError(
-                f"events: got a {type(events).__name__}, which can be read only once: a second attempt would find no "
-                "rows. Pass a list, or use @task.pinterest_conversions: each attempt calls its function again."
-            )
-        if isinstance(events, (list, tuple)):
-            for _ in _rows(events, ParameterError):
+        problem = problem_of(events, replayable=replayable)
+        if problem is not None:
+            raise ParameterError(problem)
+        rows: Any = events
+        if isinstance(rows, (list, tuple)):
+            for _ in _rows(rows, ParameterError):
                 pass
-        self._events = events
+        self._events = rows
         self.once = isinstance(events, Iterator)
         """Whether the rows can be read only once."""
 
@@ -82,6 +67,28 @@ class Values:
                 raise
             if chunk:
                 yield Chunk(columns, chunk)
+
+
+def problem_of(events: object, *, replayable: bool = False) -> str | None:
+    """Return why a value cannot be a source of rows, and what to pass instead. The rows are not looked at."""
+    if isinstance(events, str):
+        template = "{{" in events or events.lstrip().startswith(("[", "{"))
+        hint = " A Jinja template arrives as text: pass the upstream task's output itself, events=upstream.output."
+        return f"events: expected a list of rows, got text.{hint if template else ''}"
+    if isinstance(events, Mapping):
+        if isinstance(events.get("data"), list):
+            return "events: got a request body; pass the list under its 'data'."
+        return "events: expected a list of rows, got one mapping; put it into a list."
+    if hasattr(events, "to_dict"):
+        return f"events: got a {type(events).__name__}; pass a list of rows: .to_dict('records')."
+    if not isinstance(events, Iterable) or isinstance(events, (bytes, bytearray, memoryview)):
+        return f"events: expected a list of rows, got {type(events).__name__}. Does the upstream task return one?"
+    if isinstance(events, Iterator) and not replayable:
+        return (
+            f"events: got a {type(events).__name__}, which can be read only once: a second attempt would find no "
+            "rows. Pass a list, or use @task.pinterest_conversions: each attempt calls its function again."
+        )
+    return None
 
 
 def _rows(events: Iterable[Any], error: type[Exception]) -> Iterator[Mapping[str, Any]]:

@@ -147,10 +147,10 @@ def test_after_a_deferral_the_function_is_called_again_and_the_rest_delivered(pi
     assert deferred.kwargs
 
     ti = TaskInstance()
-    made().resume_delivery({"ti": ti}, None, **deferred.kwargs)
+    result = made().resume_delivery({"ti": ti}, None, **deferred.kwargs)
 
     assert pinterest.copies() == ids(6)
-    adds_up(ti.pushed["pinterest_result"])
+    adds_up(result)
 
 
 def test_an_empty_list_is_a_success_of_zeroes(pinterest):

@@ -183,7 +183,7 @@ def test_what_cannot_be_reached_is_named_with_what_failed():
 
     assert isinstance(action, Stop)
     assert isinstance(action.error, UnavailableError)
-    assert str(action.error).startswith("Cannot connect to api.example.com: DNS lookup failed. Check")
+    assert str(action.error).startswith("Cannot connect to api.example.com: DNS lookup failed.\nWhat to do: Check")
 
 
 def test_an_answer_that_did_not_come_names_the_host():

@@ -95,7 +95,7 @@ def test_a_folder_of_another_user_is_refused(base, tmp_path):
     folder.mkdir(mode=0o700)
     os.chown(folder, 12_345, -1)
 
-    with pytest.raises(OSError, match=r"belongs to another user .*choose another rejects_path"):
+    with pytest.raises(OSError, match=r"belongs to another user .*\n.*Choose another rejects_path"):
         write(base / "run")
 
     assert list(folder.iterdir()) == []
@@ -272,7 +272,7 @@ def test_a_bucket_in_which_nothing_can_be_removed_is_an_error():
     store = Store()
     store.can_remove = False
 
-    with pytest.raises(OSError, match=r"s3://bucket/run cannot be written to .*Check rejects_path"):
+    with pytest.raises(OSError, match=r"s3://bucket/run cannot be written to .*\n.*Check rejects_path"):
         Rejects(Path(store), attempt=1).probe()
 
 

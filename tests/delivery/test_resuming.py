@@ -156,7 +156,9 @@ def test_clear_with_other_parameters_sends_recent_web_events_again():
     "state", [finished(clock=NOW - 23 * HOUR), finished(offline=True)], ids=["web, a day ago", "offline"]
 )
 def test_clear_with_other_parameters_is_refused_where_pinterest_would_count_twice(state):
-    with pytest.raises(ResendRefusedError, match=r"The parameter sql changed.*9 events.*send_everything_again=True"):
+    with pytest.raises(
+        ResendRefusedError, match=r"The parameter sql changed.*9 events.*\n.*send_everything_again=True"
+    ):
         decide_start(state, attempt(3, identity=CLEARED, fingerprint=PARAMETERS | {"sql": "changed"}))
 
 

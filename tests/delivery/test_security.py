@@ -143,7 +143,7 @@ def test_a_certificate_that_nobody_vouches_for_is_refused_before_anything_is_sen
         answer = pinterest.post(b"{}", 1)
 
         assert isinstance(answer, Misconfigured)
-        assert "REQUESTS_CA_BUNDLE" in answer.trace.message
+        assert "REQUESTS_CA_BUNDLE" in answer.trace.advice
         assert wire.heads == []
 
 

@@ -129,6 +129,31 @@ def test_rows_of_sqlite_arrive_once_with_their_values(ran):
     assert result["events_processed"] == 5
 
 
+def test_every_parameter_can_be_mapped(ran):
+    assert ran.state("everything_mapped") == "success"
+    results = ran.results("everything_mapped")
+    assert sorted((result["ad_account_id"], result["events_processed"]) for result in results) == [
+        ("555", 7),
+        ("666", 1),
+    ]
+    assert sorted(call.events for call in ran.calls if call.ad_account_id == "555") == [1, 3, 3]
+
+
+@pytest.mark.parametrize(("task_id", "prefix", "accounts"), [
+    ("mapped_events", "kwargs", ("777", "888")),
+    ("mapped_over_xcom", "made", ("901", "902")),
+])  # fmt: skip
+def test_rows_can_be_mapped_too(ran, task_id, prefix, accounts):
+    assert ran.state(task_id) == "success"
+    for account in accounts:
+        assert ran.ids(f"{prefix}{account}", account) == {f"{prefix}{account}-0": 1, f"{prefix}{account}-1": 1}
+
+
+def test_a_mapped_task_that_cannot_work_fails_without_a_retry(ran):
+    assert ran.state("mapped_wrong") == "failed"
+    assert ran.ids("wrong") == {}
+
+
 def test_rows_of_postgres_arrive_once(ran):
     assert ran.state("from_postgres") == "success"
     [result] = ran.results("from_postgres")
@@ -251,6 +276,15 @@ def test_airflow_stores_the_other_rendered_fields(ran):
     assert "rows, not shown" in str(ran.rendered[("from_function", -1)]["op_args"]) + str(
         ran.rendered[("from_function", -1)]["op_kwargs"]
     )
+
+
+def test_the_result_is_stored_once_whether_the_task_succeeds_or_fails(ran):
+    for state, key in (("success", "return_value"), ("failed", "pinterest_result")):
+        ended = {task.task_id for task in ran.tasks if task.result is not None and task.state == state}
+        assert ended
+        assert {found for task_id, found, _ in ran.xcoms if task_id in ended and not found.startswith("_link_")} == {
+            key
+        }
 
 
 def test_what_the_sending_tasks_leave_in_xcom_holds_no_person(ran):

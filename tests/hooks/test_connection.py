@@ -305,3 +305,56 @@ def test_neither_hook_nor_client_nor_credential_shows_the_token_in_its_repr(pint
         shown = repr(thing) if not isinstance(thing, dict) else repr({k: repr(v) for k, v in thing.items()})
         assert pinterest.token not in shown.replace("pinterest_default", "") or "connection" in shown
     found.close()
+
+
+class TestUnknownExtras:
+    @pytest.mark.parametrize(
+        ("name", "meant"),
+        [
+            ("ad_acount_id", "ad_account_id"),
+            ("adAccountId", "ad_account_id"),
+            ("AD-ACCOUNT-ID", "ad_account_id"),
+            ("extra__pinterest__ad_account_id", "ad_account_id"),
+            ("calls_per_minut", "calls_per_minute"),
+            ("call_per_minutes", "calls_per_minute"),
+            ("refreshtoken", "refresh_token"),
+            ("app_secrets", "app_secret"),
+            ("appid", "app_id"),
+            ("ratelimit_storage", "rate_limit_storage"),
+        ],
+    )
+    def test_one_is_named_in_the_log_with_the_one_that_is_meant(self, pinterest, connect, name, meant):
+        connect(pinterest, extra={name: "1"})
+
+        ran = deliver(events=rows(1))
+
+        assert ran.error is None
+        assert f"unknown extra {name!r}, which is ignored. Did you mean {meant!r}?" in ran.log
+        assert pinterest.copies() == ids(1)
+
+    def test_one_that_is_like_none_is_named_with_all_that_there_are(self, pinterest, connect):
+        connect(pinterest, extra={"verify": False})
+
+        ran = deliver(events=rows(1))
+
+        assert "unknown extra 'verify', which is ignored. Known extras: ad_account_id, app_id" in ran.log
+
+    def test_the_error_of_what_is_missing_names_it(self, pinterest, connect):
+        connect(pinterest, extra={"ad_account_id": None, "ad_acount_id": "42"})
+
+        ran = deliver(events=rows(1))
+
+        assert isinstance(ran.error, ParameterError)
+        assert "No ad account" in ran.said
+        assert "Did you mean 'ad_account_id'?" in ran.said
+
+    def test_testing_the_connection_names_it(self, pinterest, connect):
+        connect(pinterest, extra={"calls_per_minut": 5})
+
+        takes, message = PinterestHook().test_connection()
+
+        assert takes
+        assert "Did you mean 'calls_per_minute'?" in message
+
+    def test_known_extras_are_not_mentioned(self, pinterest):
+        assert "extra" not in deliver(events=rows(1)).log

@@ -40,6 +40,13 @@ def test_it_leads_to_the_conversions_of_the_account_that_was_sent_to(pinterest, 
     assert link(operator) == "https://ads.pinterest.com/advertiser/42/conversions/"
 
 
+@pytest.mark.parametrize("key", ["return_value", "pinterest_result"])
+def test_where_the_task_does_not_run_it_reads_the_result(stored, key):
+    stored.pushed[key] = {"ad_account_id": "42"}
+
+    assert link(SendConversionsOperator(task_id="send", events=[])).endswith("/42/conversions/")
+
+
 def test_a_task_that_failed_after_delivering_has_it_too(pinterest, stored):
     operator = SendConversionsOperator(task_id="send", events=[row(1), row(2, email=None)], max_rejected=0)
     assert run(operator, ti=stored).error

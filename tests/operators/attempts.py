@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from types import SimpleNamespace
 from typing import Any
 
@@ -164,6 +165,12 @@ def small(events: list[Row] | None = None, **changes: Any) -> dict[str, Any]:
 def last_line(text: str) -> str:
     """Return the last line of a text that is not empty."""
     return [line for line in text.splitlines() if line.strip()][-1]
+
+
+def logged_ending(log: str) -> str:
+    """Return the end of a log, which says in several lines what was delivered and what comes next, as one line."""
+    *_, ending = re.split(r"^(?=This attempt |[\d,]+ of [\d,]+ events )", log, flags=re.MULTILINE)
+    return " ".join(ending.split())
 
 
 def copies(*counts: tuple[int, int, int]) -> dict[str, int]:

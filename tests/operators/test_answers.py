@@ -235,7 +235,7 @@ class TestEnded:
         ran = deliver(events=rows(50), batch_size=10, max_in_flight=1)
 
         assert isinstance(ran.error, CredentialError)
-        assert not isinstance(ran.error, AirflowFailException)
+        assert isinstance(ran.error, AirflowFailException)
         assert ran["events_processed"] == 20
         assert ran["rows_not_sent"] == ran["rows_read"] - 20 >= 10
         assert sum(pinterest.copies().values()) == 20

@@ -11,7 +11,7 @@ from airflow.providers.common.compat.sdk import AirflowException, AirflowFailExc
 
 from airflow_provider_pinterest.triggers.wait import WaitTrigger
 from tests.operators.attempts import Life, copies, small
-from tests.running import ids, rows
+from tests.running import Again, ids, rows
 
 pytestmark = pytest.mark.filterwarnings("ignore:in a future version of UPath:PendingDeprecationWarning")
 
@@ -215,7 +215,7 @@ class TestKilled:
         life = Life(**deferrable(found))
         killer = later(life.kill)
         began = time.monotonic()
-        ran = life.attempt(events=stalled())
+        ran = life.attempt(events=Again(stalled))
         took = time.monotonic() - began
         go.set()
         killer.join()

@@ -13,7 +13,7 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, AirflowTaskTimeout
 
 from airflow_provider_pinterest.delivery.rejects import Rejects
-from tests.operators.attempts import Life, broken_off, copies, last_line, small
+from tests.operators.attempts import Life, broken_off, copies, last_line, logged_ending, small
 from tests.running import ids, row, rows
 
 pytestmark = pytest.mark.filterwarnings("ignore:in a future version of UPath:PendingDeprecationWarning")
@@ -26,7 +26,7 @@ def said(ran):
     """Return the last sentence about a failure: of the error, or of the log where the error is not ours."""
     assert ran.error is not None
     text = last_line(ran.said) if ran.said.strip() else ""
-    return text if "Clear" in text else last_line(ran.log)
+    return text if "Clear" in text else logged_ending(ran.log)
 
 
 def keeps_its_word(pinterest, life, sentence, then, **changes):
@@ -156,7 +156,7 @@ class TestAnAttemptThatEndsEarly:
             stalled.go.set()
 
         assert type(ran.error) is AirflowTaskTimeout
-        keeps_its_word(pinterest, life, last_line(ran.log), then)
+        keeps_its_word(pinterest, life, logged_ending(ran.log), then)
         assert pinterest.copies() == ids(10)
 
     def test_the_task_is_killed(self, pinterest, found, then):
@@ -217,7 +217,7 @@ class TestAnAttemptThatEndsEarly:
             ran = life.attempt()
 
         assert isinstance(ran.error, OSError)
-        sentence = last_line(ran.log)
+        sentence = logged_ending(ran.log)
         assert "nothing twice" not in sentence
         following = getattr(life, then)()
         assert re.search(rf"continues at row {(following['resumed_from'] or 0) + 1} ", sentence)
@@ -230,7 +230,7 @@ class TestAnAttemptThatEndsEarly:
         broken_off(pinterest, life)
         ran = life.attempt(events=Broken(found, 2, ValueError("the disk is gone")))
 
-        sentence = last_line(ran.log)
+        sentence = logged_ending(ran.log)
         assert "0 of" not in sentence
         assert "earlier ones delivered 4" in sentence
         following = getattr(life, then)()
@@ -277,7 +277,7 @@ class TestAnAttemptThatEndsBeforeItBegins:
                 ran = life.attempt()
             assert isinstance(ran.error, OSError)
             assert len(pinterest.calls()) == calls
-            sentence = last_line(ran.log)
+            sentence = logged_ending(ran.log)
             following = broken_off(pinterest, life, clear=then == "clear")
             assert f"continues at row {(following['resumed_from'] or 0) + 1} " in sentence
             assert "nothing twice" in sentence
@@ -391,7 +391,7 @@ class TestWhereNothingIsRemembered:
         life = Life(remembers=False, **small(found))
         ran = life.attempt(events=Broken(found, 0, ValueError("the disk is gone")))
 
-        sentence = last_line(ran.log)
+        sentence = logged_ending(ran.log)
         assert "refuses" in sentence
         assert isinstance(getattr(life, then)().error, AirflowFailException)
         assert pinterest.calls() == []

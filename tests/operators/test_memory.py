@@ -47,7 +47,7 @@ SendConversionsOperator(task_id="idle", events=[]).execute({"ti": TaskInstance()
 idle = memory("VmRSS")
 ti = TaskInstance()
 try:
-    SendConversionsOperator(task_id="send", sql_conn_id="warehouse", max_rejected=1.0, **options).execute(
+    ti.result = SendConversionsOperator(task_id="send", sql_conn_id="warehouse", max_rejected=1.0, **options).execute(
         {"ti": ti, "task_state_store": Store()}
     )
     error = None

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
-from airflow_provider_pinterest.exceptions import MappingError, ParameterError
+from airflow_provider_pinterest.exceptions import MappingError, ParameterError, ResultError
 from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
 from tests.running import TaskInstance, deliver, ids, impersonal, row, rows, run
 
@@ -44,44 +44,6 @@ def test_every_parameter_is_documented():
     documented = SendConversionsOperator.__doc__ or ""
 
     assert {name for name in names if f":param {name}:" not in documented} == set()
-
-
-def test_nothing_is_checked_before_the_task_runs():
-    """A DAG file must parse whatever its templates will become."""
-    SendConversionsOperator(task_id="send", test="{{ params.test }}", ad_account_id="{{ params.account }}")
-
-
-def test_templates_are_rendered_in_every_templated_parameter(pinterest, connect, tmp_path):
-    connect(pinterest, extra={"ad_account_id": "1"})
-    operator = SendConversionsOperator(
-        task_id="send",
-        events=[row(event_name=None, email=None), row(2, event_name=None)],
-        defaults={"event_name": "{{ params.name }}"},
-        pinterest_conn_id="{{ params.conn }}",
-        ad_account_id="{{ params.account }}",
-        test="{{ params.test }}",
-        validate_only="{{ params.validate }}",
-        rejects_path="{{ params.folder }}",
-        max_rejected=1,
-    )
-
-    ran = run(
-        operator,
-        render=True,
-        params={
-            "name": "signup",
-            "conn": "pinterest_default",
-            "account": "42",
-            "test": True,
-            "validate": False,
-            "folder": str(tmp_path),
-        },
-    )
-
-    assert ran.error is None
-    [received] = pinterest.events(test=True)
-    assert (received.ad_account_id, received.event_name) == ("42", "signup")
-    assert list(tmp_path.rglob("*.ndjson"))
 
 
 class TestSwitches:
@@ -325,7 +287,7 @@ class TestMapping:
 
 
 class TestResult:
-    def test_the_result_is_returned_and_pushed_with_every_count(self, pinterest):
+    def test_the_result_is_returned_with_every_count(self, pinterest):
         pinterest.fault("fail_event", event_id="order-2", message="bad")
         events = [*rows(4), row(4), *bad(1), row(9, event_name="own_name", event_time=int(time.time()) - 7_000)]
 
@@ -366,11 +328,29 @@ class TestResult:
             "resumed_from": None,
         }
 
-    def test_what_is_returned_is_what_was_pushed_to_the_last_digit(self, pinterest):
-        operator, ti = SendConversionsOperator(task_id="send", events=rows(1_000)), TaskInstance()
+    def test_the_result_of_a_success_is_what_the_task_returns_and_is_not_pushed_as_well(self, pinterest):
+        operator, ti = SendConversionsOperator(task_id="send", events=rows(2)), TaskInstance()
         context: Any = {"ti": ti}
 
-        assert operator.execute(context) == ti.pushed["pinterest_result"]
+        assert operator.execute(context)["events_processed"] == 2
+        assert ti.pushed == {}
+
+    def test_the_result_of_a_failure_is_pushed(self, pinterest):
+        operator, ti = SendConversionsOperator(task_id="send", events=[*rows(2), *bad(1)]), TaskInstance()
+        context: Any = {"ti": ti}
+
+        with pytest.raises(ResultError):
+            operator.execute(context)
+        assert ti.pushed["pinterest_result"]["events_processed"] == 2
+
+    def test_without_do_xcom_push_nothing_is_pushed(self, pinterest):
+        operator = SendConversionsOperator(task_id="send", events=[*rows(2), *bad(1)], do_xcom_push=False)
+        ti = TaskInstance()
+        context: Any = {"ti": ti}
+
+        with pytest.raises(ResultError):
+            operator.execute(context)
+        assert ti.pushed == {}
 
     def test_the_log_closes_with_the_account_and_some_examples(self, pinterest):
         ran = deliver(events=[*rows(2), *bad(9)], max_rejected=1.0)

@@ -294,7 +294,7 @@ class TestNoSource:
         ran = deliver(sql="SELECT 1", sql_conn_id="warehouse")
 
         assert isinstance(ran.error, ParameterError)
-        assert "PinterestHook, is no DbApiHook" in ran.said
+        assert "uses PinterestHook, which is not a DbApiHook" in ran.said
 
     def test_sql_that_is_no_query_is_refused_before_any_call(self, pinterest, warehouse):
         ran = deliver(sql="CREATE TABLE a (b)", sql_conn_id="warehouse")

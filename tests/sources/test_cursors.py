@@ -167,7 +167,7 @@ class TestOnBoth:
 
         said, came = broken(query(sql))
 
-        assert said == "The SQL returns no rows by its nature: expected a SELECT."
+        assert said == "The statement returned no result set; expected a SELECT."
         assert came == 0
 
     def test_a_syntax_error_is_told_in_the_warehouse_s_words(self, database, query):
@@ -369,7 +369,7 @@ class TestPostgres:
         assert query.hook.conn.closed
 
     def test_nothing_that_a_statement_changes_is_committed(self, postgres_warehouse, query):
-        assert "returns no rows" in broken(query("CREATE TABLE made_by_mistake (a int)"))[0]
+        assert "returned no result set" in broken(query("CREATE TABLE made_by_mistake (a int)"))[0]
 
         with contextlib.closing(psycopg2.connect(postgres_warehouse.dsn)) as other, other.cursor() as beside:
             beside.execute("SELECT to_regclass('made_by_mistake')")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import tempfile
 from typing import Any
 
 from airflow.providers.common.compat.sdk import DAG, task
@@ -54,6 +55,62 @@ with DAG("delivering", start_date=START, schedule=None, catchup=False):
     ).expand_kwargs(
         [{"ad_account_id": account, "parameters": {"orders": f"%{account[0]}"}} for account in ("111", "222", "333")]
     )
+
+    everything = {
+        "field_map": {"order_total": "value"},
+        "identifiers": {"external_id": {"case": "lower"}},
+        "defaults": {"event_name": "checkout", "action_source": "web"},
+        "event_id_from": ["order_id", "order_total"],
+        "timezone": "Europe/Berlin",
+        "pinterest_conn_id": "pinterest_default",
+        "test": False,
+        "validate_only": False,
+        "max_rejected": 0,
+        "min_events": 1,
+        "max_event_age": dt.timedelta(days=7),
+        "batch_size": 3,
+        "max_batch_bytes": 50_000,
+        "on_doubt": "resend",
+        "max_in_flight": 2,
+        "processes": 1,
+        "max_wait": dt.timedelta(minutes=1),
+        "deferrable": False,
+        "key_columns": ["order_id"],
+        "resume": True,
+        "defer_after": dt.timedelta(seconds=30),
+        "send_everything_again": False,
+    }
+    REJECTS = tempfile.mkdtemp()
+    SendConversionsOperator.partial(task_id="everything_mapped").expand_kwargs(
+        [
+            {
+                **everything,
+                "sql": "orders.sql",
+                "sql_conn_id": "sqlite_warehouse",
+                "hook_params": {"log_sql": False},
+                "parameters": {"least": least},
+                "ad_account_id": account,
+                "rejects_path": REJECTS,
+            }
+            for account, least in (("555", 0), ("666", 9))
+        ]
+    )
+    SendConversionsOperator.partial(task_id="mapped_events").expand_kwargs(
+        [
+            {**everything, "field_map": None, "events": made(f"kwargs{account}", 2), "ad_account_id": account,
+             "event_id_from": [], "key_columns": []}
+            for account in ("777", "888")
+        ]
+    )  # fmt: skip
+    SendConversionsOperator.partial(task_id="mapped_wrong", retries=3).expand_kwargs(
+        [{"events": made("wrong", 1), "batch_size": size} for size in ("many", 0)]
+    )
+
+    @task
+    def make_kwargs() -> list[dict[str, Any]]:
+        return [{"events": made(f"made{account}", 2), "ad_account_id": account} for account in ("901", "902")]
+
+    SendConversionsOperator.partial(task_id="mapped_over_xcom").expand_kwargs(make_kwargs())
 
     @task
     def make_rows() -> list[dict[str, object]]:

@@ -1,0 +1,37 @@
+"""Everything that is wrong with parameters, collected so that one error names it all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from airflow_provider_pinterest.exceptions import ParameterError, each_problem, problems
+
+SEVERAL = "Several parameters cannot work:"
+"""Introduces a list of problems."""
+
+T = TypeVar("T")
+D = TypeVar("D")
+
+
+class Problems:
+    """What is wrong with parameters."""
+
+    def __init__(self) -> None:
+        self.found: list[str] = []
+
+    def checked(self, check: Callable[..., T], *arguments: Any, otherwise: D) -> T | D:
+        """Return what a function returns; if it raises a ParameterError, note that and return something else."""
+        try:
+            return check(*arguments)
+        except ParameterError as error:
+            self.found += each_problem(str(error))
+            return otherwise
+
+    def raise_all(self) -> None:
+        """Raise what was noted.
+
+        :raises ParameterError: something was.
+        """
+        if self.found:
+            raise ParameterError(problems(SEVERAL, self.found))
