@@ -48,6 +48,10 @@ Country codes whose trunk prefix may begin with another digit are left out.
 
 _LONGEST_AMERICAN: Final = 11
 _ZERO, _ONE = b"01"
+_FIRST: Final = frozenset("+(0123456789")
+_LONGER_THAN_DATE: Final = 9
+"""Digits of a text that is no date without a time."""
+
 _BETWEEN: Final = b" ()-"
 
 _scheme = re.compile(r"(?:tel|phone|mobile|cell|sms|callto|whatsapp)\b[.:\s]*", re.ASCII | re.IGNORECASE).match
@@ -137,6 +141,12 @@ def is_region(country: str) -> bool:
 
 def _dialled(text: str) -> str:
     """Return the digits of a number, with a plus where it shows its country code; nothing if it has another shape."""
+    digits = text.encode(errors="replace").translate(None, b"+ ()-")
+    if digits.isdigit() and len(digits) >= _LONGER_THAN_DATE and text[0] in _FIRST:
+        pluses = text.count("+")
+        if pluses == 0 or (pluses == 1 and text.find("+") <= 1):
+            plus = "+" if pluses else ""
+            return plus + digits.decode().removeprefix("00" if plus else "")
     if not text.isascii():
         text = "".join(map(_as_ascii, unicodedata.normalize("NFKC", text)))
     text = text.strip()
@@ -221,8 +231,10 @@ def _without_trunk(rest: str, plan: _Plan) -> str:
     """Return what follows the country code as numbers are written after it."""
     if plan.is_valid(rest) or not rest:
         return rest
-    if plan.prefix and plan.is_simple and rest.startswith(plan.prefix):
-        return rest[len(plan.prefix) :]
+    if plan.prefix and rest.startswith(plan.prefix):
+        without = rest[len(plan.prefix) :]
+        if plan.is_simple or plan.is_valid(without):
+            return without
     if plan.prefix is None and plan.is_simple and rest[0] == "0":
         return rest[1:] if plan.is_valid(rest[1:]) or not plan.is_possible(rest) else rest
     found = _parsed(f"+{plan.code}{rest}", None)
@@ -264,6 +276,9 @@ def _national(dialled: str, region: str) -> list[_Candidate]:
     if plan.is_valid(after_code):
         return [_Candidate(dialled, _Fit.VALID)]
     rest = dialled
+    for written in (dialled, dialled.removeprefix(plan.prefix or "")):
+        if plan.is_valid(written):
+            return [_Candidate(code + written, _Fit.VALID)]
     if not plan.is_simple:
         parsed = _parsed(dialled, region)
         if parsed and parsed.code != plan.code:
