@@ -51,8 +51,8 @@ BY BLR 112 Belarus|Republic of Belarus
 BZ BLZ 084 Belize
 CA CAN 124 Canada
 CC CCK 166 Cocos (Keeling) Islands|Cocos Islands|Keeling Islands
-CD COD 180 Democratic Republic of the Congo|Congo, The Democratic Republic of the|DR Congo|DRC|D.R.C.|Congo (Kinshasa)
-  |Congo, Dem. Rep.|Dem. Rep. Congo|Zaire
+CD COD 180 Democratic Republic of the Congo|Congo (DRC)|Congo (DR)|Congo, The Democratic Republic of the|DR Congo|DRC
+  |D.R.C.|Congo (Kinshasa)|Congo, Dem. Rep.|Dem. Rep. Congo|Zaire
 CF CAF 140 Central African Republic
 CG COG 178 Congo|Republic of the Congo|Congo (Brazzaville)|Congo, Rep.|Congo Republic
 CH CHE 756 Switzerland|Swiss Confederation
@@ -108,8 +108,8 @@ GT GTM 320 Guatemala|Republic of Guatemala
 GU GUM 316 Guam
 GW GNB 624 Guinea-Bissau|Republic of Guinea-Bissau
 GY GUY 328 Guyana|Republic of Guyana
-HK HKG 344 Hong Kong|Hong Kong SAR|Hong Kong Special Administrative Region of China|Hong Kong SAR China
-  |Hong Kong S.A.R.
+HK HKG 344 Hong Kong|Hong Kong, China|Hong Kong SAR, PRC|Hong Kong SAR
+  |Hong Kong Special Administrative Region of China|Hong Kong SAR China|Hong Kong S.A.R.
 HM HMD 334 Heard Island and McDonald Islands
 HN HND 340 Honduras|Republic of Honduras
 HR HRV 191 Croatia|Republic of Croatia
@@ -151,7 +151,7 @@ LS LSO 426 Lesotho|Kingdom of Lesotho
 LT LTU 440 Lithuania|Republic of Lithuania
 LU LUX 442 Luxembourg|Grand Duchy of Luxembourg
 LV LVA 428 Latvia|Republic of Latvia
-LY LBY 434 Libya
+LY LBY 434 Libya|Libyan Arab Jamahiriya
 MA MAR 504 Morocco|Kingdom of Morocco
 MC MCO 492 Monaco|Principality of Monaco
 MD MDA 498 Moldova|Moldova, Republic of|Republic of Moldova
@@ -163,8 +163,8 @@ MK MKD 807 North Macedonia|Macedonia|Republic of North Macedonia|Macedonia, the 
 ML MLI 466 Mali|Republic of Mali
 MM MMR 104 Myanmar|Burma|Republic of Myanmar|Republic of the Union of Myanmar
 MN MNG 496 Mongolia
-MO MAC 446 Macao|Macau|Macao Special Administrative Region of China|Macao SAR China|Macau SAR China|Macao SAR
-  |Macau SAR
+MO MAC 446 Macao|Macao, China|Macau, China|Macau|Macao Special Administrative Region of China|Macao SAR China
+  |Macau SAR China|Macao SAR|Macau SAR
 MP MNP 580 Northern Mariana Islands|Commonwealth of the Northern Mariana Islands
 MQ MTQ 474 Martinique
 MR MRT 478 Mauritania|Islamic Republic of Mauritania
@@ -243,7 +243,7 @@ TM TKM 795 Turkmenistan
 TN TUN 788 Tunisia|Republic of Tunisia
 TO TON 776 Tonga|Kingdom of Tonga
 TR TUR 792 Türkiye|Turkey|Republic of Türkiye|Republic of Turkey
-TT TTO 780 Trinidad and Tobago|Republic of Trinidad and Tobago
+TT TTO 780 Trinidad and Tobago|Trinidad|Republic of Trinidad and Tobago
 TV TUV 798 Tuvalu
 TW TWN 158 Taiwan|Taiwan, Province of China|Republic of China|Chinese Taipei
 TZ TZA 834 Tanzania|Tanzania, United Republic of|United Republic of Tanzania
@@ -345,7 +345,16 @@ ZAR ZMW ZWG
 
 
 _UNNOTICED = frozenset({"the", "of", "and"})
-_WRITTEN_OUT = {"st": "saint", "&": "and"}
+_WRITTEN_OUT = {
+    "&": "and",
+    "dem": "democratic",
+    "fed": "federation",
+    "is": "islands",
+    "isl": "islands",
+    "rep": "republic",
+    "st": "saint",
+    "ste": "saint",
+}
 _dropped = re.compile("['\u2019`\u00b4.]")
 _word = re.compile(r"[a-z]+|&")
 

@@ -154,17 +154,18 @@ def email(text: str) -> str:
     Surroundings are a name, angle brackets, quotation marks, ``mailto:``, invisible characters, and punctuation. What
     is left must be an address with a dot in its domain.
     """
-    if not text.isprintable():
+    if not (text.isascii() and text.isprintable()):
+        text = unicodedata.normalize("NFKC", text)
         text = "".join(char for char in text if char.isspace() or unicodedata.category(char) not in ("Cc", "Cf"))
     angled = _angled.findall(text)
     address = "".join((angled[0] if len(angled) == 1 else text).split()).lower()
     address = _comment.sub("", address)
     for _ in range(3):
-        if address[:1] == address[-1:] == "'":
+        if address[:1] + address[-1:] == "{}":
             address = address[1:-1]
-        address = address.lstrip('"<([,;:\u201c\u2018\u00ab').rstrip("\"'>)],;:.\u201d\u2019\u00bb")
+        address = address.lstrip("\"'`<([,;:\u201c\u2018\u00ab").rstrip("\"'`>)],;:.\u201d\u2019\u00bb")
         if address.startswith("mailto:"):
-            address = address.removeprefix("mailto:").partition("?")[0]
+            address = address.removeprefix("mailto:").removeprefix("//").partition("?")[0]
     return address if _is_email(address) else ""
 
 
@@ -422,10 +423,18 @@ def _us_postal_code(text: str) -> str:
     return code if code.strip("0") else ""
 
 
+_FLAG: Final = ord("\U0001f1e6") - ord("A")
+"""A flag is written as two symbols that stand for the letters of the country's code."""
+
+_CAPITALS: Final = range(ord("A"), ord("Z") + 1)
+
+
 def country(text: str) -> str:
     """Map codes of two and three letters, numeric codes, and English names to the lowercase alpha-2 code."""
     whole = _whole(text)
     number = whole[1] if whole else text
+    if not text.isascii():
+        text = "".join(chr(ord(char) - _FLAG) if ord(char) - _FLAG in _CAPITALS else char for char in text)
     if number.isdecimal() and number.isascii():
         return COUNTRY_NUMBERS.get(number.zfill(3), "")
     known = COUNTRIES.get(letters(text)) or COUNTRY_WORDS.get(words(text))

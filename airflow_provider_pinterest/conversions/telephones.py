@@ -48,6 +48,11 @@ Country codes whose trunk prefix may begin with another digit are left out.
 
 _LONGEST_AMERICAN: Final = 11
 _ZERO, _ONE = b"01"
+_LOST: Final = "00000"
+"""How a number ends whose last digits were lost when a spreadsheet wrote it with an exponent."""
+
+_LONGEST_NATIONAL: Final = 10
+
 _FIRST: Final = frozenset("+(0123456789")
 _LONGER_THAN_DATE: Final = 9
 """Digits of a text that is no date without a time."""
@@ -109,6 +114,13 @@ def read(text: str, regions: Sequence[str]) -> Number:
     :param regions: ISO alpha-2 codes in capitals of the countries it may be of, the likeliest first.
     """
     dialled = _dialled(text)
+    if (
+        dialled.endswith(_LOST)
+        and len(dialled) > _LONGEST_NATIONAL
+        and text[0] != "0"
+        and text.partition(".")[0].isdecimal()
+    ):
+        return UNUSABLE
     if dialled.startswith("+"):
         return Number(_international(dialled))
     if not SHORTEST_NATIONAL <= len(dialled) <= LONGEST + 4:
@@ -141,6 +153,7 @@ def is_region(country: str) -> bool:
 
 def _dialled(text: str) -> str:
     """Return the digits of a number, with a plus where it shows its country code; nothing if it has another shape."""
+    text = text.strip("'\"`")
     digits = text.encode(errors="replace").translate(None, b"+ ()-")
     if digits.isdigit() and len(digits) >= _LONGER_THAN_DATE and text[0] in _FIRST:
         pluses = text.count("+")

@@ -70,6 +70,11 @@ CANONICAL = [
     ("em", "\u201cada@example.com\u201d", "ada@example.com"),
     ("em", '"ada@example.com"', "ada@example.com"),
     ("em", '"ada@example.com', "ada@example.com"),
+    ("em", "'ada@example.com", "ada@example.com"),
+    ("em", "`ada@example.com`", "ada@example.com"),
+    ("em", "{ada@example.com}", "ada@example.com"),
+    ("em", "mailto://ada@example.com", "ada@example.com"),
+    ("em", "\uff41da\uff20example.com", "ada@example.com"),
     ("em", "ada@example.com.", "ada@example.com"),
     ("em", "ada@example.com,", "ada@example.com"),
     ("em", "ada@example.com;", "ada@example.com"),
@@ -524,7 +529,7 @@ def test_composed_and_decomposed_text_is_the_same(name, cell):
     assert identified(name, unicodedata.normalize("NFD", cell)) == composed
 
 
-@given(st.emails())
+@given(st.emails().filter(lambda cell: cell[0] not in "'`"))
 def test_any_address_is_usable_in_any_case(cell):
     assert identified("em", cell.upper()) == ([sha("".join(cell.lower().split()))], {})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from airflow_provider_pinterest.conversions import codes
 from airflow_provider_pinterest.conversions.codes import COUNTRIES, COUNTRY_NUMBERS, COUNTRY_WORDS, US_STATES
 from tests.conversions.rows import builder, good, reasons, sent, sha
 
@@ -96,6 +97,18 @@ def identified(name, cell, *, home=None, **switches):
         ("Germany, DE", "de"),
         ("Deutschland (DE)", "de"),
         ("EL", "gr"),
+        ("\U0001f1fa\U0001f1f8", "us"),
+        ("Hong Kong, China", "hk"),
+        ("Macau, China", "mo"),
+        ("Russian Fed.", "ru"),
+        ("Ste. Lucia", "lc"),
+        ("Cocos (Keeling) Isl.", "cc"),
+        ("United Rep. of Tanzania", "tz"),
+        ("Congo (DRC)", "cd"),
+        ("Congo, Dem. Rep.", "cd"),
+        ("Congo, Rep.", "cg"),
+        ("Korea, Dem. People's Rep.", "kp"),
+        ("Trinidad", "tt"),
         ("NA", "na"),
     ],
     ids=str,
@@ -133,6 +146,10 @@ def test_other_words_are_no_country(cell):
 def test_the_table_of_countries_is_consistent():
     assert len(COUNTRY_NUMBERS) == len({*COUNTRIES.values()}) == 249
     assert {*COUNTRY_WORDS.values()} == {*COUNTRIES.values()}
+    for line in codes._lines(codes._COUNTRIES):
+        code, _, _, names = line.split(" ", 3)
+        assert {codes.COUNTRY_WORDS[codes.words(name)] for name in names.split("|")} == {code.lower()}
+        assert {COUNTRIES[codes.letters(name)] for name in names.split("|")} == {code.lower()}
     assert all(number.isdecimal() and len(number) == 3 for number in COUNTRY_NUMBERS)
 
 
