@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import gc
-import ipaddress
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from airflow_provider_pinterest.sandbox.settings import PartialFailure, RetryHeader, Settings
+from airflow_provider_pinterest.sandbox.guard import Guard, is_loopback
+from airflow_provider_pinterest.sandbox.settings import PartialFailure, RetryHeader, Settings, UnknownFields
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,6 +41,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--host", default="127.0.0.1", help="the address to listen on")
+    add("--allow-host", action="append", default=[], metavar="NAME",
+        help="another name that clients may call it by, as in a container network; repeatable")  # fmt: skip
     add("--port", type=int, default=8765, help="the port to listen on; 0 chooses a free one")
     add("--port-file", type=Path, metavar="FILE", help="write the port to this file when ready")
     add("--db", type=Path, metavar="FILE", help="keep what is received in this SQLite file, not in memory")
@@ -57,6 +58,8 @@ def _parser() -> argparse.ArgumentParser:
         help="the shape of an answer when some events failed")  # fmt: skip
     add("--retry-header", choices=get_args(RetryHeader), default=_DEFAULTS.retry_header,
         help="the header of a 429 that says when to come again")  # fmt: skip
+    add("--unknown-fields", choices=get_args(UnknownFields), default=_DEFAULTS.unknown_fields,
+        help="what happens to a request with a field that Pinterest does not describe")  # fmt: skip
     add("--calls-per-window", type=int, default=_DEFAULTS.calls_per_window, metavar="N",
         help="calls per account and window; 0 is unlimited")  # fmt: skip
     add(
@@ -87,9 +90,9 @@ def _serve(options: argparse.Namespace) -> int:
     import asyncio
     import logging
 
-    if not _is_loopback(options.host):
+    if not is_loopback(options.host):
         print(
-            f"Warning: {options.host} can be reached from other machines; the sandbox guards nothing",
+            f"Warning: {options.host} can be reached from other machines, and the tokens are known to everybody.",
             file=sys.stderr,
         )
     if options.verbose:
@@ -108,6 +111,7 @@ def _serve(options: argparse.Namespace) -> int:
                 "ad_account_ids": options.ad_account,
                 "rotate_refresh_token": options.rotate_refresh_token,
                 "keep_json": not options.no_json,
+                "unknown_fields": options.unknown_fields,
             }
         )
         asyncio.run(_until_told(settings, options))
@@ -121,26 +125,28 @@ async def _until_told(settings: Settings, options: argparse.Namespace) -> None:
     import asyncio
     import signal
 
-    from airflow_provider_pinterest.sandbox.harness import base_url, example_connection
     from airflow_provider_pinterest.sandbox.pinterest import LocalPinterest
+    from airflow_provider_pinterest.sandbox.printed import base_url, example_connection, greeting, usable_account
     from airflow_provider_pinterest.sandbox.server import serve
-    from airflow_provider_pinterest.sandbox.tokens import CONVERSION_TOKEN
+    from airflow_provider_pinterest.sandbox.tokens import CONVERSION_TOKEN, Token
 
+    guard = Guard(options.host, options.allow_host)
+    known = [_token(text) for text in options.token]
+    shown = known[0] if known else Token(CONVERSION_TOKEN)
     told = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, told.set)
     pinterest = LocalPinterest(settings, db=options.db)
     try:
-        for text in options.token:
-            pinterest.tokens.add(_token(text))
-        runner, port = await serve(pinterest, options.host, options.port)
+        for token in known:
+            pinterest.tokens.add(token)
+        runner, port = await serve(pinterest, options.host, options.port, guard)
         try:
-            url = base_url(options.host, port)
-            connection = json.dumps(example_connection(url, CONVERSION_TOKEN))
             if options.port_file is not None:
                 _write_whole(options.port_file, str(port))
-            variable = f"AIRFLOW_CONN_PINTEREST_DEFAULT='{connection}'"
-            print(f"Local Pinterest at {url} token {CONVERSION_TOKEN} {variable}", flush=True)
+            url = base_url(options.host, port)
+            account = usable_account(shown, settings.ad_account_ids)
+            print(greeting(url, example_connection(url, shown.value, account)), flush=True)
             await told.wait()
         finally:
             await runner.cleanup()
@@ -151,15 +157,11 @@ async def _until_told(settings: Settings, options: argparse.Namespace) -> None:
 def _token(text: str) -> Token:
     from airflow_provider_pinterest.sandbox.tokens import Token
 
-    value, restricted, accounts = text.partition("=")
-    return Token(value, ad_account_ids=frozenset(accounts.split(",")) if restricted else None)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    value, restricted, listed = text.partition("=")
+    accounts = frozenset(listed.split(",")) if restricted else None
+    if not value or not all(account.isascii() and account.isdigit() for account in accounts or ()):
+        raise ValueError("--token must be TOKEN or TOKEN=ACCOUNT,ACCOUNT with accounts of digits only")
+    return Token(value, ad_account_ids=accounts)
 
 
 def _write_whole(path: Path, text: str) -> None:

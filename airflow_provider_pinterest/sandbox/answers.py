@@ -70,6 +70,11 @@ def scope_missing() -> Answer:
     return json_answer({"code": 3, "message": _SCOPE_MISSING}, 403)
 
 
+def no_account() -> Answer:
+    """Answer that there is no such ad account."""
+    return json_answer({"code": 2, "message": "AdAccount not found."}, 404)
+
+
 def rate_limited(wait: float, header: RetryHeader, now: float) -> Answer:
     """Answer 429, telling the whole seconds to wait in the way asked for."""
     seconds = max(1, math.ceil(wait))

@@ -54,12 +54,15 @@ class _Api:
         token, account = self._bearer(request), _account_id(request)
         if not token.may_send_events():
             raise Refused(answers.scope_missing())
-        if not (token.may_use(account) and pinterest.exists(account)):
+        if not pinterest.exists(account):
+            raise Refused(answers.no_account())
+        if not token.may_use(account):
             raise Refused(answers.error(403))
         visit.test = _is_test(request)
         if wait := pinterest.wait(account, test=visit.test):
             raise Refused(answers.rate_limited(wait, pinterest.settings.retry_header, pinterest.clock()))
-        return self._judged(await _event_list(request, visit), visit, account)
+        closed = pinterest.settings.unknown_fields == "refuse"
+        return self._judged(await _event_list(request, visit, closed=closed), visit, account)
 
     def _judged(self, events: list[dict[str, Any]], visit: Visit, account: str) -> Answer:
         pinterest = self._pinterest
@@ -90,7 +93,7 @@ class _Api:
         if not token.may_read_accounts():
             raise Refused(answers.scope_missing())
         if not self._pinterest.exists(account):
-            raise Refused(answers.json_answer({"code": 2, "message": "AdAccount not found."}, 404))
+            raise Refused(answers.no_account())
         if not token.may_use(account):
             raise Refused(answers.error(403))
         return answers.json_answer(
@@ -170,7 +173,7 @@ def _is_test(request: web.Request) -> bool:
     return word == "true"
 
 
-async def _event_list(request: web.Request, visit: Visit) -> list[dict[str, Any]]:
+async def _event_list(request: web.Request, visit: Visit, *, closed: bool) -> list[dict[str, Any]]:
     """Return the events of a request that is well-shaped as a whole."""
     if request.content_type != "application/json" or "Content-Encoding" in request.headers:
         raise Refused(answers.error(400, "The body must be application/json without a Content-Encoding"))
@@ -180,7 +183,7 @@ async def _event_list(request: web.Request, visit: Visit) -> list[dict[str, Any]
         raise Refused(answers.error(400, f"The body is not JSON: {problem}")) from problem
     if isinstance(body, dict) and isinstance(body.get("data"), list):
         visit.events = len(body["data"])
-    if refusal := judge.refusal(body):
+    if refusal := judge.refusal(body, closed=closed):
         raise Refused(answers.error(400, refusal))
     events: list[dict[str, Any]] = body["data"]
     return events

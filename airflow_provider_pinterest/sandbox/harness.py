@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Self, TypeVar, Unpack
 
 from airflow_provider_pinterest.sandbox import tokens
 from airflow_provider_pinterest.sandbox.faults import FaultOptions, Kind, fault
+from airflow_provider_pinterest.sandbox.guard import Guard
 from airflow_provider_pinterest.sandbox.pinterest import LocalPinterest
+from airflow_provider_pinterest.sandbox.printed import EXAMPLE_ACCOUNT, base_url, example_connection
 from airflow_provider_pinterest.sandbox.server import serve
 from airflow_provider_pinterest.sandbox.settings import Settings, SettingsChanges
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from types import TracebackType
 
     from airflow_provider_pinterest.sandbox.store import Call, Received, Totals
@@ -24,29 +26,14 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-EXAMPLE_ACCOUNT = "549755885175"
-
-
-def base_url(host: str, port: int) -> str:
-    """Return the address of the API."""
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}/v5"
-
-
-def example_connection(url: str, token: str, ad_account_id: str = EXAMPLE_ACCOUNT) -> dict[str, object]:
-    """Return an Airflow connection to the sandbox, as in ``AIRFLOW_CONN_PINTEREST_DEFAULT``."""
-    return {
-        "conn_type": "pinterest",
-        "host": url,
-        "password": token,
-        "extra": {"ad_account_id": ad_account_id},
-    }
-
 
 class Sandbox:
     """A local Pinterest for the time of a ``with`` block, or between ``start`` and ``stop``.
 
     :param db: a file to keep what is received, or None for memory.
+    :param host: the address to listen on.
     :param port: 0 chooses a free one.
+    :param allow_hosts: more names that clients may call it by. This machine's own, and ``host``, always do.
     :param clock: the Unix time in seconds, by which events are judged and tokens expire.
     :param changes: settings other than the defaults; see ``Settings``.
     """
@@ -65,9 +52,11 @@ class Sandbox:
         port: int = 0,
         db: Path | str | None = None,
         clock: Callable[[], float] = time.time,
+        allow_hosts: Iterable[str] = (),
         **changes: Unpack[SettingsChanges],
     ) -> None:
         self._settings = Settings().changed(changes)
+        self._guard = Guard(host, allow_hosts)
         self._host = host
         self._port = port
         self._db = None if db is None else Path(db)
@@ -196,7 +185,7 @@ class Sandbox:
     async def _serve(self, ready: Future[int]) -> None:
         self._loop = asyncio.get_running_loop()
         try:
-            runner, port = await serve(self._pinterest, self._host, self._port)
+            runner, port = await serve(self._pinterest, self._host, self._port, self._guard)
         except Exception as problem:  # noqa: BLE001 - raised on the caller's thread
             self._pinterest.store.close()
             ready.set_exception(problem)

@@ -6,6 +6,7 @@ The rules for events are a schema too, so that a thousand good events are recogn
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -44,6 +45,8 @@ _EMPTY_HASH = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 _MILLISECONDS = 100_000_000_000  # as seconds this is the year 5138
 _HASH = {"pattern": "^[0-9a-f]{64}$"}
 _NUMBER = {"pattern": "^-?[0-9]+([.][0-9]+)?$"}
+_NO_EMAIL = {"pattern": "^[^@]*$"}
+_is_hash = re.compile(r"[0-9a-f]{64}").fullmatch
 _FILLED = {"minLength": 1, "minItems": 1}
 _EVENT_RULES: dict[str, Any] = {
     "required": EVENT_REQUIRED,
@@ -52,7 +55,7 @@ _EVENT_RULES: dict[str, Any] = {
         "event_id": _FILLED,
         "action_source": {"enum": ["app_android", "app_ios", "web", "offline"]},
         "user_data": {
-            "properties": {name: {"items": _HASH} for name in HASHED_FIELDS},
+            "properties": {**{name: {"items": _HASH} for name in HASHED_FIELDS}, "external_id": {"items": _NO_EMAIL}},
             "anyOf": [{"required": keys, "properties": dict.fromkeys(keys, _FILLED)} for keys in MATCH_KEYS],
         },
         "custom_data": {
@@ -76,7 +79,8 @@ _SAYINGS: Mapping[str, str] = {
     "item_price": "is not a number",
 }
 
-_shape = jsonschema_rs.Draft4Validator(shape_schema())
+_closed = jsonschema_rs.Draft4Validator(shape_schema())
+_open = jsonschema_rs.Draft4Validator(shape_schema(closed=False))
 _rules = jsonschema_rs.Draft4Validator(_EVENT_RULES)
 _all_rules = jsonschema_rs.Draft4Validator({"items": _EVENT_RULES})
 
@@ -92,11 +96,15 @@ class Verdict:
 PROCESSED = Verdict()
 
 
-def refusal(request: object) -> str | None:
-    """Return why the whole request is refused, in the words of a JSON Schema validator, or None."""
-    if _shape.is_valid(request):
+def refusal(request: object, *, closed: bool = True) -> str | None:
+    """Return why the whole request is refused, in the words of a JSON Schema validator, or None.
+
+    :param closed: whether unknown properties refuse it.
+    """
+    shape = _closed if closed else _open
+    if shape.is_valid(request):
         return None
-    return _message(next(iter(_shape.iter_errors(request))))
+    return _message(next(iter(shape.iter_errors(request))))
 
 
 def verdicts(events: Sequence[Event], now: float) -> list[Verdict]:
@@ -141,6 +149,8 @@ def _warnings(event: Event) -> Iterator[str]:
     for field in HASHED_FIELDS:
         if _EMPTY_HASH in user_data.get(field, ()):
             yield f"'user_data.{field}' holds the hash of an empty text"
+    if not all(map(_is_hash, user_data.get("external_id", ()))):
+        yield "'external_id' is not in sha256 hashed format"
 
 
 def _message(error: jsonschema_rs.ValidationError) -> str:

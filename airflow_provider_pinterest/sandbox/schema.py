@@ -1,8 +1,11 @@
 """What is a legal request: the JSON Schema of the body of ``POST /ad_accounts/{id}/events``.
 
-Written from Pinterest's OpenAPI 5.23.0, as Draft 4 because there ``1.0`` is no integer. Plain data. Two
-readings of it exist: the whole contract, and its shape only, which is what refuses a whole request; what
-makes a single event fail is decided in ``judge.py``.
+Written from Pinterest's OpenAPI 5.28.0, as Draft 4 because there ``1.0`` is not an integer. Plain data. There are two
+versions: the whole contract, and its shape only, which is what refuses a whole request. ``judge.py`` decides what makes
+a single event fail.
+
+Description 5.23.0 closes every object but ``user_data`` to unknown properties, and 5.28.0 closes none. The schema
+closes them unless it is told otherwise. ``advertiser_tracking_enabled`` is in the example of 5.28.0, not in its schema.
 """
 
 from __future__ import annotations
@@ -31,9 +34,22 @@ def request_schema() -> Schema:
     return _request(event)
 
 
-def shape_schema() -> Schema:
-    """Return the JSON Schema whose violation refuses the whole request: names, types and sizes only."""
-    return _request(_event())
+def shape_schema(*, closed: bool = True) -> Schema:
+    """Return the JSON Schema whose violation refuses the whole request: names, types and sizes only.
+
+    :param closed: whether unknown properties violate it.
+    """
+    schema = _request(_event())
+    return schema if closed else _opened(schema)
+
+
+def _opened(schema: Schema) -> Schema:
+    """Return a schema without the rules that close its objects."""
+    return {
+        name: _opened(value) if isinstance(value, dict) else value
+        for name, value in schema.items()
+        if name != "additionalProperties"
+    }
 
 
 def _request(event: Schema) -> Schema:
@@ -81,6 +97,7 @@ def _event() -> Schema:
             "event_id": _text(),
             "event_source_url": _optional_text(),
             "opt_out": {"type": "boolean"},
+            "advertiser_tracking_enabled": {"type": "boolean"},
             "partner_name": _optional_text(),
             "user_data": _user_data(),
             "custom_data": _custom_data(),
@@ -138,6 +155,7 @@ def _content() -> Schema:
             "item_name": _text(),
             "item_category": _text(),
             "item_brand": _text(),
+            "item_brand_id": _text(64),
         }
     )
 

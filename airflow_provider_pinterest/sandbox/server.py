@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from airflow_provider_pinterest.sandbox import answers, api, control, wire
+from airflow_provider_pinterest.sandbox.guard import Guard
 from airflow_provider_pinterest.sandbox.pinterest import VISIT, LocalPinterest, Visit
 
 if TYPE_CHECKING:
@@ -24,13 +25,18 @@ _LARGEST_READ = 512 * 1024 * 1024  # taken off the wire before a 413, whose own 
 _SHUTDOWN_SECONDS = 0.1
 
 
-async def serve(pinterest: LocalPinterest, host: str, port: int) -> tuple[web.AppRunner, int]:
+async def serve(
+    pinterest: LocalPinterest, host: str, port: int, guard: Guard | None = None
+) -> tuple[web.AppRunner, int]:
     """Start serving and return the runner, whose ``cleanup`` stops it, and the port.
 
     :param port: 0 chooses a free one.
+    :param guard: decides which requests are answered; by default those to this machine and to ``host``.
     :raises OSError: when the address cannot be bound.
     """
-    app = web.Application(client_max_size=_LARGEST_READ, middlewares=[_surrounding(pinterest)])
+    app = web.Application(
+        client_max_size=_LARGEST_READ, middlewares=[_guarding(guard or Guard(host)), _surrounding(pinterest)]
+    )
     api.add_routes(app, pinterest)
     control.add_routes(app, pinterest)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS, auto_decompress=False)
@@ -41,6 +47,18 @@ async def serve(pinterest: LocalPinterest, host: str, port: int) -> tuple[web.Ap
         await runner.cleanup()
         raise
     return runner, int(runner.addresses[0][1])
+
+
+def _guarding(guard: Guard) -> Middleware:
+    @web.middleware
+    async def refuse(request: web.Request, handler: wire.Handler) -> web.StreamResponse:
+        """Answer 403 to what the guard refuses, before anything is counted or read."""
+        refusal = guard.refusal(request.method, request.raw_path, lambda name: request.headers.getall(name, ()))
+        if refusal is None:
+            return await handler(request)
+        return wire.response(answers.json_answer({"code": 403, "message": refusal}, 403), "sandbox")
+
+    return refuse
 
 
 def _surrounding(pinterest: LocalPinterest) -> Middleware:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PartialFailure = Literal["422-details", "422-top", "422-bare", "200"]
+UnknownFields = Literal["refuse", "accept"]
 RetryHeader = Literal["x-ratelimit-reset", "retry-after", "retry-after-date", "none"]
 
 
@@ -26,6 +27,7 @@ class SettingsChanges(TypedDict, total=False):
     ad_account_ids: tuple[str, ...] | None
     rotate_refresh_token: bool
     keep_json: bool
+    unknown_fields: UnknownFields
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class Settings:
     :param ad_account_ids: the accounts that exist; None means any.
     :param rotate_refresh_token: whether a refresh replaces the refresh token too.
     :param keep_json: whether each event's JSON is kept; without it a million events take little memory.
+    :param unknown_fields: whether a request with a property that Pinterest does not describe is refused.
     """
 
     partial_failure: PartialFailure = "422-details"
@@ -52,6 +55,7 @@ class Settings:
     ad_account_ids: tuple[str, ...] | None = None
     rotate_refresh_token: bool = False
     keep_json: bool = True
+    unknown_fields: UnknownFields = "refuse"
 
     def changed(self, changes: Mapping[str, object]) -> Settings:
         """Return these settings with some of them changed.
@@ -69,6 +73,7 @@ class Settings:
 _CHOICES: Mapping[str, tuple[str, ...]] = {
     "partial_failure": get_args(PartialFailure),
     "retry_header": get_args(RetryHeader),
+    "unknown_fields": get_args(UnknownFields),
 }
 _SWITCHES = frozenset({"rotate_refresh_token", "keep_json"})
 _WHOLE = frozenset({"calls_per_window", "test_calls_per_window", "max_body_bytes"})

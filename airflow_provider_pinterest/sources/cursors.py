@@ -26,14 +26,17 @@ FIRST_FETCH: Final = 32
 FETCH_BYTES: Final = 4_000_000
 """Most bytes fetched at once, about."""
 
+_DUCKDB: Final = ("duckdb", "_duckdb")
+
 _CANCEL: Final = {
     "sqlite3": "interrupt",
-    "duckdb": "interrupt",
-    "_duckdb": "interrupt",
+    **dict.fromkeys(_DUCKDB, "interrupt"),
     "psycopg2": "cancel",
     "psycopg": "cancel",
 }
 """Package of a driver → the method of its connection that ends a query from another thread."""
+
+_NO_ROWS: Final = "The statement returned no result set; expected a SELECT."
 
 _first_word = re.compile(r"(?:[\s(]|--[^\n]*(?:\n|$)|/\*.*?\*/)*(\w*)", re.DOTALL).match
 _QUERIES: Final = frozenset({"select", "with", "values", "table"})
@@ -73,12 +76,13 @@ class Query:
         """Run the query and yield its rows; an empty result yields one chunk without rows.
 
         :raises ParameterError: there are several statements, and the driver would not say so.
-        :raises SourceError: the query fails, returns no rows by its nature, or breaks off in the middle.
+        :raises SourceError: the query fails, returns no result set, or breaks off in the middle.
         """
         read = 0
         try:
             with closing(self._hook.get_conn()) as connection, closing(self._cursor(connection)) as cursor:
-                self._connection = connection
+                # A cursor of DuckDB is a connection of its own, and only it can end its query.
+                self._connection = cursor if _package(connection) in _DUCKDB else connection
                 self._check()
                 if self._parameters:
                     cursor.execute(self._sql, self._parameters)
@@ -88,7 +92,7 @@ class Query:
                 most = FETCH_FROM_SERVER if _named(cursor) else FETCH
                 rows = cursor.fetchmany(FIRST_FETCH) if cursor.description or _named(cursor) else []
                 if not cursor.description:
-                    raise SourceError("The statement returned no result set; expected a SELECT.")
+                    raise SourceError(_NO_ROWS)
                 columns = tuple(column[0] for column in cursor.description)
                 rows = _cells(rows)
                 yield Chunk(columns, rows)
@@ -137,11 +141,15 @@ class Query:
 
     def _cursor(self, connection: Any) -> Any:
         """Open a cursor that leaves the rows on the server where the driver can."""
-        module = type(connection).__module__.partition(".")[0]
-        if module not in ("psycopg2", "psycopg"):
+        package = _package(connection)
+        if package in _DUCKDB:
+            return _duckdb_cursor(connection, self._sql)
+        if package == "sqlite3" and not connection.in_transaction:
+            connection.execute("BEGIN")  # or a CREATE or a DROP would stay
+        if package not in ("psycopg2", "psycopg"):
             return connection.cursor()
-        if ";" in self._sql and len(statements := self._hook.split_sql_string(self._sql)) > 1:
-            raise ParameterError(f"sql must be one statement, got {len(statements)}.")
+        if ";" in self._sql:
+            _one_statement(self._hook.split_sql_string(self._sql))
         with suppress(AttributeError):
             connection.autocommit = False
         found = _first_word(self._sql)
@@ -171,6 +179,39 @@ def fetch_size(rows: Sequence[Sequence[Any]], most: int) -> int:
     """
     taken = total(rows) // len(rows)
     return max(1, min(most, FETCH_BYTES // max(taken, 1)))
+
+
+def _package(connection: object) -> str:
+    """Return the package of a connection's driver."""
+    return type(connection).__module__.partition(".")[0]
+
+
+def _one_statement(statements: Sequence[object]) -> None:
+    """Raise if there are several.
+
+    :raises ParameterError: there are.
+    """
+    if len(statements) > 1:
+        raise ParameterError(f"sql must be one statement, got {len(statements)}.")
+
+
+def _duckdb_cursor(connection: Any, sql: str) -> Any:
+    """Open a cursor in a transaction that is never committed.
+
+    DuckDB runs all of several statements, and answers a change with the number of rows changed.
+
+    :raises ParameterError: there are several statements.
+    :raises SourceError: the statement changes something.
+    """
+    statements = connection.extract_statements(sql)
+    _one_statement(statements)
+    for statement in statements:
+        results = {kind.name for kind in statement.expected_result_type}
+        if results != {"QUERY_RESULT"} and statement.type.name != "MULTI":  # PIVOT is several in one
+            raise SourceError(_NO_ROWS)
+    cursor = connection.cursor()
+    cursor.begin()
+    return cursor
 
 
 def _named(cursor: Any) -> bool:

@@ -85,7 +85,11 @@ def test_a_thousand_events_are_accepted(pinterest, send, event):
         ({"user_data": {"em": ["ada@example.com"]}}, "'user_data.em' holds a plain-text e-mail address"),
         ({"user_data": {"em": ["a" * 64, "A" * 64]}}, "'user_data.em' is not a SHA-256 hash"),
         ({"user_data": {"em": ["a" * 64 + "\n"]}}, "'user_data.em' is not a SHA-256 hash"),
-        ({"user_data": {"em": ["a" * 64], "external_id": ["7"]}}, "'user_data.external_id' is not a SHA-256"),
+        (
+            {"user_data": {"em": ["a" * 64], "external_id": ["ada@example.com"]}},
+            "'user_data.external_id' holds a plain-text e-mail address",
+        ),
+        ({"user_data": {"em": ["a" * 64], "ph": ["7"]}}, "'user_data.ph' is not a SHA-256"),
         ({"custom_data": {"currency": "XQQ"}}, "'custom_data.currency' is not an ISO-4217 code"),
         ({"custom_data": {"value": "NaN"}}, "'custom_data.value' is not a number"),
         ({"custom_data": {"value": "1e3"}}, "'custom_data.value' is not a number"),
@@ -145,6 +149,15 @@ def test_a_clock_a_little_ahead_is_forgiven(send, event):
     [
         ({"event_name": "sign_up"}, "'event_name' is not one of the standard events"),
         ({"user_data": {"em": [EMPTY_HASH]}}, "'user_data.em' holds the hash of an empty text"),
+        ({"user_data": {"em": ["a" * 64], "external_id": ["7"]}}, "'external_id' is not in sha256 hashed format"),
+        (
+            {"user_data": {"em": ["a" * 64], "external_id": ["b" * 64, "B" * 64, "7"]}},
+            "'external_id' is not in sha256 hashed format",
+        ),
+        (
+            {"user_data": {"em": ["a" * 64], "external_id": ["b" * 64 + "\n"]}},
+            "'external_id' is not in sha256 hashed format",
+        ),
     ],
 )
 def test_a_doubtful_event_is_processed_with_a_warning(send, event, changes, warning):
@@ -152,6 +165,29 @@ def test_a_doubtful_event_is_processed_with_a_warning(send, event, changes, warn
     answer = send(event(**changes))
     assert answer.status_code == 200
     assert answer.json()["events"] == [{**OK, "warning_message": warning}]
+
+
+def test_the_fields_of_the_newest_description_are_known(pinterest, send, event):
+    """They are accepted, and kept as they came."""
+    newest = {
+        "advertiser_tracking_enabled": False,
+        "custom_data": {"contents": [{"id": "a", "item_brand_id": "brand-7"}]},
+    }
+    assert send(event(**newest)).status_code == 200
+    (received,) = pinterest.events()
+    assert newest.items() <= received.event.items()
+
+
+def test_unknown_fields_can_be_let_pass(pinterest, send, event, control):
+    """Pinterest's newest description does not close its objects; the sandbox does unless it is told otherwise."""
+    strange = event(custom_data={"colour": "red"}, size=1)
+    assert send(strange).status_code == 400
+    pinterest.settings(unknown_fields="accept")
+    assert send(strange).status_code == 200
+    assert pinterest.events()[0].event == strange
+    assert send(event(custom_data={"value": 1})).status_code == 400
+    control("POST", "settings", json={"unknown_fields": "refuse"})
+    assert send(event(size=1)).json()["message"] == "Additional properties are not allowed ('size' was unexpected)"
 
 
 def shape_of(answer):

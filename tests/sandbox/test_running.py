@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
-import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -134,7 +134,7 @@ def test_calls_are_answered_side_by_side(pinterest, send, event):
 def test_a_client_that_hangs_up_while_sending_is_noted(pinterest):
     """Half a request is a call that was not answered and carried nothing."""
     with socket.create_connection(("127.0.0.1", pinterest.port)) as connection:
-        head = "POST /v5/ad_accounts/1/events HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"
+        head = "POST /v5/ad_accounts/1/events HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{"
         connection.sendall(head.encode())
         while not pinterest._pinterest._in_flight:
             time.sleep(0.005)
@@ -156,7 +156,7 @@ def test_the_connection_is_an_airflow_connection(pinterest):
 
 @pytest.fixture
 def command(tmp_path):
-    """Start the command on a free port; return the process, its first line and its address."""
+    """Start the command on a free port; return the process, the lines it printed and its address."""
     started = []
 
     def start(*options):
@@ -169,8 +169,8 @@ def command(tmp_path):
         )
         started.append(process)
         assert process.stdout is not None
-        line = process.stdout.readline()
-        return process, line, f"http://127.0.0.1:{(tmp_path / 'port').read_text()}"
+        printed = [process.stdout.readline() for _ in range(4)]
+        return process, printed, f"http://127.0.0.1:{(tmp_path / 'port').read_text()}"
 
     yield start
     for process in started:
@@ -178,21 +178,103 @@ def command(tmp_path):
         process.communicate()
 
 
+def pasted(line):
+    """Paste a line into a shell, and return the connection that a program started there gets."""
+    read = f'{sys.executable} -c \'import os; print(os.environ["AIRFLOW_CONN_PINTEREST_DEFAULT"], end="")\''
+    bash = ["/bin/bash", "-c", f"{line}{read}"]
+    shell = subprocess.run(bash, capture_output=True, text=True, check=True, timeout=20)
+    assert not shell.stderr
+    return json.loads(shell.stdout)
+
+
+def sent_with(connection, event):
+    """Send an event over a connection, and return the status."""
+    return requests.post(
+        f"{connection['host']}/ad_accounts/{connection['extra']['ad_account_id']}/events",
+        headers={"Authorization": f"Bearer {connection['password']}".encode("latin-1")},
+        json={"data": [event]},
+        timeout=5,
+    ).status_code
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "0.0.0.0", "::"])  # noqa: S104
+def test_the_printed_connection_reaches_it(command, event, host):
+    """An address that stands for all of this machine's is printed as one that a client can connect to."""
+    _, printed, _ = command("--host", host)
+    connection = pasted(printed[2])
+    assert connection["host"] == printed[0].removeprefix("Local Pinterest at ").strip()
+    assert "0.0.0.0" not in connection["host"]  # noqa: S104
+    assert "[::]" not in connection["host"]
+    assert sent_with(connection, event()) == 200
+
+
+@pytest.mark.parametrize(
+    "token",
+    ["pina_two", "it's", "'; echo '", '"$HOME"', "`id`", "a\\b", "!!", "two words", "%s", "#x", "pina_é"],
+)
+def test_a_line_can_be_pasted_whatever_it_holds(command, event, token):
+    """The shell hands the token on as it was given, and the token works."""
+    _, printed, _ = command("--token", token)
+    connection = pasted(printed[2])
+    assert connection["password"] == token
+    if token.isascii():
+        assert sent_with(connection, event()) == 200
+
+
+def test_the_other_line_is_a_command_of_airflow(command, pinterest):
+    """It holds the same connection."""
+    _, printed, _ = command("--token", "it's")
+    words = shlex.split(printed[3])
+    assert words[:-1] == ["airflow", "connections", "add", "pinterest_default", "--conn-json"]
+    assert json.loads(words[-1]) == pasted(printed[2])
+
+
+@pytest.mark.parametrize(
+    ("options", "token", "account"),
+    [
+        ((), "pina_sandbox", "549755885175"),
+        (("--ad-account", "7", "--ad-account", "8"), "pina_sandbox", "7"),
+        (("--token", "pina_two=5,3"), "pina_two", "3"),
+        (("--token", "pina_two=3,5", "--ad-account", "5"), "pina_two", "5"),
+        (("--token", "pina_two=3", "--token", "pina_three=4"), "pina_two", "3"),
+    ],
+)
+def test_the_printed_connection_may_send(command, event, options, token, account):
+    """Its account exists, and its token may use it."""
+    _, printed, _ = command(*options)
+    connection = pasted(printed[2])
+    assert (connection["password"], connection["extra"]) == (token, {"ad_account_id": account})
+    assert sent_with(connection, event()) == 200
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--token", "=1"), "--token must be"),
+        (("--token", "pina_two="), "--token must be"),
+        (("--token", "pina_two=x"), "--token must be"),
+        (("--allow-host", "http://pinterest:8765"), "is not a host name"),
+        (("--allow-host", "pinterest:8765"), "is not a host name"),
+        (("--allow-host", ""), "is not a host name"),
+    ],
+)
+def test_a_wrong_option_is_told_in_one_line(options, message):
+    ended = subprocess.run(
+        [*COMMAND, "--port", "0", *options], capture_output=True, text=True, cwd=REPOSITORY, timeout=20, check=False
+    )
+    assert ended.returncode == 1
+    assert message in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_the_command_serves_until_it_is_told_to_stop(command, event, number):
-    """One line tells address, token and connection; a signal ends it within a second, quietly."""
-    process, line, root = command()
-    assert f"{root}/v5" in line
-    (example,) = re.findall(r"AIRFLOW_CONN_PINTEREST_DEFAULT='(.*)'", line)
-    connection = json.loads(example)
+    """It says where it is and how to connect; a signal ends it within a second, quietly."""
+    process, printed, root = command()
+    assert printed[0] == f"Local Pinterest at {root}/v5\n"
+    connection = pasted(printed[2])
     assert connection["host"] == f"{root}/v5"
-    answer = requests.post(
-        f"{connection['host']}/ad_accounts/{connection['extra']['ad_account_id']}/events",
-        headers={"Authorization": f"Bearer {connection['password']}"},
-        json={"data": [event()]},
-        timeout=5,
-    )
-    assert answer.status_code == 200
+    assert sent_with(connection, event()) == 200
     started = time.monotonic()
     process.send_signal(number)
     assert process.wait(5) == 0
@@ -215,7 +297,7 @@ def test_the_command_takes_every_setting(command, tmp_path, event):
         ),
         *("--partial-failure", "200", "--retry-header", "none", "--calls-per-window", "7"),
         *("--window-seconds", "1.5", "--test-calls-per-window", "3", "--test-window-seconds", "2"),
-        *("--max-body-bytes", "9999", "--rotate-refresh-token", "--no-json", "--verbose"),
+        *("--max-body-bytes", "9999", "--rotate-refresh-token", "--no-json", "--unknown-fields", "accept", "--verbose"),
     )
     assert requests.get(f"{root}/sandbox/settings", timeout=5).json() == {
         "partial_failure": "200",
@@ -228,6 +310,7 @@ def test_the_command_takes_every_setting(command, tmp_path, event):
         "ad_account_ids": ["1", "3"],
         "rotate_refresh_token": True,
         "keep_json": False,
+        "unknown_fields": "accept",
     }
     headers = {"Authorization": "Bearer pina_two"}
     statuses = [
@@ -236,12 +319,12 @@ def test_the_command_takes_every_setting(command, tmp_path, event):
         ).status_code
         for account in "123"
     ]
-    assert statuses == [200, 403, 403]
+    assert statuses == [200, 404, 403]
     process.terminate()
     logged = process.communicate(timeout=5)[1].splitlines()
     assert [line.split(" ", 2)[2] for line in logged] == [
         "POST /v5/ad_accounts/1/events 200 1",
-        "POST /v5/ad_accounts/2/events 403 0",
+        "POST /v5/ad_accounts/2/events 404 0",
         "POST /v5/ad_accounts/3/events 403 0",
     ]
     assert (tmp_path / "received.db").exists()
@@ -249,8 +332,7 @@ def test_the_command_takes_every_setting(command, tmp_path, event):
 
 def test_the_command_warns_when_others_can_reach_it(command):
     """Only a loopback address goes without a warning."""
-    process, line, _ = command("--host", "0.0.0.0")  # noqa: S104
-    assert "http://0.0.0.0:" in line
+    process, _, _ = command("--host", "0.0.0.0")  # noqa: S104
     process.terminate()
     assert "can be reached from other machines" in process.communicate(timeout=5)[1]
 

@@ -57,10 +57,11 @@ def test_a_token_may_be_bound_to_accounts(pinterest, send, event):
 
 
 def test_accounts_may_be_limited(pinterest, send, event, account):
-    """With a list of accounts, others are forbidden to senders and unknown to readers."""
+    """With a list of accounts, others do not exist, for senders and readers alike."""
     pinterest.settings(ad_account_ids=("1",))
     assert send(event(), account="1").status_code == 200
-    assert send(event(), account="2").status_code == 403
+    assert send(event(), account="2").status_code == 404
+    assert send(event(), account="2").json() == account(Sandbox.oauth_token, "2").json()
     assert account(Sandbox.oauth_token, "2").status_code == 404
 
 

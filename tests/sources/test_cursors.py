@@ -1,4 +1,4 @@
-"""Rows of a query, from SQLite and from a real PostgreSQL."""
+"""Rows of a query, from SQLite, from DuckDB and from a real PostgreSQL."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import time
 import uuid
 from decimal import Decimal
 from pathlib import Path
+from typing import NamedTuple
 
 import psycopg2
 import pytest
@@ -28,13 +29,37 @@ from airflow_provider_pinterest.sources.cursors import (
 from tests.postgres import PostgresServer
 from tests.running import Warehouse, impersonal, row, rows
 
-ENDLESS = "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) SELECT n AS order_id FROM t"
+ENDLESS = "SELECT range + 1 AS order_id FROM range(1000000000000)"
+RECURSIVE = "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) SELECT n AS order_id FROM t"
 
 
-@pytest.fixture(params=["warehouse", "postgres_warehouse"])
+class DuckDBWarehouse(NamedTuple):
+    """A DuckDB database that the connection ``warehouse`` leads to."""
+
+    path: Path
+
+
+@pytest.fixture
+def duckdb_warehouse(tmp_path, monkeypatch):
+    found = DuckDBWarehouse(tmp_path / "warehouse.duckdb")
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": "duckdb", "host": str(found.path)}))
+    return found
+
+
+@pytest.fixture(params=["warehouse", "duckdb_warehouse", "postgres_warehouse"])
 def database(request):
-    """Run a test on both."""
+    """Run a test on each."""
     return request.getfixturevalue(request.param)
+
+
+def endless(database):
+    """Return a query whose rows never end, and come one by one."""
+    return ENDLESS if isinstance(database, DuckDBWarehouse) else RECURSIVE
+
+
+def named(database):
+    """Return the placeholder of a parameter ``id``."""
+    return {Warehouse: ":id", DuckDBWarehouse: "$id", PostgresServer: "%(id)s"}[type(database)]
 
 
 def read(query):
@@ -57,7 +82,7 @@ def resident():
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-class TestOnBoth:
+class TestOnEach:
     def test_rows_come_with_their_columns(self, database, query):
         assert read(query("SELECT 1 AS order_id, 'a' AS event_id UNION ALL SELECT 2, 'b'")) == (
             ("order_id", "event_id"),
@@ -65,7 +90,7 @@ class TestOnBoth:
         )
 
     def test_the_first_rows_come_before_an_endless_query_ends(self, database, query):
-        chunks = query(ENDLESS).chunks()
+        chunks = query(endless(database)).chunks()
 
         found = [len(next(chunks).rows) for _ in range(3)]
         assert found in ([FIRST_FETCH, size, size] for size in (FETCH, FETCH_FROM_SERVER))
@@ -74,17 +99,17 @@ class TestOnBoth:
     def test_more_rows_than_are_fetched_at_once_all_come_in_order(self, database, query):
         count = 2 * FETCH_FROM_SERVER + 1
 
-        _, found = read(query(ENDLESS + f" LIMIT {count}"))
+        _, found = read(query(endless(database) + f" LIMIT {count}"))
 
         assert found == [(number,) for number in range(1, count + 1)]
 
     def test_exactly_as_many_rows_as_are_fetched_at_once_come_once(self, database, query):
         for count in (FIRST_FETCH, FIRST_FETCH + FETCH, FIRST_FETCH + FETCH_FROM_SERVER):
-            assert len(read(query(ENDLESS + f" LIMIT {count}"))[1]) == count
+            assert len(read(query(endless(database) + f" LIMIT {count}"))[1]) == count
 
     def test_fetches_of_heavy_rows_are_short(self, database, query):
-        text = "repeat('x', 100000)" if isinstance(database, PostgresServer) else "printf('%.100000d', 0)"
-        sql = ENDLESS.replace("SELECT n AS", f"SELECT {text} AS a, n AS") + " LIMIT 200"
+        text = "printf('%.100000d', 0)" if isinstance(database, Warehouse) else "repeat('x', 100000)"
+        sql = f"SELECT {text} AS a, order_id FROM ({endless(database)} LIMIT 200) AS orders"  # noqa: S608
         sizes = [len(chunk.rows) for chunk in query(sql).chunks()]
 
         assert sum(sizes) == 200
@@ -92,7 +117,7 @@ class TestOnBoth:
 
     def test_a_query_is_cancelled_from_another_thread(self, database, query):
         """Its first row never comes."""
-        made = query("WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) SELECT max(n) AS order_id FROM t")
+        made = query(f"SELECT max(order_id) AS order_id FROM ({RECURSIVE}) AS orders")  # noqa: S608
         found: list[BaseException] = []
 
         def work():
@@ -102,6 +127,9 @@ class TestOnBoth:
 
         thread = threading.Thread(target=work)
         thread.start()
+        while made._connection is None:
+            time.sleep(0.005)
+        thread.join(0.3)  # now it runs
         end = time.monotonic() + 20
         while thread.is_alive() and time.monotonic() < end:
             made.cancel()
@@ -111,7 +139,7 @@ class TestOnBoth:
         assert str(found[0]) == "The warehouse query was cancelled."
 
     def test_a_query_that_was_cancelled_reads_nothing_more(self, database, query):
-        made = query(ENDLESS)
+        made = query(endless(database))
         chunks = made.chunks()
         next(chunks)
         made.cancel()
@@ -132,9 +160,8 @@ class TestOnBoth:
 
     def test_an_attempt_at_injection_stays_a_value(self, database, query):
         evil = "'; DROP TABLE orders; --"
-        named = "%(id)s" if isinstance(database, PostgresServer) else ":id"
 
-        found = read(query(f"SELECT CAST({named} AS text) AS event_id", {"id": evil}))
+        found = read(query(f"SELECT CAST({named(database)} AS text) AS event_id", {"id": evil}))
 
         assert found[1] == [(evil,)]
 
@@ -162,6 +189,8 @@ class TestOnBoth:
     def test_a_statement_without_rows_is_told_to_be_no_query(self, database, query, sql):
         if isinstance(database, Warehouse):
             database.fill("orders", [row()])
+        elif isinstance(database, DuckDBWarehouse):
+            fill(database, "CREATE TABLE orders (a int)")
         else:
             sql = sql.replace("orders", "pg_class")
 
@@ -181,9 +210,7 @@ class TestOnBoth:
         assert "no_such_table" in broken(query("SELECT * FROM no_such_table"))[0]
 
     def test_a_parameter_that_is_missing_is_told(self, database, query):
-        named = "%(id)s" if isinstance(database, PostgresServer) else ":id"
-
-        assert "broke off at its start" in broken(query(f"SELECT {named}", {"other": 1}))[0]
+        assert "broke off at its start" in broken(query(f"SELECT {named(database)}", {"other": 1}))[0]
 
     def test_what_a_driver_quotes_of_a_person_is_not_repeated(self, database, query):
         said, _ = broken(query('SELECT * FROM "ada@example.com"'))
@@ -200,6 +227,11 @@ class TestOnBoth:
 
     def test_two_columns_of_one_name_both_come(self, database, query):
         assert read(query("SELECT 1 AS order_id, 2 AS order_id")) == (("order_id", "order_id"), [(1, 2)])
+
+    def test_nothing_that_a_statement_changes_stays(self, database, query):
+        broken(query("CREATE TABLE made_by_mistake (a int)"))
+
+        assert "made_by_mistake" in broken(query("SELECT * FROM made_by_mistake"))[0]
 
 
 class TestLiteralPercentSigns:
@@ -270,16 +302,61 @@ class TestSqlite:
             assert connection.execute("SELECT count(*) FROM orders").fetchone() == (1,)
 
     def test_a_query_that_breaks_off_in_the_middle_says_after_how_many_rows(self, warehouse, query):
-        said, came = broken(query(f"SELECT json(iif(order_id > {FETCH + 5}, 'no JSON', '{{}}')) FROM ({ENDLESS})"))  # noqa: S608
+        said, came = broken(query(f"SELECT json(iif(order_id > {FETCH + 5}, 'no JSON', '{{}}')) FROM ({RECURSIVE})"))  # noqa: S608
 
         assert came == FIRST_FETCH
         assert f"broke off after {FIRST_FETCH} rows" in said
         assert "malformed JSON" in said
 
 
+def fill(database, *statements):
+    import duckdb
+
+    with duckdb.connect(database.path) as connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+class TestDuckDB:
+    def test_rows_of_a_table_come(self, duckdb_warehouse, query):
+        fill(duckdb_warehouse, "CREATE TABLE orders (order_id int)", "INSERT INTO orders VALUES (1), (2)")
+
+        assert read(query("FROM orders")) == (("order_id",), [(1,), (2,)])
+
+    def test_a_pivot_is_a_query(self, duckdb_warehouse, query):
+        fill(duckdb_warehouse, "CREATE TABLE orders (order_id int, kind text)", "INSERT INTO orders VALUES (7, 'a')")
+
+        assert read(query("PIVOT orders ON kind USING max(order_id)"))[1] == [(7,)]
+
+    @pytest.mark.parametrize("second", ["DELETE FROM orders", "SELECT 2 AS order_id"])
+    def test_the_second_of_two_statements_is_not_run(self, duckdb_warehouse, query, second):
+        fill(duckdb_warehouse, "CREATE TABLE orders (order_id int)", "INSERT INTO orders VALUES (1)")
+
+        with pytest.raises(ParameterError, match="sql must be one statement, got 2"):
+            read(query(f"SELECT 1 AS order_id; {second}"))
+
+        assert read(query("FROM orders"))[1] == [(1,)]
+
+    def test_what_a_statement_returns_of_its_changes_is_not_read(self, duckdb_warehouse, query):
+        fill(duckdb_warehouse, "CREATE TABLE orders (order_id int)")
+
+        assert "expected a SELECT" in broken(query("INSERT INTO orders VALUES (1) RETURNING order_id"))[0]
+        assert read(query("FROM orders"))[1] == []
+
+    def test_a_second_query_of_the_same_database_is_cancelled_alone(self, duckdb_warehouse, query):
+        other = query(ENDLESS)
+        chunks = other.chunks()
+        next(chunks)
+        made = query("SELECT 1 AS order_id")
+        made.cancel()
+
+        assert next(chunks).rows
+        chunks.close()
+
+
 class TestPostgres:
     def test_the_rows_stay_on_the_server_behind_a_named_cursor(self, postgres_warehouse, query):
-        chunks = query(ENDLESS).chunks()
+        chunks = query(RECURSIVE).chunks()
         next(chunks)
 
         with query.hook.conn.cursor() as beside:
@@ -349,7 +426,7 @@ class TestPostgres:
         assert "division by zero" in said
 
     def test_a_server_that_cuts_the_connection_is_a_source_that_broke_off(self, postgres_warehouse, query):
-        chunks = query(ENDLESS).chunks()
+        chunks = query(RECURSIVE).chunks()
         next(chunks)
         with contextlib.closing(psycopg2.connect(postgres_warehouse.dsn)) as other, other.cursor() as beside:
             beside.execute(
@@ -361,7 +438,7 @@ class TestPostgres:
             list(chunks)
 
     def test_a_reader_that_stops_early_leaves_no_connection_open(self, postgres_warehouse, query):
-        chunks = query(ENDLESS).chunks()
+        chunks = query(RECURSIVE).chunks()
         next(chunks)
 
         chunks.close()
