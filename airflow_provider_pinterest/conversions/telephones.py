@@ -179,10 +179,10 @@ def _dialled(text: str) -> str:
     if not _is_shape(text) or _is_fraction(text) or _several(text):
         return ""
     plus = "+" if "+" in text else ""
-    digits = _separators.sub("", text.replace("+", ""))
-    if plus and digits.startswith("00"):
-        digits = digits[2:]
-    return plus + digits
+    found = _separators.sub("", text.replace("+", ""))
+    if plus and found.startswith("00"):
+        found = found[2:]
+    return plus + found
 
 
 def _as_ascii(char: str) -> str:
