@@ -179,10 +179,8 @@ def _dialled(text: str) -> str:
     if not _is_shape(text) or _is_fraction(text) or _several(text):
         return ""
     plus = "+" if "+" in text else ""
-    found = _separators.sub("", text.replace("+", ""))
-    if plus and found.startswith("00"):
-        found = found[2:]
-    return plus + found
+    joined = _separators.sub("", text.replace("+", ""))
+    return plus + joined.removeprefix("00" if plus else "")
 
 
 def _as_ascii(char: str) -> str:
