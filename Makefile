@@ -117,4 +117,5 @@ $(DOCS)/.installed: $(INSTALLED) requirements/docs.txt
 
 servers: $(INSTALLED)
 	@test -n "$(SKIP_POSTGRES)" || $(BIN)/python -m tests.postgres 2>/dev/null || .ci/apt-install postgresql
+	@PATH="$$PATH:/usr/sbin" command -v mariadbd >/dev/null || .ci/apt-install mariadb-server
 	@command -v redis-server >/dev/null || .ci/apt-install redis-server

@@ -216,7 +216,7 @@ def fork_attempt(folder: Path, attempt: Attempt) -> int:
             "task": SimpleNamespace(retries=attempt.retries),
             "task_state_store": RemoteStore(f"{attempt.store}/attempts/{attempt.number}/state"),
         }
-        ti.xcom_push("return_value", operator.execute(context))
+        operator.execute(context)
         code = Exit.DELIVERED
     except BaseException as error:  # noqa: BLE001 - an attempt may end in any way
         traceback.print_exc()

@@ -22,7 +22,7 @@ give it `start` and `end` instead, in the trigger form or by
 The same window sent again within 24 hours is harmless: the events carry the same ids, and Pinterest counts
 web events once.
 
-**Watch** the task's output in XCom (`pinterest_result` if it failed): rows read = sent + rejected + duplicates
+**Watch** the XCom `pinterest_result`: rows read = sent + rejected + duplicates
 dropped, always. The task fails if more than 1 % of the rows could not be sent (`max_rejected`), after delivering the
 others.
 """

@@ -31,6 +31,7 @@ class Fate(StrEnum):
     """What becomes of a row."""
 
     SENT = "sent"
+    LEFT_OUT = "sent without the cell"
     REJECTED = "rejected"
     DROPPED = "dropped as a duplicate"
 
@@ -38,7 +39,7 @@ class Fate(StrEnum):
 class Kind(NamedTuple):
     """One kind of dirty row.
 
-    :param becomes: the code among the rejects, ``Fate.SENT`` or ``Fate.DROPPED``.
+    :param becomes: the code among the rejects, the code of a warning, ``Fate.SENT`` or ``Fate.DROPPED``.
     """
 
     feed: Feed
@@ -50,12 +51,14 @@ class Kind(NamedTuple):
     @property
     def fate(self) -> Fate:
         """What becomes of its rows."""
-        return self.becomes if isinstance(self.becomes, Fate) else Fate.REJECTED
+        if isinstance(self.becomes, Fate):
+            return self.becomes
+        return Fate.LEFT_OUT if self.becomes.startswith("unusable_") else Fate.REJECTED
 
     @property
     def reason(self) -> str:
         """The code among the rejects; empty for rows that are not rejected."""
-        return "" if isinstance(self.becomes, Fate) else self.becomes
+        return self.becomes if self.fate is Fate.REJECTED else ""
 
 
 SENT: Final[Mapping[Feed, int]] = {
@@ -119,11 +122,11 @@ KINDS: Final = (
     Kind(Feed.STORE_SALES, "national phone number", len(STORE_PHONES), Fate.SENT, "0221 … for +49 221 …"),
     Kind(Feed.APP_EVENTS, "no event_id", 2, "missing_field", "an old version of the app"),
     Kind(Feed.APP_EVENTS, "bad action_source", 1, "bad_action_source", "'ios' for app_ios"),
-    Kind(Feed.APP_EVENTS, "broken JSON", 1, "bad_json", "cut off by a column's length"),
+    Kind(Feed.APP_EVENTS, "broken JSON", 1, "unusable_device_info", "cut off by a column's length"),
     Kind(Feed.APP_EVENTS, "unknown nested name", 1, "unknown_field", "Pinterest would refuse its whole batch"),
-    Kind(Feed.APP_EVENTS, "value out of limits", 1, "bad_value", "a battery at 340 %"),
-    Kind(Feed.APP_EVENTS, "text too long", 1, "too_long", "a locale of 40 letters"),
-    Kind(Feed.SIGNUPS, "half a character", 1, "bad_text", "an emoji cut in two"),
+    Kind(Feed.APP_EVENTS, "value out of limits", 1, "unusable_device_info_battery_level", "a battery at 340 %"),
+    Kind(Feed.APP_EVENTS, "text too long", 1, "unusable_device_info_locale", "a locale of 40 letters"),
+    Kind(Feed.SIGNUPS, "half a character", 1, "unusable_content_name", "an emoji cut in two"),
     Kind(Feed.BACKFILL, "too old", 4, "too_old", "loaded two months late"),
 )
 """Every kind of dirty row in the windows that are checked."""

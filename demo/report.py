@@ -96,7 +96,7 @@ def _quality(feedings: Sequence[Feeding]) -> None:
 def _planted(verdict: Verdict) -> None:
     heading("The troublesome rows planted in the warehouse, and what became of them")
     lines: dict[tuple[str, str], list[tuple[int, bool, str]]] = {}
-    order = {fate: place for place, fate in enumerate((Fate.REJECTED, Fate.DROPPED, Fate.SENT))}
+    order = {fate: place for place, fate in enumerate((Fate.REJECTED, Fate.DROPPED, Fate.LEFT_OUT, Fate.SENT))}
     for kind, met in sorted(verdict.kinds, key=lambda pair: order[pair[0].fate]):
         fate = f"{kind.fate}: {kind.reason}" if kind.reason else str(kind.fate)
         lines.setdefault((kind.name, fate), []).append((kind.rows, met, kind.story))

@@ -15,9 +15,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
-RESULT_KEYS = ("return_value", "pinterest_result")
-"""Where the operator's result is, after success and after failure."""
-
 
 class TaskRun(NamedTuple):
     """What became of one task instance.
@@ -71,11 +68,8 @@ def run(dag: Any, logical_date: dt.datetime | None, conf: dict[str, Any] | None 
 
 
 def _result(ti: Any) -> dict[str, Any] | None:
-    for key in RESULT_KEYS:
-        found = ti.xcom_pull(task_ids=ti.task_id, key=key, map_indexes=ti.map_index)
-        if isinstance(found, dict) and "rows_read" in found:
-            return found
-    return None
+    found = ti.xcom_pull(task_ids=ti.task_id, key="pinterest_result", map_indexes=ti.map_index)
+    return found if isinstance(found, dict) else None
 
 
 def main(plan: Path, answer: Path) -> None:

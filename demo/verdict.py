@@ -162,6 +162,8 @@ def _met(kind: Kind, feeding: Feeding, warehouse: Warehouse) -> bool:
     """Return whether the planted rows of one kind became what they should."""
     if kind.fate is Fate.REJECTED:
         return bool(feeding.result["reasons"].get(kind.reason) == planted.reasons(kind.feed)[kind.reason])
+    if kind.fate is Fate.LEFT_OUT:
+        return bool(feeding.result["warnings"].get(kind.becomes) == kind.rows)
     if kind.fate is Fate.DROPPED:
         return bool(feeding.result["duplicates_dropped"] == kind.rows)
     proofs = warehouse.proofs[kind]

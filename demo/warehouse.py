@@ -301,16 +301,19 @@ class _Builder:
 
     def _app_events(self) -> None:
         window = self.books.quarter
-        events = [self._app_event(window) for _ in range(planted.SENT[Feed.APP_EVENTS])]
+        plain = planted.SENT[Feed.APP_EVENTS] - planted.of(Feed.APP_EVENTS, Fate.LEFT_OUT)
+        events = [self._app_event(window) for _ in range(plain)]
+        events += [
+            self._app_event(window, device='{"brand": "Apple", "model": "16'),
+            self._app_event(window, device='{"brand": "Apple", "battery_level": 340}'),
+            self._app_event(window, device='{"brand": "Apple", "locale": "de-' + "x" * 37 + '"}'),
+        ]
         self.books.keys[Feed.APP_EVENTS].update(event[0] for event in events)
         events += [self._app_event(window, consent=0, advertising_id=None) for _ in range(300)]
         events += [self._app_event(window, event_id=None) for _ in range(2)]
         events += [
             self._app_event(window, platform="ios"),
-            self._app_event(window, device='{"brand": "Apple", "model": "16'),
             self._app_event(window, device='{"brand": "Apple", "jailbroken": false}'),
-            self._app_event(window, device='{"brand": "Apple", "battery_level": 340}'),
-            self._app_event(window, device='{"brand": "Apple", "locale": "de-' + "x" * 37 + '"}'),
         ]
         self._insert("app_events", events)
 
@@ -338,11 +341,10 @@ class _Builder:
 
     def _signups(self) -> None:
         window = self.books.quarter
-        rows = [self._signup(window) for _ in range(planted.SENT[Feed.SIGNUPS])]
+        cut = planted.of(Feed.SIGNUPS, Fate.LEFT_OUT)
+        rows = [self._signup(window) for _ in range(planted.SENT[Feed.SIGNUPS] - cut)]
+        rows += [self._signup(window, content_name="Spring \ud83c") for _ in range(cut)]
         self.books.keys[Feed.SIGNUPS].update(event["event_id"] for _, event in rows)
-        rows += [
-            self._signup(window, content_name="Spring \ud83c") for _ in range(planted.of(Feed.SIGNUPS, Fate.REJECTED))
-        ]
         self._insert("signups", [(loaded_at, 1, json.dumps(event)) for loaded_at, event in rows])
 
     def _signup(self, window: Window, content_name: str = "Spring 🌱 letter") -> tuple[str, dict[str, Any]]:

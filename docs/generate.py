@@ -14,19 +14,22 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from airflow_provider_pinterest.conversions.fields import EVENT_NAMES, FIELDS, SWITCHES, Field
+from airflow_provider_pinterest.conversions.fields import EVENT_NAMES, FIELDS, REJECT, SWITCHES, WARNINGS, Field
+from airflow_provider_pinterest.conversions.line_items import OTHER_MEMBERS
 from airflow_provider_pinterest.conversions.placeholders import PLACEHOLDERS
-from airflow_provider_pinterest.conversions.reasons import IDENTIFIER_WARNING, REASONS, WARNINGS
+from airflow_provider_pinterest.conversions.reasons import EXCLUSIONS, LEFT_OUT, REASONS
 
 DOCS: Final = Path(__file__).resolve().parent
 
 TYPES: Final[dict[str, str]] = {
+    "event_name": "Text. The names that Pinterest lists are found in any spelling; others are sent as they are.",
     "text": "Text. Numbers and UUIDs are written as text. Text with an e-mail address in it is left out.",
     "number": "A number, or the text of one with a point: `72.39`. It travels as text.",
     "integer": "A whole number of 64 bits, also as text or as a float without a fraction.",
     "boolean": "A boolean, `1` and `0`, or one of `true`, `false`, `t`, `f`, `yes`, `no`, `y`, `n` in any case.",
     "time": "A point in time. It travels as Unix seconds.",
     "texts": "A list of texts, or one text.",
+    "product_id": "Text or a number; `0` stands for no product.",
     "choice": "One of the words listed, in any case.",
     "currency": "A three-letter ISO 4217 code, in any case.",
     "language": "A two-letter ISO 639-1 code; the region of a locale such as `en-US` is dropped.",
@@ -57,12 +60,15 @@ ADVICE: Final[dict[str, str]] = {
     ),
     "bad_type": "Cast the column in the SQL. Numbers have a point and no currency sign: `72.39`.",
     "bad_value": "The message gives the limits or the choices, and [Fields](fields.md) lists them. Mend the data.",
-    "too_long": "Cut the text in the SQL; the message gives the limit.",
     "bad_text": "The text was decoded wrongly before it got here. Mend it in the warehouse, or leave the column out.",
     "bad_json": "The cell must be a JSON object, or for `contents` a list of them. Look at one in the warehouse.",
     "unknown_field": (
-        'Rename it, or ignore it by its dotted name: `field_map={"custom_data.internal": None}`. One unknown '
-        "property would make Pinterest refuse the whole request."
+        'Map it, or ignore it by its dotted name: `field_map={"custom_data.internal": None, "items.ref": "items.id"}`. '
+        '`{"items.*": None}` ignores all members of the items that are not known.'
+    ),
+    "ambiguous_columns": (
+        "Some rows have two names for one field, such as `email` and `email_address`. Leave one of them out, or ignore "
+        'it: `field_map={"email_address": None}`.'
     ),
     "bad_time": "Select a timestamp column, ISO 8601 text, or Unix time as a number.",
     "future_event_time": (
@@ -84,12 +90,19 @@ ADVICE: Final[dict[str, str]] = {
     "outcome_unknown": (
         "Look for the event in Ads Manager. If it did not arrive, send it alone. See [Guarantees](guarantees.md)."
     ),
+    **dict.fromkeys(EXCLUSIONS, "Nothing. Your own rule keeps the row from being sent, see [Privacy](privacy.md)."),
     # warnings
     "unknown_event_name": (
-        "Check the spelling: `signup`, not `sign_up`. If the name is your own, nothing is wrong. The names that "
-        "Pinterest lists are in [Fields](fields.md)."
+        "The log names the most frequent ones, with the listed name that each probably means. Map them: "
+        '`event_names={"Purchase": "checkout"}`. If the name is your own, nothing is wrong. The names that Pinterest '
+        "lists are in [Fields](fields.md)."
     ),
     "time_from_date": "Select a column with the time of day: by midnight most events seem to be hours old.",
+    "ambiguous_item_id": (
+        "The first of `product_id`, `content_id`, `item_id`, `variant_id`, `variation_id`, `id` was sent. Choose the "
+        'product\'s id in your catalog: `field_map={"items.variant_id": "items.id"}`, or ignore the other one: '
+        '`{"items.id": None}`.'
+    ),
     "personal_data_in_plain_field": (
         "An address got into a field such as `client_user_agent`, `click_id` or `search_string`. Check which column is "
         "mapped there."
@@ -110,9 +123,11 @@ ADVICE: Final[dict[str, str]] = {
 }
 """Code → what to do; identifiers share one, see :func:`advice`."""
 
-PLAIN: Final = frozenset(field.name for field in FIELDS if field.kind == "plain")
+LEFT_OUT_OF: Final = {field.warning: field for field in FIELDS if field.warning}
+"""Code of a warning → the field that was left out."""
 
 UNUSABLE: Final = "Look at such a value in the warehouse; [Identifiers](identifiers.md#{name}) says what is read."
+UNREADABLE: Final = "Look at such a value in the warehouse; [Fields](fields.md) says what is read. The event was sent."
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -152,9 +167,9 @@ def fields(*places: str) -> Callable[[], str]:
 
     def rows() -> str:
         return table(
-            ["Field", "Type", "Other names of the column", "Limits"],
+            ["Field", "Type", "Other names of the column", "Limits", "A bad cell"],
             (
-                [f"`{field.path}`", f"`{field.kind}`", _code(field.aliases), limits(field)]
+                [f"`{field.path}`", f"`{field.kind}`", _code(field.aliases), limits(field), bad_cell(field)]
                 for field in FIELDS
                 if field.place in places and field.path not in places
             ),
@@ -173,6 +188,16 @@ def limits(field: Field) -> str:
     if field.maximum is not None:
         said.append(f"{field.minimum or 0:,} to {field.maximum:,}")
     return ", ".join(said)
+
+
+def bad_cell(field: Field) -> str:
+    """Say what a cell costs that cannot be read."""
+    return "the row" if field.bad_cell is REJECT else f"itself: `{field.warning}`"
+
+
+def other_members() -> str:
+    """List the members of line items that are ignored."""
+    return f"{_code(sorted({*OTHER_MEMBERS}))}.\n"
 
 
 def event_names() -> str:
@@ -215,9 +240,11 @@ def warnings() -> str:
 
 def advice(code: str) -> str:
     """Say what to do about a code."""
-    if code.startswith(IDENTIFIER_WARNING):
-        name = code.removeprefix(IDENTIFIER_WARNING)
-        return UNUSABLE.format(name="not-hashed-either" if name in PLAIN else name)
+    if code.startswith(LEFT_OUT):
+        field = LEFT_OUT_OF[code]
+        if field.place != "user_data":
+            return UNREADABLE
+        return UNUSABLE.format(name="not-hashed-either" if field.kind == "plain" else field.name)
     return ADVICE[code]
 
 
@@ -233,6 +260,7 @@ def _code(names: Iterable[str]) -> str:
 PARTS: Final[dict[str, Callable[[], str]]] = {
     "types": types,
     "event_names": event_names,
+    "other_members": other_members,
     "fields_event": fields(""),
     "fields_user_data": fields("user_data"),
     "fields_custom_data": fields("custom_data"),

@@ -98,8 +98,7 @@ class Cluster:
         )
         results = dict(
             self._ask(
-                "SELECT map_index, value FROM xcom WHERE run_id = %s AND task_id = %s AND "
-                "key IN ('return_value', 'pinterest_result')",
+                "SELECT map_index, value FROM xcom WHERE run_id = %s AND task_id = %s AND key = 'pinterest_result'",
                 run_id,
                 TASK_ID,
             )

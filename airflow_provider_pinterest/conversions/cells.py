@@ -19,8 +19,12 @@ from uuid import UUID
 
 import orjson
 
+from airflow_provider_pinterest.conversions.names import folded
 from airflow_provider_pinterest.conversions.reasons import Unfit
 from airflow_provider_pinterest.redaction import clean
+
+EXACT_FLOAT: Final = 2**53
+"""Up to here every whole float is exactly one integer."""
 
 KEY_LIMIT: Final = 1_000
 """Most characters of a key cell."""
@@ -47,7 +51,6 @@ ORDINARY: Final = _SETTLED | {float, Decimal}
 HASHABLE: Final = ORDINARY - {list, tuple, dict}
 """Types whose cells have an equality and a hash that can be trusted."""
 
-_NUMBERS: Final = frozenset({type(None), bool, float})
 _INTEGERS: Final = frozenset({type(None), int})
 _WORDS: Final = frozenset({type(None), str})
 _BYTES: Final = (bytes, bytearray, memoryview)
@@ -183,7 +186,7 @@ def by_name(document: Mapping[Any, Any]) -> Named:
     named = Named({}, {})
     written = [(key if type(key) is str else str(shown(key)), value) for key, value in document.items()]
     for key, value in sorted(written, key=itemgetter(0)):
-        name = key.strip().lower()
+        name = folded(key)
         if name not in named.keys or not (value is None or (type(value) is str and not value.strip())):
             named.values[name] = value
             named.keys[name] = key
@@ -192,7 +195,7 @@ def by_name(document: Mapping[Any, Any]) -> Named:
 
 def shown_all(cells: Sequence[Any]) -> Sequence[Any]:
     """Return the cells of a key column, see :func:`shown`."""
-    if only(cells, _NUMBERS) or (only(cells, _WORDS) and max(map(len, filter(None, cells)), default=0) <= KEY_LIMIT):
+    if only(cells, _WORDS) and max(map(len, filter(None, cells)), default=0) <= KEY_LIMIT:
         return cells
     if only(cells, _INTEGERS) and max(map(abs, filter(None, cells)), default=0) < 2**63:
         return cells
@@ -204,8 +207,10 @@ def shown(cell: Any) -> str | float | None:
 
     An object without text of its own is named by its type.
     """
-    if cell is None or type(cell) is bool or type(cell) is float:
+    if cell is None or type(cell) is bool:
         return cell
+    if type(cell) is float:
+        return _shown_float(cell)
     if type(cell) is int and -(2**63) <= cell < 2**63:
         return cell
     try:
@@ -213,6 +218,13 @@ def shown(cell: Any) -> str | float | None:
     except Exception:  # noqa: BLE001 - the object's own methods may raise anything
         found = f"<{kind(cell)}>"
     return cut(found) if type(found) is str else found
+
+
+def _shown_float(cell: float) -> float | None:
+    """Return a whole number as an integer: a column of integers with gaps often comes as floats."""
+    if cell != cell:  # noqa: PLR0124
+        return None
+    return int(cell) if cell.is_integer() and abs(cell) <= EXACT_FLOAT else cell
 
 
 def _shown(cell: Any) -> str | float | None:
@@ -230,7 +242,7 @@ def _shown(cell: Any) -> str | float | None:
         return str(cell)
     if type(cell) is bytes:
         text = _decoded(cell)
-        return text if isinstance(text, str) else text[:KEY_LIMIT].hex()
+        return text if isinstance(text, str) and _is_readable(text) else cell[:KEY_LIMIT].hex()
     try:
         found = ordinary(cell)
     except Unfit:
@@ -238,10 +250,17 @@ def _shown(cell: Any) -> str | float | None:
             raise  # it has no text but its representation
         said = str.__str__(str(cell)[: KEY_LIMIT + 1])
         return f"<{kind(cell)}>" if _has_address(said) else said
+    if type(cell) in _BYTES and not (isinstance(found, str) and _is_readable(found)):
+        return bytes(cell[:KEY_LIMIT]).hex()
     if type(found) in (list, tuple, dict):
         document = bounded(found, leaf=shown)
         return orjson.dumps(document, option=orjson.OPT_NON_STR_KEYS).decode()
     return shown(found)
+
+
+def _is_readable(text: str) -> bool:
+    """Return whether text consists of what can be read; the bytes of a key such as a UUID may be UTF-8 by chance."""
+    return all(word.isprintable() for word in text[: KEY_LIMIT + 1].split())
 
 
 def cut(text: str, limit: int = KEY_LIMIT) -> str:

@@ -17,7 +17,9 @@ from decimal import Decimal
 from hashlib import sha256
 from itertools import chain, islice
 from operator import itemgetter
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
+from uuid import UUID
 
 import orjson
 
@@ -31,8 +33,10 @@ from airflow_provider_pinterest.conversions.cells import (
     kind,
     only,
     ordinary,
+    shown,
     unreadable,
 )
+from airflow_provider_pinterest.conversions.names import folded
 from airflow_provider_pinterest.conversions.personal import has_at_sign
 from airflow_provider_pinterest.conversions.reasons import Unfit, Unusable, Verdict
 from airflow_provider_pinterest.redaction import clean
@@ -56,10 +60,14 @@ MEMO_CELL: Final = 160
 """Longest cell that is remembered, in characters: most user agents are shorter."""
 
 _dumps: Final = orjson.dumps
-_INTEGERS: Final = frozenset({int, type(None)})
+_DATES: Final = frozenset({dt.date})
+_TEXTLIKE: Final = frozenset({int, UUID})
 _OBJECTS: Final = frozenset({dict})
 _READ_AS_THEY_ARE: Final = ORDINARY - {float, Decimal}
 _first = itemgetter(0)
+_NO_NAMES: Final[Mapping[str, str | None]] = MappingProxyType({})
+_MAPPED: Final = 1_000
+"""The rank of a name that the author mapped."""
 
 
 class Reader:
@@ -96,9 +104,12 @@ class Reader:
                 plain = values.unquoted(cell.strip())
                 if plain != cell.strip():
                     return None if plain is None else self.one(plain, *beside)
-            if self._unusable is not None:
-                raise Unusable(self._unusable) from None
-            raise (error if isinstance(error, Unfit) else unreadable(cell)) from None
+            why = error if isinstance(error, Unfit) else unreadable(cell)
+            raise self._left_out(why) from None
+
+    def _left_out(self, why: Unfit) -> Verdict:
+        """Return what an unfit cell comes to: whether its row is rejected, or only the cell left out."""
+        return why if self._unusable is None else Unusable(self._unusable, message=f"{why.at} {why.message}".strip())
 
     def read_all(self, cells: Sequence[Any], refused: Refused) -> list[Any]:
         """Return the values of cells, ``None`` where nothing is to send."""
@@ -151,19 +162,20 @@ class Reader:
     def _written(self, row: int, value: Any, refused: Refused) -> bytes:
         try:
             return self.member(value)
-        except Unfit as unfit:
-            refused(row, unfit)
+        except Verdict as verdict:
+            refused(row, verdict)
             return b""
 
     def member(self, value: Any) -> bytes:
         """Return the member of a value.
 
-        :raises Unfit: it holds text that is no Unicode.
+        :raises Verdict: it holds text that is not valid Unicode.
         """
         try:
             return b"" if value is None else self._key + _dumps(value)
         except TypeError:
-            raise Unfit("bad_text", "holds a lone surrogate: mend the text's encoding") from None
+            why = Unfit("bad_text", "holds a lone surrogate: correct the encoding of the text")
+            raise self._left_out(why) from None
 
     def value(self, member: bytes) -> Any:
         """Return the value that a member was written of."""
@@ -195,8 +207,9 @@ class Text(Reader):
         key = self._key
         try:
             found = [b"" if cell is None or not (text := str.strip(cell)) else key + _dumps(text) for cell in cells]
-        except TypeError:  # some are no text
-            return super().members(cells, refused)
+        except TypeError:
+            texts = _as_text(cells)
+            return super().members(cells, refused) if texts is cells else self.members(texts, refused)
         return super().members(cells, refused) if self._needs_care(found) else found
 
     def both(self, cells: Sequence[Any], refused: Refused) -> tuple[list[Any], Members]:
@@ -204,8 +217,9 @@ class Text(Reader):
         try:
             found = [None if cell is None else str.strip(cell) or None for cell in cells]
             members = [b"" if text is None else self._key + _dumps(text) for text in found]
-        except TypeError:  # some are no text
-            return super().both(cells, refused)
+        except TypeError:
+            texts = _as_text(cells)
+            return super().both(cells, refused) if texts is cells else self.both(texts, refused)
         return super().both(cells, refused) if self._needs_care(members) else (found, members)
 
     def _needs_care(self, members: Members) -> bool:
@@ -215,6 +229,16 @@ class Text(Reader):
         if joined.find(b"\\") >= 0 and joined.find(self._key + b'"\\"') >= 0:
             return True
         return has_at_sign(joined)
+
+
+class ProductIds(Text):
+    """Reads ids of products; ``0`` stands for no product, as in the variations of products that have none."""
+
+    def members(self, cells: Sequence[Any], refused: Refused) -> Members:
+        """Return the members of cells."""
+        found = super().members(cells, refused)
+        none = self._key + b'"0"'
+        return [b"" if member == none else member for member in found] if none in found else found
 
 
 class Hashed(Reader):
@@ -244,6 +268,7 @@ class Hashed(Reader):
     def beside(self, cells: Sequence[Any], others: Members, refused: Refused) -> Members:
         """Return the members of cells that stand beside other members of their rows."""
         plain = self._plain
+        cells = _as_text(cells)
         start, end = self._key + b'["', b'"]'
         found = []
         for row, cell in enumerate(cells):
@@ -261,6 +286,18 @@ class Hashed(Reader):
             except Verdict as verdict:
                 found.append(self.member(refused(row, verdict)))
         return found
+
+
+def _as_text(cells: Sequence[Any], types: AbstractSet[type] = _TEXTLIKE) -> Sequence[Any]:
+    """Return a column of one of these types as text, and any other one as it is."""
+    kind = type(cells[0]) if cells else None
+    if kind not in types or not only(cells, {kind, type(None)}):
+        return cells
+    try:
+        written = _dumps(cells).decode()
+    except TypeError:  # an integer of more than 64 bits
+        return cells
+    return [None if text == "null" else text for text in written[1:-1].replace('"', "").split(",")]
 
 
 class Remembered(Reader):
@@ -281,8 +318,14 @@ class Remembered(Reader):
     def members(self, cells: Sequence[Any], refused: Refused) -> Members:
         """Return the members of cells."""
         kind = type(cells[0]) if cells else None
-        if kind is float or kind is Decimal or kind is dt.date:  # most likely none of them is text
+        if kind is float or kind is Decimal:  # most likely none of them is text
             return super().members(cells, refused)
+        if self._lists:  # an identifier: a date is the same as its text
+            cells = _as_text(cells, _DATES)
+        return self._looked_up(cells, refused)
+
+    def _looked_up(self, cells: Sequence[Any], refused: Refused) -> Members:
+        """Return the members of cells, those of known ones without reading them."""
         known = self._known
         trusted = self._can_be_looked_up(cells)
         if not trusted and self._lists:
@@ -329,24 +372,6 @@ class Remembered(Reader):
     def _without_lists(cells: Sequence[Any]) -> Sequence[Any]:
         """Return cells with the text in the place of lists of one text, as ready events have them."""
         return [cell[0] if type(cell) is list and len(cell) == 1 and type(cell[0]) is str else cell for cell in cells]
-
-
-class Integers(Remembered):
-    """Reads whole numbers; small ones repeat."""
-
-    def members(self, cells: Sequence[Any], refused: Refused) -> Members:
-        """Return the members of cells."""
-        if only(cells, _INTEGERS):
-            return super().members(cells, refused)
-        return Reader.members(self, cells, refused)
-
-    @staticmethod
-    def _may_keep(cell: Any) -> bool:
-        return type(cell) is int
-
-    @staticmethod
-    def _can_be_looked_up(_: Sequence[Any]) -> bool:
-        return True  # `members` looked
 
 
 class Beside(Remembered):
@@ -412,41 +437,101 @@ class _Memo(dict[Any, bytes]):
             self._room -= len(found)
 
 
+class Member(NamedTuple):
+    """What reads one field of the objects in a list.
+
+    :param reader: reads its cells.
+    :param names: its names as they are compared; of two in one object the first wins.
+    :param rivals: sets of names that may mean different things.
+    """
+
+    reader: Reader
+    names: tuple[str, ...]
+    rivals: tuple[frozenset[str], ...] = ()
+
+
+class _Place(NamedTuple):
+    """What a name of a member means.
+
+    :param rank: of two names for one field in one object the one with the higher rank wins.
+    :param name: the name as it is compared.
+    :param reader: reads the cells; ``None``: they are ignored.
+    """
+
+    rank: int
+    name: str
+    reader: Reader | None
+
+
+_IGNORED: Final = _Place(0, "", None)
+
+
 class Objects(Reader):
     """Reads lists of JSON objects, each key of theirs as a column of its own.
 
-    :param readers: name of a key, in lower case → the reader of its field; of two names for one field the first wins.
+    :param known: what reads each of their fields.
+    :param ignored: names that are ignored, in their compared form.
+    :param mapped: name in its compared form → the field's name; ``None``: it is ignored. Comes before ``known``.
+    :param is_open: whether names that are not known are ignored.
+    :param unusable: the warning under which a list, or an element of it, is left out.
     """
 
-    def __init__(self, name: str, readers: Mapping[str, Reader]) -> None:
-        super().__init__(name, values.objects)
-        self._readers = readers
-        self._names = [*dict.fromkeys(reader.name for reader in readers.values())]
-        self._in_order = [*reversed([*readers.items()])]
-        """The keys, of two for one field the one that wins last."""
+    def __init__(
+        self,
+        name: str,
+        known: Sequence[Member],
+        *,
+        ignored: AbstractSet[str] = frozenset(),
+        mapped: Mapping[str, str | None] = _NO_NAMES,
+        is_open: bool = False,
+        unusable: str | None = None,
+    ) -> None:
+        super().__init__(name, _objects, unusable)
+        self._known = known
+        self._names = [member.reader.name for member in known]
+        readers = {member.reader.name: member.reader for member in known}
+        self._places: dict[str, _Place] = dict.fromkeys(ignored, _IGNORED)
+        for member in known:
+            for rank, name_ in enumerate(reversed(member.names)):
+                self._places[name_] = _Place(rank, name_, member.reader)
+        for name_, field in mapped.items():
+            self._places[name_] = _IGNORED if field is None else _Place(_MAPPED, name_, readers[field])
+        self._is_open = is_open
+        self._spelling: dict[str, str] = {}
+        """Names in their compared form → how the first object that had them wrote them."""
+        self._meant: dict[str, _Place] = {}
+        """Names as the first object that had them wrote them → what they mean."""
 
     def members(self, cells: Sequence[Any], refused: Refused) -> Members:
-        """Return the members of cells; a list with an unfit object has none, and is refused for the first of them."""
+        """Return the members of cells; a list with a name that is not known has none."""
         lists, parsed = self._lists(cells, refused)
         objects = list(chain.from_iterable(filter(None, lists)))
-        unfit: dict[int, Unfit] = {}
-        unusable: list[tuple[int, Unusable]] = []
-        written = iter(self._objects(objects, unfit, unusable, parsed=parsed))
+        problems: list[tuple[int, Verdict]] = []
+        written = iter(self._objects(objects, lambda at, verdict: problems.append((at, verdict)), parsed=parsed))
         start, end = self._key + b"[{", b"}]"
         members = []
         for found in lists:
             joined = b"},{".join(filter(None, islice(written, len(found)))) if found else b""
             members.append(start + joined + end if joined else b"")
-        if unfit or unusable:
-            places = [(row, position) for row, found in enumerate(lists) for position, _ in enumerate(found or ())]
-            first = {places[at][0]: at for at in sorted(unfit, reverse=True)}
-            for row, at in sorted(first.items()):
-                why = unfit[at]
-                refused(row, Unfit(why.code, why.message, f"[{places[at][1]}]{why.at}"))
-                members[row] = b""
-            for at, warning in unusable:
-                refused(places[at][0], warning)
+        if problems:
+            self._report(lists, problems, members, refused)
         return members
+
+    @staticmethod
+    def _report(
+        lists: Sequence[Any], problems: Sequence[tuple[int, Verdict]], members: Members, refused: Refused
+    ) -> None:
+        """Report what is wrong with objects about the cells in which they stand, of each cell one rejection at most."""
+        places = [(row, position) for row, found in enumerate(lists) for position, _ in enumerate(found or ())]
+        rejected = set()
+        for at, verdict in sorted(problems, key=itemgetter(0)):
+            row, position = places[at]
+            if not isinstance(verdict, Unfit):
+                refused(row, verdict)
+            elif row not in rejected:
+                rejected.add(row)
+                refused(row, Unfit(verdict.code, verdict.message, f"[{position}]{verdict.at}"))
+                members[row] = b""
 
     def _lists(self, cells: Sequence[Any], refused: Refused) -> tuple[list[Any], bool]:
         """Return the lists that cells hold, ``None`` where they hold nothing, and whether all were read from JSON."""
@@ -458,57 +543,127 @@ class Objects(Reader):
             return lists, True
         return self.read_all(cells, refused), False
 
-    def _objects(
-        self, objects: Sequence[Any], unfit: dict[int, Unfit], unusable: list[tuple[int, Unusable]], *, parsed: bool
-    ) -> Iterable[bytes]:
-        """Return what stands between the braces of each object; note what is wrong with them, and what to warn of.
+    def _objects(self, objects: Sequence[Any], refused: Refused, *, parsed: bool) -> Iterable[bytes]:
+        """Return what stands between the braces of each object.
 
         :param parsed: whether the objects were read from JSON, so that their keys are text.
         """
-        present: set[str] = set()
-        if only(objects, _OBJECTS) and (parsed or only(chain.from_iterable(objects), TEXTS)):
-            present = {*chain.from_iterable(objects)}
-        if not present or not present <= self._readers.keys():
-            objects = [self._by_name(at, one, unfit) for at, one in enumerate(objects)]
-            present = {*chain.from_iterable(objects)}
+        if not (only(objects, _OBJECTS) and (parsed or only(chain.from_iterable(objects), TEXTS))):
+            objects = [self._plain(at, one, refused) for at, one in enumerate(objects)]
+        present: set[str] = {*chain.from_iterable(objects)}
+        if new := present - self._meant.keys():
+            objects = self._learn(new, objects, refused)
+            present = {*chain.from_iterable(objects)} & self._meant.keys()
+        known = sorted(place for place in map(self._meant.__getitem__, present) if place.reader is not None)
         columns: dict[str, Members] = {}
-        for key, reader in self._in_order:
-            if key not in present:
-                continue
+        found: dict[str, Members] = {}
+        for _, name, reader in known:
+            assert reader is not None  # noqa: S101 # nosec B101
+            key = self._spelling[name]
+            gone: list[int] = []
 
-            def refused(at: int, verdict: Verdict, name: str = reader.name) -> Any:
-                if isinstance(verdict, Unusable):
-                    unusable.append((at, verdict))
-                    return verdict.kept
+            def left_out(at: int, verdict: Verdict, gone: list[int] = gone, field: str = reader.name) -> Any:
+                gone.append(at)
                 if isinstance(verdict, Unfit):
-                    unfit.setdefault(at, Unfit(verdict.code, verdict.message, f".{name}{verdict.at}"))
-                return None
+                    verdict = Unfit(verdict.code, verdict.message, f".{field}{verdict.at}")
+                refused(at, verdict)
+                return getattr(verdict, "kept", None)
 
-            late = reader.members([one.get(key) for one in objects], refused)
-            early = columns.get(reader.name)
-            columns[reader.name] = [one or other for one, other in zip(late, early, strict=True)] if early else late
+            late = reader.members([one.get(key) for one in objects], left_out)
+            found[name] = _over(late, found.get(name), gone)
+            columns[reader.name] = _over(late, columns.get(reader.name), gone)
         if not columns:
             return [b""] * len(objects)
+        self._find_rivals(found, refused)
         in_order = [columns[name] for name in self._names if name in columns]
         return map(b"".join, zip(*inside(in_order), strict=True))
 
-    def _by_name(self, at: int, one: Any, unfit: dict[int, Unfit]) -> Mapping[str, Any]:
-        """Return an object with names as they stand in the table; an empty one if it is unfit."""
+    def _learn(
+        self, new: AbstractSet[str], objects: Sequence[Mapping[str, Any]], refused: Refused
+    ) -> Sequence[Mapping[str, Any]]:
+        """Learn how names are written; return the objects with each name written in one way.
+
+        Of two spellings of one name in an object the last in alphabetical order wins, unless it is empty.
+        """
+        unknown, respelt = set(), set()
+        for key in sorted(new):
+            name = folded(key)
+            place = self._places.get(name)
+            if place is None:
+                unknown.add(key)
+            elif name not in self._spelling:
+                self._spelling[name] = key
+                self._meant[key] = place
+            elif place.reader is not None:
+                respelt.add(key)
+        if unknown and not self._is_open:
+            for at, one in enumerate(objects):
+                if not unknown.isdisjoint(one):
+                    refused(at, self._unknown(min(unknown.intersection(one))))
+        return [one if respelt.isdisjoint(one) else self._respelt(one) for one in objects] if respelt else objects
+
+    def _respelt(self, one: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {self._spelling.get(name, name): value for name, value in by_name(one).values.items()}
+
+    def _unknown(self, key: str) -> Unfit:
+        said = clean(key)[:40]
+        return Unfit(
+            "unknown_field",
+            f"Pinterest has no such field. Ignore it with field_map={{'{self.name}.{said}': None}}, or map it, as in "
+            f"{{'{self.name}.{said}': '{self.name}.{self._names[0]}'}}. {{'{self.name}.*': None}} ignores all names "
+            "that are not known",
+            f".{said}",
+        )
+
+    def _find_rivals(self, found: Mapping[str, Members], refused: Refused) -> None:
+        """Report objects with different values under names that may mean different things."""
+        for member in self._known:
+            chosen = [
+                members
+                for name, members in found.items()
+                if self._places[name].rank == _MAPPED and self._places[name].reader is member.reader
+            ]
+            settled = [any(row) for row in zip(*chosen, strict=True)] if chosen else []
+            reported: set[int] = set()
+            for rivals in member.rivals:
+                names = [name for name in found if name in rivals]
+                if len(names) < 2:
+                    continue
+                for at, row in enumerate(zip(*map(found.__getitem__, names), strict=True)):
+                    if len({*filter(None, row)}) > 1 and not (settled and settled[at]) and at not in reported:
+                        reported.add(at)
+                        refused(at, Unusable("ambiguous_item_id"))
+
+    def _plain(self, at: int, one: Any, refused: Refused) -> Mapping[str, Any]:
+        """Return an object as a dictionary whose keys are text; an empty one if it is none."""
         try:
             found = ordinary(one)
+            if type(found) is str:
+                found = values.json(found)
             if found is None:
                 return {}
             if type(found) is not dict:
                 raise Unfit("bad_json", f"expected a JSON object, got {kind(found)}")
-            named = by_name(found)
-            for name, key in named.keys.items():
-                if name not in self._readers:
-                    message = f"Pinterest knows no such name; known are {', '.join(sorted(self._readers))}"
-                    raise Unfit("unknown_field", message, f".{clean(key)[:40]}")
+            return {key if type(key) is str else str(shown(key)): value for key, value in found.items()}
         except Unfit as why:
-            unfit.setdefault(at, why)
+            refused(at, self._left_out(why))
             return {}
-        return named.values
+
+
+def _objects(cell: Any) -> Sequence[Any] | None:
+    """Read a list of JSON objects, or one alone; also where the text of one is itself the text of a JSON string."""
+    found = values.objects(cell)
+    return values.objects(found[0]) if found and type(cell) is str and type(found[0]) is str else found
+
+
+def _over(late: Members, early: Members | None, gone: Sequence[int]) -> Members:
+    """Return what later cells say, or earlier ones where those hold nothing; where a cell was refused, what is left."""
+    if early is None:
+        return late
+    found = [one or other for one, other in zip(late, early, strict=True)]
+    for at in gone:
+        found[at] = late[at]
+    return found
 
 
 def inside(columns: Sequence[Members]) -> list[Members]:

@@ -66,5 +66,16 @@ class Duplicate:
     row: int
 
 
-Outcome = Event | Rejection | Duplicate
+@dataclass(frozen=True, slots=True)
+class Excluded:
+    """A row that the user's rules keep from being sent, such as one without consent.
+
+    :param code: a key of :data:`~.reasons.EXCLUSIONS`.
+    """
+
+    row: int
+    code: str
+
+
+Outcome = Event | Rejection | Duplicate | Excluded
 """What became of a row before it is sent."""

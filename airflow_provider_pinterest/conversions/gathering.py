@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from airflow_provider_pinterest.conversions.events import Chunk
-from airflow_provider_pinterest.conversions.mapping import ColumnMapping, folded
+from airflow_provider_pinterest.conversions.mapping import ColumnMapping
+from airflow_provider_pinterest.conversions.names import folded
 from airflow_provider_pinterest.conversions.pieces import Piece
 from airflow_provider_pinterest.conversions.weights import EVERY, PIECE_BYTES, parts, total
 

@@ -543,7 +543,7 @@ class Identifier:
     def __init__(self, name: str, rule: Rule, settings: Settings) -> None:
         self.already: bool | None = settings.switches.get("already_hashed")
         self.plain = rule.plain(settings) if rule.plain and not self.already else None
-        self._canonical = rule.canonical(settings)
+        self.canonical = rule.canonical(settings)
         self._beside = rule.depends_on and rule.depends_on.read
         self._placeholders = settings.placeholders
         self._longest_placeholder = max(map(len, settings.placeholders), default=0)
@@ -580,7 +580,7 @@ class Identifier:
         if not text.isascii():
             text = unicodedata.normalize("NFC", text)
         try:
-            plain = self._canonical(text, self._beside(beside)) if self._beside else self._canonical(text)
+            plain = self.canonical(text, self._beside(beside)) if self._beside else self.canonical(text)
             if plain:
                 return [sha(plain)]
         except UnicodeEncodeError:

@@ -18,13 +18,15 @@ import orjson
 from airflow_provider_pinterest.conversions import values
 from airflow_provider_pinterest.conversions.cells import cut, kind
 from airflow_provider_pinterest.conversions.columns import Members, inside
-from airflow_provider_pinterest.conversions.events import Event, Rejection
-from airflow_provider_pinterest.conversions.fields import BY_PATH, COUNTRY, EVENT_NAMES, LDP, OFFLINE, REQUIRED
+from airflow_provider_pinterest.conversions.event_names import is_listed
+from airflow_provider_pinterest.conversions.events import Event, Excluded, Rejection
+from airflow_provider_pinterest.conversions.exclusions import Exclusions, excluded
+from airflow_provider_pinterest.conversions.field_maps import PLACES
+from airflow_provider_pinterest.conversions.fields import BY_PATH, COUNTRY, LDP, OFFLINE, REQUIRED
 from airflow_provider_pinterest.conversions.identifiers import has_us_state, home, in_both_cases
-from airflow_provider_pinterest.conversions.mapping import PLACES, ColumnMapping
+from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 from airflow_provider_pinterest.conversions.pieces import Fields, Piece
 from airflow_provider_pinterest.conversions.reasons import Reason
-from airflow_provider_pinterest.exceptions import MappingError
 
 SKEW: Final = 300
 """Seconds that a clock may run ahead of ours before its events count as future ones."""
@@ -39,23 +41,25 @@ class Made(NamedTuple):
     """What some rows are by themselves.
 
     :param events: the fields of :class:`Event`, each for all rows; those of a rejected row mean nothing.
-    :param rejected: position of a row → why it is no event.
+    :param others: position of a row that is not an event → what it is.
     :param coverage: field path → events that carry it.
     :param noticed: warning code → events.
     :param warnings: warning code → cells, whatever became of their rows.
+    :param unlisted: event name that Pinterest does not list → events.
     """
 
     events: tuple[Sequence[Any], ...]
-    rejected: dict[int, Rejection]
+    others: dict[int, Rejection | Excluded]
     coverage: Counter[str]
     noticed: Counter[str]
     warnings: Counter[str]
+    unlisted: Counter[str]
 
-    def outcomes(self) -> list[Event | Rejection]:
+    def outcomes(self) -> list[Event | Rejection | Excluded]:
         """Return what each row is, in their order."""
-        found: list[Event | Rejection] = list(map(_event, zip(*self.events, strict=True)))
-        for row, rejection in self.rejected.items():
-            found[row] = rejection
+        found: list[Event | Rejection | Excluded] = list(map(_event, zip(*self.events, strict=True)))
+        for row, other in self.others.items():
+            found[row] = other
         return found
 
 
@@ -64,20 +68,20 @@ def _joined(some: Sequence[Made]) -> Made:
     events: list[Any] = [
         list(chain.from_iterable(column)) for column in zip(*(made.events for made in some), strict=True)
     ]
-    rejected: dict[int, Rejection] = {}
-    counts: tuple[Counter[str], ...] = (Counter(), Counter(), Counter())
+    others: dict[int, Rejection | Excluded] = {}
+    counts: tuple[Counter[str], ...] = (Counter(), Counter(), Counter(), Counter())
     before = 0
     for made in some:
-        rejected |= {before + row: rejection for row, rejection in made.rejected.items()}
+        others |= {before + row: other for row, other in made.others.items()}
         before += len(made.events[0])
         for count, more in zip(counts, made[2:], strict=True):
             count.update(more)
-    return Made(tuple(events), rejected, *counts)
+    return Made(tuple(events), others, *counts)
 
 
 def noticed(name: str, time: type[int]) -> Iterator[str]:
     """Yield the codes of what is worth a warning about an event as a whole, of its name and the type of its time."""
-    if name not in EVENT_NAMES:
+    if not is_listed(name):
         yield "unknown_event_name"
     if time is values.Midnight:
         yield "time_from_date"
@@ -99,6 +103,7 @@ class EventMaker:
     :param now: Unix seconds that "future" and "too old" are measured from.
     :param max_event_age: older rows are rejected; ``None``: none are.
     :param max_event_bytes: larger events are rejected.
+    :param exclusions: rules that keep rows from being sent.
     """
 
     def __init__(
@@ -108,29 +113,32 @@ class EventMaker:
         now: float,
         max_event_age: dt.timedelta | None = None,
         max_event_bytes: int = 2_000_000,
+        exclusions: Exclusions | None = None,
     ) -> None:
-        self.settings = (mapping.parameters, now, max_event_age, max_event_bytes)
+        self.settings = (mapping.parameters, now, max_event_age, max_event_bytes, exclusions and exclusions.parameters)
         """What :meth:`of` makes an equal maker of, in another process."""
         self._mapping = mapping
         self._latest = now + SKEW
         self._earliest = now - max_event_age.total_seconds() if max_event_age else 0
         self._max_bytes = max_event_bytes
+        self._exclusions = exclusions
 
     @classmethod
-    def of(cls, settings: tuple[Any, float, dt.timedelta | None, int]) -> EventMaker:
+    def of(cls, settings: tuple[Any, float, dt.timedelta | None, int, dict[str, Any] | None]) -> EventMaker:
         """Make a maker equal to the one that has these settings."""
-        parameters, now, max_event_age, max_event_bytes = settings
-        return cls(ColumnMapping(**parameters), now=now, max_event_age=max_event_age, max_event_bytes=max_event_bytes)
+        parameters, now, max_event_age, max_event_bytes, exclusions = settings
+        return cls(
+            ColumnMapping(**parameters),
+            now=now,
+            max_event_age=max_event_age,
+            max_event_bytes=max_event_bytes,
+            exclusions=Exclusions.of(**exclusions) if exclusions else None,
+        )
 
     def make(self, piece: Piece) -> Made:
-        """Make what the rows of a piece become.
-
-        :raises MappingError: two columns of the piece map to the same field.
-        """
+        """Make what the rows of a piece become."""
         try:
             return self._make(piece)
-        except MappingError:
-            raise
         except Exception:  # noqa: BLE001 - found again below, for each row by itself
             return _joined([self._make_alone(row) for row in piece.rows()])
 
@@ -138,13 +146,12 @@ class EventMaker:
         """Make what a single row becomes; one that cannot be made is rejected."""
         try:
             return self._make(row)
-        except MappingError:
-            raise
         except Exception as error:  # noqa: BLE001 - whatever is in the row, it affects no other
             reason = Reason("bad_cell", "", f"the row cannot be read: {kind(error)}")
             nothing: Mapping[str, Any] = {}
             events = ([row.first], [""], [""], [0], [False], [b""], [nothing])
-            return Made(events, {0: Rejection(row.first, None, nothing, (reason,))}, Counter(), Counter(), Counter())
+            rejection = Rejection(row.first, None, nothing, (reason,))
+            return Made(events, {0: rejection}, Counter(), Counter(), Counter(), Counter())
 
     def _make(self, piece: Piece) -> Made:
         fields = Fields(self._mapping, piece)
@@ -154,6 +161,8 @@ class EventMaker:
         _check_region(fields)
         written = bodies(fields)
         self._check_sizes(fields, written)
+        if self._exclusions is not None:
+            fields.excluded = excluded(fields, self._exclusions)
         names, sources, moments, ids = (fields.values[path] for path in REQUIRED)
         events = (
             range(piece.first, piece.first + piece.size),
@@ -164,11 +173,13 @@ class EventMaker:
             written,
             fields.keys,
         )
-        rejected = {
+        found, unlisted = _noticed(fields)
+        others: dict[int, Rejection | Excluded] = {
             row: Rejection(piece.first + row, ids[row] and cut(ids[row]), fields.keys[row], fields.reasons(row))
             for row in sorted(fields.problems)
         }
-        return Made(events, rejected, _coverage(fields), _noticed(fields), fields.warnings)
+        others |= {row: Excluded(piece.first + row, code) for row, code in fields.excluded.items()}
+        return Made(events, others, _coverage(fields), found, fields.warnings, unlisted)
 
     @staticmethod
     def _check_required(fields: Fields) -> None:
@@ -247,23 +258,26 @@ def _coverage(fields: Fields) -> Counter[str]:
     return Counter(
         {
             path: (fields.size if all(members) else sum(map(bool, members)))
-            - sum(1 for row in fields.problems if members[row])
+            - sum(1 for row in fields.not_events if members[row])
             for path, members in fields.members.items()
         }
     )
 
 
-def _noticed(fields: Fields) -> Counter[str]:
-    """Count what is worth a warning about events as a whole."""
+def _noticed(fields: Fields) -> tuple[Counter[str], Counter[str]]:
+    """Count what is worth a warning about events as a whole, and the names that Pinterest does not list."""
     kinds: Iterable[tuple[str, type[int]]] = zip(
         fields.values["event_name"], map(type, fields.values["event_time"]), strict=True
     )
-    if fields.problems:
-        kinds = [one for row, one in enumerate(kinds) if row not in fields.problems]
+    if fields.not_events:
+        kinds = [one for row, one in enumerate(kinds) if row not in fields.not_events]
     found: Counter[str] = Counter()
+    names: Counter[str] = Counter()
     for (name, time), events in Counter(kinds).items():
         found.update(dict.fromkeys(noticed(name, time), events))
-    return found
+        if not is_listed(name):
+            names[name] += events
+    return found, names
 
 
 def _empty(found: Sequence[Any]) -> list[int]:
@@ -271,15 +285,7 @@ def _empty(found: Sequence[Any]) -> list[int]:
     return [] if all(found) else [row for row, value in enumerate(found) if not value]
 
 
-_MISSING: Final = {
-    path: Reason("missing_field", path, message)
-    for path, message in {
-        "event_name": "every event needs a name: map a column, or set defaults={'event_name': …}",
-        "action_source": "every event needs its source: map a column, or set defaults={'action_source': 'web'}",
-        "event_time": "every event needs the time when it happened: map a column",
-        "event_id": "every event needs an id: map a column, or name columns in event_id_from",
-    }.items()
-}
+_MISSING: Final = {path: Reason("missing_field", path, BY_PATH[path].missing) for path in REQUIRED}
 _NO_MATCH_KEY: Final = Reason(
     "no_match_key",
     "user_data",

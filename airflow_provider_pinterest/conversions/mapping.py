@@ -1,6 +1,6 @@
 """Columns → fields, compiled once per distinct set of columns.
 
-A column finds its field by ``field_map``, by the field's path, by its name or by an alias, whatever the case.
+A column finds its field by ``field_map``, by the field's path, by its name or by an alias, in any spelling.
 A column that finds none is an error of the whole run, because Pinterest refuses a request that holds one
 unknown property, and because a mistyped column silently left out is data lost.
 """
@@ -8,20 +8,22 @@ unknown property, and because a mistyped column silently left out is data lost.
 from __future__ import annotations
 
 import datetime as dt
-import difflib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from airflow_provider_pinterest.conversions.columns import Reader
+from airflow_provider_pinterest.conversions.event_names import mapped_names
+from airflow_provider_pinterest.conversions.field_maps import NAMES, OBJECTS, PATHS, FieldMap, field_path, suggestion
 from airflow_provider_pinterest.conversions.fields import (
     BY_PATH,
     FIELDS,
     SWITCHES,
     Options,
-    object_,
     reader,
 )
+from airflow_provider_pinterest.conversions.hints import meant
+from airflow_provider_pinterest.conversions.names import folded
 from airflow_provider_pinterest.conversions.placeholders import PLACEHOLDERS
 from airflow_provider_pinterest.conversions.placeholders import folded as folded_words
 from airflow_provider_pinterest.conversions.plans import Column, IdPart, Layout, Plan
@@ -29,12 +31,6 @@ from airflow_provider_pinterest.conversions.reasons import Reason, Unfit, Unusab
 from airflow_provider_pinterest.exceptions import MappingError, ParameterError, problems
 from airflow_provider_pinterest.problems import Problems
 from airflow_provider_pinterest.redaction import clean
-
-PLACES: Final = ("", "user_data", "custom_data", "app_info", "device_info")
-"""The objects an event is made of; the first is the event itself."""
-
-OBJECTS: Final = frozenset(PLACES[1:])
-"""Fields whose cells hold a JSON object of fields."""
 
 PLANS_KEPT: Final = 1_024
 """Most compiled sets of columns that are remembered; rows with ever new keys must not fill the memory."""
@@ -46,38 +42,28 @@ PROBLEMS: Final = 10
 """Most columns that an error names."""
 
 
-def _names() -> dict[str, str]:
-    """Every name a column can have → path; the first field in the table's order wins a shared name."""
-    names = {path.lower(): path for path in BY_PATH}
-    for field in FIELDS:
-        bare = field.place in ("", "user_data", "custom_data")
-        for name in (field.name, *field.aliases):
-            if bare:
-                names.setdefault(name, field.path)
-            names.setdefault(f"{field.place}.{name}".lstrip("."), field.path)
-    return {name: path for name, path in names.items() if "[]" not in name}
+HINTS: Final[dict[str, str]] = {
+    **{hint: field.path for field in reversed(FIELDS) if "[]" not in field.path for hint in field.hints},
+    **{name: path for name, path in NAMES.items() if "." not in name},
+}
+"""Every name without a place, and the words that suggest a field → path."""
 
-
-NAMES: Final[dict[str, str]] = _names()
-
-_PRECEDENCE: Final[dict[str, int]] = {name: rank for rank, name in enumerate(reversed(NAMES))}
-
-
-def nearest(name: str, known: Collection[str]) -> str | None:
-    """Return the known name most like ``name``, or ``None`` when nothing is alike."""
-    return next(iter(difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.7)), None)
+_PRECEDENCE: Final[dict[str, int]] = {folded(name): rank for rank, name in enumerate(reversed(NAMES))}
 
 
 class ColumnMapping:
     """How columns become fields; checks its parameters when made.
 
     :param field_map: column → field path or alias, or ``None`` to ignore the column. Dotted names reach into
-        JSON cells and ready events: ``{"custom_data.internal": None}``.
+        JSON cells and ready events: ``{"custom_data.internal": None, "items.ref": "contents.id", "items.*": None}``.
     :param identifiers: switches per identifier, see :data:`~.fields.SWITCHES`.
     :param defaults: field path or alias → value for rows that lack it.
     :param event_id_from: columns or fields that make a deterministic ``event_id`` where a row has none.
     :param timezone: name of the zone that naive times stand in.
     :param key_columns: columns copied into rejections so that a person finds the row; they need not be fields.
+    :param consent_column: the column that says whether a row may be sent; it need not be a field.
+    :param event_names: name of an event in the source, in any spelling → the name to send. A name that is mapped to
+        itself is sent as it is.
     :param placeholders: words that stand for nothing in an identifier or an id, in any case.
     :raises ParameterError: names every field, identifier, switch and zone that does not exist, and unfit defaults.
     """
@@ -91,6 +77,8 @@ class ColumnMapping:
         event_id_from: Sequence[str] = (),
         timezone: str = "UTC",
         key_columns: Sequence[str] = (),
+        event_names: Mapping[str, str] | None = None,
+        consent_column: str | None = None,
         placeholders: Sequence[str] = PLACEHOLDERS,
     ) -> None:
         found = Problems()
@@ -99,16 +87,23 @@ class ColumnMapping:
         self.field_map = found.checked(_mapping, "field_map", field_map or {}, otherwise=nothing)
         self.event_id_from = found.checked(_columns, "event_id_from", event_id_from, otherwise=none)
         self.key_columns = found.checked(_columns, "key_columns", key_columns, otherwise=none)
-        self._extra = frozenset(folded(name) for name in (*self.key_columns, *self.event_id_from))
-        self._targets = {
-            folded(column): found.checked(_target, column, target, otherwise=None)
-            for column, target in self.field_map.items()
-        }
+        self.consent_column = consent_column
+        others = (*self.key_columns, *self.event_id_from, *([consent_column] if consent_column else []))
+        self._extra = frozenset(map(folded, others))
+        self._resolved = FieldMap(self.field_map, found)
+        event_names = found.checked(_mapping, "event_names", event_names or {}, otherwise=nothing)
         identifiers = found.checked(_mapping, "identifiers", identifiers or {}, otherwise=nothing)
         defaults = found.checked(_mapping, "defaults", defaults or {}, otherwise=nothing)
-        zone = found.checked(_zone, timezone, otherwise=dt.UTC)
         words = found.checked(_columns, "placeholders", placeholders, "words", otherwise=none)
-        self.readers = _readers(Options(zone, _switches(identifiers, found), folded_words(words)), found)
+        options = Options(
+            found.checked(_zone, timezone, otherwise=dt.UTC),
+            _switches(identifiers, found),
+            placeholders=folded_words(words),
+            event_names=mapped_names(event_names, found),
+            members=self._resolved.members,
+            open_lists=frozenset(self._resolved.open),
+        )
+        self.readers = _readers(options, found)
         self.defaults = self._written(defaults, found)
         """Field path → JSON member for rows that lack it."""
         found.raise_all()
@@ -119,6 +114,8 @@ class ColumnMapping:
             "event_id_from": self.event_id_from,
             "timezone": timezone,
             "key_columns": self.key_columns,
+            "event_names": event_names,
+            "consent_column": consent_column,
             "placeholders": words,
         }
         """What an equal mapping is made of."""
@@ -129,11 +126,16 @@ class ColumnMapping:
     def target(self, column: str) -> tuple[bool, str | None]:
         """Return whether a column is known, and the path it maps to (``None``: ignored)."""
         name = folded(column)
-        if name in self._targets:
-            return True, self._targets[name]
-        if name in NAMES:
-            return True, NAMES[name]
+        targets = self._resolved.columns
+        if name in targets:
+            return True, targets[name]
+        if name in PATHS:
+            return True, PATHS[name]
         return name in self._extra, None
+
+    def ignores_unknown(self, place: str) -> bool:
+        """Return whether unknown members of the objects of a place, such as ``custom_data``, are ignored."""
+        return place in self._resolved.open
 
     def check(self, columns: Sequence[str], *, complete: bool = True) -> None:
         """Refuse columns that cannot be mapped.
@@ -142,25 +144,29 @@ class ColumnMapping:
         :raises MappingError: a column maps to nothing, two map to one field, or a parameter names a column
             that is not there. The message lists every such column.
         """
-        targets = [self.target(column) for column in columns]
-        unknown = [column for column, (known, _) in zip(columns, targets, strict=True) if not known]
-        paths = [path for _, path in targets]
-        found = [*map(self._unknown, unknown), *map(_clash, _clashes(columns, paths).items())]
+        plan = self.plan(tuple(columns))
+        found = [*map(self._unknown, plan.unknown), *map(_clash, plan.clashes.items())]
         have = {folded(column) for column in columns}
+        if self.consent_column and folded(self.consent_column) not in have:
+            found.append(
+                f"consent_column names {self.consent_column!r}, which the source does not have"
+                f"{suggestion(self.consent_column, columns)}"
+            )
         for parameter in ("field_map", "key_columns", "event_id_from") if complete else ():
             for name in getattr(self, parameter):
-                field = parameter == "event_id_from" and folded(name) in NAMES
-                if folded(name) not in have and not field and "." not in name:
-                    found.append(f"{parameter} names {name!r}, which the source does not have{_or(name, have)}")
+                if parameter == "field_map":
+                    known = self._resolved.has_effect(name, lambda one: self.target(one)[1], columns)
+                else:
+                    known = folded(name) in have or (parameter == "event_id_from" and folded(name) in PATHS)
+                if not known:
+                    found.append(
+                        f"{parameter} names {name!r}, which the source does not have{suggestion(name, columns)}"
+                    )
         if found:
-            raise _mapping_error(found, unknown)
-        self.plan(tuple(columns))
+            raise _mapping_error(found, plan.unknown)
 
     def plan(self, columns: tuple[str, ...]) -> Plan:
-        """Compile one set of columns, or return what was compiled before.
-
-        :raises MappingError: two columns map to the same field.
-        """
+        """Compile one set of columns, or return what was compiled before."""
         return self._plans.get((columns, ())) or self._compiled(columns, ())
 
     def opened(self, plan: Plan) -> Plan:
@@ -177,11 +183,11 @@ class ColumnMapping:
 
     def _precedence(self, name: str) -> int:
         """Rank the names of one field: one that the author mapped wins over the table's, its path over aliases."""
-        return len(NAMES) if folded(name) in self._targets else _PRECEDENCE.get(folded(name), 0)
+        return len(NAMES) if folded(name) in self._resolved.columns else _PRECEDENCE.get(folded(name), 0)
 
     def _is_member(self, name: str) -> bool:
         known, path = self.target(name)
-        return known and (path is None or BY_PATH[path].type is not object_)
+        return known and path not in OBJECTS
 
     def _compiled(self, columns: tuple[str, ...], sizes: tuple[int, ...]) -> Plan:
         plan = self._compile(columns, opened=bool(sizes))
@@ -193,16 +199,14 @@ class ColumnMapping:
         return plan
 
     def _compile(self, columns: tuple[str, ...], *, opened: bool) -> Plan:
-        targets = [self.target(name) for name in columns]
-        own = [path for _, path in targets]
-        if clashes := _clashes(columns, own):
-            raise _mapping_error([*map(_clash, clashes.items())])
-        objects = tuple((index, path) for index, path in enumerate(own) if path in OBJECTS)
+        own = [self.target(name) for name in columns]
+        objects = tuple((index, path) for index, (_, path) in enumerate(own) if path in OBJECTS)
         nested = [f"{path}.{name}" for _, path in objects for name in self.layout(path).names] if opened else []
         names = (*nested, *columns)
+        paths = [path for _, path in (*map(self.target, nested), *own)]
         fields = [
             Column(position, path, self.readers[path])
-            for position, path in enumerate(self.target(name)[1] for name in names)
+            for position, path in enumerate(paths)
             if path is not None and path not in OBJECTS
         ]
 
@@ -210,32 +214,34 @@ class ColumnMapping:
             """Read countries before what depends on them, and what shall win of one field last."""
             name = names[position]
             own = position >= len(nested)
-            path = self.target(name)[1] or ""
-            return bool(self.readers[path].depends_on), own, position if own else self._precedence(name), name
+            depends = bool(self.readers[paths[position] or ""].depends_on)
+            return depends, own, position if own else self._precedence(name), name
 
-        position = {folded(name): index for index, name in enumerate(names)}
+        position = {folded(name): index for index, name in enumerate(names)} if self._extra else {}
         id_parts = tuple(self._id_part(name, position) for name in self.event_id_from)
         return Plan(
             names=columns,
             columns=tuple(sorted(fields, key=lambda column: order(column.position))),
             objects=objects,
-            unknown=tuple(name for name, (known, _) in zip(columns, targets, strict=True) if not known),
+            clashes=_clashes(columns, [path for _, path in own]),
+            unknown=tuple(name for name, (known, _) in zip(columns, own, strict=True) if not known),
             id_parts=None if not id_parts or None in id_parts else id_parts,  # type: ignore[arg-type]
             keys=tuple((key, position.get(folded(key))) for key in self.key_columns),
+            consent=position.get(folded(self.consent_column)) if self.consent_column else None,
         )
 
     def _id_part(self, name: str, position: Mapping[str, int]) -> IdPart | None:
         """Find a part of the ``event_id``; ``None`` when the rows do not have it."""
         at = position.get(folded(name))
-        path = NAMES.get(folded(name)) if at is None else self.target(name)[1]
+        path = PATHS.get(folded(name)) if at is None else self.target(name)[1]
         if path is None:
             return None if at is None else IdPart(at, "")
         return IdPart(None, path)
 
     def _unknown(self, column: str) -> str:
         column = _said(column)
-        like = nearest(column, NAMES)
-        hint = f" The nearest field is {NAMES[like]} ({like})." if like else ""
+        like = meant(column, HINTS)
+        hint = f" The nearest field is {HINTS[like]} ({like})." if like else ""
         return f"Column {column!r} does not match any Pinterest field.{hint}"
 
     def _written(self, defaults: Mapping[str, Any], problems: Problems) -> dict[str, bytes]:
@@ -263,29 +269,10 @@ class ColumnMapping:
             [member] = self.readers[path].beside([cell], [other], _raised)
         except Unfit as unfit:
             raise ParameterError(f"defaults[{path!r}]: {unfit.message}") from None
-        except Unusable:
-            raise ParameterError(f"defaults[{path!r}]: the value has no canonical form") from None
+        except Unusable as unusable:
+            why = unusable.message or "the value has no canonical form"
+            raise ParameterError(f"defaults[{path!r}]: {why}") from None
         return member
-
-
-def _clashes(columns: Sequence[str], paths: Sequence[str | None]) -> dict[str, list[str]]:
-    """Return the fields that several columns map to, and these columns."""
-    found: dict[str, list[str]] = {}
-    for column, path in zip(columns, paths, strict=True):
-        if path is not None:
-            found.setdefault(path, []).append(column)
-    return {path: names for path, names in found.items() if len(names) > 1}
-
-
-def _clash(clash: tuple[str, Sequence[str]]) -> str:
-    path, columns = clash
-    names = [repr(_said(column)) for column in columns]
-    ignored = ", ".join(f"{name}: None" for name in names[1:])
-    which, both = ("second", "both") if len(names) == 2 else ("others", "all")
-    return (
-        f"Columns {', '.join(names[:-1])} and {names[-1]} {both} map to {path}. Keep one of them: "
-        f"field_map={{{ignored}}} ignores the {which}."
-    )
 
 
 def _mapping_error(found: list[str], unknown: Sequence[str] = ()) -> MappingError:
@@ -299,13 +286,39 @@ def _mapping_error(found: list[str], unknown: Sequence[str] = ()) -> MappingErro
     advice = ""
     if unknown:
         name = _said(unknown[0])
-        field = NAMES.get(nearest(name, NAMES) or "", "the field")
+        field = HINTS.get(meant(name, HINTS) or "", "the field")
         which = "the column" if len(unknown) == 1 else "each column"
         advice = (
             f"Rename {which} in the source, name its field in field_map={{{name!r}: {field!r}}}, or ignore it with "
             f"field_map={{{name!r}: None}}."
         )
     return MappingError(problems(f"{count:,} problems with the columns:", found), advice=advice)
+
+
+def _clashes(columns: Sequence[str], paths: Sequence[str | None]) -> dict[str, list[str]]:
+    """Return the fields that several columns map to, and these columns."""
+    found: dict[str, list[str]] = {}
+    for column, path in zip(columns, paths, strict=True):
+        if path is not None:
+            found.setdefault(path, []).append(column)
+    return {path: names for path, names in found.items() if len(names) > 1}
+
+
+def _clash(clash: tuple[str, Sequence[str]]) -> str:
+    """Say which columns map to one field, and what to change."""
+    path, columns = clash
+    names = [repr(_said(column)) for column in columns]
+    which, both = ("second", "both") if len(names) == 2 else ("others", "all")
+    said = f"Columns {', '.join(names[:-1])} and {names[-1]} {both} map to {path}. Keep one of them: "
+    if len({*map(folded, columns)}) < len(columns):
+        return f"{said}select only one, or rename the {which} with AS. field_map cannot tell them apart."
+    return f"{said}field_map={{{', '.join(f'{name}: None' for name in names[1:])}}} ignores the {which}."
+
+
+def clash_reason(path: str, columns: Sequence[str]) -> Reason:
+    """Say that a row has several columns for one field."""
+    names = ", ".join(repr(_said(column)) for column in columns)
+    return Reason("ambiguous_columns", path, f"{names} all map to this field; keep one of them, or ignore the others")
 
 
 def _raised(_: int, verdict: Verdict) -> None:
@@ -335,11 +348,6 @@ def _names_of(parameter: str, names: Iterable[Any]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def folded(name: str) -> str:
-    """Return the form in which names are compared."""
-    return name.strip().lower()
-
-
 def unknown_field(name: str, place: str = "") -> Reason:
     """Say that a name maps to nothing.
 
@@ -354,26 +362,9 @@ def _said(name: str) -> str:
     return clean(name)[:80]
 
 
-def field_path(name: str, where: str) -> str:
-    """Return the path of a field given by path or alias.
-
-    :param where: the parameter that names it, for the message.
-    :raises ParameterError: there is no such field.
-    """
-    path = NAMES.get(folded(str(name)))
-    if path is None:
-        raise ParameterError(f"{where}: {name!r} is no field of Pinterest's{_or(str(name), NAMES)}")
-    return path
-
-
-def _or(name: str, known: Collection[str]) -> str:
-    like = nearest(name, known)
-    return f"; did you mean {like!r}?" if like else "."
-
-
 def _zone(name: str) -> dt.tzinfo:
     try:
-        return dt.UTC if folded(name) == "utc" else ZoneInfo(name)
+        return dt.UTC if name.strip().lower() == "utc" else ZoneInfo(name)
     except (ValueError, KeyError, AttributeError, OSError):
         raise ParameterError(f"timezone: {name!r} is no IANA time zone such as 'Europe/Berlin'") from None
 

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import orjson
 
 from airflow_provider_pinterest.conversions import values
-from airflow_provider_pinterest.conversions.cells import all_text, bounded, by_name, kind, ordinary, shown_all
+from airflow_provider_pinterest.conversions.cells import all_text, by_name, kind, ordinary, shown_all
 from airflow_provider_pinterest.conversions.columns import Members
 from airflow_provider_pinterest.conversions.events import Chunk
-from airflow_provider_pinterest.conversions.fields import REQUIRED
-from airflow_provider_pinterest.conversions.mapping import ColumnMapping, unknown_field
+from airflow_provider_pinterest.conversions.fields import BY_PATH, REQUIRED, number
+from airflow_provider_pinterest.conversions.id_parts import part_of, without_zeros
+from airflow_provider_pinterest.conversions.mapping import ColumnMapping, clash_reason, unknown_field
 from airflow_provider_pinterest.conversions.plans import IdPart, Plan
 from airflow_provider_pinterest.conversions.reasons import Reason, Unfit, Unusable, Verdict
 
@@ -57,7 +56,6 @@ class Fields:
 
     :param mapping: how columns become fields.
     :param piece: the rows.
-    :raises MappingError: two columns map to the same field.
     """
 
     def __init__(self, mapping: ColumnMapping, piece: Piece) -> None:
@@ -75,15 +73,21 @@ class Fields:
         """Position of a row → further reasons."""
         self.warnings: Counter[str] = Counter()
         """Code → cells that were left out."""
+        self.excluded: dict[int, str] = {}
+        """Position of a row → the code of the rule that keeps it from being sent."""
         self._mapping = mapping
         plan = mapping.plan(piece.names)
         self.keys = _keys(plan, piece)
         """The key columns of each row."""
         for row in range(piece.size) if plan.unknown else ():
             self._refuse_unknown(row, plan.unknown)
+        for path, names in plan.clashes.items():
+            for row in range(piece.size):
+                self.refuse(row, clash_reason(path, names))
         columns = piece.columns
         if plan.objects:
             plan, columns = self._opened(plan, columns)
+        self._plan, self._columns = plan, columns
         self._read(plan, columns)
         if plan.id_parts and None in self.values[EVENT_ID]:
             self._identify(plan.id_parts, columns)
@@ -97,6 +101,30 @@ class Fields:
         if path in self.values:
             return self.values[path][row]
         return self._mapping.readers[path].value(self.of(path)[row])
+
+    def canonical(self, path: str) -> Callable[[str], str]:
+        """Return what makes the canonical text of an identifier, before it is hashed."""
+        read: Any = self._mapping.readers[path].read
+        found: Callable[[str], str] = read.canonical
+        return found
+
+    def cells(self, path: str) -> Cells:
+        """Return the cells that a field was read from, ``None`` where there is none."""
+        found: list[Any] = [None] * self.size
+        for position, column, _ in self._plan.columns:
+            if column == path:
+                found = [old if new is None else new for old, new in zip(found, self._columns[position], strict=True)]
+        return found
+
+    def consents(self) -> Cells:
+        """Return the cells of the consent column, ``None`` where there is none."""
+        position = self._plan.consent
+        return [None] * self.size if position is None else self._columns[position]
+
+    @property
+    def not_events(self) -> Collection[int]:
+        """Positions of the rows that do not become events."""
+        return self.problems.keys() | self.excluded.keys() if self.excluded else self.problems
 
     def replace(self, path: str, row: int, value: Any) -> None:
         """Replace the value of a field that the row has."""
@@ -135,8 +163,9 @@ class Fields:
             for row, document in enumerate(documents):
                 if not layout.has(document):
                     documents[row], unknown = layout.learn(document)
-                    self._refuse_unknown(row, unknown, path)
-            opened += ([document.get(name) for document in documents] for name in layout.names)
+                    if unknown and not self._mapping.ignores_unknown(path):
+                        self._refuse_unknown(row, unknown, path)
+            opened += ([document.get(name) for document in documents] for name in layout.written)
         return self._mapping.opened(plan), [*opened, *columns]
 
     def _document(self, row: int, path: str, cell: Any) -> dict[str, Any]:
@@ -149,7 +178,8 @@ class Fields:
             if not isinstance(document, dict):
                 raise Unfit("bad_json", f"expected a JSON object, got {kind(document)}")
         except Unfit as unfit:
-            self.refuse(row, Reason(unfit.code, path, unfit.message))
+            warning = BY_PATH[path].warning
+            self._refused(path, row, unfit if warning is None else Unusable(warning))
             return {}
         known = document is not plain or all_text(document)
         return document if known else by_name(document).values
@@ -205,8 +235,9 @@ class Fields:
     def _part(self, part: IdPart, columns: Sequence[Cells], row: int) -> Any:
         """Return one part of an ``event_id``: a field's value as it is sent, or what a cell that is no field holds."""
         if part.position is not None:
-            return _written(columns[part.position][row])
-        return self.value(part.path, row)
+            return part_of(columns[part.position][row])
+        found = self.value(part.path, row)
+        return without_zeros(found) if BY_PATH[part.path].type is number and found else found
 
 
 EVENT_ID: Final = "event_id"
@@ -229,24 +260,3 @@ def _joined(late: list[Any], early: list[Any], gone: Sequence[int]) -> list[Any]
     for row in gone:
         found[row] = late[row]
     return found
-
-
-def _written(cell: Any) -> str | None:
-    """Write a cell that is no field the same way in every run; ``None`` where it holds nothing that can be written."""
-    if cell is None:
-        return None
-    try:
-        if type(cell) in (bytes, bytearray, memoryview):
-            return bytes(cell).hex()
-        cell = ordinary(cell)
-        if cell is None:
-            return None
-        if isinstance(cell, dt.datetime | dt.date | dt.time):
-            return cell.isoformat()
-        if isinstance(cell, bytes):
-            return cell.hex()
-        with suppress(Unfit):
-            return values.text(cell)
-        return orjson.dumps(bounded(cell), option=orjson.OPT_SORT_KEYS).decode()
-    except Exception:  # noqa: BLE001 - the cell's own methods may raise anything
-        return None

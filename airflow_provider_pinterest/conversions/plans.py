@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -41,17 +41,21 @@ class Plan:
     :param names: the columns.
     :param columns: those that become fields, in the order in which they are read; of two for one field the later wins.
     :param objects: (position, path) of columns that hold JSON objects of fields.
+    :param clashes: path → columns that map to it, where there are several.
     :param unknown: the columns that map to nothing.
     :param id_parts: what a missing ``event_id`` is made of; ``None``: a part is in none of the columns.
+    :param consent: which column says whether a row may be sent; ``None``: there is none.
     :param keys: (name, position) of the columns copied into a rejection; ``None``: the rows do not have it.
     """
 
     names: tuple[str, ...]
     columns: tuple[Column, ...]
     objects: tuple[tuple[int, str], ...]
+    clashes: Mapping[str, Sequence[str]]
     unknown: tuple[str, ...]
     id_parts: tuple[IdPart, ...] | None
     keys: tuple[tuple[str, int | None], ...]
+    consent: int | None = None
 
 
 class Layout:
@@ -65,32 +69,40 @@ class Layout:
 
     def __init__(self, knows: Callable[[str], bool]) -> None:
         self._knows = knows
-        self._names: dict[str, None] = {}
+        self._names: dict[str, str] = {}
+        self._written: set[str] = set()
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names, in the order of their places."""
+        """The names as they are compared, in the order of their places."""
         return tuple(self._names)
+
+    @property
+    def written(self) -> tuple[str, ...]:
+        """The names as the first document that had them wrote them, in the order of their places."""
+        return tuple(self._names.values())
 
     def __len__(self) -> int:
         return len(self._names)
 
     def has(self, document: Mapping[str, Any]) -> bool:
-        """Return whether every name of a document has a place, written as it stands there."""
-        return document.keys() <= self._names.keys()
+        """Return whether every name of a document has a place, written as in the first document that had it."""
+        return document.keys() <= self._written
 
     def learn(self, document: Mapping[Any, Any]) -> tuple[Mapping[str, Any], list[str]]:
         """Give places to the names of a document.
 
-        :return: the document with names as they are compared, and its names that are not known.
+        :return: the document with names as :attr:`written`, and its names that are not known.
         """
         named = by_name(document)
-        unknown = []
-        for name, key in named.keys.items():
-            if name in self._names:
-                continue
-            if self._knows(name):
-                self._names[name] = None
-            else:
-                unknown.append(key)
-        return named.values, unknown
+        found, unknown = {}, []
+        for name, value in named.values.items():
+            key = named.keys[name]
+            if name not in self._names:
+                if not self._knows(name):
+                    unknown.append(key)
+                    continue
+                self._names[name] = key
+                self._written.add(key)
+            found[self._names[name]] = value
+        return found, unknown

@@ -1,12 +1,21 @@
 """Why a row was rejected, and what was warned about: codes, as data.
 
 The codes are stable: people build alerts on them. A rejected row carries one or more of :data:`REASONS`;
-a delivered event may be counted under some of :data:`WARNINGS`.
+a delivered event may be counted under some of :data:`GENERAL_WARNINGS`, or under the warning of a field.
 """
 
 from __future__ import annotations
 
 from typing import Final, NamedTuple
+
+EXCLUSIONS: Final[dict[str, str]] = {
+    "no_consent": "The cell of consent_column is not true.",
+    "under_minimum_age": "The date of birth makes the person younger than minimum_age on the day of the event.",
+    "excluded_category": "A category of the event is one of excluded_categories.",
+    "bot": "The user agent is that of a crawler, and exclude_bots is set.",
+    "internal_traffic": "The IP address is in one of exclude_networks.",
+}
+"""Code → meaning, for rows that the user's rules keep from being sent."""
 
 REASONS: Final[dict[str, str]] = {
     # found before sending
@@ -15,10 +24,10 @@ REASONS: Final[dict[str, str]] = {
     "bad_cell": "The cell holds an object that cannot be read at all.",
     "bad_type": "The cell cannot be turned into the field's type without loss.",
     "bad_value": "The value is outside the field's limits or not one of its choices.",
-    "too_long": "The text or list is longer than Pinterest allows.",
     "bad_text": "The text holds a lone surrogate, so it cannot be written as UTF-8.",
     "bad_json": "The cell should hold JSON and cannot be read as such.",
     "unknown_field": "A nested name, or a column that only some rows have, is no field of Pinterest's.",
+    "ambiguous_columns": "Two columns that the row has map to the same field.",
     "bad_time": "The time cannot be read.",
     "future_event_time": "event_time lies more than five minutes in the future.",
     "too_old": "event_time is older than max_event_age.",
@@ -29,26 +38,29 @@ REASONS: Final[dict[str, str]] = {
     # found by Pinterest
     "pinterest_failed": "Pinterest answered that this event failed.",
     "pinterest_refused": "Pinterest refuses every request that holds this event.",
+    # excluded by the user's rules
+    **EXCLUSIONS,
     # not found out
     "outcome_unknown": "The event was sent, its outcome is unknown, and a second copy could not be told apart.",
 }
-"""Code → meaning, for rows that were rejected, failed or held."""
+"""Code → meaning, for rows that were rejected, failed, held or excluded."""
 
-IDENTIFIER_WARNING: Final = "unusable_"
+LEFT_OUT: Final = "unusable_"
+"""How the code of a warning begins that counts the cells of a field that were left out."""
 
-WARNINGS: Final[dict[str, str]] = {
+IDENTIFIER_WARNING: Final = LEFT_OUT
+
+GENERAL_WARNINGS: Final[dict[str, str]] = {
     "unknown_event_name": "event_name is not one that Pinterest lists; sent as it is.",
     "time_from_date": "event_time came as a date without a time of day; midnight was sent.",
+    "ambiguous_item_id": "A member of contents has several ids with different values, such as id beside product_id.",
     "personal_data_in_plain_field": "A field that goes out unhashed held an e-mail address; it was left out.",
     "personal_data_in_url": "event_source_url held an e-mail address; it was cut off, and the query string with it.",
     "personal_data_sent": "event_id or order_id holds an e-mail address; it was sent, because it identifies the event.",
     "pinterest_warning": "Pinterest accepted the event and attached a warning.",
     "dedup_uncertain": "Resent in doubt, over an hour old: whether Pinterest still tells copies apart is unknown.",
 }
-"""Code → meaning, for what was noticed about events that were sent all the same.
-
-The table of fields adds the codes of its identifiers, see :mod:`.fields`.
-"""
+"""Code → meaning, for warnings that do not say which field was left out."""
 
 
 class Reason(NamedTuple):
@@ -86,11 +98,13 @@ class Unfit(Verdict):
 class Unusable(Verdict):
     """A cell that is counted under a warning and left out of the event, or goes out in part.
 
-    :param code: the warning.
+    :param code: the code of the warning.
     :param kept: what of the cell goes out all the same.
+    :param message: what is wrong; holds no personal data.
     """
 
-    def __init__(self, code: str, kept: list[str] | str | None = None) -> None:
+    def __init__(self, code: str, kept: list[str] | str | None = None, message: str = "") -> None:
         super().__init__(code)
         self.code = code
         self.kept = kept
+        self.message = message

@@ -16,7 +16,7 @@ from uuid import UUID
 
 import orjson
 
-from airflow_provider_pinterest.conversions.cells import kind, ordinary
+from airflow_provider_pinterest.conversions.cells import EXACT_FLOAT, kind, ordinary
 from airflow_provider_pinterest.conversions.reasons import Unfit
 
 _is_plain_number = re.compile(r"-?\d{1,30}(?:\.\d{1,30})?", re.ASCII).fullmatch
@@ -39,9 +39,6 @@ _SMALL: Final = 2**30 - 1
 
 INT64_MIN: Final = -(2**63)
 INT64_MAX: Final = 2**63 - 1
-EXACT_FLOAT: Final = 2**53
-"""Up to here every whole float is exactly one integer."""
-
 EARLIEST: Final = 946_684_800
 """2000-01-01: a smaller Unix time is something else, such as the number 20261121."""
 
@@ -60,11 +57,11 @@ _WRITTEN_PLAINLY: Final = frozenset({int, Decimal})
 def text(cell: Any) -> str | None:
     """Read text; JSON text of a string is that string, see :func:`unquoted`.
 
-    Whole floats such as ``4711.0`` (an integer column with gaps) lose the ``.0``.
+    Numbers lose the zeros that end a fraction: ``4711.0`` may be an integer column with gaps.
     """
     if isinstance(cell, str):
-        found = cell.strip()
-        return unquoted(found) if found[:1] == '"' or found == "null" else found or None
+        trimmed = cell.strip()
+        return unquoted(trimmed) if trimmed[:1] == '"' or trimmed == "null" else trimmed or None
     if isinstance(cell, UUID):
         return str(cell)
     if isinstance(cell, bool) or not isinstance(cell, _NUMBERS):
@@ -73,7 +70,10 @@ def text(cell: Any) -> str | None:
         if abs(cell) > EXACT_FLOAT:
             raise Unfit("bad_type", "a float this large may have lost digits; cast the column to text")
         return str(int(cell))
-    return number(cell)
+    found = number(cell)
+    if found and isinstance(cell, Decimal) and "." in found:
+        return found.rstrip("0").rstrip(".")
+    return found
 
 
 def unquoted(text: str) -> str | None:

@@ -2,8 +2,8 @@
 
 A checkpoint names a prefix of the source, all of whose rows are accounted for, and its counts. The next attempt reads
 the source again from its first row, sends nothing of the prefix, and continues only if the rows have become the same:
-an event with the same name and id and the same kind of source, a rejection, or a duplicate, each in the same place.
-Batches under way beyond the prefix are listed one by one and verified in the same way.
+an event with the same name and id and the same kind of source, a rejection, a duplicate or an exclusion, each in the
+same place. Batches under way beyond the prefix are listed one by one and verified in the same way.
 
 The end of a run is stored too (:class:`Finished`), so that a task that is cleared sends only what was not accepted.
 """
@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol
 
 import orjson
 
-from airflow_provider_pinterest.conversions.events import Duplicate, Event, Outcome, Stage
+from airflow_provider_pinterest.conversions.events import Duplicate, Event, Excluded, Outcome, Stage
 from airflow_provider_pinterest.delivery import stored
 from airflow_provider_pinterest.delivery.result import Delivered
 from airflow_provider_pinterest.delivery.rowset import RowSet
@@ -68,7 +68,10 @@ def trace_of(outcome: Outcome) -> str:
     """Return what identifies the outcome of a row, its place given."""
     if type(outcome) is Event:
         return f"{'o' if outcome.offline else 'w'}{outcome.name}\0{outcome.id}\0"
-    return "d\0" if isinstance(outcome, Duplicate) else "r\0"
+    return _TRACES.get(type(outcome), "r\0")
+
+
+_TRACES: Final[Mapping[type, str]] = {Duplicate: "d\0", Excluded: "x\0"}
 
 
 V2_DIGEST: Final = "v2:"

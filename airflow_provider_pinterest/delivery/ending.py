@@ -127,6 +127,7 @@ def judge(
     *,
     max_rejected: float,
     min_events: int,
+    max_duplicates: float = 1.0,
     remembers: bool = True,
     recorded: bool = True,
     offline: bool = False,
@@ -134,6 +135,9 @@ def judge(
 ) -> str | None:
     """Return why a run that came to its end fails all the same, or ``None`` when it succeeds.
 
+    :param max_rejected: rows that may be rejected or fail, a number or a share.
+    :param min_events: events that must be processed.
+    :param max_duplicates: rows that may be duplicates, a number or a share.
     :param remembers: whether a later attempt knows what became of the events.
     :param recorded: whether Pinterest records what is sent.
     :param offline: whether events were sent that Pinterest cannot deduplicate, and the user accepts no second copies.
@@ -155,18 +159,29 @@ def judge(
             f"counted twice, so they were held.{where}"
         )
         return f"{advised(happened, f'Look for them in Ads Manager. {done}')}\n{_accepted(tally)}. {clear}"
-    allowed = max_rejected * tally.rows_read if isinstance(max_rejected, float) else max_rejected
-    if tally.rejected > allowed:
-        most = ", ".join(f"{code} {count:,}" for code, count in tally.all_reasons.most_common(3))
+    if tally.rejected > _allowed(max_rejected, tally):
+        most = ", ".join(f"{code} {count:,}" for code, count in tally.reasons_of_rejections.most_common(3))
         happened = (
             f"{tally.rejected:,} of {tally.rows_read:,} rows were rejected or failed ({most}), more than max_rejected "
             f"{max_rejected} allows.{where}"
         )
         return f"{advised(happened, 'Correct the rows at their source, or raise max_rejected.')}\n{end}"
+    if tally.duplicates_dropped > _allowed(max_duplicates, tally):
+        happened = (
+            f"{tally.duplicates_dropped:,} of {tally.rows_read:,} rows have the event_name and event_id of an earlier "
+            f"row and were dropped, more than max_duplicates {max_duplicates} allows."
+        )
+        do = "Check whether event_id is the same for different events, or raise max_duplicates."
+        return f"{advised(happened, do)}\n{end}"
     if tally.arrived < min_events:
         happened = f"Only {tally.arrived:,} events were processed, fewer than min_events {min_events:,}."
         return f"{advised(happened, 'Check whether the source has fewer rows than usual.')}\n{end}"
     return None
+
+
+def _allowed(limit: float, tally: Tally) -> float:
+    """Return how many rows a limit allows: an int counts rows, a float is a share of the rows read."""
+    return limit * tally.rows_read if isinstance(limit, float) else limit
 
 
 def _accepted(tally: Tally) -> str:

@@ -309,6 +309,7 @@ class Progress:
             events_built=counts.events,
             rows_rejected=counts.rejected,
             duplicates_dropped=counts.duplicates,
+            rows_excluded=counts.excluded,
             validated_only=self.validated,
             reasons=counts.reasons,
             delivered=delivered,

@@ -2,7 +2,8 @@
 
 Two sums always hold, also for a run that failed in the middle::
 
-    rows_read   = events_sent + rows_rejected + duplicates_dropped + already_sent + validated_only + rows_not_sent
+    rows_read   = events_sent + rows_rejected + rows_excluded + duplicates_dropped + already_sent + validated_only
+                  + rows_not_sent
     events_sent = events_processed + events_failed + events_held
 """
 
@@ -13,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from airflow_provider_pinterest.conversions.reasons import EXCLUSIONS
 from airflow_provider_pinterest.delivery import stored
 from airflow_provider_pinterest.exceptions import AccountingError
 
@@ -181,9 +183,10 @@ class Tally:
     events_built: int = 0
     rows_rejected: int = 0
     duplicates_dropped: int = 0
+    rows_excluded: int = 0
     validated_only: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
-    """Codes of rows rejected before sending."""
+    """Codes of rows rejected or excluded before sending."""
     delivered: Delivered = field(default_factory=Delivered)
     valid_lags: Lags = field(default_factory=Lags)
     """Lags of events that were only validated."""
@@ -205,8 +208,13 @@ class Tally:
 
     @property
     def all_reasons(self) -> Counter[str]:
-        """Codes of rows that were rejected, failed or are held."""
+        """Codes of rows that were rejected, excluded, failed or are held."""
         return self.reasons + self.delivered.reasons
+
+    @property
+    def reasons_of_rejections(self) -> Counter[str]:
+        """Codes of rows that were rejected or failed."""
+        return Counter({code: count for code, count in self.all_reasons.items() if code not in EXCLUSIONS})
 
     @property
     def arrived(self) -> int:
@@ -219,12 +227,12 @@ class Tally:
         :param rows_yielded: rows that the source yielded, counted there.
         :raises AccountingError: a row is not accounted for.
         """
-        parts = self.events_built + self.rows_rejected + self.duplicates_dropped
+        parts = self.events_built + self.rows_rejected + self.duplicates_dropped + self.rows_excluded
         if not rows_yielded == self.rows_read == parts or self.rows_not_sent:
             raise AccountingError(
                 f"The counts of this run do not add up: the source yielded {rows_yielded:,} rows, {self.rows_read:,} "
-                f"were read, {parts:,} became an event, a rejection or a duplicate, and {self.rows_not_sent:,} events "
-                "have no outcome.",
+                f"were read, {parts:,} became an event, a rejection, a duplicate or an exclusion, and "
+                f"{self.rows_not_sent:,} events have no outcome.",
                 advice="Compare the result with the source before you run the task again, and report this.",
             )
 
@@ -250,11 +258,13 @@ class Result:
         coverage: Mapping[str, int],
         rejects_path: str | None,
         resumed_from: int | None = None,
+        unlisted: Mapping[str, int] | None = None,
     ) -> Result:
         """Take the account of a tally.
 
         :param warnings: code → events, from before sending.
         :param coverage: field → valid events that carry it.
+        :param unlisted: event name that Pinterest does not list → events.
         :param resumed_from: rows that earlier attempts had accounted for; ``None`` if there are none.
         """
         sent = tally.delivered
@@ -271,6 +281,7 @@ class Result:
                 "events_held": sent.held,
                 "rows_rejected": tally.rows_rejected,
                 "duplicates_dropped": tally.duplicates_dropped,
+                "rows_excluded": tally.rows_excluded,
                 "already_sent": sent.already_sent,
                 "validated_only": tally.validated_only,
                 "rows_not_sent": tally.rows_not_sent,
@@ -284,6 +295,7 @@ class Result:
                     name: round(count / built, 4)
                     for name, count in sorted(coverage.items(), key=lambda item: (-item[1], item[0]))
                 },
+                "unlisted_event_names": dict(unlisted or {}),
                 "rejects_path": rejects_path,
                 "resumed_from": resumed_from,
             }
@@ -301,6 +313,7 @@ class Result:
             ("    held", value["events_held"], "outcome unknown, not sent again"),
             ("  rejected", value["rows_rejected"], "not valid, never sent"),
             ("  duplicates", value["duplicates_dropped"], "same event_name and event_id earlier in this run"),
+            ("  excluded", value["rows_excluded"], "by your rules, never sent"),
             ("  already sent", value["already_sent"], "by an earlier run"),
             ("  validated only", value["validated_only"], "valid, not sent"),
             ("  not sent", value["rows_not_sent"], "read before the run stopped"),

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from airflow_provider_pinterest.conversions.batches import Batcher
-from airflow_provider_pinterest.conversions.events import Duplicate, Event, Outcome, Rejection
+from airflow_provider_pinterest.conversions.events import Duplicate, Event, Excluded, Outcome, Rejection
 from airflow_provider_pinterest.delivery.checkpoint import (
     V2_DIGEST,
     Checkpoint,
@@ -58,7 +58,9 @@ class RowCounts:
     rejected: int = 0
     duplicates: int = 0
     already_sent: int = 0
+    excluded: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
+    """Codes of rejected and excluded rows."""
 
     def plus(self, other: RowCounts) -> RowCounts:
         """Return both together."""
@@ -68,6 +70,7 @@ class RowCounts:
             self.rejected + other.rejected,
             self.duplicates + other.duplicates,
             self.already_sent + other.already_sent,
+            self.excluded + other.excluded,
             self.reasons + other.reasons,
         )
 
@@ -232,6 +235,9 @@ class SectionCutter:
             counts.events += 1
         elif isinstance(outcome, Duplicate):
             counts.duplicates += 1
+        elif isinstance(outcome, Excluded):
+            counts.excluded += 1
+            counts.reasons[outcome.code] += 1
         elif isinstance(outcome, Rejection):
             counts.rejected += 1
             counts.reasons.update({reason.code for reason in outcome.reasons})

@@ -9,11 +9,8 @@ from airflow_provider_pinterest.airflow_versions import BaseOperatorLink, XCom
 if TYPE_CHECKING:
     from airflow_provider_pinterest.airflow_versions import BaseOperator
 
-RETURNED: Final = "return_value"
-"""The XCom key of what a task returns: the result of a run that succeeded."""
-
 RESULT_KEY: Final = "pinterest_result"
-"""The XCom key of the result of a run that failed."""
+"""The XCom key of a run's result."""
 
 
 class AdsManagerConversionsLink(BaseOperatorLink):
@@ -30,7 +27,6 @@ class AdsManagerConversionsLink(BaseOperatorLink):
         """
         account = getattr(operator, "delivered_to", None)
         if account is None:
-            results = (XCom.get_value(key=key, ti_key=ti_key) for key in (RETURNED, RESULT_KEY))
-            found = (result.get("ad_account_id") for result in results if isinstance(result, dict))
-            account = next(filter(None, found), None)
+            result = XCom.get_value(key=RESULT_KEY, ti_key=ti_key)
+            account = result.get("ad_account_id") if isinstance(result, dict) else None
         return f"https://ads.pinterest.com/advertiser/{account}/conversions/" if account else ""

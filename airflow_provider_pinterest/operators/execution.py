@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from airflow_provider_pinterest.airflow_versions import (
 from airflow_provider_pinterest.conversions.batches import ENVELOPE, Batcher
 from airflow_provider_pinterest.conversions.builder import EventBuilder
 from airflow_provider_pinterest.conversions.events import Chunk, Event
+from airflow_provider_pinterest.conversions.exclusions import Exclusions
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 from airflow_provider_pinterest.delivery.checkpoint import VERSION, Checkpoint, Finished, StateStore
 from airflow_provider_pinterest.delivery.dispatcher import Dispatcher
@@ -46,6 +47,7 @@ from airflow_provider_pinterest.exceptions import (
 from airflow_provider_pinterest.hooks.pinterest import PinterestHook
 from airflow_provider_pinterest.links.conversions import RESULT_KEY
 from airflow_provider_pinterest.operators.account import shortened
+from airflow_provider_pinterest.operators.advice import advice
 from airflow_provider_pinterest.operators.failures import for_airflow, log_error, report
 from airflow_provider_pinterest.operators.job import attempt_of, fence, not_orphaned, stored_state, try_number
 from airflow_provider_pinterest.operators.options import Options
@@ -55,6 +57,7 @@ from airflow_provider_pinterest.sources.values import Values
 
 if TYPE_CHECKING:
     from airflow_provider_pinterest.airflow_versions import Context
+    from airflow_provider_pinterest.conversions.event_names import UnlistedName
     from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
 
 WAIT_WHERE_NOBODY_SAYS = dt.timedelta(minutes=5)
@@ -71,6 +74,7 @@ class Job:
     """
 
     mapping: ColumnMapping
+    exclusions: Exclusions
     hook: PinterestHook
     account: str
     test: bool
@@ -139,6 +143,7 @@ class Execution:
         self._options = options = read or Options.of_what_fits(self._task)
         hook = PinterestHook(options.pinterest_conn_id)
         mapping = found.checked(self._mapping, otherwise=None)
+        exclusions = found.checked(self._exclusions, otherwise=None)
         found.checked(lambda: hook.check(options.ad_account_id, sends=not options.validate_only), otherwise=None)
         found.raise_all()
         mapping = mapping or self._mapping()
@@ -148,6 +153,7 @@ class Execution:
         store = state_store(self._context) if options.resume and sends else None
         return Job(
             mapping=mapping,
+            exclusions=exclusions or Exclusions(),
             hook=hook,
             account=account,
             test=test,
@@ -169,6 +175,18 @@ class Execution:
             event_id_from=options.event_id_from,
             timezone=options.timezone,
             key_columns=options.key_columns,
+            event_names=options.event_names,
+            consent_column=options.consent_column,
+        )
+
+    def _exclusions(self) -> Exclusions:
+        options = self._options
+        return Exclusions.of(
+            consent_column=options.consent_column,
+            minimum_age=options.minimum_age,
+            excluded_categories=options.excluded_categories,
+            exclude_bots=options.exclude_bots,
+            exclude_networks=options.exclude_networks,
         )
 
     def _attempt(self, job: Job, start: Start) -> dict[str, Any]:
@@ -244,6 +262,7 @@ class Execution:
             reading.close()
             if sender is not None:
                 sender.close()
+            unlisted = reading.unlisted_names()
             result = Result.of(
                 run.tally,
                 ad_account_id=job.account,
@@ -253,9 +272,10 @@ class Execution:
                 coverage=reading.coverage,
                 rejects_path=str(job.folder) if rejects is not None and rejects.parts else None,
                 resumed_from=checkpoint.rows or None,
+                unlisted={one.name: one.events for one in unlisted},
             )
             task.delivered_to = job.account
-            self._log_result(run, result)
+            self._log_result(run, result, unlisted)
             if failed:
                 self._push(result.values)
             if unexpected:
@@ -271,14 +291,15 @@ class Execution:
             tally,
             max_rejected=options.max_rejected,
             min_events=options.min_events,
+            max_duplicates=options.max_duplicates,
             remembers=remembers,
             recorded=job.sends,
             offline=finished.offline and not job.attempt.resends_all,
             listed=result.values["rejects_path"],
         )
         progress.finish(replace(finished, problem=problem))
+        self._push(result.values)
         if problem:
-            self._push(result.values)
             raise ResultError(problem)
         earlier = progress.last.earlier
         if earlier is not None and not tally.events_sent and tally.delivered.already_sent:
@@ -292,8 +313,8 @@ class Execution:
         task.log.info("An earlier attempt of this run came to its end before its worker died: nothing is sent again.")
         result = dict(finished.result)
         task.delivered_to = str(result.get("ad_account_id") or "")
+        self._push(result)
         if finished.problem:
-            self._push(result)
             raise ResultError(finished.problem)
         return result
 
@@ -441,11 +462,11 @@ class Execution:
         task.log.info("One event as it would be sent, identifiers shortened:\n%s", shortened(event.body))
 
     def _push(self, values: Mapping[str, Any]) -> None:
-        """Push the result of a task that fails to XCom. That of a task that succeeds is what it returns."""
-        if self._task.do_xcom_push:
+        """Push the result to XCom, before the task can fail."""
+        if self._task.pushes_result:
             self._context["ti"].xcom_push(key=RESULT_KEY, value=dict(values))
 
-    def _log_result(self, run: Run, result: Result) -> None:
+    def _log_result(self, run: Run, result: Result, unlisted: Sequence[UnlistedName]) -> None:
         """Write the result into the log, and some of the rejected rows."""
         task = self._task
         if run.tally.rows_read or run.finished:
@@ -453,6 +474,8 @@ class Execution:
         for rejection in run.progress.examples:
             for code, field, message in rejection.reasons:
                 task.log.warning("Row %d, %s: %s %s", rejection.row, code, field or "the event", message)
+        for line in advice(result.values, unlisted):
+            task.log.warning("%s", line)
 
 
 def _stopped(sentence: str) -> StoppedError:
@@ -506,6 +529,10 @@ class _Reading:
         """Field → events that carry it."""
         return self._builder.coverage
 
+    def unlisted_names(self) -> Sequence[UnlistedName]:
+        """Return the most frequent names of events that Pinterest does not list."""
+        return self._builder.unlisted_names()
+
     def close(self) -> None:
         """End the processes, if there are any."""
         self._builder.close()
@@ -516,6 +543,7 @@ class _Reading:
             now=self._clock,
             max_event_age=self._options.max_event_age,
             max_event_bytes=self._options.max_batch_bytes - ENVELOPE,
+            exclusions=self._job.exclusions,
             processes=processes,
         )
 

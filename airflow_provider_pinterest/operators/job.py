@@ -22,6 +22,7 @@ from airflow_provider_pinterest.delivery.checkpoint import (
 from airflow_provider_pinterest.delivery.interruptible import Stopped
 from airflow_provider_pinterest.delivery.resuming import Attempt
 from airflow_provider_pinterest.delivery.sender import OnDoubt
+from airflow_provider_pinterest.operators.options import DEFAULTS
 
 if TYPE_CHECKING:
     from airflow_provider_pinterest.airflow_versions import Context
@@ -45,6 +46,17 @@ DECISIVE: Final = (
 """Parameters that decide what the rows become; a checkpoint is valid only for the same values."""
 
 
+NEWER: Final = (
+    "event_names",
+    "consent_column",
+    "minimum_age",
+    "excluded_categories",
+    "exclude_bots",
+    "exclude_networks",
+)
+"""The same, of which only values other than the defaults count: what is stored does not name the others."""
+
+
 def attempt_of(options: Options, context: Context, *, account: str, host: str, sends: bool, remembers: bool) -> Attempt:
     """Return what this attempt is.
 
@@ -53,6 +65,7 @@ def attempt_of(options: Options, context: Context, *, account: str, host: str, s
     :param remembers: whether there is a state store.
     """
     decisive = {name: getattr(options, name) for name in DECISIVE}
+    decisive |= {name: value for name in NEWER if (value := getattr(options, name)) != DEFAULTS[name]}
     return Attempt(
         number=try_number(context) if sends else 1,
         fingerprint=fingerprint(host=host, ad_account_id=account, **decisive),

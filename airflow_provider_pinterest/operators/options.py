@@ -31,6 +31,9 @@ MOST_IN_FLIGHT: Final = 64
 MOST_PROCESSES: Final = 32
 """Processes at most: the task reads and sends for a few only."""
 
+OLDEST: Final = 120
+"""Largest ``minimum_age``, in years."""
+
 LONGEST_SHOWN: Final = 60
 """Characters of a value that an error shows."""
 
@@ -188,6 +191,7 @@ BOUND: Final = Kind(
 )
 ANY_MAPPING: Final = _mapping_of("a dict with names as keys", lambda _: True)
 FIELD_MAP: Final = _mapping_of("a dict of column → field or None", lambda value: value is None or _is_text(value))
+EVENT_NAMES: Final = _mapping_of("a dict of event name → name to send", _is_text)
 SWITCHES: Final = _mapping_of("a dict of identifier → dict of switches", lambda value: isinstance(value, Mapping))
 
 
@@ -206,12 +210,19 @@ class Options:
     identifiers: Annotated[Mapping[str, Mapping[str, Any]] | None, SWITCHES] = None
     defaults: Annotated[Mapping[str, Any] | None, ANY_MAPPING] = None
     event_id_from: Annotated[Sequence[str], NAMES] = ()
+    event_names: Annotated[Mapping[str, str] | None, EVENT_NAMES] = None
     timezone: Annotated[str, ZONE] = "UTC"
+    consent_column: Annotated[str | None, TEXT] = None
+    minimum_age: Annotated[int | None, _or_none(_between(1, OLDEST))] = None
+    excluded_categories: Annotated[Sequence[str], NAMES] = ()
+    exclude_bots: Annotated[bool, SWITCH] = False
+    exclude_networks: Annotated[Sequence[str], NAMES] = ()
     pinterest_conn_id: Annotated[str, TEXT] = "pinterest_default"
     ad_account_id: Annotated[str | int | None, ACCOUNT] = None
     test: Annotated[bool, SWITCH] = False
     validate_only: Annotated[bool, SWITCH] = False
     max_rejected: Annotated[float, TOLERANCE] = 0.01
+    max_duplicates: Annotated[float, TOLERANCE] = 0.5
     min_events: Annotated[int, _at_least(0)] = 0
     max_event_age: Annotated[dt.timedelta | None, AGE] = None
     batch_size: Annotated[int, _between(1, MAX_EVENTS)] = MAX_EVENTS

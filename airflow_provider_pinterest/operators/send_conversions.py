@@ -15,7 +15,7 @@ from airflow.providers.common.sql.hooks.sql import DbApiHook
 from airflow_provider_pinterest.airflow_versions import BaseOperator, XComArg, conf, in_any_thread
 from airflow_provider_pinterest.conversions.batches import MAX_EVENTS
 from airflow_provider_pinterest.exceptions import ParameterError, problems
-from airflow_provider_pinterest.links.conversions import AdsManagerConversionsLink
+from airflow_provider_pinterest.links.conversions import RESULT_KEY, AdsManagerConversionsLink
 from airflow_provider_pinterest.operators.errors import WrongParameterError
 from airflow_provider_pinterest.operators.options import (
     KINDS,
@@ -67,13 +67,21 @@ class SendConversionsOperator(BaseOperator):
     :param identifiers: switches per identifier, such as ``{"ph": {"country": "DE"}}``.
     :param defaults: field path or alias → value for rows that lack it.
     :param event_id_from: columns that make a deterministic ``event_id`` where a row has none.
+    :param event_names: name of an event in the source, in any spelling → the name to send.
     :param timezone: the zone of naive times, such as ``Europe/Berlin``.
+    :param consent_column: the column that says whether a row may be sent; rows whose cell is not true are excluded.
+    :param minimum_age: people who were younger at the time of the event are excluded, where a date of birth is known.
+    :param excluded_categories: events with one of these categories are excluded.
+    :param exclude_bots: exclude events whose user agent is that of a crawler.
+    :param exclude_networks: exclude events from these networks, such as ``203.0.113.0/24``.
     :param pinterest_conn_id: the Pinterest connection.
     :param ad_account_id: digits; ``None``: the connection's.
     :param test: send with ``?test=true``: Pinterest validates and does not record.
     :param validate_only: do everything but the calls, and log one event as it would go out.
     :param max_rejected: rows rejected or failed that are tolerated: an int counts rows, a float is a share of
         the rows read. Beyond it the task fails without retry, after delivering the rest.
+    :param max_duplicates: rows that may have the ``event_name`` and ``event_id`` of an earlier row, counted like
+        ``max_rejected``. Beyond it the task fails without retry, after delivering the rest.
     :param min_events: fewer events processed than this fail the task without retry.
     :param max_event_age: older rows are rejected.
     :param batch_size: events of a request, 1 to 1,000.
@@ -105,12 +113,16 @@ class SendConversionsOperator(BaseOperator):
     template_ext: Sequence[str] = (".sql",)
     template_fields_renderers: ClassVar[dict[str, str]] = {
         "sql": "sql",
-        **dict.fromkeys(("parameters", "defaults", "field_map", "identifiers", "hook_params"), "json"),
+        **dict.fromkeys(("parameters", "defaults", "field_map", "identifiers", "hook_params", "event_names"), "json"),
     }
     operator_extra_links = (AdsManagerConversionsLink(),)
     ui_color = "#fde0e4"
 
     delivered_to: str | None = None
+    """The ad account of a run that has a result."""
+
+    pushes_result: bool = True
+    """Whether the result goes to XCom. ``do_xcom_push`` is off, because Airflow would store the result once more."""
     """The ad account of the run, for the extra link; empty before there is a result, ``None`` before the task runs."""
 
     def __init__(
@@ -125,12 +137,19 @@ class SendConversionsOperator(BaseOperator):
         identifiers: Mapping[str, Mapping[str, Any]] | str | None = None,
         defaults: Mapping[str, Any] | str | None = None,
         event_id_from: Sequence[str] | str = (),
+        event_names: Mapping[str, str] | str | None = None,
         timezone: str = "UTC",
+        consent_column: str | None = None,
+        minimum_age: int | str | None = None,
+        excluded_categories: Sequence[str] | str = (),
+        exclude_bots: bool | str = False,
+        exclude_networks: Sequence[str] | str = (),
         pinterest_conn_id: str = "pinterest_default",
         ad_account_id: str | int | None = None,
         test: bool | str = False,
         validate_only: bool | str = False,
         max_rejected: float | str = 0.01,
+        max_duplicates: float | str = 0.5,
         min_events: int | str = 0,
         max_event_age: dt.timedelta | str | None = None,
         batch_size: int | str = MAX_EVENTS,
@@ -148,6 +167,7 @@ class SendConversionsOperator(BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self.pushes_result, self.do_xcom_push = self.do_xcom_push, False
         self.sql = sql
         self.sql_conn_id = sql_conn_id
         self.hook_params = hook_params
@@ -157,12 +177,19 @@ class SendConversionsOperator(BaseOperator):
         self.identifiers = identifiers
         self.defaults = defaults
         self.event_id_from = event_id_from
+        self.event_names = event_names
         self.timezone = timezone
+        self.consent_column = consent_column
+        self.minimum_age = minimum_age
+        self.excluded_categories = excluded_categories
+        self.exclude_bots = exclude_bots
+        self.exclude_networks = exclude_networks
         self.pinterest_conn_id = pinterest_conn_id
         self.ad_account_id = ad_account_id
         self.test = test
         self.validate_only = validate_only
         self.max_rejected = max_rejected
+        self.max_duplicates = max_duplicates
         self.min_events = min_events
         self.max_event_age = max_event_age
         self.batch_size = batch_size
@@ -183,6 +210,11 @@ class SendConversionsOperator(BaseOperator):
         self._stop: StopSignal | None = None
         self._lost = LostValues()
         self._check_constants()
+
+    @property
+    def output(self) -> XComArg:
+        """The result of a run, for a downstream task."""
+        return XComArg(self, key=RESULT_KEY)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Deliver the rows and return the result of the run."""

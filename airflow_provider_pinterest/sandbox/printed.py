@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 EXAMPLE_ACCOUNT = "549755885175"
 
-_EVERY_ADDRESS = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104  # nosec B104 - never bound
+_EVERY_ADDRESS = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104  # nosec B104
 
 
 def base_url(host: str, port: int) -> str:

@@ -10,9 +10,12 @@ from typing import Any
 _PERCENT = re.compile(r"%(%|\(\w+\)[sbt]|[sbt])?")
 
 
-def literal_percent(connection: Any, sql: str, parameters: Mapping[str, Any] | Sequence[Any] | None) -> bool:
-    """Return whether the driver would take a literal percent sign of a statement for a placeholder."""
-    if not parameters or paramstyle(connection) not in ("format", "pyformat"):
+def literal_percent(style: str | None, sql: str, parameters: Mapping[str, Any] | Sequence[Any] | None) -> bool:
+    """Return whether a driver would take a literal percent sign of a statement for a placeholder.
+
+    :param style: how it writes placeholders.
+    """
+    if not parameters or style not in ("format", "pyformat"):
         return False
     found = [match[1] or "" for match in _PERCENT.finditer(sql) if match[1] != "%"]
     if isinstance(parameters, Mapping):

@@ -12,20 +12,20 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from airflow_provider_pinterest.conversions.columns import Hashed, Integers, Objects, Reader, Remembered, Text
+from airflow_provider_pinterest.conversions.columns import Hashed, Member, Objects, Reader, Remembered, Text
 from airflow_provider_pinterest.conversions.events import Chunk, Duplicate, Event, Rejection
 from airflow_provider_pinterest.conversions.fields import FIELDS
 from airflow_provider_pinterest.conversions.gathering import FIT_KEPT, PIECE, Gathering, pieces
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 from airflow_provider_pinterest.conversions.reasons import Unfit, Unusable
-from airflow_provider_pinterest.exceptions import MappingError
+from airflow_provider_pinterest.conversions.typed import Integers
 from tests.conversions.rows import ADA, GOOD, NOW, builder, good, outcome_of, outcomes_of, reasons, sent, sha
 
 LONE = "\ud800"
 """Half of a surrogate pair, which UTF-8 cannot hold."""
 
 CELLS: dict[str, list[Any]] = {
-    "event_name": ["checkout", " checkout ", "my_event", "", None, 7, LONE],
+    "event_name": ["checkout", " checkout ", "CheckOut", "page visit", "my_event", "Purchase", "", None, 7, LONE],
     "action_source": ["web", "OFFLINE", "app_ios", "elsewhere", None, 1],
     "event_time": [NOW, str(NOW), "2026-11-21 10:00:00", dt.date(2026, 11, 20), NOW + 9_999, "yesterday", None, 1.5],
     "event_id": [
@@ -102,12 +102,17 @@ CELLS: dict[str, list[Any]] = {
     "currency": ["EUR", "eur", "€", None],
     "num_items": [1, True, 1.0, 0, -1, 2**70, "2", None, 1.5],
     "opt_out_type": ["LDP", "ldp, x", "x", None],
+    "language": ["en", "fil-PH", None, 5],
+    "device_info": [{"os_family": "Mac OS X", "brand": "B"}, "{", {"languages": ["en", {}]}, None],
     "product_ids": ["a", ["a", "b"], '["a", null]', None, [{}]],
     "contents": [
         '[{"id":"a","price":"1.50","quantity":1},{"id":"b"}]',
         [{"sku": 1, "quantity": True}],
         {"ID": "a", "item_price": 2},
         '[{"id":"a","unit_price":1,"price":2}]',
+        [{"itemId": "a", "Unit Price": 1, "UNIT_PRICE": "", "url": "x"}],
+        [{"id": "a", "product_id": "b", "quantity": 1.5}, {"product-id": "c", "Product_ID": "d"}],
+        [{"variation_id": 0, "sku": "e"}, 5, '{"id": "f"}', {"item_price": "1,5", "price": 2}],
         [None, {}, {"id": LONE}],
         [{"id": "a"}, {"colour": "red"}],
         [{"id": "a"}, 5],
@@ -126,6 +131,12 @@ CELLS: dict[str, list[Any]] = {
     ],
     "user_data": [{"email": "eve@example.com"}, {"em": [ADA], "city": "Bonn"}, {"em": "nobody"}, None],
 }
+
+
+for cells in CELLS.values():
+    texts = [cell for cell in cells if isinstance(cell, str) and cell != LONE]
+    cells += [kind(text.encode()) for text, kind in zip(texts, (bytes, bytearray, memoryview) * 9, strict=False)]
+    cells.append(b"\xff")
 
 
 def parts(outcome: Any) -> Any:
@@ -167,11 +178,14 @@ def test_rows_together_become_what_each_is_alone(rows, mapping):
     assert [parts(outcome) for outcome in found] == [parts(outcome) for outcome in expected]
     assert [outcome.row for outcome in found] == [*range(1, len(rows) + 1)]
     assert (together.warnings, together.coverage) == (apart.warnings, apart.coverage)
+    assert together.unlisted_names() == apart.unlisted_names()
 
 
 @given(
     st.lists(
-        st.lists(st.sampled_from([*CELLS, "Email", "revenue", "colour", "note"]), min_size=1).flatmap(
+        st.lists(
+            st.sampled_from([*CELLS, "Email", "eventId", "Event Name", "revenue", "colour", "note"]), min_size=1
+        ).flatmap(
             lambda columns: st.fixed_dictionaries(
                 {name: st.sampled_from(CELLS.get(name, ["x", None])) for name in columns}
             )
@@ -185,16 +199,12 @@ def test_rows_together_become_what_each_is_alone(rows, mapping):
 def test_rows_with_other_keys_are_read_together_and_become_what_each_is_alone(rows, mapping):
     mapping = {**mapping, "field_map": {"note": None}, "key_columns": ["note", "event_id"]}
     together, apart = builder(**mapping), builder(**mapping)
-    try:
-        expected = [outcome_of(row, apart) for row in rows]
-    except MappingError:
-        with pytest.raises(MappingError):
-            outcomes_of(rows, together)
-        return
+    expected = [outcome_of(row, apart) for row in rows]
     found = outcomes_of(rows, together)
     assert [parts(outcome) for outcome in found] == [parts(outcome) for outcome in expected]
     assert [outcome.row for outcome in found] == [*range(1, len(rows) + 1)]
     assert (together.warnings, together.coverage) == (apart.warnings, apart.coverage)
+    assert together.unlisted_names() == apart.unlisted_names()
 
 
 def sizes(rows):
@@ -352,14 +362,47 @@ def test_integers_are_not_taken_for_booleans():
     assert read(reader, 1, True, 2)[0] == [1, None, 2]
 
 
-def test_a_list_is_refused_for_its_first_unfit_object():
-    reader = Objects("contents", {"id": Text("id"), "sku": Text("id"), "n": Integers("n", lambda cell: cell)})
+def test_a_list_is_refused_for_its_first_unknown_name():
+    members = [Member(Text("id"), ("id", "sku")), Member(Integers("n", lambda cell: cell), ("n",))]
     cells = (
         '[{"id":"a"},{"x":1},{"id":true}]',
         '[{"sku":"b","n":1}]',
         '[{"id":"c","n":2},{"id":false}]',
         [{"ID": "d"}],
     )
-    found, refusals = read(reader, *cells)
+    found, refusals = read(Objects("contents", members), *cells)
     assert found == [None, [{"id": "b", "n": 1}], None, [{"id": "d"}]]
     assert refusals == [(0, "unknown_field"), (2, "bad_type")]
+
+
+# Bytes
+
+TEXTS_AND_FIELDS = [
+    *(("event_id", text) for text in ("A-1", " ü ", "4711")),
+    *(("email", text) for text in ("ada@example.com", ADA, '["ada@example.com"]')),
+    ("event_name", "AddToCart"),
+    ("action_source", "WEB"),
+    ("event_time", "2026-11-21 10:00:00"),
+    ("value", "12.50"),
+    ("currency", "eur"),
+    ("num_items", "3"),
+    ("opt_out", "true"),
+    ("city", "Köln"),
+    ("content_ids", '["a", "b"]'),
+    ("contents", '[{"id": "ä", "quantity": 2}]'),
+    ("custom_data", '{"value": 1, "contents": [{"id": 1}]}'),
+    ("user_data", '{"email": "eve@example.com"}'),
+    ("device_info", '{"brand": "B"}'),
+]
+
+
+@pytest.mark.parametrize(("column", "text"), TEXTS_AND_FIELDS)
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+@pytest.mark.parametrize("others", [[], [None], [""], [5], [b"\xff"], [[1]]], ids=repr)
+def test_bytes_of_utf8_are_text_alone_and_beside_others(column, text, kind, others):
+    expected = outcome_of(good(**{column: text}))
+    rows = [good(**{column: kind(text.encode())}), *(good(**{column: other}) for other in others)]
+    chunk = Chunk(tuple(rows[0]), [tuple(row.values()) for row in rows])
+    first, *_ = builder().events([chunk])
+    assert isinstance(first, Event)
+    assert first.body == expected.body

@@ -10,14 +10,18 @@ import pytest
 
 from airflow_provider_pinterest.conversions.builder import EventBuilder
 from airflow_provider_pinterest.conversions.codes import COUNTRIES, CURRENCIES, US_STATES
+from airflow_provider_pinterest.conversions.field_maps import NAMES
 from airflow_provider_pinterest.conversions.fields import (
     BY_PATH,
     EVENT_NAMES,
     FIELDS,
+    LEAVE_OUT,
     REQUIRED,
     SWITCHES,
+    WARNINGS,
     Field,
     Options,
+    check,
     hashed,
     hashed_by_country,
     plain,
@@ -25,18 +29,17 @@ from airflow_provider_pinterest.conversions.fields import (
     text,
 )
 from airflow_provider_pinterest.conversions.identifiers import IN_COUNTRY, Rule, always
-from airflow_provider_pinterest.conversions.mapping import NAMES, ColumnMapping
-from airflow_provider_pinterest.conversions.reasons import WARNINGS
+from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 from airflow_provider_pinterest.sandbox.judge import CURRENCIES as CURRENCIES_OF_THE_SANDBOX
 from airflow_provider_pinterest.sandbox.judge import EVENT_NAMES as EVENT_NAMES_OF_THE_SANDBOX
 from airflow_provider_pinterest.sandbox.schema import request_schema
 from tests.conversions.rows import NOW, good, sent, sha
 
-# From the OpenAPI of version 5.23.0, by hand.
+# From the OpenAPI of version 5.23.0, by hand, and what 5.28.0 adds.
 EVENT = """
     event_name action_source event_time event_id event_source_url opt_out partner_name user_data custom_data
     app_info device_info app_id app_name app_version device_brand device_carrier device_model device_type
-    os_version wifi language
+    os_version wifi language advertiser_tracking_enabled
 """
 USER_DATA = """
     em ph ge db ln fn ct st zp country external_id hashed_maids client_ip_address client_user_agent click_id
@@ -46,7 +49,7 @@ CUSTOM_DATA = """
     currency value content_ids content_name content_category content_brand contents num_items order_id
     search_string opt_out_type predicted_ltv np external_measurement_id external_measurement_vendor_id
 """
-CONTENTS = "id item_price quantity item_name item_category item_brand"
+CONTENTS = "id item_price quantity item_name item_category item_brand item_brand_id"
 APP_INFO = """
     app_id app_name app_package_name app_store app_version install_time user_agent window_height window_width
 """
@@ -206,6 +209,7 @@ def test_countries_are_known_by_code_and_english_name(name, code):
 
 
 SAMPLES = {
+    "event_name": "x",
     "hashed": "x",
     "hashed_by_country": "x",
     "text": "x",
@@ -258,32 +262,36 @@ ID: dict[str, Any] = {"canonical": always(str)}
 
 
 @pytest.mark.parametrize(
-    ("make", "message"),
+    ("field", "message"),
     [
-        (Rule, "canonical"),
+        (Field("user_data.shoe", hashed, LEAVE_OUT), "shoe: members of user_data, and no other fields, need a rule"),
+        (Field("user_data.shoe", plain, LEAVE_OUT), "need a rule"),
+        (Field("custom_data.shoe", text, LEAVE_OUT, rule=Rule(**ID)), "need a rule"),
+        (Field("user_data.shoe", hashed_by_country, LEAVE_OUT, rule=Rule(**ID)), "depends on the country"),
         (
-            lambda: Field("user_data.shoe", hashed),
-            "user_data.shoe: members of user_data, and no other fields, need a rule",
+            Field("user_data.shoe", hashed, LEAVE_OUT, rule=Rule(**ID, depends_on=IN_COUNTRY)),
+            "depends on the country",
         ),
-        (lambda: Field("user_data.shoe", plain), "need a rule"),
-        (lambda: Field("custom_data.shoe", text, rule=Rule(**ID)), "need a rule"),
-        (lambda: Field("user_data.shoe", hashed_by_country, rule=Rule(**ID)), "depends on the country"),
-        (lambda: Field("user_data.shoe", hashed, rule=Rule(**ID, depends_on=IN_COUNTRY)), "depends on the country"),
-        (lambda: Field("user_data.shoe", hashed, repeats=True, rule=Rule(**ID, plain=always(str.encode))), "unused"),
+        (
+            Field("user_data.shoe", hashed, LEAVE_OUT, repeats=True, rule=Rule(**ID, plain=always(str.encode))),
+            "unused",
+        ),
     ],
 )
-def test_a_line_that_lacks_a_part_fails_when_it_is_made(make, message):
-    with pytest.raises(TypeError, match=message):
-        make()
+def test_a_line_that_lacks_a_part_of_its_rule_is_refused(field, message):
+    with pytest.raises(ValueError, match=message):
+        check((*FIELDS, field))
+    with pytest.raises(TypeError, match="canonical"):
+        Rule()  # type: ignore[call-arg]
 
 
-def test_switches_and_warnings_follow_from_the_line():
+def test_switches_and_reading_follow_from_the_line():
     rule = Rule(**ID, switches={"foot": ("left", "right")}, warnings={"odd_shoe": "There is one."})
-    field = Field("user_data.shoe", hashed, ("boot",), rule=rule)
+    field = Field("user_data.shoe", hashed, LEAVE_OUT, ("boot",), rule=rule)
+    check((*FIELDS, field))
     assert field.switches == {"already_hashed": (True, False, None), "foot": ("left", "right")}
-    assert field.warnings.keys() == {"unusable_shoe", "odd_shoe"}
-    assert all(field.warnings.items() <= WARNINGS.items() for field in FIELDS)
-    read = reader(field, Options(dt.UTC, {}, frozenset({"barefoot"})))
+    assert all(one.rule.warnings.items() <= WARNINGS.items() for one in FIELDS if one.rule)
+    read = reader(field, Options(dt.UTC, placeholders=frozenset({"barefoot"})))
     assert [read.one(cell) for cell in (" 42 ", 42, "Barefoot", None, [41, 42])] == [
         [sha("42")],
         [sha("42")],

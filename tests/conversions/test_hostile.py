@@ -10,8 +10,10 @@ import pytest
 
 from airflow_provider_pinterest.conversions.builder import EventBuilder
 from airflow_provider_pinterest.conversions.events import Chunk, Event, Rejection
-from airflow_provider_pinterest.conversions.mapping import NAMES, ColumnMapping
-from airflow_provider_pinterest.conversions.reasons import REASONS, WARNINGS
+from airflow_provider_pinterest.conversions.field_maps import NAMES
+from airflow_provider_pinterest.conversions.fields import WARNINGS
+from airflow_provider_pinterest.conversions.mapping import ColumnMapping
+from airflow_provider_pinterest.conversions.reasons import REASONS
 from tests.conversions.hostile import OBJECTS
 from tests.conversions.rows import GOOD, NOW
 

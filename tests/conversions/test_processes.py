@@ -25,7 +25,7 @@ from airflow_provider_pinterest.conversions.events import Chunk, Duplicate, Even
 from airflow_provider_pinterest.conversions.gathering import PIECE, pieces
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 from airflow_provider_pinterest.conversions.reasons import Unfit
-from airflow_provider_pinterest.exceptions import MappingError, ParameterError, PinterestError
+from airflow_provider_pinterest.exceptions import ParameterError, PinterestError
 from tests.conversions.hostile import OBJECTS, exit_now
 
 NOW = 1_790_000_000.0
@@ -139,9 +139,10 @@ def test_what_was_read_before_the_source_fails_is_made(build):
         next(outcomes)
 
 
-def test_columns_that_collide_are_an_error_here(build):
-    with pytest.raises(MappingError, match="both map to"):
-        list(build(1, defaults={}).events([Chunk(("email", "email_address"), [["a@example.com", "b@example.com"]])]))
+def test_rows_whose_columns_collide_are_rejected(build):
+    chunk = Chunk(("email", "email_address"), [["a@example.com", "b@example.com"]])
+    [found] = build(1, defaults={}).events([chunk])
+    assert "ambiguous_columns" in {reason.code for reason in found.reasons}
 
 
 def test_a_process_that_is_killed_is_an_error_and_not_a_hang(build):

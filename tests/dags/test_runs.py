@@ -30,7 +30,7 @@ def adds_up(result):
     """Check the two sums that always hold, and that every count is a whole number."""
     counts = {name: value for name, value in result.items() if name.startswith(("rows_", "events_"))}
     assert all(type(count) is int for count in counts.values())
-    parts = ("events_sent", "rows_rejected", "duplicates_dropped", "already_sent", "validated_only")
+    parts = ("events_sent", "rows_rejected", "rows_excluded", "duplicates_dropped", "already_sent", "validated_only")
     assert result["rows_read"] == sum(result[name] for name in parts) + result["rows_not_sent"]
     assert result["events_sent"] == sum(result[f"events_{end}"] for end in ("processed", "failed", "held"))
 

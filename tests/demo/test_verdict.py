@@ -57,6 +57,9 @@ def result(feed: Feed, folder: Path) -> dict[str, Any]:
         "rows_rejected": planted.of(feed, Fate.REJECTED),
         "duplicates_dropped": planted.of(feed, Fate.DROPPED),
         "reasons": planted.reasons(feed),
+        "warnings": {
+            kind.becomes: kind.rows for kind in planted.KINDS if kind.feed is feed and kind.fate is Fate.LEFT_OUT
+        },
         "rejects_path": str(place),
         **dict.fromkeys(zeros, 0),
     }

@@ -40,6 +40,7 @@ COLUMNS: dict[str, object] = {
 """A row that has what the examples select, unless its heading stands in the next table."""
 
 OTHER_COLUMNS: dict[str, dict[str, object]] = {
+    "Rows that are not sent": {"marketing_consent": True},
     "parameters": {"loaded_at": "2026-11-21 09:30:00"},
     "field_map": {"email": ..., "mail": "jane@example.com", "grand_total": 72.39, "internal_note": "gift",
                   "custom_data": '{"experiment": "b"}'},
@@ -122,7 +123,7 @@ def test_a_snippet_runs(block, connections, pinterest):
         "SendConversionsOperator": SendConversionsOperator,
         "task": task,
         "timedelta": dt.timedelta,
-        "send": types.SimpleNamespace(output={"pinterest_result": {"events_processed": 1, "rows_read": 1}}),
+        "send": types.SimpleNamespace(output={"events_processed": 1, "rows_read": 1}),
     }
     with DAG("docs", schedule=None) if "task" in block.text else nullcontext() as dag:
         exec(compile(block.text, str(block), "exec"), known)  # noqa: S102

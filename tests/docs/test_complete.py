@@ -11,7 +11,7 @@ import tomllib
 import pytest
 
 from airflow_provider_pinterest import exceptions, sandbox
-from airflow_provider_pinterest.conversions.mapping import NAMES
+from airflow_provider_pinterest.conversions.field_maps import NAMES
 from airflow_provider_pinterest.delivery.result import Result, Tally
 from airflow_provider_pinterest.get_provider_info import get_provider_info
 from airflow_provider_pinterest.hooks.pinterest import PinterestHook
@@ -161,7 +161,7 @@ def messages():
 
 def parts(message):
     """The stretches of a message that stand in one text of the code."""
-    found = re.split(r"…|: |broke off", message)
+    found = re.split(r"…|: |failed", message)
     return [part.strip(" .,()[]") for part in found if re.search(r"\w{2}", part)]
 
 

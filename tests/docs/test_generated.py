@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from airflow_provider_pinterest.conversions.fields import FIELDS
-from airflow_provider_pinterest.conversions.reasons import IDENTIFIER_WARNING, REASONS, WARNINGS
+from airflow_provider_pinterest.conversions.fields import FIELDS, WARNINGS
+from airflow_provider_pinterest.conversions.reasons import LEFT_OUT, REASONS
 from tests.docs.pages import DOCS, generator, lines
 
 GENERATE = generator()
@@ -35,7 +35,7 @@ def test_every_type_is_explained_and_no_other():
 
 
 def test_every_code_has_advice_and_no_other():
-    general = {code for code in (*REASONS, *WARNINGS) if not code.startswith(IDENTIFIER_WARNING)}
+    general = {code for code in (*REASONS, *WARNINGS) if not code.startswith(LEFT_OUT)}
 
     assert set(GENERATE["ADVICE"]) == general
 

@@ -10,7 +10,6 @@ from airflow_provider_pinterest.conversions.builder import EventBuilder
 from airflow_provider_pinterest.conversions.events import Chunk, Event
 from airflow_provider_pinterest.conversions.fields import FIELDS
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
-from airflow_provider_pinterest.conversions.reasons import WARNINGS
 from tests.docs.pages import DOCS, codes, first_column, lines
 
 PAGE = DOCS / "identifiers.md"
@@ -57,7 +56,7 @@ def test_every_hashed_identifier_has_examples():
 
 
 def test_every_identifier_that_can_be_left_out_has_a_section():
-    named = {code.removeprefix("unusable_") for code in WARNINGS if code.startswith("unusable_")}
+    named = {field.name for field in FIELDS if field.place == "user_data" and field.warning}
 
     assert named == {*HASHED, "client_ip_address", "client_user_agent", "click_id", "partner_id"}
 

@@ -40,9 +40,8 @@ def test_it_leads_to_the_conversions_of_the_account_that_was_sent_to(pinterest, 
     assert link(operator) == "https://ads.pinterest.com/advertiser/42/conversions/"
 
 
-@pytest.mark.parametrize("key", ["return_value", "pinterest_result"])
-def test_where_the_task_does_not_run_it_reads_the_result(stored, key):
-    stored.pushed[key] = {"ad_account_id": "42"}
+def test_where_the_task_does_not_run_it_reads_the_result(stored):
+    stored.pushed["pinterest_result"] = {"ad_account_id": "42"}
 
     assert link(SendConversionsOperator(task_id="send", events=[])).endswith("/42/conversions/")
 

@@ -162,6 +162,21 @@ class TestMaxRejected:
         assert pinterest.calls() == []
 
 
+class TestMaxDuplicates:
+    @pytest.mark.parametrize(
+        ("good", "copies", "limit", "fails"),
+        [(10, 10, {}, False), (10, 11, {}, True), (1, 2_999, {}, True), (10, 1, {"max_duplicates": 0}, True),
+         (10, 1, {"max_duplicates": 1}, False), (1, 9, {"max_duplicates": 1.0}, False), (0, 0, {}, False)],
+    )  # fmt: skip
+    def test_a_run_of_mostly_duplicates_fails_after_delivering_the_rest(self, pinterest, good, copies, limit, fails):
+        ran = deliver(events=[*rows(good), *[row(1)] * copies], **limit)
+
+        assert isinstance(ran.error, AirflowFailException) is fails
+        assert not fails or "Check whether event_id is the same for different events" in ran.said
+        assert pinterest.copies() == ids(good)
+        assert ran["duplicates_dropped"] == copies
+
+
 class TestMinEvents:
     @pytest.mark.parametrize(("count", "least", "fails"), [(3, 3, False), (3, 4, True), (0, 1, True), (0, 0, False)])
     def test_fewer_processed_events_fail_the_task_without_retry(self, pinterest, count, least, fails):
@@ -247,7 +262,7 @@ class TestMapping:
     @pytest.mark.parametrize(
         ("parameters", "words"),
         [
-            ({"field_map": {"email": "user_data.mail"}}, "no field of Pinterest's"),
+            ({"field_map": {"email": "user_data.mail"}}, "is not a Pinterest field"),
             ({"field_map": {"e_mial": "em"}}, "field_map"),
             ({"field_map": ["email"]}, "field_map"),
             ({"identifiers": {"value": {"case": "lower"}}}, "identifiers"),
@@ -310,6 +325,7 @@ class TestResult:
             "events_held": 0,
             "rows_rejected": 1,
             "duplicates_dropped": 1,
+            "rows_excluded": 0,
             "already_sent": 0,
             "validated_only": 0,
             "rows_not_sent": 0,
@@ -324,16 +340,20 @@ class TestResult:
                 "event_time": 1.0,
                 "user_data.em": 1.0,
             },
+            "unlisted_event_names": {"own_name": 1},
             "rejects_path": None,
             "resumed_from": None,
         }
 
-    def test_the_result_of_a_success_is_what_the_task_returns_and_is_not_pushed_as_well(self, pinterest):
+    def test_the_result_of_a_success_is_pushed_and_returned(self, pinterest):
         operator, ti = SendConversionsOperator(task_id="send", events=rows(2)), TaskInstance()
         context: Any = {"ti": ti}
 
-        assert operator.execute(context)["events_processed"] == 2
-        assert ti.pushed == {}
+        returned = operator.execute(context)
+
+        assert returned["events_processed"] == 2
+        assert ti.pushed == {"pinterest_result": returned}
+        assert operator.do_xcom_push is False, "Airflow would store it once more"
 
     def test_the_result_of_a_failure_is_pushed(self, pinterest):
         operator, ti = SendConversionsOperator(task_id="send", events=[*rows(2), *bad(1)]), TaskInstance()

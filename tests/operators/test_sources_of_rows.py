@@ -149,6 +149,20 @@ class TestPostgres:
         assert ran.error is None
         assert pinterest.copies() == ids(5_000)
 
+    def test_a_time_that_python_cannot_hold_costs_its_own_row(self, pinterest, postgres_warehouse):
+        sql = """
+            SELECT 'checkout' AS event_name, 'web' AS action_source, 'order-' || n AS event_id,
+                'ada' || n || '@example.com' AS email,
+                CASE n WHEN 3 THEN 'infinity' WHEN 4 THEN '20000-01-01' WHEN 5 THEN '0044-03-15 BC' ELSE now() END
+                AS event_time
+            FROM generate_series(1, 1000) n
+        """
+        ran = deliver(sql=sql, sql_conn_id="warehouse")
+
+        assert ran.error is None
+        assert pinterest.copies() == ids(2) | {f"order-{number}": 1 for number in range(6, 1_001)}
+        assert ran["reasons"] == {"bad_time": 3}
+
     def test_a_warehouse_that_breaks_off_in_the_middle_ends_the_task_with_its_account(
         self, pinterest, postgres_warehouse
     ):
@@ -160,7 +174,7 @@ class TestPostgres:
         ran = deliver(sql=sql, sql_conn_id="warehouse")
 
         assert isinstance(ran.error, SourceError)
-        assert re.search(r"broke off after (48|49|50),\d{3} rows", ran.said)
+        assert re.search(r"failed after (48|49|50),\d{3} rows", ran.said)
         assert "division by zero" in ran.said
         assert 48_000 <= ran["rows_read"] <= 50_000
         assert ran["events_processed"] + ran["rows_not_sent"] == ran["rows_read"]

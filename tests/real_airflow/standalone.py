@@ -56,8 +56,7 @@ class Airflow:
 
     def result(self, dag_id: str) -> dict[str, Any]:
         """Return the account of the task, as it stands in XCom."""
-        keys = "('return_value', 'pinterest_result')"
-        value = json.loads(self._ask(f"SELECT value FROM xcom WHERE key IN {keys} AND dag_id = ?", dag_id))  # noqa: S608
+        value = json.loads(self._ask("SELECT value FROM xcom WHERE key = 'pinterest_result' AND dag_id = ?", dag_id))
         found: dict[str, Any] = json.loads(value) if isinstance(value, str) else value
         return found
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import json
-import os
 import sqlite3
 import threading
-import time
 import uuid
 from decimal import Decimal
 from pathlib import Path
@@ -18,16 +16,11 @@ import psycopg2
 import pytest
 
 from airflow_provider_pinterest.exceptions import ParameterError, SourceError
-from airflow_provider_pinterest.sources.cursors import (
-    FETCH,
-    FETCH_BYTES,
-    FETCH_FROM_SERVER,
-    FIRST_FETCH,
-    Query,
-    fetch_size,
-)
+from airflow_provider_pinterest.sources.cursors import FETCH_BYTES, Query, fetch_size
+from airflow_provider_pinterest.sources.drivers.base import FETCH, FETCH_FROM_SERVER, FIRST_FETCH
 from tests.postgres import PostgresServer
 from tests.running import Warehouse, impersonal, row, rows
+from tests.sources.reading import broken, cancelled, growth, read
 
 ENDLESS = "SELECT range + 1 AS order_id FROM range(1000000000000)"
 RECURSIVE = "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) SELECT n AS order_id FROM t"
@@ -60,26 +53,6 @@ def endless(database):
 def named(database):
     """Return the placeholder of a parameter ``id``."""
     return {Warehouse: ":id", DuckDBWarehouse: "$id", PostgresServer: "%(id)s"}[type(database)]
-
-
-def read(query):
-    """Return the columns and all rows, as tuples."""
-    chunks = list(query.chunks())
-    [columns] = {chunk.columns for chunk in chunks}
-    return columns, [tuple(cells) for chunk in chunks for cells in chunk.rows]
-
-
-def broken(query):
-    """Return what is said of a query that cannot be read, and how many rows came first."""
-    came = [0]
-    with pytest.raises(SourceError) as caught:
-        came.extend(len(chunk.rows) for chunk in query.chunks())
-    return str(caught.value), sum(came)
-
-
-def resident():
-    """Return this process's memory in MiB."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 class TestOnEach:
@@ -118,25 +91,8 @@ class TestOnEach:
     def test_a_query_is_cancelled_from_another_thread(self, database, query):
         """Its first row never comes."""
         made = query(f"SELECT max(order_id) AS order_id FROM ({RECURSIVE}) AS orders")  # noqa: S608
-        found: list[BaseException] = []
 
-        def work():
-            with pytest.raises(SourceError) as caught:
-                list(made.chunks())
-            found.append(caught.value)
-
-        thread = threading.Thread(target=work)
-        thread.start()
-        while made._connection is None:
-            time.sleep(0.005)
-        thread.join(0.3)  # now it runs
-        end = time.monotonic() + 20
-        while thread.is_alive() and time.monotonic() < end:
-            made.cancel()
-            thread.join(0.05)
-
-        assert not thread.is_alive()
-        assert str(found[0]) == "The warehouse query was cancelled."
+        assert cancelled(made) == "The warehouse query was cancelled."
 
     def test_a_query_that_was_cancelled_reads_nothing_more(self, database, query):
         made = query(endless(database))
@@ -202,7 +158,7 @@ class TestOnEach:
     def test_a_syntax_error_is_told_in_the_warehouse_s_words(self, database, query):
         said, came = broken(query("SELEKT 1"))
 
-        assert "broke off at its start" in said
+        assert "failed at its start" in said
         assert "syntax error" in said
         assert came == 0
 
@@ -210,7 +166,7 @@ class TestOnEach:
         assert "no_such_table" in broken(query("SELECT * FROM no_such_table"))[0]
 
     def test_a_parameter_that_is_missing_is_told(self, database, query):
-        assert "broke off at its start" in broken(query(f"SELECT {named(database)}", {"other": 1}))[0]
+        assert "failed at its start" in broken(query(f"SELECT {named(database)}", {"other": 1}))[0]
 
     def test_what_a_driver_quotes_of_a_person_is_not_repeated(self, database, query):
         said, _ = broken(query('SELECT * FROM "ada@example.com"'))
@@ -305,7 +261,7 @@ class TestSqlite:
         said, came = broken(query(f"SELECT json(iif(order_id > {FETCH + 5}, 'no JSON', '{{}}')) FROM ({RECURSIVE})"))  # noqa: S608
 
         assert came == FIRST_FETCH
-        assert f"broke off after {FIRST_FETCH} rows" in said
+        assert f"failed after {FIRST_FETCH} rows" in said
         assert "malformed JSON" in said
 
 
@@ -369,13 +325,10 @@ class TestPostgres:
     @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from /proc")
     def test_100_000_wide_rows_take_no_more_memory_than_a_few(self, postgres_warehouse, query):
         """A client cursor takes some 50 MiB for these before the first one comes."""
-        chunks = query("SELECT n, repeat('x', 400) FROM generate_series(1, 100000) n").chunks()
-        before = resident()
+        count, grown = growth(query("SELECT n, repeat('x', 400) FROM generate_series(1, 100000) n"))
 
-        grown = [resident() - before for _ in chunks]
-
-        assert len(grown) == 100_000 / FETCH_FROM_SERVER + 1
-        assert max(grown) < 15, f"{max(grown):.0f} MiB"
+        assert count == 100_000
+        assert grown < 15, f"{grown:.0f} MiB"
 
     def test_the_hook_s_parameters_reach_the_hook(self, postgres_warehouse, query):
         found = query("SELECT current_setting('statement_timeout') AS event_id", options="-c statement_timeout=7s")
@@ -422,7 +375,7 @@ class TestPostgres:
         said, came = broken(query("SELECT 1 / (50001 - n) FROM generate_series(1, 60000) n"))
 
         assert came == 48_000 + FIRST_FETCH
-        assert "broke off after 48,032 rows" in said
+        assert "failed after 48,032 rows" in said
         assert "division by zero" in said
 
     def test_a_server_that_cuts_the_connection_is_a_source_that_broke_off(self, postgres_warehouse, query):
@@ -434,7 +387,7 @@ class TestPostgres:
                 "AND backend_type = 'client backend'"
             )
 
-        with pytest.raises(SourceError, match="broke off after 32 rows"):
+        with pytest.raises(SourceError, match="failed after 32 rows"):
             list(chunks)
 
     def test_a_reader_that_stops_early_leaves_no_connection_open(self, postgres_warehouse, query):
@@ -463,7 +416,7 @@ class TestPostgres:
     def test_a_connection_that_cannot_be_made_is_told(self, postgres_warehouse, query, monkeypatch):
         monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", postgres_warehouse.connection_json.replace('postgres"}', 'no"}'))
 
-        assert "broke off at its start" in broken(query("SELECT 1"))[0]
+        assert "failed at its start" in broken(query("SELECT 1"))[0]
 
 
 class OtherConnection:

@@ -1,0 +1,50 @@
+"""Members that line items of shops and tags have and for which Pinterest has no field.
+
+They are ignored, so that a list of line items can be sent as the shop or the tag made it. Names that are neither here
+nor in the table of fields are mistakes until the author says otherwise.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# Google Analytics 4: https://developers.google.com/analytics/devguides/collection/ga4/reference/events
+# and the items of its BigQuery export: https://support.google.com/analytics/answer/7029846
+_GA4: Final = """
+    affiliation coupon creative_name creative_slot discount google_business_vertical index
+    item_category2 item_category3 item_category4 item_category5 item_list_id item_list_index item_list_name
+    item_params item_refund item_refund_in_usd item_revenue item_revenue_in_usd item_variant location_id
+    price_in_usd promotion_id promotion_name
+"""
+
+# The Pinterest tag: https://help.pinterest.com/en/business/article/add-event-codes
+_PINTEREST_TAG: Final = "product_variant product_variant_id"
+
+# Segment and RudderStack: https://segment.com/docs/connections/spec/ecommerce/v2/
+_SEGMENT: Final = "currency image_url position url value variant"
+
+# Shopify's orders and carts: https://shopify.dev/docs/api/admin-rest/latest/resources/order
+_SHOPIFY: Final = """
+    admin_graphql_api_id attributed_staffs current_quantity destination_location discount_allocations discounted_price
+    discounts duties featured_image final_line_price final_price fulfillable_quantity fulfillment_line_item_id
+    fulfillment_service fulfillment_status gift_card grams handle image key line_level_discount_allocations
+    line_level_total_discount line_price options_with_values origin_location original_line_price original_price
+    pre_tax_price pre_tax_price_set presentment_price price_set product_description product_exists
+    product_has_only_default_variant properties requires_shipping sales_line_item_group_id tax_lines taxable
+    total_discount total_discount_set unit_price_measurement variant_inventory_management variant_options
+    variant_title
+"""
+
+# WooCommerce: https://woocommerce.github.io/woocommerce-rest-api-docs/#order-line-items-properties
+_WOOCOMMERCE: Final = "meta_data parent_name subtotal subtotal_tax tax_class taxes total total_tax variation"
+
+# Meta: https://developers.facebook.com/docs/marketing-api/conversions-api/parameters/custom-data
+_META: Final = "delivery_category description"
+
+# TikTok: https://business-api.tiktok.com/portal/docs?id=1771101186666498
+_TIKTOK: Final = "content_type"
+
+OTHER_MEMBERS: Final[tuple[str, ...]] = tuple(
+    f"{_GA4} {_PINTEREST_TAG} {_SEGMENT} {_SHOPIFY} {_WOOCOMMERCE} {_META} {_TIKTOK}".split()
+)
+"""Names of members of ``contents`` that are ignored."""

@@ -1,0 +1,52 @@
+"""Databases in the task's own process: SQLite and DuckDB. Both make rows while they are fetched."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_provider_pinterest.exceptions import SourceError
+from airflow_provider_pinterest.sources.drivers.base import NO_ROWS, DriverReader, one_statement
+
+
+class Sqlite(DriverReader):
+    """SQLite."""
+
+    modules = ("sqlite3",)
+
+    def open(self) -> Any:
+        """Open a cursor in a transaction that is never committed."""
+        if not self.connection.in_transaction:
+            self.connection.execute("BEGIN")  # or a CREATE or a DROP would stay
+        return super().open()
+
+    def cancel(self) -> None:
+        """Interrupt the connection."""
+        self.connection.interrupt()
+
+
+class DuckDB(DriverReader):
+    """DuckDB. A cursor is a connection of its own there, so only the cursor can be interrupted."""
+
+    modules = ("duckdb", "_duckdb")
+
+    def open(self) -> Any:
+        """Open a cursor in a transaction that is never committed.
+
+        DuckDB runs all of several statements, and answers a change with the number of rows changed.
+
+        :raises ParameterError: there are several statements.
+        :raises SourceError: the statement changes something.
+        """
+        statements = self.connection.extract_statements(self.sql)
+        one_statement(statements)
+        for statement in statements:
+            results = {kind.name for kind in statement.expected_result_type}
+            if results != {"QUERY_RESULT"} and statement.type.name != "MULTI":  # PIVOT is several in one
+                raise SourceError(NO_ROWS)
+        cursor = super().open()
+        cursor.begin()
+        return cursor
+
+    def cancel(self) -> None:
+        """Interrupt the cursor."""
+        self.cursor.interrupt()

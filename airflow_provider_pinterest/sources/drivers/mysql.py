@@ -1,0 +1,107 @@
+"""MySQL and MariaDB. The drivers' usual cursors hold the whole result; these hold a row at a time.
+
+A cursor that is closed before its end would read all the rows that are left, so the statement is killed first.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, ClassVar, Final
+
+from airflow_provider_pinterest.sources.drivers.base import Converter, DriverReader, run_beside
+
+PATIENCE: Final = 86_400
+"""Seconds that the server waits until the next rows are taken. By default a minute; Pinterest may be away longer."""
+
+_BIT: Final = 16
+"""The number of the type BIT."""
+
+
+class MySql(DriverReader):
+    """What the drivers share."""
+
+    def __init__(self, hook: Any, connection: Any, sql: str) -> None:
+        super().__init__(hook, connection, sql)
+        self._id = self.connection_id()
+        self._running = False
+
+    def connection_id(self) -> int:
+        """Return what the server calls this connection."""
+        return int(self.connection.thread_id())
+
+    def execute(self, parameters: Any) -> None:
+        """Run the statement, in a session with enough patience."""
+        with suppress(Exception):
+            self.cursor.execute(f"SET SESSION net_write_timeout = {PATIENCE}")
+        self._running = True
+        super().execute(parameters)
+
+    def fetch_cells(self, size: int) -> Sequence[Any]:
+        """Return the next rows."""
+        if not self._running:
+            return []
+        rows = super().fetch_cells(size)
+        self._running = len(rows) == size
+        return rows
+
+    def cancel(self) -> None:
+        """Kill the statement through a second connection."""
+        run_beside(self.hook, f"KILL QUERY {self._id}")
+
+    def close(self) -> None:
+        """Kill the statement if rows are left, then close cursor and connection."""
+        if self._running:
+            with suppress(Exception):
+                self.cancel()
+        super().close()
+
+    def converters(self) -> dict[int, Converter]:
+        """Make numbers of bits, which come as bytes."""
+        return {position: _number for position, column in enumerate(self.cursor.description or ()) if column[1] == _BIT}
+
+
+class _Unbuffered(MySql):
+    """Drivers with a class of unbuffered cursors."""
+
+    cursors: ClassVar[str]
+    """The module that has it."""
+
+    def open(self) -> Any:
+        """Open an unbuffered cursor."""
+        return self.connection.cursor(importlib.import_module(self.cursors).SSCursor)
+
+
+class MySqlClient(_Unbuffered):
+    """mysqlclient, which Airflow's hook uses unless it is told otherwise."""
+
+    modules = ("MySQLdb",)
+    cursors = "MySQLdb.cursors"
+
+
+class PyMySql(_Unbuffered):
+    """PyMySQL."""
+
+    modules = ("pymysql",)
+    cursors = "pymysql.cursors"
+
+
+class MySqlConnector(MySql):
+    """MySQL Connector/Python: ``{"client": "mysql-connector-python"}`` in the extra of Airflow's connection."""
+
+    modules = ("mysql.connector",)
+    paramstyle = "replaced"
+    """It replaces placeholders where they stand, and leaves every other percent sign alone."""
+
+    def connection_id(self) -> int:
+        """Return what the server calls this connection."""
+        return int(self.connection.connection_id)
+
+    def open(self) -> Any:
+        """Open an unbuffered cursor, also where the connection asks for buffered ones."""
+        return self.connection.cursor(buffered=False)
+
+
+def _number(cell: Any) -> Any:
+    return int.from_bytes(cell, "big") if isinstance(cell, bytes) else cell

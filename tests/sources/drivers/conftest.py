@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.mariadb import MariaDbServer, running_mariadb
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[MariaDbServer]:
+    """Run a MariaDB server while tests need it."""
+    if os.environ.get("SKIP_MARIADB"):
+        pytest.skip("SKIP_MARIADB is set")
+    with running_mariadb() as server:
+        yield server
