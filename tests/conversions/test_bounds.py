@@ -17,6 +17,7 @@ from airflow_provider_pinterest.conversions.weights import PIECE_BYTES, weight
 from airflow_provider_pinterest.exceptions import MappingError
 from tests.conversions.hostile import OBJECTS
 from tests.conversions.rows import GOOD, builder, good, outcome_of, outcomes_of, sent
+from tests.tracing import SLOWER
 
 MANY = 200_000
 
@@ -39,7 +40,7 @@ def test_very_many_unknown_names_give_a_few_reasons(row):
     begun = time.monotonic()
     found = outcome_of(row)
 
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 10 * SLOWER
     assert 1 <= len(found.reasons) <= 21
     assert {reason.code for reason in found.reasons} == {"unknown_field"}
     assert len(repr(found)) < 10_000
@@ -61,7 +62,7 @@ def test_spellings_of_a_name_do_not_fill_the_memory(place):
 
     found = outcomes_of([good(**{place: spelled}, event_id=str(number)) for number in range(20)], build)
 
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 10 * SLOWER
     assert all(isinstance(outcome, Event) for outcome in found)
     assert len(build._mapping.layout("custom_data")) <= 1
 
@@ -140,7 +141,7 @@ def test_a_very_long_identifier_costs_no_time(column, cell):
         outcome_of({**row, "advertising_id": "38400000-8cf0-11bd-b23e-10b96e40000d", column: cell}, build), Event
     )
 
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < 1 * SLOWER
     assert sum(build.warnings.values()) == 1
 
 
@@ -177,4 +178,4 @@ def test_pieces_of_ordinary_rows_are_long():
 def test_any_row_has_a_weight(name):
     begun = time.monotonic()
     assert 0 < weight([OBJECTS[name](), [OBJECTS[name]()], {"a": OBJECTS[name]()}]) < 10**8
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 2 * SLOWER
