@@ -18,19 +18,20 @@ _identifiers = re.compile(
     r"|\b[0-9a-fA-F]{0,4}(?::[0-9a-fA-F]{0,4}){3,}\b",  # IPv6
     re.ASCII,
 )
+_at = re.compile("@|%40|%2540|\uff20").search
 _numbers = re.compile(r"\+?\d[\d ().:/-]{5,}\d", re.ASCII)  # phones, card and account numbers, IPv4
 
 
 def clean(text: object) -> str:
     """Return text in one line, shortened, without control characters and without what may be personal.
 
-    Words with an ``@``, hashes, tokens, IP addresses and long numbers become ``…``.
+    Words with an ``@``, as it is or as URLs write it, hashes, tokens, IP addresses and long numbers become ``…``.
     """
     found = str(text)
     words = _control.sub(" ", found[:TEXT_READ]).split()
     if len(found) > TEXT_READ:
         words = words[:-1]  # perhaps cut in two
-    found = " ".join("…" if "@" in word else word for word in words)
+    found = " ".join("…" if _at(word) else word for word in words)
     # A number next to a hash would take the hash's first digits with it, and leave the rest.
     return _numbers.sub("…", _identifiers.sub("…", found))[:TEXT_LIMIT]
 

@@ -142,7 +142,6 @@ def stages(count: int) -> Sample:
     from airflow_provider_pinterest.conversions.batches import Batcher
     from airflow_provider_pinterest.conversions.duplicates import SeenEvents, event_key
     from airflow_provider_pinterest.conversions.events import Chunk, Event
-    from airflow_provider_pinterest.conversions.fields import COUNTRY
     from airflow_provider_pinterest.conversions.mapping import ColumnMapping
     from airflow_provider_pinterest.conversions.pieces import Fields, Piece
 
@@ -171,11 +170,13 @@ def stages(count: int) -> Sample:
         fields = Fields(mapping, piece)
         for position, path, reader in mapping.plan(rows.COLUMNS).columns:
             cells = piece.columns[position]
-            if isinstance(reader, columns.ByCountry):
-                cells = list(zip(cells, fields.of(COUNTRY), strict=True))
-            read = reader.both if path in fields.values else reader.members
             with lap(parts.get(type(reader), "remembered")):
-                read(cells, _not_refused)
+                if path in fields.values:
+                    reader.both(cells, _not_refused)
+                elif reader.depends_on:
+                    reader.beside(cells, fields.of(reader.depends_on), _not_refused)
+                else:
+                    reader.members(cells, _not_refused)
         with lap("joined"):
             making.bodies(fields)
         with lap("duplicates"):

@@ -74,8 +74,8 @@ _TOWNS: Final = {
 _QUARTERS: Final = ("", "North ", "South ", "East ", "West ", "Old ", "New ", "Upper ", "Lower ")
 _COUNTRIES: Final = ("US", "US", "US", "US", "DE", "DE", "Germany", "GB", "gb", "BR")
 _CODES: Final = {"Germany": "DE", "gb": "GB"}
-_DIALLED: Final = {"US": "+1 (000) {:03d}-{:04d}", "DE": "+49 000 {:03d}{:04d}", "GB": "+44 000 {:03d} {:04d}",
-                   "BR": "+55 000 {:03d}-{:04d}"}  # fmt: skip
+_DIALLED: Final = {"US": "+1 (555) {:03d}-{:04d}", "DE": "+49 555 {:03d}{:04d}", "GB": "+44 555 {:03d} {:04d}",
+                   "BR": "+55 555 {:03d}-{:04d}"}  # fmt: skip
 _CURRENCY: Final = {"US": "USD", "DE": "EUR", "GB": "GBP", "BR": "BRL"}
 _ENGINES: Final = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{}.0.0.0 Safari/537.36",

@@ -16,7 +16,7 @@ were themselves loaded late.
 **Twice is once only within 24 hours.** Pinterest deduplicates web events by `event_id` for 24 hours after it
 received the first. Do not backfill a day that the 15-minute sync has sent already, unless it was today.
 
-**Needs** the connections `pinterest_default` and `warehouse`, the extra `phone`, optionally the Variable
+**Needs** the connections `pinterest_default` and `warehouse`, optionally the Variable
 `pinterest_rejects_path`.
 """
 

@@ -16,7 +16,7 @@ Nothing is scheduled: use the trigger form, or
 
 Without a window it takes the hour before the run.
 
-**Needs** the connections `pinterest_default` and `warehouse`, the extra `phone`, optionally the Variable
+**Needs** the connections `pinterest_default` and `warehouse`, optionally the Variable
 `pinterest_rejects_path`.
 """
 

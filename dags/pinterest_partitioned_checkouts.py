@@ -13,7 +13,7 @@ anything. To send past days, use `airflow backfill create`: it makes one run for
 `catchup=True` together with a `start_date` of now.
 
 **Needs** Airflow 3.2 or later: on older versions this file defines no DAG. The connections `pinterest_default` and
-`warehouse`, the extra `phone`, optionally the Variable `pinterest_rejects_path`.
+`warehouse`, optionally the Variable `pinterest_rejects_path`.
 """
 
 from __future__ import annotations

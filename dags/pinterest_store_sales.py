@@ -19,7 +19,7 @@ rather than a bad day, so the task fails below `min_events`.
 because it is down or the DAG is paused, are then not sent. To have them sent afterwards, set `catchup=True`
 together with a `start_date` of now: every window since `start_date` gets a run.
 
-**Needs** the connections `pinterest_default` and `warehouse`, the extra `phone`, optionally the Variable
+**Needs** the connections `pinterest_default` and `warehouse`, optionally the Variable
 `pinterest_rejects_path`.
 """
 

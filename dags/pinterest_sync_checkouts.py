@@ -6,7 +6,7 @@ happened as offline, so the schedule is part of the data's quality: the result's
 were late.
 
 **Needs** the connections `pinterest_default` (password: the conversion token; extra: `ad_account_id`) and
-`warehouse`, the extra `phone`, and optionally the Variable `pinterest_rejects_path`, a folder or bucket for the
+`warehouse`, and optionally the Variable `pinterest_rejects_path`, a folder or bucket for the
 rows that could not be sent and why.
 
 **Going live.** Unpausing starts one run, for the last complete window. Windows that Airflow misses later,

@@ -79,7 +79,7 @@ def check_installation() -> None:
     if "airflow_provider_pinterest" not in installed or find_spec("airflow") is None:
         raise DemoError(
             f"Airflow or this provider is not installed for {sys.executable}. "
-            "'make demo' installs both; by hand: pip install apache-airflow -e '.[phone,sandbox]'"
+            "'make demo' installs both; by hand: pip install apache-airflow -e '.[sandbox]'"
         )
 
 

@@ -16,13 +16,14 @@ from typing import Final
 
 from airflow_provider_pinterest.conversions.fields import EVENT_NAMES, FIELDS, REJECT, SWITCHES, WARNINGS, Field
 from airflow_provider_pinterest.conversions.line_items import OTHER_MEMBERS
+from airflow_provider_pinterest.conversions.placeholders import PLACEHOLDERS
 from airflow_provider_pinterest.conversions.reasons import EXCLUSIONS, LEFT_OUT, REASONS
 
 DOCS: Final = Path(__file__).resolve().parent
 
 TYPES: Final[dict[str, str]] = {
     "event_name": "Text. The names that Pinterest lists are found in any spelling; others are sent as they are.",
-    "text": "Text. Numbers and UUIDs are written as text.",
+    "text": "Text. Numbers and UUIDs are written as text. Text with an e-mail address in it is left out.",
     "number": "A number, or the text of one with a point: `72.39`. It travels as text.",
     "integer": "A whole number of 64 bits, also as text or as a float without a fraction.",
     "boolean": "A boolean, `1` and `0`, or one of `true`, `false`, `t`, `f`, `yes`, `no`, `y`, `n` in any case.",
@@ -36,7 +37,7 @@ TYPES: Final[dict[str, str]] = {
     "hashed": "An identifier, or several in a list. It is brought into its canonical form and hashed.",
     "hashed_by_country": "The same, where the canonical form depends on the row's `country`.",
     "plain": "An identifier that travels as it is. One that holds an `@` is left out.",
-    "ip_address": "An IPv4 or IPv6 address. It travels as it is.",
+    "ip_address": "An IPv4 or IPv6 address, or a list of them. The first public one travels as it is.",
     "object": "A JSON object or the text of one; its members are read like columns.",
     "objects": "A JSON object, a list of them, or the text of either.",
 }
@@ -103,7 +104,17 @@ ADVICE: Final[dict[str, str]] = {
         '`{"items.id": None}`.'
     ),
     "personal_data_in_plain_field": (
-        "An address got into `client_user_agent`, `click_id` or `partner_id`. Check which column is mapped there."
+        "An address got into a field such as `client_user_agent`, `click_id` or `search_string`. Check which column is "
+        "mapped there."
+    ),
+    "personal_data_in_url": (
+        "Some of your pages have e-mail addresses in their URLs, so that every tag on them learns the addresses. Tell "
+        "the people who build the pages."
+    ),
+    "personal_data_sent": "Make the id of something else, such as the order's number; see `event_id_from`.",
+    "phone_without_country": (
+        "Select `country`, or write the numbers with a plus, or set the usual country: "
+        '`identifiers={"ph": {"country": "US"}}`.'
     ),
     "dedup_uncertain": (
         "Pinterest may have counted these twice. Send closer to the event's time; see [Guarantees](guarantees.md)."
@@ -194,6 +205,11 @@ def event_names() -> str:
     return f"{_code(sorted(EVENT_NAMES))}.\n"
 
 
+def placeholders() -> str:
+    """List the words that stand for nothing."""
+    return f"{_code(PLACEHOLDERS)}.\n"
+
+
 def switches() -> str:
     """List the switches of each identifier."""
     return table(
@@ -251,6 +267,7 @@ PARTS: Final[dict[str, Callable[[], str]]] = {
     "fields_contents": fields("custom_data.contents[]"),
     "fields_app_info": fields("app_info"),
     "fields_device_info": fields("device_info"),
+    "placeholders": placeholders,
     "switches": switches,
     "reasons": reasons,
     "warnings": warnings,

@@ -111,8 +111,8 @@ def unreadable(cell: object) -> Unfit:
 def ordinary(cell: Any) -> Any:
     """Return a cell of any type as one of a known type; ``None`` if it is NULL, NaN, NaT or NA.
 
-    Scalars and arrays of numpy, instances of subclasses, sets and mappings are converted; bytes that are UTF-8 are
-    text. The elements of lists and mappings stay as they are.
+    Scalars and arrays of numpy and pyarrow, instances of subclasses, sets and mappings are converted; bytes that are
+    UTF-8 are text. The elements of lists and mappings stay as they are.
 
     :raises Unfit: its type is unknown, or it does not let itself be converted.
     """
@@ -145,7 +145,7 @@ def _ordinary(cell: Any, *, known: bool) -> Any:
     for base, exact in _EXACT:
         if issubclass(of, base):
             return _ordinary(exact(cell), known=True)
-    for name in ("tolist", "item"):
+    for name in ("tolist", "item", "as_py"):
         if callable(getattr(of, name, None)):
             return _ordinary(getattr(cell, name)(), known=True)
     raise TypeError

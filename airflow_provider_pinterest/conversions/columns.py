@@ -37,11 +37,12 @@ from airflow_provider_pinterest.conversions.cells import (
     unreadable,
 )
 from airflow_provider_pinterest.conversions.names import folded
+from airflow_provider_pinterest.conversions.personal import has_at_sign
 from airflow_provider_pinterest.conversions.reasons import Unfit, Unusable, Verdict
 from airflow_provider_pinterest.redaction import clean
 
-Read = Callable[[Any], Any]
-"""One non-empty cell → the JSON value, ``None`` for nothing to send; raises Unfit or Unusable."""
+Read = Callable[..., Any]
+"""One non-empty cell, and a member on which it depends → the JSON value, ``None`` for nothing; or Unfit or Unusable."""
 
 Refused = Callable[[int, Verdict], Any]
 """Told which cell of a column was refused, and why; returns the value to send, if any."""
@@ -57,9 +58,6 @@ MEMO_BYTES: Final = 4_000_000
 
 MEMO_CELL: Final = 160
 """Longest cell that is remembered, in characters: most user agents are shorter."""
-
-HASH_DIGITS: Final = 64
-"""Digits of a SHA-256 in hexadecimal."""
 
 _dumps: Final = orjson.dumps
 _DATES: Final = frozenset({dt.date})
@@ -80,24 +78,32 @@ class Reader:
     :param unusable: the warning under which a cell that cannot be read is left out; ``None``: its row is rejected.
     """
 
+    depends_on: str | None = None
+    """The field of the same row on which the meaning of a cell depends; see :meth:`beside`."""
+
     def __init__(self, name: str, read: Read, unusable: str | None = None) -> None:
         self.name = name
         self.read = read
         self._unusable = unusable
         self._key = f',"{name}":'.encode()
 
-    def one(self, cell: Any) -> Any:
+    def one(self, cell: Any, *beside: bytes) -> Any:
         """Return the value of one cell, of any type; ``None`` where nothing is to send.
 
+        :param beside: the member of the field on which it depends, if there is one.
         :raises Verdict: it has none.
         """
         try:
             if type(cell) not in _READ_AS_THEY_ARE:
                 cell = ordinary(cell)
-            return None if cell is None else self.read(cell)
+            return None if cell is None else self.read(cell, *beside)
         except Unusable:
             raise
         except Exception as error:  # noqa: BLE001 - one cell must not end the run
+            if type(cell) is str:
+                plain = values.unquoted(cell.strip())
+                if plain != cell.strip():
+                    return None if plain is None else self.one(plain, *beside)
             why = error if isinstance(error, Unfit) else unreadable(cell)
             raise self._left_out(why) from None
 
@@ -141,6 +147,10 @@ class Reader:
         found = self.read_all(cells, refused)
         return found, self.written(found, refused)
 
+    def beside(self, cells: Sequence[Any], others: Members, refused: Refused) -> Members:  # noqa: ARG002
+        """Return the members of cells that stand beside other members of their rows, see :attr:`depends_on`."""
+        return self.members(cells, refused)
+
     def written(self, found: Sequence[Any], refused: Refused) -> Members:
         """Return the members of values; text that is no Unicode has none."""
         key = self._key
@@ -173,27 +183,52 @@ class Reader:
 
 
 class Text(Reader):
-    """Reads text that needs nothing but trimming."""
+    """Reads text that most often needs nothing but trimming.
 
-    def __init__(self, name: str, unusable: str | None = None) -> None:
-        super().__init__(name, values.text, unusable)
+    A column is looked at as a whole for what needs more: JSON text of a string or of null, placeholders, and addresses.
 
-    def read_all(self, cells: Sequence[Any], refused: Refused) -> list[Any]:
-        """Return the values of cells, ``None`` where nothing is to send."""
-        try:
-            return [None if cell is None else str.strip(cell) or None for cell in cells]
-        except TypeError:  # some are no text
-            texts = _as_text(cells)
-        return super().read_all(cells, refused) if texts is cells else self.read_all(texts, refused)
+    :param read: reads any cell.
+    :param placeholders: texts that stand for nothing.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        read: Read = values.text,
+        unusable: str | None = None,
+        placeholders: AbstractSet[str] = frozenset(),
+    ) -> None:
+        super().__init__(name, read, unusable)
+        self._nothing = frozenset(self._key + _dumps(word) for word in {"null", *placeholders})
+        self._longest_nothing = max(map(len, self._nothing))
 
     def members(self, cells: Sequence[Any], refused: Refused) -> Members:
         """Return the members of cells."""
         key = self._key
         try:
-            return [b"" if cell is None or not (text := str.strip(cell)) else key + _dumps(text) for cell in cells]
+            found = [b"" if cell is None or not (text := str.strip(cell)) else key + _dumps(text) for cell in cells]
         except TypeError:
             texts = _as_text(cells)
-        return super().members(cells, refused) if texts is cells else self.members(texts, refused)
+            return super().members(cells, refused) if texts is cells else self.members(texts, refused)
+        return super().members(cells, refused) if self._needs_care(found) else found
+
+    def both(self, cells: Sequence[Any], refused: Refused) -> tuple[list[Any], Members]:
+        """Return the values of cells and their members."""
+        try:
+            found = [None if cell is None else str.strip(cell) or None for cell in cells]
+            members = [b"" if text is None else self._key + _dumps(text) for text in found]
+        except TypeError:
+            texts = _as_text(cells)
+            return super().both(cells, refused) if texts is cells else self.both(texts, refused)
+        return super().both(cells, refused) if self._needs_care(members) else (found, members)
+
+    def _needs_care(self, members: Members) -> bool:
+        if min(map(len, members), default=0) <= self._longest_nothing and not self._nothing.isdisjoint(members):
+            return True
+        joined = b"".join(members)
+        if joined.find(b"\\") >= 0 and joined.find(self._key + b'"\\"') >= 0:
+            return True
+        return has_at_sign(joined)
 
 
 class ProductIds(Text):
@@ -210,16 +245,29 @@ class Hashed(Reader):
     """Reads identifiers that go out hashed.
 
     :param read: reads any cell.
-    :param canonical: makes the text to hash of text that is neither hashed already nor a list nor beyond ASCII.
+    :param plain: makes what is hashed of the plainest texts, and nothing of all others.
+    :param depends_on: the field beside whose members cells are read.
     """
 
-    def __init__(self, name: str, read: Read, canonical: Callable[[str], str], unusable: str | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        read: Read,
+        plain: Callable[[str], bytes],
+        unusable: str | None = None,
+        depends_on: str | None = None,
+    ) -> None:
         super().__init__(name, read, unusable)
-        self._canonical = canonical
+        self._plain = plain
+        self.depends_on = depends_on
 
     def members(self, cells: Sequence[Any], refused: Refused) -> Members:
         """Return the members of cells."""
-        canonical = self._canonical
+        return self.beside(cells, [], refused)
+
+    def beside(self, cells: Sequence[Any], others: Members, refused: Refused) -> Members:
+        """Return the members of cells that stand beside other members of their rows."""
+        plain = self._plain
         cells = _as_text(cells)
         start, end = self._key + b'["', b'"]'
         found = []
@@ -228,20 +276,13 @@ class Hashed(Reader):
                 found.append(b"")
                 continue
             try:
-                if (
-                    type(cell) is str
-                    and cell.isascii()
-                    and (text := cell.strip())
-                    and len(text) < HASH_DIGITS
-                    and text[0] != "["
-                    and (plain := canonical(text))
-                ):
-                    found.append(start + hexlify(sha256(plain.encode()).digest()) + end)
+                if type(cell) is str and (text := cell.strip()) and (canonical := plain(text)):
+                    found.append(start + hexlify(sha256(canonical).digest()) + end)
                     continue
             except Exception:  # noqa: BLE001, S110 - found again below
                 pass
             try:
-                found.append(self.member(self.one(cell)))
+                found.append(self.member(self.one(cell, *others[row : row + 1])))
             except Verdict as verdict:
                 found.append(self.member(refused(row, verdict)))
         return found
@@ -333,25 +374,29 @@ class Remembered(Reader):
         return [cell[0] if type(cell) is list and len(cell) == 1 and type(cell[0]) is str else cell for cell in cells]
 
 
-class ByCountry(Remembered):
-    """Reads cells whose meaning depends on the country of their row.
+class Beside(Remembered):
+    """Reads cells that repeat and whose meaning depends on another field of their row.
 
-    A cell is a pair here: the row's own cell, and the member that was written of its country.
+    A cell is a pair here: the row's own cell, and the member that was written of the other field.
 
-    :param read: reads a cell together with whether the country is the one that matters; ``None``: it is not known.
-    :param country: the hash of the country that matters.
+    :param read: reads a cell together with that member.
+    :param depends_on: the other field.
     """
 
-    def __init__(self, name: str, read: Read, country: str, unusable: str | None = None) -> None:
+    def __init__(self, name: str, read: Callable[[Any, bytes], Any], depends_on: str, unusable: str | None) -> None:
         super().__init__(name, self._read_pair, unusable, lists=True)
-        self._read_known = read
-        self._country = country.encode()
+        self._read_beside = read
+        self.depends_on = depends_on
+
+    def beside(self, cells: Sequence[Any], others: Members, refused: Refused) -> Members:
+        """Return the members of cells that stand beside other members of their rows."""
+        return self.members(list(zip(cells, others, strict=True)), refused)
 
     def _read_pair(self, pair: tuple[Any, bytes]) -> Any:
-        cell, country = pair
+        cell, other = pair
         if type(cell) is not str:
             cell = ordinary(cell)
-        return None if cell is None else self._read_known((cell, self._country in country if country else None))
+        return None if cell is None else self._read_beside(cell, other)
 
     @staticmethod
     def _may_keep(cell: Any) -> bool:
@@ -364,8 +409,8 @@ class ByCountry(Remembered):
     @staticmethod
     def _without_lists(cells: Sequence[Any]) -> Sequence[Any]:
         return [
-            (cell[0], country) if type(cell) is list and len(cell) == 1 and type(cell[0]) is str else (cell, country)
-            for cell, country in cells
+            (cell[0], other) if type(cell) is list and len(cell) == 1 and type(cell[0]) is str else (cell, other)
+            for cell, other in cells
         ]
 
 

@@ -182,7 +182,7 @@ def _birth_date(cell: Any, canonical: Callable[[str], str]) -> str:
             plain = ordinary(plain[0])
         if isinstance(plain, dt.date):
             return plain.strftime("%Y%m%d")
-        return canonical(str(plain).strip())
+        return canonical(values.unquoted(str(plain).strip()) or "")
     return ""
 
 

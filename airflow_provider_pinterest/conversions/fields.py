@@ -16,10 +16,10 @@ from enum import Enum, auto
 from functools import partial
 from typing import Any, Final
 
-from airflow_provider_pinterest.conversions import identifiers, values
+from airflow_provider_pinterest.conversions import identifiers, personal, telephones, values
 from airflow_provider_pinterest.conversions.codes import CURRENCIES
 from airflow_provider_pinterest.conversions.columns import (
-    ByCountry,
+    Beside,
     Hashed,
     Member,
     Objects,
@@ -29,8 +29,10 @@ from airflow_provider_pinterest.conversions.columns import (
     Remembered,
     Text,
 )
+from airflow_provider_pinterest.conversions.identifiers import Rule, Taken, always
 from airflow_provider_pinterest.conversions.line_items import OTHER_MEMBERS
 from airflow_provider_pinterest.conversions.names import folded
+from airflow_provider_pinterest.conversions.placeholders import spellings
 from airflow_provider_pinterest.conversions.reasons import GENERAL_WARNINGS, LEFT_OUT, Unfit, Unusable
 from airflow_provider_pinterest.conversions.typed import Booleans, Integers, Numbers, Times
 
@@ -65,7 +67,7 @@ EVENT_NAMES: Final = frozenset(
 _EVENT_NAMES: Final = {folded(name): name for name in EVENT_NAMES}
 
 ACTION_SOURCES: Final = frozenset({"app_android", "app_ios", "web", "offline"})
-COUNTRY: Final = "user_data.country"
+COUNTRY: Final = identifiers.IN_COUNTRY.path
 """The field on which the meaning of others depends."""
 
 OFFLINE: Final = "offline"
@@ -95,6 +97,7 @@ class Options:
 
     :param timezone: where naive times stand.
     :param identifiers: switches per identifier, keyed by leaf name (``em``), see :data:`SWITCHES`.
+    :param placeholders: words that stand for nothing in an identifier or an id, in lower case.
     :param event_names: compared form of a name → the name that is sent.
     :param members: path of a list of objects → compared form of a member's name → its field; ``None``: ignored.
     :param open_lists: paths of lists of objects whose unknown members are ignored.
@@ -102,6 +105,7 @@ class Options:
 
     timezone: dt.tzinfo
     identifiers: Mapping[str, Mapping[str, Any]] = attribute(default_factory=dict)
+    placeholders: frozenset[str] = frozenset()
     event_names: Mapping[str, str] = attribute(default_factory=dict)
     members: Mapping[str, Mapping[str, str | None]] = attribute(default_factory=dict)
     open_lists: frozenset[str] = frozenset()
@@ -125,6 +129,9 @@ class Field:
     :param code: the reason for a value that is not among the choices.
     :param repeats: whether few different cells are likely, so that they are worth remembering.
     :param rivals: sets of names that may mean different things; two different values among one set are worth a warning.
+    :param is_id: whether it identifies something, so that a placeholder such as ``undefined`` means nothing.
+    :param personal: what becomes of a text with an e-mail address in it.
+    :param rule: how an identifier of a person is read; every member of ``user_data`` has one.
     """
 
     path: str
@@ -140,6 +147,22 @@ class Field:
     code: str = "bad_value"
     repeats: bool = False
     rivals: tuple[frozenset[str], ...] = ()
+    is_id: bool = False
+    personal: personal.Handle = personal.left_out
+    rule: Rule | None = None
+
+    def rule_and_settings(self, options: Options) -> tuple[Rule, identifiers.Settings]:
+        """Return the rule of an identifier, and what the options say about it."""
+        if self.rule is None:
+            raise ValueError(f"{self.path} is not an identifier")
+        return self.rule, identifiers.Settings(options.identifiers.get(self.name, {}), options.placeholders)
+
+    @property
+    def switches(self) -> dict[str, Taken]:
+        """The switches that the ``identifiers`` parameter has for it: switch → values taken."""
+        if self.rule is None or self.type not in {hashed, hashed_by_country}:
+            return {}
+        return {"already_hashed": (True, False, None), **self.rule.switches}
 
     @property
     def place(self) -> str:
@@ -175,17 +198,19 @@ class Field:
         return LEFT_OUT + place.replace("[]", "").replace(".", "_")
 
 
-def text(field: Field, _: Options) -> Read:
+def text(field: Field, options: Options) -> Read:
     """Text of any length, or of ``field.max_length`` characters."""
     limit = field.max_length
-    if limit is None:
-        return values.text
+    handle = field.personal
+    placeholders = spellings(options.placeholders) if field.is_id else frozenset()
 
     def read(cell: Any) -> str | None:
         found = values.text(cell)
-        if found and len(found) > limit:
+        if found is None or found in placeholders:
+            return None
+        if limit is not None and len(found) > limit:
             raise Unfit("bad_value", f"longer than {limit} characters")
-        return found
+        return handle(found)
 
     return read
 
@@ -316,51 +341,30 @@ def flags(_: Field, __: Options) -> Read:
 
 def hashed(field: Field, options: Options) -> Read:
     """An identifier: canonical text, SHA-256, in a list."""
-    name = field.name
-    switches = options.identifiers.get(name, {})
-    canonical: dict[str, identifiers.Canonical] = {
-        "em": identifiers.email,
-        "ph": identifiers.phone,
-        "ge": identifiers.gender,
-        "db": identifiers.birth_date(switches.get("order")),
-        "fn": identifiers.name,
-        "ln": identifiers.name,
-        "ct": identifiers.city,
-        "country": identifiers.country,
-        "external_id": str,
-        "hashed_maids": identifiers.advertising_id,
-    }
-    chosen = canonical[name]
-    if name == "ph" and switches.get("country"):
-        chosen = identifiers.phone_of(switches["country"])
-    if name == "external_id" and switches.get("case") == "lower":
-        chosen = str.lower
-    return identifiers.Identifier(name, chosen, already=switches.get("already_hashed"))
+    rule, settings = field.rule_and_settings(options)
+    return identifiers.Identifier(field.name, rule, settings)
 
 
 def hashed_by_country(field: Field, options: Options) -> Read:
-    """An identifier whose canonical text depends on the row's country: read as (cell, whether that is the US)."""
-    switches = options.identifiers.get(field.name, {})
-    rule = identifiers.state
-    if field.name == "zp":
-        rule = identifiers.postal_digits if switches.get("letters") == "drop" else identifiers.postal_code
-
-    return identifiers.by_country(rule, field.name, switches.get("already_hashed"))
+    """An identifier whose canonical text depends on the row's country."""
+    return hashed(field, options)
 
 
-def product_id(_: Field, __: Options) -> Read:
+def product_id(field: Field, options: Options) -> Read:
     """Text; ``0`` stands for no product."""
-    return values.text
+    return text(field, options)
 
 
-def plain(_: Field, __: Options) -> Read:
+def plain(field: Field, options: Options) -> Read:
     """An identifier that goes out as it is."""
-    return identifiers.plain
+    rule, settings = field.rule_and_settings(options)
+    return identifiers.Unhashed(field.name, rule, settings).read
 
 
-def ip_address(_: Field, __: Options) -> Read:
+def ip_address(field: Field, options: Options) -> Read:
     """An IPv4 or IPv6 address."""
-    return identifiers.ip_address
+    rule, settings = field.rule_and_settings(options)
+    return identifiers.Address(field.name, rule, settings).read
 
 
 def object_(_: Field, __: Options) -> Read:
@@ -384,7 +388,6 @@ _TYPED: Final[Mapping[Callable[[Field, Options], Read], type[Remembered]]] = {
 def reader(field: Field, options: Options) -> Reader:
     """Make the reader of a field.
 
-    :raises ImportError: it needs a library that is not installed.
     :raises ValueError: it needs a numbering plan of a country that has none.
     """
     unusable = field.warning
@@ -402,34 +405,28 @@ def reader(field: Field, options: Options) -> Reader:
         return Times(field.name, read, options.timezone, unusable)
     if field.type in _TYPED:
         return _TYPED[field.type](field.name, read, unusable)
-    if field.type is hashed_by_country:
-        return ByCountry(field.name, read, identifiers.US, unusable)
+    if isinstance(read, identifiers.Identifier):
+        depends_on = field.rule.depends_on.path if field.rule and field.rule.depends_on else None
+        if read.plain:
+            return Hashed(field.name, read, read.plain, unusable, depends_on)
+        if depends_on:
+            return Beside(field.name, read, depends_on, unusable)
+        return (
+            Remembered(field.name, read, unusable, lists=True) if field.repeats else Reader(field.name, read, unusable)
+        )
     if field.repeats:
-        return Remembered(field.name, read, unusable, lists=isinstance(read, identifiers.Identifier))
-    if isinstance(read, identifiers.Identifier) and not read.already:
-        return Hashed(field.name, read, read.canonical, unusable)
-    if field.type is product_id:
-        return ProductIds(field.name, unusable)
-    return Text(field.name, unusable) if read is values.text else Reader(field.name, read, unusable)
+        return Remembered(field.name, read, unusable)
+    if field.type in {text, plain, product_id} and field.max_length is None:
+        placeholders = spellings(options.placeholders) if field.is_id or field.rule else frozenset()
+        kind = ProductIds if field.type is product_id else Text
+        return kind(field.name, read, unusable, placeholders)
+    return Reader(field.name, read, unusable)
 
 
 def _member(field: Field, options: Options) -> Member:
     """Make what reads a member of the objects in a list."""
     rivals = tuple(frozenset(map(folded, names)) for names in field.rivals)
     return Member(reader(field, options), tuple(map(folded, field.names)), rivals)
-
-
-SWITCHES: Final[dict[str, dict[str, tuple[Any, ...] | type]]] = {
-    **{
-        name: {"already_hashed": (True, False, None)}
-        for name in ("em", "ge", "fn", "ln", "ct", "st", "country", "hashed_maids")
-    },
-    "ph": {"already_hashed": (True, False, None), "country": str},
-    "db": {"already_hashed": (True, False, None), "order": ("MDY", "DMY", None)},
-    "zp": {"already_hashed": (True, False, None), "letters": ("keep", "drop")},
-    "external_id": {"already_hashed": (True, False, None), "case": ("keep", "lower")},
-}
-"""The switches of the operator's ``identifiers`` parameter: field → switch → values taken."""
 
 
 def _family(place: str, kind: Callable[[Field, Options], Read], limit: int, *names: str) -> tuple[Field, ...]:
@@ -478,9 +475,18 @@ FIELDS: Final[tuple[Field, ...]] = (
         text,
         REJECT,
         hints=("uuid", "guid", "message_id"),
+        is_id=True,
+        personal=personal.sent,
         missing="every event needs an id: map a column, or name columns in event_id_from",
     ),
-    Field("event_source_url", text, LEAVE_OUT, ("url", "page_url", "source_url"), ("landing_page", "page_location")),
+    Field(
+        "event_source_url",
+        text,
+        LEAVE_OUT,
+        ("url", "page_url", "source_url"),
+        ("landing_page", "page_location"),
+        personal=personal.cut,
+    ),
     Field("opt_out", boolean, REJECT),
     Field("advertiser_tracking_enabled", boolean, REJECT, ("ad_tracking_enabled",)),
     Field("partner_name", text, LEAVE_OUT),
@@ -496,9 +502,38 @@ FIELDS: Final[tuple[Field, ...]] = (
     Field("language", language, LEAVE_OUT, repeats=True),
     # who
     Field("user_data", object_, REJECT),
-    Field("user_data.em", hashed, LEAVE_OUT, ("email", "email_address", "e_mail", "hashed_email")),
-    Field("user_data.ph", hashed, LEAVE_OUT, ("phone", "phone_number", "mobile", "hashed_phone"), ("mobile_phone",)),
-    Field("user_data.ge", hashed, LEAVE_OUT, ("gender", "sex"), repeats=True),
+    Field(
+        "user_data.em",
+        hashed,
+        LEAVE_OUT,
+        ("email", "email_address", "e_mail", "hashed_email"),
+        rule=Rule(canonical=always(identifiers.email), plain=always(identifiers.plain_email)),
+    ),
+    Field(
+        "user_data.ph",
+        hashed_by_country,
+        LEAVE_OUT,
+        ("phone", "phone_number", "mobile", "hashed_phone"),
+        ("mobile_phone",),
+        rule=Rule(
+            canonical=identifiers.phone,
+            plain=always(telephones.plain),
+            switches={"country": str},
+            depends_on=identifiers.IN_COUNTRY,
+            warnings={
+                identifiers.WITHOUT_COUNTRY: "user_data.ph shows no country code and the row has no country; it was "
+                "sent, because its digits are those of a number with a country code."
+            },
+        ),
+    ),
+    Field(
+        "user_data.ge",
+        hashed,
+        LEAVE_OUT,
+        ("gender", "sex"),
+        repeats=True,
+        rule=Rule(canonical=always(identifiers.gender)),
+    ),
     Field(
         "user_data.db",
         hashed,
@@ -506,26 +541,84 @@ FIELDS: Final[tuple[Field, ...]] = (
         ("date_of_birth", "birth_date", "birthdate", "birthday", "dob"),
         ("birth", "born_on"),
         repeats=True,
+        rule=Rule(canonical=identifiers.birth_date, switches={"order": ("MDY", "DMY", None)}),
     ),
-    Field("user_data.ln", hashed, LEAVE_OUT, ("last_name", "lastname", "surname", "family_name"), repeats=True),
-    Field("user_data.fn", hashed, LEAVE_OUT, ("first_name", "firstname", "given_name"), ("forename",), repeats=True),
-    Field("user_data.country", hashed, LEAVE_OUT, ("country_code",), ("country_name", "nation"), repeats=True),
-    Field("user_data.ct", hashed, LEAVE_OUT, ("city", "town"), ("city_name", "locality"), repeats=True),
-    Field("user_data.st", hashed_by_country, LEAVE_OUT, ("state", "region", "state_code"), ("province", "state_name")),
+    Field(
+        "user_data.ln",
+        hashed,
+        LEAVE_OUT,
+        ("last_name", "lastname", "surname", "family_name"),
+        repeats=True,
+        rule=Rule(canonical=always(identifiers.name)),
+    ),
+    Field(
+        "user_data.fn",
+        hashed,
+        LEAVE_OUT,
+        ("first_name", "firstname", "given_name"),
+        ("forename",),
+        repeats=True,
+        rule=Rule(canonical=always(identifiers.name)),
+    ),
+    Field(
+        "user_data.country",
+        hashed,
+        LEAVE_OUT,
+        ("country_code",),
+        ("country_name", "nation"),
+        repeats=True,
+        rule=Rule(canonical=always(identifiers.country)),
+    ),
+    Field(
+        "user_data.ct",
+        hashed,
+        LEAVE_OUT,
+        ("city", "town"),
+        ("city_name", "locality"),
+        repeats=True,
+        rule=Rule(canonical=always(identifiers.city)),
+    ),
+    Field(
+        "user_data.st",
+        hashed_by_country,
+        LEAVE_OUT,
+        ("state", "region", "state_code"),
+        ("province", "state_name"),
+        repeats=True,
+        rule=Rule(canonical=always(identifiers.state), depends_on=identifiers.IN_COUNTRY),
+    ),
     Field(
         "user_data.zp",
         hashed_by_country,
         LEAVE_OUT,
         ("zip", "zip_code", "zipcode", "postal_code", "postcode"),
         ("postal", "plz"),
+        repeats=True,
+        rule=Rule(
+            canonical=identifiers.postal_code,
+            switches={"letters": ("keep", "drop")},
+            depends_on=identifiers.IN_COUNTRY,
+        ),
     ),
-    Field("user_data.external_id", hashed, LEAVE_OUT, ("user_id", "customer_id"), ("customer_key", "person_id", "uid")),
+    Field(
+        "user_data.external_id",
+        hashed,
+        LEAVE_OUT,
+        ("user_id", "customer_id"),
+        ("customer_key", "person_id", "uid"),
+        rule=Rule(
+            canonical=identifiers.external_id,
+            plain=identifiers.plain_external_id,
+            switches={"case": ("keep", "lower")},
+        ),
+    ),
     Field(
         "user_data.hashed_maids",
         hashed,
         LEAVE_OUT,
         ("advertising_id", "maid", "maids", "gaid", "idfa"),
         ("ad_id", "adid", "aaid", "mobile_ad_id"),
+        rule=Rule(canonical=always(identifiers.advertising_id), plain=always(identifiers.plain_advertising_id)),
     ),
     Field(
         "user_data.client_ip_address",
@@ -533,10 +626,19 @@ FIELDS: Final[tuple[Field, ...]] = (
         LEAVE_OUT,
         ("ip_address", "ip", "client_ip"),
         ("remote_addr", "remote_address"),
+        rule=Rule(canonical=always(identifiers.public_address)),
     ),
-    Field("user_data.client_user_agent", plain, LEAVE_OUT, ("user_agent",), ("ua", "http_user_agent"), repeats=True),
-    Field("user_data.click_id", plain, LEAVE_OUT, ("epik",)),
-    Field("user_data.partner_id", plain, LEAVE_OUT),
+    Field(
+        "user_data.client_user_agent",
+        plain,
+        LEAVE_OUT,
+        ("user_agent",),
+        ("ua", "http_user_agent"),
+        repeats=True,
+        rule=Rule(canonical=always(identifiers.unhashed)),
+    ),
+    Field("user_data.click_id", plain, LEAVE_OUT, ("epik",), rule=Rule(canonical=always(identifiers.unhashed))),
+    Field("user_data.partner_id", plain, LEAVE_OUT, rule=Rule(canonical=always(identifiers.unhashed))),
     # what
     Field("custom_data", object_, REJECT),
     Field("custom_data.currency", currency, REJECT, ("currency_code",), ("ccy", "currency_iso"), repeats=True),
@@ -605,7 +707,15 @@ FIELDS: Final[tuple[Field, ...]] = (
         repeats=True,
     ),
     Field("custom_data.num_items", integer, LEAVE_OUT, ("item_count",), ("quantity", "qty", "total_quantity")),
-    Field("custom_data.order_id", text, REJECT, ("order_number", "transaction_id"), ("order", "order_key")),
+    Field(
+        "custom_data.order_id",
+        text,
+        REJECT,
+        ("order_number", "transaction_id"),
+        ("order", "order_key"),
+        is_id=True,
+        personal=personal.sent,
+    ),
     Field("custom_data.search_string", text, LEAVE_OUT, ("search_term", "search_query"), ("query", "keyword")),
     Field("custom_data.opt_out_type", flags, REJECT),
     Field("custom_data.predicted_ltv", number, LEAVE_OUT, ("ltv",)),
@@ -654,6 +764,9 @@ FIELDS: Final[tuple[Field, ...]] = (
 )
 
 BY_PATH: Final[dict[str, Field]] = {field.path: field for field in FIELDS}
+SWITCHES: Final[dict[str, dict[str, Taken]]] = {field.name: field.switches for field in FIELDS if field.switches}
+"""The switches of the operator's ``identifiers`` parameter: field → switch → values taken."""
+
 REQUIRED: Final[tuple[str, ...]] = tuple(field.path for field in FIELDS if field.required)
 
 WARNINGS: Final[dict[str, str]] = {
@@ -663,6 +776,7 @@ WARNINGS: Final[dict[str, str]] = {
         for field in FIELDS
         if field.warning
     },
+    **{code: meaning for field in FIELDS if field.rule for code, meaning in field.rule.warnings.items()},
 }
 """Code → meaning, for what was noticed about events that were sent all the same."""
 
@@ -679,6 +793,12 @@ def check(fields: Sequence[Field]) -> None:
             raise ValueError(f"{field.path}: there is no line for {field.place}")
         if field.type is choice and not field.choices:
             raise ValueError(f"{field.path}: a choice needs its choices")
+        if (field.rule is not None) != (field.place == "user_data"):
+            raise ValueError(f"{field.path}: members of user_data, and no other fields, need a rule")
+        if field.rule and bool(field.rule.depends_on) != (field.type is hashed_by_country):
+            raise ValueError(f"{field.path}: an identifier that depends on the country is of type hashed_by_country")
+        if field.rule and field.rule.plain and field.repeats:
+            raise ValueError(f"{field.path}: cells that repeat are remembered, so that a rule for plain ones is unused")
         if field.place == "user_data" and field.bad_cell is REJECT:
             raise ValueError(f"{field.path}: an identifier that cannot be read must not cost the row")
         bare = field.place in ("", "user_data", "custom_data")

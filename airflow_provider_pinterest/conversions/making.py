@@ -23,12 +23,15 @@ from airflow_provider_pinterest.conversions.events import Event, Excluded, Rejec
 from airflow_provider_pinterest.conversions.exclusions import Exclusions, excluded
 from airflow_provider_pinterest.conversions.field_maps import PLACES
 from airflow_provider_pinterest.conversions.fields import BY_PATH, COUNTRY, LDP, OFFLINE, REQUIRED
+from airflow_provider_pinterest.conversions.identifiers import has_us_state, home, in_both_cases
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 from airflow_provider_pinterest.conversions.pieces import Fields, Piece
 from airflow_provider_pinterest.conversions.reasons import Reason
 
 SKEW: Final = 300
 """Seconds that a clock may run ahead of ours before its events count as future ones."""
+
+STATE: Final = "user_data.st"
 
 _event: Final[Callable[[Iterable[Any]], Event]] = partial(tuple.__new__, Event)
 """Makes an event of its fields in their order, in half the time of a call of the class."""
@@ -217,12 +220,17 @@ def _check_match_keys(fields: Fields) -> None:
 
 
 def _check_region(fields: Fields) -> None:
-    """Limited data processing counts only where the region is known."""
+    """Limited data processing counts only where the region is known, in whichever case Pinterest hashes its code."""
     path = "custom_data.opt_out_type"
-    states, countries = fields.of("user_data.st"), fields.of(COUNTRY)
     for row, member in enumerate(fields.members.get(path, ())):
-        if member and LDP in fields.value(path, row).split(",") and not (states[row] and countries[row]):
+        if not member or LDP not in fields.value(path, row).split(","):
+            continue
+        country, state = fields.of(COUNTRY)[row], fields.of(STATE)[row]
+        if not (country and state) or (home(country) == "us" and not has_us_state(state)):
             fields.refuse(row, _LDP)
+            continue
+        for name in (COUNTRY, STATE):
+            fields.replace(name, row, in_both_cases(fields.value(name, row)))
 
 
 def bodies(fields: Fields) -> list[bytes]:

@@ -12,12 +12,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from airflow_provider_pinterest.conversions.columns import ByCountry, Reader
+from airflow_provider_pinterest.conversions.columns import Reader
 from airflow_provider_pinterest.conversions.event_names import mapped_names
 from airflow_provider_pinterest.conversions.field_maps import NAMES, OBJECTS, PATHS, FieldMap, field_path, suggestion
 from airflow_provider_pinterest.conversions.fields import (
     BY_PATH,
-    COUNTRY,
     FIELDS,
     SWITCHES,
     Options,
@@ -25,6 +24,8 @@ from airflow_provider_pinterest.conversions.fields import (
 )
 from airflow_provider_pinterest.conversions.hints import meant
 from airflow_provider_pinterest.conversions.names import folded
+from airflow_provider_pinterest.conversions.placeholders import PLACEHOLDERS
+from airflow_provider_pinterest.conversions.placeholders import folded as folded_words
 from airflow_provider_pinterest.conversions.plans import Column, IdPart, Layout, Plan
 from airflow_provider_pinterest.conversions.reasons import Reason, Unfit, Unusable, Verdict
 from airflow_provider_pinterest.exceptions import MappingError, ParameterError, problems
@@ -63,6 +64,7 @@ class ColumnMapping:
     :param consent_column: the column that says whether a row may be sent; it need not be a field.
     :param event_names: name of an event in the source, in any spelling → the name to send. A name that is mapped to
         itself is sent as it is.
+    :param placeholders: words that stand for nothing in an identifier or an id, in any case.
     :raises ParameterError: names every field, identifier, switch and zone that does not exist, and unfit defaults.
     """
 
@@ -77,6 +79,7 @@ class ColumnMapping:
         key_columns: Sequence[str] = (),
         event_names: Mapping[str, str] | None = None,
         consent_column: str | None = None,
+        placeholders: Sequence[str] = PLACEHOLDERS,
     ) -> None:
         found = Problems()
         nothing: Mapping[str, Any] = {}
@@ -91,9 +94,11 @@ class ColumnMapping:
         event_names = found.checked(_mapping, "event_names", event_names or {}, otherwise=nothing)
         identifiers = found.checked(_mapping, "identifiers", identifiers or {}, otherwise=nothing)
         defaults = found.checked(_mapping, "defaults", defaults or {}, otherwise=nothing)
+        words = found.checked(_columns, "placeholders", placeholders, "words", otherwise=none)
         options = Options(
             found.checked(_zone, timezone, otherwise=dt.UTC),
             _switches(identifiers, found),
+            placeholders=folded_words(words),
             event_names=mapped_names(event_names, found),
             members=self._resolved.members,
             open_lists=frozenset(self._resolved.open),
@@ -111,6 +116,7 @@ class ColumnMapping:
             "key_columns": self.key_columns,
             "event_names": event_names,
             "consent_column": consent_column,
+            "placeholders": words,
         }
         """What an equal mapping is made of."""
         self._layouts: dict[str, Layout] = {}
@@ -208,8 +214,8 @@ class ColumnMapping:
             """Read countries before what depends on them, and what shall win of one field last."""
             name = names[position]
             own = position >= len(nested)
-            reads_country = isinstance(self.readers[paths[position] or ""], ByCountry)
-            return reads_country, own, position if own else self._precedence(name), name
+            depends = bool(self.readers[paths[position] or ""].depends_on)
+            return depends, own, position if own else self._precedence(name), name
 
         position = {folded(name): index for index, name in enumerate(names)} if self._extra else {}
         id_parts = tuple(self._id_part(name, position) for name in self.event_id_from)
@@ -243,14 +249,15 @@ class ColumnMapping:
         found: dict[str, bytes] = {}
         paths = {name: problems.checked(field_path, name, f"defaults[{name!r}]", otherwise="") for name in defaults}
         values = {path: defaults[name] for name, path in paths.items() if path in self.readers}
-        for path in sorted(values, key=lambda path: isinstance(self.readers[path], ByCountry)):
-            member = problems.checked(self._default, path, values[path], found.get(COUNTRY, b""), otherwise=b"")
+        for path in sorted(values, key=lambda path: bool(self.readers[path].depends_on)):
+            other = found.get(self.readers[path].depends_on or "", b"")
+            member = problems.checked(self._default, path, values[path], other, otherwise=b"")
             if member:
                 found[path] = member
         return found
 
-    def _default(self, path: str, cell: Any, country: bytes) -> bytes:
-        """Read one default.
+    def _default(self, path: str, cell: Any, other: bytes) -> bytes:
+        """Read one default beside the default of the field on which it depends.
 
         :raises ParameterError: it is unfit.
         """
@@ -258,11 +265,8 @@ class ColumnMapping:
             return b""
         if path in OBJECTS:
             raise ParameterError(f"defaults[{path!r}]: give its fields one by one, such as '{path}.…'")
-        reader = self.readers[path]
-        if isinstance(reader, ByCountry):
-            cell = (cell, country)
         try:
-            [member] = reader.members([cell], _raised)
+            [member] = self.readers[path].beside([cell], [other], _raised)
         except Unfit as unfit:
             raise ParameterError(f"defaults[{path!r}]: {unfit.message}") from None
         except Unusable as unusable:
@@ -331,9 +335,9 @@ def _target(column: str, target: str | None) -> str | None:
     return None if target is None else field_path(target, f"field_map[{column!r}]")
 
 
-def _columns(parameter: str, value: Any) -> tuple[str, ...]:
+def _columns(parameter: str, value: Any, what: str = "column names") -> tuple[str, ...]:
     if not isinstance(value, Sequence) or isinstance(value, str | bytes):
-        raise ParameterError(f"{parameter}: expected a list of column names, got {type(value).__name__}")
+        raise ParameterError(f"{parameter}: expected a list of {what}, got {type(value).__name__}")
     return _names_of(parameter, value)
 
 
@@ -418,11 +422,6 @@ def _readers(options: Options, problems: Problems) -> dict[str, Reader]:
             continue
         try:
             found[field.path] = reader(field, options)
-        except ImportError:
-            problems.found.append(
-                "identifiers: national phone numbers need the phonenumbers library: "
-                "install airflow-provider-pinterest with the extra 'phone'."
-            )
         except ValueError as error:
             problems.found.append(f"identifiers[{field.name!r}]['country']: {error} is no ISO 3166 alpha-2 code")
     return found

@@ -11,9 +11,9 @@ import orjson
 
 from airflow_provider_pinterest.conversions import values
 from airflow_provider_pinterest.conversions.cells import all_text, by_name, kind, ordinary, shown_all
-from airflow_provider_pinterest.conversions.columns import ByCountry, Members
+from airflow_provider_pinterest.conversions.columns import Members
 from airflow_provider_pinterest.conversions.events import Chunk
-from airflow_provider_pinterest.conversions.fields import BY_PATH, COUNTRY, REQUIRED, number
+from airflow_provider_pinterest.conversions.fields import BY_PATH, REQUIRED, number
 from airflow_provider_pinterest.conversions.id_parts import part_of, without_zeros
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping, clash_reason, unknown_field
 from airflow_provider_pinterest.conversions.plans import IdPart, Plan
@@ -126,6 +126,10 @@ class Fields:
         """Positions of the rows that do not become events."""
         return self.problems.keys() | self.excluded.keys() if self.excluded else self.problems
 
+    def replace(self, path: str, row: int, value: Any) -> None:
+        """Replace the value of a field that the row has."""
+        self.members[path][row] = self._mapping.readers[path].member(value)
+
     def refuse(self, row: int, reason: Reason) -> None:
         """Note why a row cannot be sent."""
         reasons = self.problems.setdefault(row, [])
@@ -186,9 +190,11 @@ class Fields:
             cells = columns[position]
             gone: list[int] = []
 
-            def refused(row: int, verdict: Verdict, path: str = path, gone: list[int] = gone) -> list[str] | None:
-                gone.append(row)
-                return self._refused(path, row, verdict)
+            def refused(row: int, verdict: Verdict, path: str = path, gone: list[int] = gone) -> Any:
+                kept = self._refused(path, row, verdict)
+                if kept is None:
+                    gone.append(row)
+                return kept
 
             before = self.members.get(path)
             if path in self.values:
@@ -196,13 +202,13 @@ class Fields:
                 for row in gone:
                     found[row] = None
                 self.values[path] = _joined(found, self.values[path], gone) if before else found
-            elif isinstance(reader, ByCountry):
-                members = reader.members(list(zip(cells, self.of(COUNTRY), strict=True)), refused)
+            elif reader.depends_on:
+                members = reader.beside(cells, self.of(reader.depends_on), refused)
             else:
                 members = reader.members(cells, refused)
             self.members[path] = _joined(members, before, gone) if before else members
 
-    def _refused(self, path: str, row: int, verdict: Verdict) -> list[str] | None:
+    def _refused(self, path: str, row: int, verdict: Verdict) -> Any:
         """Reject the row for a cell that is wrong; leave out what is merely unusable, and count it."""
         if isinstance(verdict, Unusable):
             self.warnings[verdict.code] += 1

@@ -54,7 +54,9 @@ GENERAL_WARNINGS: Final[dict[str, str]] = {
     "unknown_event_name": "event_name is not one that Pinterest lists; sent as it is.",
     "time_from_date": "event_time came as a date without a time of day; midnight was sent.",
     "ambiguous_item_id": "A member of contents has several ids with different values, such as id beside product_id.",
-    "personal_data_in_plain_field": "A user_data field that goes out unhashed held an @; it was left out.",
+    "personal_data_in_plain_field": "A field that goes out unhashed held an e-mail address; it was left out.",
+    "personal_data_in_url": "event_source_url held an e-mail address; it was cut off, and the query string with it.",
+    "personal_data_sent": "event_id or order_id holds an e-mail address; it was sent, because it identifies the event.",
     "pinterest_warning": "Pinterest accepted the event and attached a warning.",
     "dedup_uncertain": "Resent in doubt, over an hour old: whether Pinterest still tells copies apart is unknown.",
 }
@@ -94,14 +96,14 @@ class Unfit(Verdict):
 
 
 class Unusable(Verdict):
-    """A cell that is left out of the event and counted under ``code``.
+    """A cell that is counted under a warning and left out of the event, or goes out in part.
 
-    :param code: the code of a warning.
-    :param kept: what of a list-valued cell is usable all the same.
+    :param code: the code of the warning.
+    :param kept: what of the cell goes out all the same.
     :param message: what is wrong; holds no personal data.
     """
 
-    def __init__(self, code: str, kept: list[str] | None = None, message: str = "") -> None:
+    def __init__(self, code: str, kept: list[str] | str | None = None, message: str = "") -> None:
         super().__init__(code)
         self.code = code
         self.kept = kept

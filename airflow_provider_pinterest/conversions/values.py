@@ -31,6 +31,9 @@ NUMBER_LIMIT: Final = 200
 TIME_LIMIT: Final = 100
 """Longest text that is parsed as a time, in characters."""
 
+JSON_DEPTH: Final = 3
+"""Most times that a text was written as JSON one time after another."""
+
 _SMALL: Final = 2**30 - 1
 """Up to here Python compares integers fastest."""
 
@@ -45,15 +48,20 @@ _UNITS: Final = ((10**11, 1), (10**14, 1_000), (10**17, 1_000_000), (10**20, 1_0
 _TRUE: Final = frozenset({"true", "t", "yes", "y", "1", "1.0"})
 _FALSE: Final = frozenset({"false", "f", "no", "n", "0", "0.0"})
 
+_BRACKETS: Final = frozenset("[{")
 _NUMBERS: Final = (int, float, Decimal)
 _WRITTEN_PLAINLY: Final = frozenset({int, Decimal})
 """Types whose text is most often digits with a point or without."""
 
 
 def text(cell: Any) -> str | None:
-    """Read text; numbers lose the zeros that end a fraction: ``4711.0`` may be an integer column with gaps."""
+    """Read text; JSON text of a string is that string, see :func:`unquoted`.
+
+    Numbers lose the zeros that end a fraction: ``4711.0`` may be an integer column with gaps.
+    """
     if isinstance(cell, str):
-        return cell.strip() or None
+        trimmed = cell.strip()
+        return unquoted(trimmed) if trimmed[:1] == '"' or trimmed == "null" else trimmed or None
     if isinstance(cell, UUID):
         return str(cell)
     if isinstance(cell, bool) or not isinstance(cell, _NUMBERS):
@@ -66,6 +74,27 @@ def text(cell: Any) -> str | None:
     if found and isinstance(cell, Decimal) and "." in found:
         return found.rstrip("0").rstrip(".")
     return found
+
+
+def unquoted(text: str) -> str | None:
+    """Return the string that is in trimmed JSON text, ``None`` for its ``null`` and for nothing; other text as it is.
+
+    Databases write the members of JSON documents in this way: ``doc -> '$.email'`` is ``"jane@example.com"``, with the
+    quotation marks.
+    """
+    for _ in range(JSON_DEPTH):
+        if text == "null":
+            return None
+        if len(text) < 2 or text[0] != '"' or text[-1] != '"':
+            break
+        try:
+            found = orjson.loads(text)
+        except ValueError:
+            break
+        if not isinstance(found, str):
+            break
+        text = found.strip()
+    return text or None
 
 
 def number(cell: Any) -> str | None:
@@ -175,7 +204,8 @@ def json(cell: Any) -> Any:
             return cell
         raise Unfit("bad_json", f"expected JSON text, a mapping or a list, got {kind(cell)}")
     try:
-        return orjson.loads(cell) if cell and not cell.isspace() else None
+        found = orjson.loads(cell) if cell and not cell.isspace() else None
+        return orjson.loads(found) if isinstance(found, str) and found[:1] in _BRACKETS else found
     except (ValueError, TypeError):
         raise Unfit("bad_json", "the text is not valid JSON") from None
 

@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import Counter
+from typing import Any
 
 import pytest
 
 from airflow_provider_pinterest.conversions.builder import EventBuilder
 from airflow_provider_pinterest.conversions.codes import COUNTRIES, CURRENCIES, US_STATES
 from airflow_provider_pinterest.conversions.field_maps import NAMES
-from airflow_provider_pinterest.conversions.fields import BY_PATH, EVENT_NAMES, FIELDS, REQUIRED, SWITCHES
+from airflow_provider_pinterest.conversions.fields import (
+    BY_PATH,
+    EVENT_NAMES,
+    FIELDS,
+    LEAVE_OUT,
+    REQUIRED,
+    SWITCHES,
+    WARNINGS,
+    Field,
+    Options,
+    check,
+    hashed,
+    hashed_by_country,
+    plain,
+    reader,
+    text,
+)
+from airflow_provider_pinterest.conversions.identifiers import IN_COUNTRY, Rule, always
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 from airflow_provider_pinterest.sandbox.judge import CURRENCIES as CURRENCIES_OF_THE_SANDBOX
 from airflow_provider_pinterest.sandbox.judge import EVENT_NAMES as EVENT_NAMES_OF_THE_SANDBOX
 from airflow_provider_pinterest.sandbox.schema import request_schema
-from tests.conversions.rows import NOW, good, sent
+from tests.conversions.rows import NOW, good, sent, sha
 
 # From the OpenAPI of version 5.23.0, by hand, and what 5.28.0 adds.
 EVENT = """
@@ -235,3 +254,48 @@ def test_a_row_that_fills_every_field_goes_out_with_every_field():
 
 def test_the_table_can_be_read_with_any_switches():
     EventBuilder(ColumnMapping(identifiers={name: {"already_hashed": True} for name in SWITCHES}), now=NOW)
+
+
+# An identifier's line holds its whole rule
+
+ID: dict[str, Any] = {"canonical": always(str)}
+
+
+@pytest.mark.parametrize(
+    ("field", "message"),
+    [
+        (Field("user_data.shoe", hashed, LEAVE_OUT), "shoe: members of user_data, and no other fields, need a rule"),
+        (Field("user_data.shoe", plain, LEAVE_OUT), "need a rule"),
+        (Field("custom_data.shoe", text, LEAVE_OUT, rule=Rule(**ID)), "need a rule"),
+        (Field("user_data.shoe", hashed_by_country, LEAVE_OUT, rule=Rule(**ID)), "depends on the country"),
+        (
+            Field("user_data.shoe", hashed, LEAVE_OUT, rule=Rule(**ID, depends_on=IN_COUNTRY)),
+            "depends on the country",
+        ),
+        (
+            Field("user_data.shoe", hashed, LEAVE_OUT, repeats=True, rule=Rule(**ID, plain=always(str.encode))),
+            "unused",
+        ),
+    ],
+)
+def test_a_line_that_lacks_a_part_of_its_rule_is_refused(field, message):
+    with pytest.raises(ValueError, match=message):
+        check((*FIELDS, field))
+    with pytest.raises(TypeError, match="canonical"):
+        Rule()  # type: ignore[call-arg]
+
+
+def test_switches_and_reading_follow_from_the_line():
+    rule = Rule(**ID, switches={"foot": ("left", "right")}, warnings={"odd_shoe": "There is one."})
+    field = Field("user_data.shoe", hashed, LEAVE_OUT, ("boot",), rule=rule)
+    check((*FIELDS, field))
+    assert field.switches == {"already_hashed": (True, False, None), "foot": ("left", "right")}
+    assert all(one.rule.warnings.items() <= WARNINGS.items() for one in FIELDS if one.rule)
+    read = reader(field, Options(dt.UTC, placeholders=frozenset({"barefoot"})))
+    assert [read.one(cell) for cell in (" 42 ", 42, "Barefoot", None, [41, 42])] == [
+        [sha("42")],
+        [sha("42")],
+        None,
+        None,
+        [sha("41"), sha("42")],
+    ]

@@ -73,13 +73,6 @@ def test_unpausing_starts_one_run_at_most(file, parsed):
 
 
 @pytest.mark.parametrize("file", DAG_FILES, ids=lambda file: file.stem)
-def test_the_extras_that_a_dag_needs_are_named(file, parsed):
-    needs = parsed[file.stem].doc_md.partition("**Needs**")[2]
-
-    assert ("the extra `phone`" in needs) is ("identifiers" in file.read_text("utf-8"))
-
-
-@pytest.mark.parametrize("file", DAG_FILES, ids=lambda file: file.stem)
 def test_scheduled_dags_have_a_data_interval_or_a_partition(file, parsed):
     dag = parsed[file.stem]
     if scheduled(dag):

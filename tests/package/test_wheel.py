@@ -86,7 +86,7 @@ def test_the_readme_is_the_description(metadata):
 def test_what_only_developers_need_is_not_required(metadata):
     required = " ".join(entry for entry in metadata.get_all("Requires-Dist") if "extra ==" not in entry)
     assert "apache-airflow>=" in required
-    assert not [name for name in ("pytest", "aiohttp", "psycopg2", "phonenumbers", "hatchling") if name in required]
+    assert not [name for name in ("pytest", "aiohttp", "psycopg2", "hatchling") if name in required]
 
 
 def test_airflow_finds_the_provider_by_its_entry_point(wheel):

@@ -1,0 +1,74 @@
+"""E-mail addresses in fields that travel as they are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+from airflow_provider_pinterest.conversions.reasons import Unusable
+
+LEFT_OUT: Final = "personal_data_in_plain_field"
+SENT: Final = "personal_data_sent"
+CUT: Final = "personal_data_in_url"
+
+Handle = Callable[[str], str]
+"""Text with an ``@`` in it → what may be sent of it; raises Unusable to warn."""
+
+_at = re.compile("@|%40|%2540|\uff20")
+_AT_SIGNS: Final = (b"@", b"%40", b"%2540", "\uff20".encode())
+_domain = re.compile(r"[^\s@/?&#=;,:<>\"'()%]+\.[^\s@/?&#=;,.:<>\"'()%]{2}").match
+_BEFORE: Final = frozenset("@/?&#=;,:<>\"'()")
+_url = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)?([^/?#]*)([^?#]*)(.*)", re.DOTALL)
+
+
+def has_at(text: str) -> bool:
+    """Return whether an ``@`` stands in a text, as it is or as URLs write it."""
+    return _at.search(text) is not None
+
+
+def has_at_sign(data: bytes) -> bool:
+    """Return the same of UTF-8."""
+    if data.find(b"@") >= 0 or not data.isascii():
+        return any(data.find(sign) >= 0 for sign in _AT_SIGNS)
+    return data.find(b"%") >= 0 and (data.find(b"%40") >= 0 or data.find(b"%2540") >= 0)
+
+
+def has_address(text: str) -> bool:
+    """Return whether an e-mail address stands in a text, as it is or as URLs write it."""
+    for at in _at.finditer(text):
+        before = text[at.start() - 1 : at.start()]
+        if before and not before.isspace() and before not in _BEFORE and _domain(text, at.end()):
+            return True
+    return False
+
+
+def left_out(text: str) -> str:
+    """Leave text out that holds an address."""
+    if has_address(text):
+        raise Unusable(LEFT_OUT)
+    return text
+
+
+def sent(text: str) -> str:
+    """Warn of an address in text that must be sent: without its id an event cannot be told from others."""
+    if has_address(text):
+        raise Unusable(SENT, text)
+    return text
+
+
+def cut(text: str) -> str:
+    """Cut an address out of a URL: the user's name before the host, the path from the address on, the whole query."""
+    found = _url.fullmatch(text)
+    if found is None or not has_at(text):
+        return text
+    scheme, host, path, query = found[1] or "", found[2], found[3], found[4]
+    kept_host = host.rpartition("@")[2]
+    segments = path.split("/")
+    clean = next((at for at, segment in enumerate(segments) if has_address(segment)), len(segments))
+    kept = scheme + kept_host + "/".join(segments[:clean]) + ("" if clean < len(segments) or has_at(query) else query)
+    if clean < len(segments) and clean:
+        kept += "/"
+    if kept == text:
+        return text
+    raise Unusable(CUT, kept or None)
