@@ -288,13 +288,13 @@ def choice(field: Field, _: Options) -> Read:
     return read
 
 
-def event_name(_: Field, options: Options) -> Read:
+def event_name(field: Field, options: Options) -> Read:
     """A name: one of Pinterest's whatever its case and spelling, or any other as it is."""
     known = {**_EVENT_NAMES, **options.event_names}
 
     def read(cell: Any) -> str | None:
         found = values.text(cell)
-        return None if found is None else known.get(folded(found), found)
+        return None if found is None else known.get(folded(found)) or field.personal(found)
 
     return read
 

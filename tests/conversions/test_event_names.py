@@ -12,7 +12,7 @@ from airflow_provider_pinterest.conversions.events import Chunk, Duplicate, Even
 from airflow_provider_pinterest.conversions.fields import EVENT_NAMES
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 from airflow_provider_pinterest.exceptions import ParameterError
-from tests.conversions.rows import NOW, builder, good, outcome_of, outcomes_of, sent
+from tests.conversions.rows import NOW, builder, good, outcome_of, outcomes_of, reasons, sent
 from tests.conversions.test_names import SPELLINGS
 
 
@@ -134,14 +134,19 @@ def test_very_many_names_do_not_fill_the_memory():
     assert all(len(name) <= 100 for name in build._unlisted)
 
 
-@pytest.mark.parametrize(
-    "name", ["ada@example.com", "call +49 30 1234567", "a" * 5_000, "ab" * 32, "line\nbreak\x1b[2J"]
-)
+@pytest.mark.parametrize("name", ["call +49 30 1234567", "a" * 5_000, "ab" * 32, "line\nbreak\x1b[2J"])
 def test_nothing_personal_is_shown(name):
     build = builder()
     assert sent(good(event_name=name), build)["event_name"] == name
     [one] = build.unlisted_names()
     assert not re.search(r"@|\d{7}|[a-z]{200}|[0-9a-f]{40}|[\x00-\x1f]", one.name)
+
+
+def test_an_address_is_no_name_and_does_not_go_out():
+    build = builder()
+    assert reasons(good(event_name="ada@example.com"), build) == [("missing_field", "event_name")]
+    assert build.warnings == {"personal_data_in_plain_field": 1}
+    assert build.unlisted_names() == []
 
 
 # event_names

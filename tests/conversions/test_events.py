@@ -21,7 +21,7 @@ from airflow_provider_pinterest.conversions.field_maps import NAMES
 from airflow_provider_pinterest.conversions.fields import ACTION_SOURCES, EVENT_NAMES, FIELDS, WARNINGS
 from airflow_provider_pinterest.conversions.making import SKEW
 from airflow_provider_pinterest.conversions.mapping import PLANS_KEPT
-from airflow_provider_pinterest.conversions.reasons import REASONS
+from airflow_provider_pinterest.conversions.reasons import EXCLUSIONS, REASONS
 from airflow_provider_pinterest.sandbox.judge import verdicts
 from airflow_provider_pinterest.sandbox.schema import HASHED_FIELDS, request_schema
 from tests.conversions.rows import ADA, GOOD, NOW, builder, good, outcome_of, outcomes_of, reasons, sent, sha
@@ -70,7 +70,7 @@ def test_only_offline_events_cannot_be_deduplicated(source):
 
 # What is wrong
 
-NOT_HERE = {"pinterest_failed", "pinterest_refused", "outcome_unknown"}
+NOT_HERE = {"pinterest_failed", "pinterest_refused", "outcome_unknown", *EXCLUSIONS}
 AGED = builder(max_event_age=dt.timedelta(days=7))
 FAULTS = [
     ("missing_field", "event_name", good(event_name=None), None),
