@@ -20,7 +20,7 @@ INSTALLED := $(VENV)/.installed
 SCALE := .venv-scale
 DOCS := .venv-docs
 # Percent of lines and branches that the tests must reach at least.
-COVERED := 80
+COVERED := 97
 CHECKED := airflow_provider_pinterest dags tests $(wildcard demo benchmarks chaos scale docs)
 
 .DEFAULT_GOAL := help
