@@ -349,6 +349,8 @@ class Storm:
                 self._excused |= copies.web.keys()
                 self._allowed += copies.distinct
                 self._clear()
+            case Exit.NOT_RETRIED:
+                self._clear()
             case Exit.STOPPED | signal.Signals.SIGKILL | signal.Signals.SIGTERM:
                 pass
             case _ if code < 0:

@@ -23,7 +23,7 @@ from airflow.providers.common.compat.sdk import AirflowException, AirflowFailExc
 from airflow.providers.sqlite.hooks.sqlite import SqliteHook
 
 from airflow_provider_pinterest.delivery.checkpoint import KEY
-from airflow_provider_pinterest.exceptions import PinterestError
+from airflow_provider_pinterest.exceptions import DeliveryError, PinterestError
 from airflow_provider_pinterest.operators import execution  # noqa: F401 - loaded once, for all attempts
 from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
 from airflow_provider_pinterest.sources.cursors import Query
@@ -52,6 +52,7 @@ class Exit(IntEnum):
     FAILED_FOR_GOOD = 6
     CRASHED = 7
     REPLACED = 8
+    NOT_RETRIED = 9
 
 
 @dataclass(frozen=True)
@@ -235,6 +236,8 @@ def _exit(error: BaseException) -> Exit:
             return Exit.SOURCE_CHANGED
         case AirflowFailException() if "it is not known what an earlier one sent" in said:
             return Exit.NOT_KNOWN_WHAT_WAS_SENT
+        case AirflowFailException() if isinstance(error, DeliveryError):  # Airflow does not retry, a person clears
+            return Exit.NOT_RETRIED
         case AirflowFailException():
             return Exit.FAILED_FOR_GOOD
         case AirflowException() | PinterestError():

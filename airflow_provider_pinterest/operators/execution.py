@@ -177,6 +177,7 @@ class Execution:
             key_columns=options.key_columns,
             event_names=options.event_names,
             consent_column=options.consent_column,
+            **({} if options.placeholders is None else {"placeholders": options.placeholders}),
         )
 
     def _exclusions(self) -> Exclusions:

@@ -47,6 +47,7 @@ DECISIVE: Final = (
 
 
 NEWER: Final = (
+    "placeholders",
     "event_names",
     "consent_column",
     "minimum_age",

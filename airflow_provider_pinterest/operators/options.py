@@ -211,6 +211,7 @@ class Options:
     defaults: Annotated[Mapping[str, Any] | None, ANY_MAPPING] = None
     event_id_from: Annotated[Sequence[str], NAMES] = ()
     event_names: Annotated[Mapping[str, str] | None, EVENT_NAMES] = None
+    placeholders: Annotated[Sequence[str] | None, NAMES] = None
     timezone: Annotated[str, ZONE] = "UTC"
     consent_column: Annotated[str | None, TEXT] = None
     minimum_age: Annotated[int | None, _or_none(_between(1, OLDEST))] = None

@@ -68,6 +68,7 @@ class SendConversionsOperator(BaseOperator):
     :param defaults: field path or alias → value for rows that lack it.
     :param event_id_from: columns that make a deterministic ``event_id`` where a row has none.
     :param event_names: name of an event in the source, in any spelling → the name to send.
+    :param placeholders: words that mean nothing in identifiers and ids, in place of the usual ones such as ``N/A``.
     :param timezone: the zone of naive times, such as ``Europe/Berlin``.
     :param consent_column: the column that says whether a row may be sent; rows whose cell is not true are excluded.
     :param minimum_age: people who were younger at the time of the event are excluded, where a date of birth is known.
@@ -138,6 +139,7 @@ class SendConversionsOperator(BaseOperator):
         defaults: Mapping[str, Any] | str | None = None,
         event_id_from: Sequence[str] | str = (),
         event_names: Mapping[str, str] | str | None = None,
+        placeholders: Sequence[str] | str | None = None,
         timezone: str = "UTC",
         consent_column: str | None = None,
         minimum_age: int | str | None = None,
@@ -178,6 +180,7 @@ class SendConversionsOperator(BaseOperator):
         self.defaults = defaults
         self.event_id_from = event_id_from
         self.event_names = event_names
+        self.placeholders = placeholders
         self.timezone = timezone
         self.consent_column = consent_column
         self.minimum_age = minimum_age

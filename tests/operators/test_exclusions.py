@@ -190,3 +190,16 @@ def test_a_run_without_any_click_id_or_external_id_is_told_so(pinterest):
     assert said not in deliver(events=[*rows(2), row(3, external_id="C1")]).log
     assert said not in deliver(events=[]).log
     assert pinterest.copies() == ids(2) | {"order-3": 2} | dict.fromkeys(ids(2), 3)
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"), [({}, 1), ({"placeholders": []}, 3), ({"placeholders": ["none at all"]}, 2)], ids=str
+)
+def test_words_that_mean_nothing_can_be_chosen(pinterest, given, sent):
+    ids = ["order-1", "undefined", "None at all"]
+    found = [row(number, event_id=value) for number, value in enumerate(ids) if sent > 1 or value != "None at all"]
+
+    ran = deliver(events=found, max_rejected=1.0, **given)
+
+    assert ran.error is None
+    assert ran["events_processed"] == sent

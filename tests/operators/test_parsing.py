@@ -31,6 +31,7 @@ WRONG_TYPES: dict[str, list[Any]] = {
     "excluded_categories": ["Alcohol", [5], None],
     "exclude_bots": ["", None, 1],
     "exclude_networks": ["10.0.0.0/8", None, [5]],
+    "placeholders": ["N/A", [5], 5],
     "timezone": ["Mars/Olympus", 5, None, dt.UTC, "", "../etc/passwd"],
     "pinterest_conn_id": [None, 5, ""],
     "ad_account_id": ["", "abc", 5.0, -5, True, ["1"], "1" * 19],

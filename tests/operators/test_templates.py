@@ -27,6 +27,7 @@ VALUES: dict[str, Any] = {
     "defaults": {"currency": "EUR"},
     "event_id_from": ["order_id"],
     "event_names": {"Purchase": "checkout"},
+    "placeholders": ["n/a", "none"],
     "timezone": "Europe/Berlin",
     "consent_column": "agreed",
     "minimum_age": 16,
