@@ -290,8 +290,7 @@ class Hashed(Reader):
 
 def _as_text(cells: Sequence[Any], types: AbstractSet[type] = _TEXTLIKE) -> Sequence[Any]:
     """Return a column of one of these types as text, and any other one as it is."""
-    kind = type(cells[0]) if cells else None
-    if kind not in types or not only(cells, {kind, type(None)}):
+    if not cells or not only(cells[:1], types) or not only(cells, {type(cells[0]), type(None)}):
         return cells
     try:
         written = _dumps(cells).decode()
