@@ -312,7 +312,7 @@ class Execution:
         """End as the earlier attempt did, whose worker died before Airflow knew."""
         task = self._task
         task.log.info("An earlier attempt of this run came to its end before its worker died: nothing is sent again.")
-        result = dict(finished.result)
+        result = {"rows_excluded": 0, "unlisted_event_names": {}, **finished.result}  # an earlier version had neither
         task.delivered_to = str(result.get("ad_account_id") or "")
         self._push(result)
         if finished.problem:
