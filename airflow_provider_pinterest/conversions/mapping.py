@@ -366,7 +366,7 @@ def _zone(name: str) -> dt.tzinfo:
     try:
         return dt.UTC if name.strip().lower() == "utc" else ZoneInfo(name)
     except (ValueError, KeyError, AttributeError, OSError):
-        raise ParameterError(f"timezone: {name!r} is no IANA time zone such as 'Europe/Berlin'") from None
+        raise ParameterError(f"timezone: {name!r} is not an IANA time zone such as 'Europe/Berlin'") from None
 
 
 def _switches(given: Mapping[str, Any], problems: Problems) -> dict[str, Mapping[str, Any]]:

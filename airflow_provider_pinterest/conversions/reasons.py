@@ -26,7 +26,7 @@ REASONS: Final[dict[str, str]] = {
     "bad_value": "The value is outside the field's limits or not one of its choices.",
     "bad_text": "The text holds a lone surrogate, so it cannot be written as UTF-8.",
     "bad_json": "The cell should hold JSON and cannot be read as such.",
-    "unknown_field": "A nested name, or a column that only some rows have, is no field of Pinterest's.",
+    "unknown_field": "A nested name, or a column that only some rows have, does not match any Pinterest field.",
     "ambiguous_columns": "Two columns that the row has map to the same field.",
     "bad_time": "The time cannot be read.",
     "future_event_time": "event_time lies more than five minutes in the future.",
