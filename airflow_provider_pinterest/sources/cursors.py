@@ -13,13 +13,17 @@ from airflow_provider_pinterest.exceptions import ParameterError, SourceError
 from airflow_provider_pinterest.redaction import clean
 from airflow_provider_pinterest.sources.drivers import reader_for
 from airflow_provider_pinterest.sources.drivers.base import NO_ROWS, DriverReader, Parameters
-from airflow_provider_pinterest.sources.placeholders import literal_percent, paramstyle
+from airflow_provider_pinterest.sources.drivers.jdbc import thread_left_as_found
+from airflow_provider_pinterest.sources.placeholders import literal_percent, paramstyle, unfit
 
 FETCH_BYTES: Final = 4_000_000
 """Most bytes fetched at once, about."""
 
 _address: Final = re.compile(r"(?:[\w-]+\.)*[\w-]+|[0-9a-fA-F:]+", re.ASCII).fullmatch
 """What looks like a host. Anything else that stands in a connection's host may be secret."""
+
+_NOT_FROM_THE_DATABASE: Final = (TypeError, KeyError, ImportError, AttributeError)
+"""What drivers raise where their settings or the parameters are not what they expect."""
 
 _ROW_LINES: Final = ("DETAIL:", "CONTEXT:")
 """Lines of a Postgres error that quote the row."""
@@ -53,11 +57,15 @@ class Query:
         :raises ParameterError: there are several statements, and the driver would not say so.
         :raises SourceError: the query fails at its start or later, or has no result set.
         """
+        with thread_left_as_found():
+            yield from self._chunks()
+
+    def _chunks(self) -> Generator[Chunk, None, None]:
         read = 0
-        percent = False
+        style = None
         try:
             with closing(self._open()) as reader:
-                percent = self._has_literal_percent(reader)
+                style = reader.paramstyle or paramstyle(reader.connection)
                 self._reader = reader
                 self._check()
                 rows = reader.start(self._parameters)
@@ -79,13 +87,7 @@ class Query:
             place = warehouse(self._hook)
             # Not chained: a driver's traceback quotes the row, which is personal.
             said = f"The warehouse query failed {where}{f' ({place})' if place else ''}: {_said(error)}"
-            advice = ""
-            if not read and percent:
-                advice = "In a query with parameters, write %% for a literal %."
-            elif not read and self._reader is None:
-                advice = "Check that the database is running, and the connection's host, port, user and password."
-            elif not read:
-                advice = "Check the SQL, its parameters, and that the connection's user may read the tables."
+            advice = "" if read else self._advice(error, style)
             raise SourceError(said, advice=advice) from None
         finally:
             self._reader = None
@@ -114,10 +116,24 @@ class Query:
             connection.close()
             raise
 
-    def _has_literal_percent(self, reader: DriverReader) -> bool:
-        """Tell whether the driver would take a percent sign of the statement for a placeholder."""
-        style = reader.paramstyle or paramstyle(reader.connection)
-        return literal_percent(style, self._sql, self._parameters)
+    def _advice(self, error: Exception, style: str | None) -> str:
+        """Return what to do about an error that came before the first row.
+
+        :param style: how the driver writes placeholders.
+        """
+        wrong = unfit(style, self._sql, self._parameters)
+        if wrong:
+            return wrong
+        if literal_percent(style, self._sql, self._parameters):
+            return "In a query with parameters, write %% for a literal %."
+        if isinstance(error, _NOT_FROM_THE_DATABASE):
+            return (
+                "The connection's driver is not set up or does not take these parameters: look at the warnings above "
+                "and at the driver's settings in the connection's extra."
+            )
+        if self._reader is None:
+            return "Check that the database is running, and the connection's host, port, user and password."
+        return "Check the SQL, its parameters, and that the connection's user may read the tables."
 
 
 def warehouse(hook: Any) -> str:

@@ -1,13 +1,73 @@
-"""Percent signs in statements whose driver writes bound values with a percent sign."""
+"""Placeholders of statements: whether they are what the driver expects."""
 
 from __future__ import annotations
 
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
 _PERCENT = re.compile(r"%(%|\(\w+\)[sbt]|[sbt])?")
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a driver takes parameters.
+
+    :param usual: the placeholder to recommend.
+    :param mapping: placeholders that it takes with a mapping, by their first signs; none: it takes no mapping.
+    :param sequence: those that it takes with a sequence.
+    """
+
+    usual: str
+    mapping: frozenset[str]
+    sequence: frozenset[str]
+
+    @property
+    def advice(self) -> str:
+        """What to write."""
+        return (
+            f"This driver writes placeholders as {self.usual}, "
+            f"and takes parameters as a {'dict' if self.mapping and self.usual != '%s' else 'list'}."
+        )
+
+
+_PYFORMAT: Final = Style("%(name)s", frozenset({"%("}), frozenset({"%s"}))
+
+STYLES: Final[Mapping[str, Style]] = {
+    "qmark": Style("?", frozenset(), frozenset({"?"})),
+    "numeric": Style(":1", frozenset(), frozenset({":1"})),
+    "named": Style(":name", frozenset({":a"}), frozenset({":a", ":1", "?"})),
+    "dollar": Style("$name", frozenset({"$a"}), frozenset({"$1", "?"})),
+    "format": Style("%s", frozenset({"%("}), frozenset({"%s"})),  # some of these drivers take a mapping as well
+    "pyformat": _PYFORMAT,
+    "replaced": _PYFORMAT,
+}
+"""The styles of the DB-API; ``dollar``, DuckDB's; ``replaced``: ``pyformat`` where ``%`` needs no escape."""
+
+_no_placeholder: Final = re.compile(r"'[^']*'|\"[^\"]*\"|--[^\n]*|/\*.*?\*/|::|\?\?|%%", re.DOTALL).sub
+_placeholder: Final = re.compile(r"\?|%\(|%s|(?<!\w)[:$](?:[^\W\d]|\d)").findall
+
+
+def unfit(style: str | None, sql: str, parameters: Mapping[str, Any] | Sequence[Any] | None) -> str:
+    """Return what to write instead, if a driver does not take the placeholders or the parameters; else nothing.
+
+    :param style: how it writes placeholders, see :data:`STYLES`.
+    """
+    expected = STYLES.get(style or "")
+    if not parameters or expected is None:
+        return ""
+    taken = expected.mapping if isinstance(parameters, Mapping) else expected.sequence
+    found = {_sort(one) for one in _placeholder(_no_placeholder(" ", sql))}
+    return expected.advice if not taken or (found and not found & taken) else ""
+
+
+def _sort(placeholder: str) -> str:
+    """Return what placeholders of one kind have in common: ``:a`` of names, ``:1`` of numbers."""
+    if placeholder[0] in ":$":
+        return placeholder[0] + ("1" if placeholder[1].isdecimal() else "a")
+    return placeholder
 
 
 def literal_percent(style: str | None, sql: str, parameters: Mapping[str, Any] | Sequence[Any] | None) -> bool:

@@ -14,6 +14,7 @@ from airflow_provider_pinterest.sources.drivers.bigquery import BigQuery
 from airflow_provider_pinterest.sources.drivers.clickhouse import ClickHouseConnect, ClickHouseDriver
 from airflow_provider_pinterest.sources.drivers.databricks import Databricks
 from airflow_provider_pinterest.sources.drivers.embedded import DuckDB, Sqlite
+from airflow_provider_pinterest.sources.drivers.jdbc import Jdbc
 from airflow_provider_pinterest.sources.drivers.mysql import MySqlClient, MySqlConnector, PyMySql
 from airflow_provider_pinterest.sources.drivers.odbc import Odbc
 from airflow_provider_pinterest.sources.drivers.oracle import Oracle
@@ -28,6 +29,7 @@ READERS: Final[tuple[type[DriverReader], ...]] = (
     ClickHouseDriver,
     Databricks,
     DuckDB,
+    Jdbc,
     MySqlClient,
     MySqlConnector,
     Odbc,

@@ -45,7 +45,10 @@ class DriverReader:
     """Most rows to ask for at once."""
 
     paramstyle: ClassVar[str | None] = None
-    """How placeholders are written, where the connection's module does not say so or is wrong."""
+    """How placeholders are written, where the connection's module does not say so or is wrong.
+
+    :data:`~airflow_provider_pinterest.sources.placeholders.STYLES` names the styles.
+    """
 
     def __init__(self, hook: Any, connection: Any, sql: str) -> None:
         self.hook = hook

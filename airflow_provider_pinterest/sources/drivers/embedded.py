@@ -12,6 +12,7 @@ class Sqlite(DriverReader):
     """SQLite."""
 
     modules = ("sqlite3",)
+    paramstyle = "named"
 
     def open(self) -> Any:
         """Open a cursor in a transaction that is never committed."""
@@ -28,6 +29,7 @@ class DuckDB(DriverReader):
     """DuckDB. A cursor is a connection of its own there, so only the cursor can be interrupted."""
 
     modules = ("duckdb", "_duckdb")
+    paramstyle = "dollar"
 
     def open(self) -> Any:
         """Open a cursor in a transaction that is never committed.

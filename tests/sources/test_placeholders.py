@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_pinterest.sources.placeholders import unfit
+
+VALUES = ["2026-11-21"]
+NAMED = {"start": "2026-11-21"}
+
+
+@pytest.mark.parametrize(
+    ("style", "sql", "parameters"),
+    [
+        ("qmark", "a >= ?", VALUES),
+        ("numeric", "a >= :1", VALUES),
+        ("named", "a >= :start", NAMED),
+        ("named", "a >= ?", VALUES),
+        ("named", "a >= :1", VALUES),
+        ("dollar", "a >= $start", NAMED),
+        ("dollar", "a >= ?", VALUES),
+        ("format", "a >= %s", VALUES),
+        ("format", "a >= %(start)s", NAMED),
+        ("pyformat", "a >= %s", VALUES),
+        ("pyformat", "a >= %(start)s AND b ? 'c' AND d::int > 0", NAMED),
+        ("pyformat", "a >= '%(start)s' AND payload:email <> '?' -- :x", NAMED),
+        ("pyformat", "a >= ?", None),
+        ("qmark", "no placeholder", VALUES),
+        (None, "a >= ?", NAMED),
+        ("some other", "a >= ?", NAMED),
+    ],
+)
+def test_placeholders_that_fit(style, sql, parameters):
+    assert unfit(style, sql, parameters) == ""
+
+
+@pytest.mark.parametrize(
+    ("style", "sql", "parameters", "usual"),
+    [
+        ("qmark", "a >= %(start)s", NAMED, "?, and takes parameters as a list"),
+        ("qmark", "a >= ?", NAMED, "?, and takes parameters as a list"),
+        ("qmark", "a >= :start", VALUES, "?, and takes parameters as a list"),
+        ("qmark", "a >= $1 AND b = '?'", VALUES, "?, and takes parameters as a list"),
+        ("numeric", "a >= ?", VALUES, ":1, and takes parameters as a list"),
+        ("named", "a >= %(start)s", NAMED, ":name, and takes parameters as a dict"),
+        ("named", "a >= ?", NAMED, ":name, and takes parameters as a dict"),
+        ("dollar", "a >= :start", NAMED, "$name, and takes parameters as a dict"),
+        ("format", "a >= ?", VALUES, "%s, and takes parameters as a list"),
+        ("pyformat", "a >= :start", NAMED, "%(name)s, and takes parameters as a dict"),
+        ("pyformat", "a >= %s", NAMED, "%(name)s, and takes parameters as a dict"),
+        ("pyformat", "a >= ?", VALUES, "%(name)s, and takes parameters as a dict"),
+    ],
+)
+def test_placeholders_that_do_not_fit(style, sql, parameters, usual):
+    assert unfit(style, sql, parameters) == f"This driver writes placeholders as {usual}."
