@@ -263,7 +263,12 @@ class TestThreads:
     def test_the_statement_is_cancelled_from_another_thread_which_is_detached_too(self, jvm):
         server = Server([("event_id", None)], [("a",)] * 40)
         made, chunks = started(server, jvm)
-        made._reader.cursor._prep = SimpleNamespace(cancel=lambda: (jvm.attach(), server.ended.append("statement")))
+
+        def cancel():
+            jvm.attach()
+            server.ended.append("statement")
+
+        made._reader.cursor._prep = SimpleNamespace(cancel=cancel)
 
         made.cancel()
         ended()
