@@ -108,6 +108,9 @@ class Ending:
         return f"sends {' and '.join(again)}, and {holds}" if again else f"sends nothing twice; it {holds}"
 
 
+UNBEGUN_AT_FIRST: Final = "Nothing was sent. Clear or a retry starts at row 1."
+"""What to say of the first attempt of a run, if it failed before it began."""
+
 UNBEGUN: Final = "This attempt sent nothing. Clear or a retry continues where earlier attempts ended."
 """What to say of an attempt that failed before it knew where to begin, where attempts are remembered."""
 
@@ -165,7 +168,13 @@ def judge(
             f"{tally.rejected:,} of {tally.rows_read:,} rows were rejected or failed ({most}), more than max_rejected "
             f"{max_rejected} allows.{where}"
         )
-        return f"{advised(happened, 'Correct the rows at their source, or raise max_rejected.')}\n{end}"
+        same = max(tally.reasons_of_rejections.values()) == tally.rows_read
+        do = (
+            "All rows have the same problem: correct the SQL or the mapping."
+            if same
+            else "Correct the rows at their source, or raise max_rejected."
+        )
+        return f"{advised(happened, do)}\n{end}"
     if tally.duplicates_dropped > _allowed(max_duplicates, tally):
         happened = (
             f"{tally.duplicates_dropped:,} of {tally.rows_read:,} rows have the event_name and event_id of an earlier "
@@ -193,6 +202,8 @@ def _end(tally: Tally, *, remembers: bool, recorded: bool, offline: bool) -> str
     """Return what was accepted, and what Clear does."""
     if not recorded:
         return "Nothing is recorded by Pinterest, so Clear is safe."
+    if not tally.events_built:
+        return "No row became a valid event, so none was sent. Clear reads the rows again."
     return f"{_accepted(tally)}; {_after_clear(tally, remembers=remembers, offline=offline)}"
 
 

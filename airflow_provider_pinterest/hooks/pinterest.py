@@ -111,16 +111,16 @@ class PinterestHook(BaseHook):
         return account_id(found)
 
     def check(self, ad_account_id: str | int | None = None, *, sends: bool = True) -> None:
-        """Check all fields of the connection.
+        """Check all fields of the connection that are needed.
 
         :param ad_account_id: the task's own; ``None``: the connection's.
-        :param sends: whether a token is needed.
+        :param sends: whether calls are made. Without them only the ad account is needed.
         :raises ParameterError: names every field that cannot work.
         """
         found = Problems()
         found.checked(self.ad_account_id, ad_account_id, otherwise="")
-        found.checked(self.host, otherwise="")
         if sends:
+            found.checked(self.host, otherwise="")
             found.checked(self._tokens, otherwise=None)
             found.checked(self._calls_per_minute, otherwise=0)
             found.checked(storage, self._secret("rate_limit_storage") or MEMORY, otherwise=None)

@@ -20,7 +20,7 @@ from airflow_provider_pinterest.conversions.exclusions import Exclusions
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 from airflow_provider_pinterest.delivery.checkpoint import VERSION, Checkpoint, Finished, StateStore
 from airflow_provider_pinterest.delivery.dispatcher import Dispatcher
-from airflow_provider_pinterest.delivery.ending import UNBEGUN, Ending, all_accepted_before, judge
+from airflow_provider_pinterest.delivery.ending import UNBEGUN, UNBEGUN_AT_FIRST, Ending, all_accepted_before, judge
 from airflow_provider_pinterest.delivery.interruptible import Stopped
 from airflow_provider_pinterest.delivery.progress import Progress
 from airflow_provider_pinterest.delivery.reader import ReadAhead, Reading
@@ -162,7 +162,12 @@ class Execution:
             legacy_folder=self._rejects_folder(legacy_folder_name),
             store=store,
             attempt=attempt_of(
-                options, self._context, account=account, host=hook.host(), sends=sends, remembers=store is not None
+                options,
+                self._context,
+                account=account,
+                host="" if validate_only else hook.host(),
+                sends=sends,
+                remembers=store is not None,
             ),
         )
 
@@ -276,7 +281,7 @@ class Execution:
                 unlisted={one.name: one.events for one in unlisted},
             )
             task.delivered_to = job.account
-            self._log_result(run, result, unlisted)
+            self._log_result(run, result, () if failed else advice(result.values, unlisted))
             if failed:
                 self._push(result.values)
             if unexpected:
@@ -380,6 +385,8 @@ class Execution:
     def _unbegun(self) -> str:
         """Return the same of an attempt that ends before it knows where to begin."""
         remembers = self._task.resume is not False and state_store(self._context) is not None
+        if remembers and try_number(self._context) == 1:
+            return UNBEGUN_AT_FIRST
         return UNBEGUN if remembers else Ending(Tally(), remembers=False).sentence()
 
     @contextmanager
@@ -467,7 +474,7 @@ class Execution:
         if self._task.pushes_result:
             self._context["ti"].xcom_push(key=RESULT_KEY, value=dict(values))
 
-    def _log_result(self, run: Run, result: Result, unlisted: Sequence[UnlistedName]) -> None:
+    def _log_result(self, run: Run, result: Result, remarks: Iterable[str]) -> None:
         """Write the result into the log, and some of the rejected rows."""
         task = self._task
         if run.tally.rows_read or run.finished:
@@ -475,7 +482,7 @@ class Execution:
         for rejection in run.progress.examples:
             for code, field, message in rejection.reasons:
                 task.log.warning("Row %d, %s: %s %s", rejection.row, code, field or "the event", message)
-        for line in advice(result.values, unlisted):
+        for line in remarks:
             task.log.warning("%s", line)
 
 

@@ -13,8 +13,8 @@ from typing import Any, Final
 from airflow_provider_pinterest.exceptions import ParameterError, problems
 
 ADVICE: Final = (
-    "Runs of partitioned schedules have no data interval: use partition_date there. Runs that were started by hand or "
-    "by an asset may have none either: give them params with a default."
+    "Start the run with a logical date, or let the template fall back to a parameter of the DAG: "
+    "params.start or data_interval_start. Runs of partitioned schedules have partition_date in place of an interval."
 )
 
 _WINDOW: Final = re.compile(
@@ -81,7 +81,7 @@ class LostValues:
         """
         if self._problems:
             text = problems("Several templates have no value:", self._problems)
-            raise ParameterError(f"{text}\n{ADVICE}" if self._of_windows else text)
+            raise ParameterError(text, advice=ADVICE if self._of_windows else "")
 
 
 def _same(value: Any) -> Any:

@@ -30,6 +30,9 @@ SEED: Final = int(os.environ.get("RANDOM_SEED", "1"))
 
 PATHS: Final = sorted({*NAMES.values()} - {"event_name", "action_source", "event_time", "event_id"})
 
+SLOW: Final = frozenset(name for name in OBJECTS if "marks" in name or "million" in name or "large" in name)
+"""Objects that are slow to make."""
+
 CELLS: Final[tuple[Callable[[random.Random], Any], ...]] = (
     lambda _: None,
     lambda r: r.choice(["", " ", "null", "N/A", "undefined", "(not set)", "\\N", "-", "NaN", "true", "0", "\ufeff"]),
@@ -53,9 +56,6 @@ CELLS: Final[tuple[Callable[[random.Random], Any], ...]] = (
     lambda r: OBJECTS[r.choice(sorted(set(OBJECTS) - SLOW))](),
 )
 """Makers of cells: what warehouses hold, and objects that misbehave."""
-
-SLOW: Final = frozenset(name for name in OBJECTS if "marks" in name or "million" in name or "large" in name)
-"""Objects that are slow to make."""
 
 
 def table(chance: random.Random) -> tuple[tuple[str, ...], list[list[Any]]]:
