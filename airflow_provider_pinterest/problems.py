@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from airflow_provider_pinterest.exceptions import ParameterError, each_problem, problems
@@ -12,6 +12,15 @@ SEVERAL = "Several parameters cannot work:"
 
 T = TypeVar("T")
 D = TypeVar("D")
+
+
+def raise_all(found: Sequence[str]) -> None:
+    """Raise all problems as one error.
+
+    :raises ParameterError: there is one.
+    """
+    if found:
+        raise ParameterError(problems(SEVERAL, found))
 
 
 class Problems:
@@ -33,5 +42,4 @@ class Problems:
 
         :raises ParameterError: something was.
         """
-        if self.found:
-            raise ParameterError(problems(SEVERAL, self.found))
+        raise_all(self.found)

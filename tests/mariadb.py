@@ -12,13 +12,12 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-_START_SECONDS = 60
-_START_ATTEMPTS = 3
+from tests.servers import START_ATTEMPTS, comes_up, free_port, stop
 
 
 @dataclass(frozen=True)
@@ -43,11 +42,7 @@ def running_mariadb() -> Iterator[MariaDbServer]:
         try:
             yield server
         finally:
-            process.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(5)
-            process.kill()
-            process.wait()
+            stop(process)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 
@@ -59,8 +54,8 @@ def find_program() -> str | None:
 
 def _start(program: str, directory: Path) -> tuple[subprocess.Popen[bytes], MariaDbServer]:
     log = directory / "log"
-    for attempt in range(_START_ATTEMPTS):  # Another process may take the free port before the server does.
-        server = MariaDbServer("127.0.0.1", _free_port())
+    for attempt in range(START_ATTEMPTS):
+        server = MariaDbServer("127.0.0.1", free_port())
         data = directory / f"data{attempt}"
         data.mkdir()
         command = (
@@ -70,7 +65,7 @@ def _start(program: str, directory: Path) -> tuple[subprocess.Popen[bytes], Mari
         )
         with log.open("ab") as output:
             process = subprocess.Popen(command.split(), stdout=output, stderr=output)
-        if _answers(process, server):
+        if comes_up(process, partial(_answers, server)):
             return process, server
         process.kill()
         process.wait()
@@ -78,20 +73,10 @@ def _start(program: str, directory: Path) -> tuple[subprocess.Popen[bytes], Mari
     raise RuntimeError(message)
 
 
-def _answers(process: subprocess.Popen[bytes], server: MariaDbServer) -> bool:
-    deadline = time.monotonic() + _START_SECONDS
-    while process.poll() is None and time.monotonic() < deadline:
-        with contextlib.suppress(OSError), socket.create_connection((server.host, server.port), 1) as connection:
-            if connection.recv(1):
-                return True
-        time.sleep(0.05)
+def _answers(server: MariaDbServer) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection((server.host, server.port), 1) as connection:
+        return bool(connection.recv(1))
     return False
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 if __name__ == "__main__":

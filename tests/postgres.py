@@ -10,20 +10,18 @@ import json
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psycopg2
 
-_START_SECONDS = 60
-_START_ATTEMPTS = 3
+from tests.servers import START_ATTEMPTS, comes_up, free_port, stop
 
 
 @dataclass(frozen=True)
@@ -72,11 +70,7 @@ def running_postgres() -> Iterator[PostgresServer]:
         try:
             yield server
         finally:
-            process.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(5)
-            process.kill()
-            process.wait()
+            stop(process)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 
@@ -119,8 +113,8 @@ def _initialise(programs: Path, data: Path, identity: dict[str, int]) -> None:
 
 def _start(programs: Path, data: Path, identity: dict[str, int]) -> tuple[subprocess.Popen[bytes], PostgresServer]:
     log = data.parent / "log"
-    for _ in range(_START_ATTEMPTS):  # Another process may take the free port before the server does.
-        server = PostgresServer("127.0.0.1", _free_port())
+    for _ in range(START_ATTEMPTS):
+        server = PostgresServer("127.0.0.1", free_port())
         command = f"{programs}/postgres -F -h {server.host} -p {server.port} -D"
         with log.open("ab") as output:
             process = subprocess.Popen(
@@ -130,7 +124,7 @@ def _start(programs: Path, data: Path, identity: dict[str, int]) -> tuple[subpro
                 stderr=output,
                 **_as_user(identity),
             )
-        if _answers(process, server):
+        if comes_up(process, partial(_answers, server)):
             return process, server
         process.kill()
         process.wait()
@@ -138,26 +132,15 @@ def _start(programs: Path, data: Path, identity: dict[str, int]) -> tuple[subpro
     raise RuntimeError(message)
 
 
-def _answers(process: subprocess.Popen[bytes], server: PostgresServer) -> bool:
-    deadline = time.monotonic() + _START_SECONDS
-    while process.poll() is None and time.monotonic() < deadline:
-        try:
-            psycopg2.connect(server.dsn).close()
-        except psycopg2.OperationalError:
-            time.sleep(0.05)
-        else:
-            return True
+def _answers(server: PostgresServer) -> bool:
+    with contextlib.suppress(psycopg2.OperationalError):
+        psycopg2.connect(server.dsn).close()
+        return True
     return False
 
 
 def _as_user(identity: dict[str, int]) -> dict[str, Any]:
     return {**identity, "extra_groups": []} if identity else {}
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 if __name__ == "__main__":

@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Self, get_type_hints
 from zoneinfo import ZoneInfo
 
 from airflow_provider_pinterest.conversions.batches import MAX_EVENTS
-from airflow_provider_pinterest.exceptions import ParameterError, problems
-from airflow_provider_pinterest.problems import SEVERAL
+from airflow_provider_pinterest.problems import raise_all
 
 if TYPE_CHECKING:
     from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
@@ -245,19 +244,17 @@ class Options:
 
         :raises ParameterError: some cannot work; names all of them.
         """
-        given: dict[str, Any] = {name: _read(kind, getattr(task, name)) for name, kind in KINDS.items()}
+        given = _rendered(task)
         found = list(_problems(given))
         if given["on_doubt"] == "hold" and not given["rejects_path"]:
             found.append("on_doubt='hold' needs rejects_path: held events are listed there.")
-        if found:
-            raise ParameterError(problems(SEVERAL, found))
+        raise_all(found)
         return cls(**given)
 
     @classmethod
     def of_what_fits(cls, task: SendConversionsOperator) -> Self:
         """Read those of a task's parameters that can work, to find out what else cannot; the others have defaults."""
-        given: dict[str, Any] = {name: _read(kind, getattr(task, name)) for name, kind in KINDS.items()}
-        return cls(**{name: value for name, value in given.items() if KINDS[name].fits(value)})
+        return cls(**{name: value for name, value in _rendered(task).items() if _fits(name, value)})
 
 
 KINDS: Final[Mapping[str, Kind]] = {
@@ -276,14 +273,19 @@ def problems_of_constants(task: SendConversionsOperator) -> list[str]:
 
 def _problems(given: Mapping[str, Any]) -> Iterable[str]:
     for name, value in given.items():
-        kind = KINDS[name]
-        if (value is None and DEFAULTS[name] is None) or kind.fits(value):
-            continue
-        yield f"{name} must be {kind.says}, got {_shown(value) if kind.shown else type(value).__name__}."
+        if not _fits(name, value):
+            kind = KINDS[name]
+            yield f"{name} must be {kind.says}, got {_shown(value) if kind.shown else type(value).__name__}."
 
 
-def _read(kind: Kind, value: object) -> object:
-    return kind.read(value) if isinstance(value, str) else value
+def _fits(name: str, value: object) -> bool:
+    return (value is None and DEFAULTS[name] is None) or KINDS[name].fits(value)
+
+
+def _rendered(task: SendConversionsOperator) -> dict[str, Any]:
+    """Return a task's parameters, text that a template rendered to as what it stands for."""
+    found = {name: getattr(task, name) for name in KINDS}
+    return {name: KINDS[name].read(value) if isinstance(value, str) else value for name, value in found.items()}
 
 
 def _shown(value: object) -> str:

@@ -25,7 +25,7 @@ from airflow_provider_pinterest.operators.options import (
     problems_of_constants,
 )
 from airflow_provider_pinterest.operators.templates import EMPTY_INTERVAL, LostValues
-from airflow_provider_pinterest.problems import SEVERAL
+from airflow_provider_pinterest.problems import SEVERAL, raise_all
 
 if TYPE_CHECKING:
     from airflow_provider_pinterest.airflow_versions import Context
@@ -321,9 +321,7 @@ class SendConversionsOperator(BaseOperator):
         from airflow_provider_pinterest.sources.cursors import Query
         from airflow_provider_pinterest.sources.values import Values
 
-        found = self._problems_of_source()
-        if found:
-            raise ParameterError(problems(SEVERAL, found))
+        raise_all(self._problems_of_source())
         if self.sql is None:
             events: Any = self.events.rows if isinstance(self.events, Withheld) else self.events
             return Values(in_any_thread(events.resolve(context)) if is_output(events) else events)
