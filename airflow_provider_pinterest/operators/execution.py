@@ -50,7 +50,7 @@ from airflow_provider_pinterest.operators.account import shortened
 from airflow_provider_pinterest.operators.advice import advice
 from airflow_provider_pinterest.operators.failures import for_airflow, log_error, report
 from airflow_provider_pinterest.operators.job import attempt_of, fence, not_orphaned, stored_state, try_number
-from airflow_provider_pinterest.operators.options import Options
+from airflow_provider_pinterest.operators.options import TaskOptions
 from airflow_provider_pinterest.problems import Problems
 from airflow_provider_pinterest.sources.cursors import Query
 from airflow_provider_pinterest.sources.values import Values
@@ -102,7 +102,7 @@ class Execution:
         self._task = task
         self._context = context
         self._stop = stop
-        self._options = Options()
+        self._options = TaskOptions()
 
     def run(self, carried: Mapping[str, Any] | None) -> dict[str, Any]:
         """Deliver, or log why that failed and raise it.
@@ -140,7 +140,7 @@ class Execution:
         """
         found = Problems()
         read = found.checked(self._task.options, otherwise=None)
-        self._options = options = read or Options.of_what_fits(self._task)
+        self._options = options = read or TaskOptions.of_what_fits(self._task)
         hook = PinterestHook(options.pinterest_conn_id)
         mapping = found.checked(self._mapping, otherwise=None)
         exclusions = found.checked(self._exclusions, otherwise=None)

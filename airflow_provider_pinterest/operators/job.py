@@ -26,7 +26,7 @@ from airflow_provider_pinterest.operators.options import DEFAULTS
 
 if TYPE_CHECKING:
     from airflow_provider_pinterest.airflow_versions import Context
-    from airflow_provider_pinterest.operators.options import Options
+    from airflow_provider_pinterest.operators.options import TaskOptions
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +58,9 @@ NEWER: Final = (
 """The same, of which only values other than the defaults count: what is stored does not name the others."""
 
 
-def attempt_of(options: Options, context: Context, *, account: str, host: str, sends: bool, remembers: bool) -> Attempt:
+def attempt_of(
+    options: TaskOptions, context: Context, *, account: str, host: str, sends: bool, remembers: bool
+) -> Attempt:
     """Return what this attempt is.
 
     :param host: base URL of the API.

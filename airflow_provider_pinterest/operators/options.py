@@ -46,7 +46,7 @@ _ISO_DURATION: Final = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ParameterKind:
     """The values that a parameter may have.
 
     :param says: completes "must be …" in an error.
@@ -145,44 +145,50 @@ def _read_names(text: str) -> object:
     return [name.strip() for name in text.split(",") if name.strip()] if isinstance(found, str) else found
 
 
-def _between(least: int, most: int) -> Kind:
-    return Kind(f"{least} to {most}", lambda value: _is_whole(value) and least <= value <= most, _read_number)
+def _between(least: int, most: int) -> ParameterKind:
+    return ParameterKind(f"{least} to {most}", lambda value: _is_whole(value) and least <= value <= most, _read_number)
 
 
-def _at_least(least: int) -> Kind:
-    return Kind(f"{least} or more", lambda value: _is_whole(value) and value >= least, _read_number)
+def _at_least(least: int) -> ParameterKind:
+    return ParameterKind(f"{least} or more", lambda value: _is_whole(value) and value >= least, _read_number)
 
 
-def _mapping_of(says: str, of: Callable[[Any], bool]) -> Kind:
-    return Kind(says, lambda value: _is_mapping(value, of), _read_structure, shown=False)
+def _mapping_of(says: str, of: Callable[[Any], bool]) -> ParameterKind:
+    return ParameterKind(says, lambda value: _is_mapping(value, of), _read_structure, shown=False)
 
 
-def _or_none(kind: Kind) -> Kind:
+def _or_none(kind: ParameterKind) -> ParameterKind:
     """Return the same for a parameter that a template may set to ``None``."""
-    return Kind(kind.says, kind.fits, lambda text: None if text.strip() in ("", "None") else kind.read(text))
+    return ParameterKind(kind.says, kind.fits, lambda text: None if text.strip() in ("", "None") else kind.read(text))
 
 
-TEXT: Final = Kind("text that is not empty", _is_text)
-STATEMENT: Final = Kind("one statement, as text or the path of a .sql file", _is_text, shown=False)
-ACCOUNT: Final = Kind(
+TEXT: Final = ParameterKind("text that is not empty", _is_text)
+STATEMENT: Final = ParameterKind("one statement, as text or the path of a .sql file", _is_text, shown=False)
+ACCOUNT: Final = ParameterKind(
     "1 to 18 digits, as in Ads Manager's address bar",
     lambda value: (isinstance(value, str) or _is_whole(value)) and bool(re.fullmatch(r"\s*[0-9]{1,18}\s*", str(value))),
 )
-FOLDER: Final = Kind("the path or the URL of a folder", lambda value: _is_text(value) or isinstance(value, os.PathLike))
-ZONE: Final = Kind("the IANA name of a time zone, such as Europe/Berlin", _is_zone)
-SWITCH: Final = Kind(
+FOLDER: Final = ParameterKind(
+    "the path or the URL of a folder", lambda value: _is_text(value) or isinstance(value, os.PathLike)
+)
+ZONE: Final = ParameterKind("the IANA name of a time zone, such as Europe/Berlin", _is_zone)
+SWITCH: Final = ParameterKind(
     "true or false",
     lambda value: isinstance(value, bool) or (isinstance(value, str) and value.strip().lower() in ("true", "false")),
     _read_switch,
 )
-TOLERANCE: Final = Kind("a number of rows (int) or a share from 0.0 to 1.0 (float)", _is_tolerance, _read_number)
-WAIT: Final = Kind("a timedelta of zero or more", lambda value: _is_duration(value, dt.timedelta()), _read_duration)
-AGE: Final = _or_none(
-    Kind("a positive timedelta", lambda value: _is_duration(value, dt.timedelta.resolution), _read_duration)
+TOLERANCE: Final = ParameterKind(
+    "a number of rows (int) or a share from 0.0 to 1.0 (float)", _is_tolerance, _read_number
 )
-ON_DOUBT: Final = _or_none(Kind("'resend', 'hold' or None", lambda value: value in ("resend", "hold")))
-NAMES: Final = Kind("a list of names", _is_list_of_names, _read_names)
-BOUND: Final = Kind(
+WAIT: Final = ParameterKind(
+    "a timedelta of zero or more", lambda value: _is_duration(value, dt.timedelta()), _read_duration
+)
+AGE: Final = _or_none(
+    ParameterKind("a positive timedelta", lambda value: _is_duration(value, dt.timedelta.resolution), _read_duration)
+)
+ON_DOUBT: Final = _or_none(ParameterKind("'resend', 'hold' or None", lambda value: value in ("resend", "hold")))
+NAMES: Final = ParameterKind("a list of names", _is_list_of_names, _read_names)
+BOUND: Final = ParameterKind(
     "a dict or a list of values",
     lambda value: isinstance(value, (Mapping, Sequence)) and not isinstance(value, (str, bytes)),
     _read_structure,
@@ -195,7 +201,7 @@ SWITCHES: Final = _mapping_of("a dict of identifier → dict of switches", lambd
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Options:
+class TaskOptions:
     """The parameters of one execution, checked; the operator's docstring says what they mean.
 
     ``events`` is not among them: it is checked while it is read.
@@ -257,12 +263,12 @@ class Options:
         return cls(**{name: value for name, value in _rendered(task).items() if _fits(name, value)})
 
 
-KINDS: Final[Mapping[str, Kind]] = {
-    name: hint.__metadata__[0] for name, hint in get_type_hints(Options, include_extras=True).items()
+KINDS: Final[Mapping[str, ParameterKind]] = {
+    name: hint.__metadata__[0] for name, hint in get_type_hints(TaskOptions, include_extras=True).items()
 }
 """Parameter → the values it may have."""
 
-DEFAULTS: Final[Mapping[str, Any]] = {one.name: one.default for one in fields(Options)}
+DEFAULTS: Final[Mapping[str, Any]] = {one.name: one.default for one in fields(TaskOptions)}
 
 
 def problems_of_constants(task: SendConversionsOperator) -> list[str]:

@@ -19,7 +19,7 @@ from airflow_provider_pinterest.links.conversions import RESULT_KEY, AdsManagerC
 from airflow_provider_pinterest.operators.errors import WrongParameterError
 from airflow_provider_pinterest.operators.options import (
     KINDS,
-    Options,
+    TaskOptions,
     is_late,
     is_output,
     problems_of_constants,
@@ -242,7 +242,7 @@ class SendConversionsOperator(BaseOperator):
         if self._stop is not None:
             self._stop.set()
 
-    def options(self) -> Options:
+    def options(self) -> TaskOptions:
         """Return the parameters, read from what the templates rendered to, and checked.
 
         :raises ParameterError: some cannot work; names all of them.
@@ -250,7 +250,7 @@ class SendConversionsOperator(BaseOperator):
         self._lost.check()
         if self._lost.empty_interval:
             self.log.warning("%s", EMPTY_INTERVAL)
-        return Options.of(self)
+        return TaskOptions.of(self)
 
     def _check_constants(self) -> None:
         """Refuse what cannot work whatever the templates render to.
@@ -325,7 +325,7 @@ class SendConversionsOperator(BaseOperator):
         if self.sql is None:
             events: Any = self.events.rows if isinstance(self.events, Withheld) else self.events
             return Values(in_any_thread(events.resolve(context)) if is_output(events) else events)
-        options = Options.of(self)
+        options = TaskOptions.of(self)
         hook = find_connection(options.sql_conn_id or "", "sql_conn_id").get_hook(hook_params=options.hook_params)  # type: ignore[no-untyped-call]
         if not isinstance(hook, DbApiHook):
             raise ParameterError(
