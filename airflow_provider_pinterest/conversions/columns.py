@@ -101,7 +101,8 @@ class Reader:
             raise
         except Exception as error:  # noqa: BLE001 - one cell must not end the run
             if type(cell) is str:
-                plain = values.unquoted(cell.strip())
+                seen = cell.strip(values.INVISIBLE)
+                plain = values.unquoted(seen)
                 if plain != cell.strip():
                     return None if plain is None else self.one(plain, *beside)
             why = error if isinstance(error, Unfit) else unreadable(cell)

@@ -61,13 +61,6 @@ WITHOUT_COUNTRY: Final = "phone_without_country"
 _is_sha256 = re.compile(r"[0-9a-fA-F]{64}", re.ASCII).fullmatch
 
 _NO_DIGITS: Final = bytes(set(range(256)) - set(b"0123456789"))
-_INVISIBLE: Final = "".join(
-    char
-    for char in map(chr, (*range(0x21), *range(0x7F, 0xA1), 0xAD, 0x61C, 0x180E, *range(0x2000, 0x2070), 0xFEFF))
-    if unicodedata.category(char) in ("Cc", "Cf", "Zs", "Zl", "Zp")
-)
-"""White space and characters that nobody sees, around a text."""
-
 _GENDERS: Final = {
     word: letter
     for letter, words_ in {
@@ -727,7 +720,7 @@ class Identifier:
         if len(text) > LONGEST or (text[0] == "{" and text[-1] == "}" and '"' in text):
             raise Unusable(self._code)
         if text[0] == '"' or text == "null" or not (text.isascii() and text.isprintable()):
-            seen = values.unquoted(text.strip(_INVISIBLE))
+            seen = values.unquoted(text.strip(values.INVISIBLE))
             if seen != text:
                 return None if seen is None else self(seen, beside)
         if self.already is not False:
@@ -880,7 +873,7 @@ class Address(Unhashed):
             pass
         if len(text) > LONGEST:
             raise Unusable(self._code)
-        text = text.strip(_INVISIBLE)
+        text = text.strip(values.INVISIBLE)
         if text[:1] == "[" and text[-1:] == "]":
             with suppress(Unfit):
                 text = self._joined(values.items(text))
@@ -894,6 +887,14 @@ class Address(Unhashed):
         return ",".join(item for item in items if type(item) is str)
 
 
+def _is_network(text: str) -> bool:
+    """Return whether an address with a mask stands for a whole network."""
+    try:
+        return ipaddress.ip_network(text).num_addresses > 1
+    except ValueError:
+        return False
+
+
 def _address(text: str) -> str | None:
     """Return the public address in one element of a list; ``None`` if it is no such address."""
     forwarded = _forwarded(text)
@@ -901,7 +902,10 @@ def _address(text: str) -> str | None:
         if forwarded[1].lower() != "for":
             return None
         text = text[forwarded.end() :]
-    text = text.strip("\"'").partition("/")[0].partition("%")[0]
+    text, slash, mask = text.strip("\"'").partition("/")
+    if slash and _is_network(f"{text}/{mask}"):
+        return None
+    text = text.partition("%")[0]
     if text.startswith("["):
         text = text[1:].partition("]")[0].strip("\"'")
     elif text.count(":") == 1:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+import ipaddress
 from decimal import Decimal
+from enum import Enum
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from tests.conversions.rows import builder, good, sent, sha
+from tests.conversions.rows import builder, good, reasons, sent, sha
 
 UNIDENTIFIED = {**good(ip="192.0.2.1", user_agent="Mozilla")}
 del UNIDENTIFIED["email"]
@@ -216,3 +218,66 @@ def test_countries_in_their_own_and_other_languages(cell, code):
 )
 def test_states_that_are_called_states(cell, code):
     assert identified("st", cell, "US") == ([sha(code)], {})
+
+
+class Currency(Enum):
+    EUR = "eur"
+
+
+class Sex(Enum):
+    FEMALE = "f"
+
+
+@pytest.mark.parametrize("cell", ["\ufeffEUR", "EUR\u200b", "eur\x00\x00", '"EUR"', b"EUR", Currency.EUR])
+def test_a_currency_with_what_nobody_sees(cell):
+    assert sent(good(currency=cell, value=1))["custom_data"]["currency"] == "EUR"
+
+
+@pytest.mark.parametrize("cell", ["\ufeff72.390", "72.390\x00", "\u200b72.390 ", "72.390\u2060"])
+def test_a_value_with_what_nobody_sees(cell):
+    assert sent(good(value=cell))["custom_data"]["value"] == "72.390"
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        *("2026-11-21 20:45:40 GMT", "2026-11-21T20:45:40Z[UTC]", "2026-11-21T20:45:40[UTC]"),
+        *("2026-11-21 20:45:40 +0000 UTC", "2026-11-21T21:45:40+01:00[Europe/Berlin]", "2026-11-21T20:45:40UTC"),
+        *("20261121204540", 20261121204540, "\ufeff2026-11-21T20:45:40Z", "2026-11-21T20:45:40Z\x00"),
+    ],
+)
+def test_times_with_the_name_of_their_zone_and_without_marks(cell):
+    expected = int(dt.datetime(2026, 11, 21, 20, 45, 40, tzinfo=dt.UTC).timestamp())
+    assert sent(good(event_time=cell))["event_time"] == expected
+
+
+@pytest.mark.parametrize("cell", ["2026-11-21 20:45:40 [Europe/Berlin]", "2026-11-21 20:45:40 CET", "20261321204540"])
+def test_times_whose_zone_is_only_named_are_refused(cell):
+    assert reasons(good(event_time=cell)) in ([("bad_time", "event_time")], [("future_event_time", "event_time")])
+
+
+def test_members_of_enumerations_are_their_values():
+    assert identified("ge", Sex.FEMALE) == ([sha("f")], {})
+    assert sent(good(action_source=Enum("Source", {"WEB": "web"}).WEB))["action_source"] == "web"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("cell", "address"),
+    [
+        (ipaddress.ip_network("198.51.100.7/32"), "198.51.100.7"),
+        (ipaddress.ip_network("2001:db8::7/128"), "2001:db8::7"),
+        (ipaddress.ip_interface("198.51.100.7/24"), "198.51.100.7"),
+        ("198.51.100.7/24", "198.51.100.7"),
+        (ipaddress.ip_network("198.51.100.0/24"), None),
+        ("198.51.100.0/24", None),
+        ("2001:db8::/64", None),
+    ],
+)
+def test_an_address_with_a_mask_is_no_network(cell, address):
+    assert sent(good(ip=cell, user_agent="Mozilla"))["user_data"].get("client_ip_address") == address
+
+
+def test_line_items_of_todays_woocommerce_are_read():
+    line = {"id": 315, "name": "Mug", "product_id": 93, "quantity": 2, "price": 3, "sku": "", "global_unique_id": ""}
+    [found] = sent(good(items=[line]))["custom_data"]["contents"]
+    assert found == {"id": "93", "item_name": "Mug", "item_price": "3", "quantity": 2}
