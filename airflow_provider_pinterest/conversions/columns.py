@@ -103,7 +103,7 @@ class Reader:
             if type(cell) is str:
                 seen = cell.strip(values.INVISIBLE)
                 plain = values.unquoted(seen)
-                if plain != cell.strip():
+                if plain != cell.strip() and (seen or not cell.strip()):
                     return None if plain is None else self.one(plain, *beside)
             why = error if isinstance(error, Unfit) else unreadable(cell)
             raise self._left_out(why) from None

@@ -12,7 +12,6 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_pinterest.conversions import values
@@ -112,12 +111,10 @@ def consents(cell: Any) -> bool:
     """
     try:
         plain = None if cell is None else ordinary(cell)
-        if isinstance(plain, str):
+        if isinstance(plain, str) and plain.strip(values.INVISIBLE):
             plain = (values.unquoted(plain.strip(values.INVISIBLE)) or "").strip(values.INVISIBLE)
             if folded(plain) in _CONSENTED:
                 return True
-        if isinstance(plain, Decimal):
-            return plain == 1
         return plain is not None and values.boolean(plain) is True
     except Exception:  # noqa: BLE001 - whatever cannot be read is no consent
         return False

@@ -58,8 +58,8 @@ EARLIEST: Final = 946_684_800
 _UNITS: Final = ((10**11, 1), (10**14, 1_000), (10**17, 1_000_000), (10**20, 1_000_000_000))
 """Below the first number it is seconds; then milliseconds, microseconds, nanoseconds: no two can be confused."""
 
-_TRUE: Final = frozenset({"true", "t", "yes", "y", "1", "1.0"})
-_FALSE: Final = frozenset({"false", "f", "no", "n", "0", "0.0"})
+_TRUE: Final = frozenset({"true", "t", "yes", "y", "1", "1.0", "1.00"})
+_FALSE: Final = frozenset({"false", "f", "no", "n", "0", "0.0", "0.00"})
 
 _BRACKETS: Final = frozenset("[{")
 _NUMBERS: Final = (int, float, Decimal)
@@ -175,6 +175,10 @@ def boolean(cell: Any) -> bool | None:
     """Read a boolean: ``True``, ``1``, ``1.0``, ``"true"``, ``"t"``, ``"yes"``, ``"y"`` and their opposites."""
     if cell is True or cell is False:
         return cell
+    if isinstance(cell, Decimal) and cell in (0, 1):
+        return cell == 1
+    if cell in ("\x00", "\x01"):  # a bit, as MySQL's drivers give it
+        return bool(cell == "\x01")
     word = str(cell).strip().lower() if isinstance(cell, (str, *_NUMBERS)) else None
     if word == "":
         return None

@@ -281,3 +281,55 @@ def test_line_items_of_todays_woocommerce_are_read():
     line = {"id": 315, "name": "Mug", "product_id": 93, "quantity": 2, "price": 3, "sku": "", "global_unique_id": ""}
     [found] = sent(good(items=[line]))["custom_data"]["contents"]
     assert found == {"id": "93", "item_name": "Mug", "item_price": "3", "quantity": 2}
+
+
+@pytest.mark.parametrize("cell", ["LDP", "ldp", ["LDP"], '["LDP"]', ("ldp",), '"LDP"', b"LDP", "LDP;", "|ldp"])
+def test_a_wish_for_limited_data_processing_in_any_shape_is_understood(cell):
+    event = sent(good(opt_out_type=cell, state="CA", country="US"))
+    assert event["custom_data"]["opt_out_type"] == "LDP"
+    assert len(event["user_data"]["st"]) == 2
+    assert reasons(good(opt_out_type=cell)) == [("ldp_without_region", "custom_data.opt_out_type")]
+
+
+@pytest.mark.parametrize("cell", ["none", "N/A", "null", "-", "(not set)", "[]", ["none"]])
+def test_words_for_nothing_are_no_flags(cell):
+    assert "custom_data" not in sent(good(opt_out_type=cell))
+
+
+@pytest.mark.parametrize("cell", ["jane@example.com", "LDP,jane@example.com", "jane%40example.com"])
+def test_an_address_is_no_flag(cell):
+    assert reasons(good(opt_out_type=cell, state="CA", country="US")) == [("bad_value", "custom_data.opt_out_type")]
+
+
+@pytest.mark.parametrize("cell", [b"\x01", "\x01", bytearray(b"\x01"), Decimal("1.00"), "1.00", 1.0])
+def test_a_bit_and_a_decimal_are_booleans(cell):
+    """A database's bit comes as a byte that looks like nothing: it must not be taken for nothing."""
+    assert sent(good(opt_out=cell))["opt_out"] is True
+
+
+@pytest.mark.parametrize("cell", [b"\x00", "\x00", Decimal("0.00"), "0.00", 0.0])
+def test_so_are_their_opposites(cell):
+    assert sent(good(opt_out=cell))["opt_out"] is False
+
+
+@pytest.mark.parametrize("cell", ["\x02", b"\x01\x01", "\u200b", "\ufeff", Decimal("1.5"), Decimal("Infinity")])
+def test_what_nobody_sees_is_no_answer(cell):
+    assert reasons(good(opt_out=cell)) == [("bad_type", "opt_out")]
+
+
+@pytest.mark.parametrize(
+    ("cell", "kept"),
+    [
+        ("jane@example.com", None),
+        (["1", "jane@example.com"], ["1"]),
+        ('["jane%40example.com", "1", "2"]', ["1", "2"]),
+        (["1", {}, "jane@example.com"], ["1"]),
+        (["cap@home"], ["cap@home"]),
+    ],
+)
+@pytest.mark.parametrize("path", ["custom_data.content_ids", "device_info.languages"])
+def test_addresses_in_lists_of_texts_are_left_out(path, cell, kept):
+    build = builder()
+    place, name = path.split(".")
+    assert sent(good(**{path: cell}), build).get(place, {}).get(name) == kept
+    assert bool(build.warnings) == (kept != cell)
