@@ -26,18 +26,28 @@ if TYPE_CHECKING:
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-_BOT: Final = re.compile(
-    r"(?<!cu)bots?(?:\b|_)|crawl|spider|slurp|scrap(?:er|y)|headless|phantomjs|lighthouse|pagespeed|"
-    r"facebookexternalhit|bingpreview|mediapartners|google-(?:read-aloud|inspectiontool|safety|extended)|"
-    r"apis-google|feedfetcher|ia_archiver|yandex(?:images|metrika|direct)|baidu.?spider|embedly|quora link|"
-    r"whatsapp/|telegrambot|skypeuripreview|\bcurl/|\bwget/|python-(?:requests|urllib)|\bhttpx/|aiohttp/|"
-    r"go-http-client|\bjava/\d|libwww|uptime|pingdom|statuscake|datadog|gptbot|"
-    r"claude-?(?:bot|web)|perplexity|chatgpt-user|meta-external|googleother|google-site-verification|googlehc/|"
-    r"apache-httpclient|\baxios/|node-fetch|\bundici|guzzle|\bphp/\d|\bruby\b|\bperl\b|mechanize|httpie/|postman|"
-    r"insomnia/|puppeteer|playwright|selenium|webdriver|cypress/|gtmetrix|site24x7|newrelic|zabbix|nagios|check_http|kube-probe|"
-    r"health-?check|proximic|vercel-screenshot",
-    re.IGNORECASE,
+_BOTS: Final = (
+    *("crawl", "spider", "slurp", "scraper", "scrapy", "headless", "phantomjs", "lighthouse", "pagespeed", "whatsapp/"),
+    *("facebookexternalhit", "meta-external", "bingpreview", "mediapartners", "google-read-aloud", "googleother"),
+    *("google-inspectiontool", "google-safety", "google-extended", "google-site-verification", "googlehc/"),
+    *("apis-google", "feedfetcher", "ia_archiver", "yandeximages", "yandexmetrika", "yandexdirect", "embedly"),
+    *("quora link", "telegrambot", "skypeuripreview", "gptbot", "claudebot", "claude-bot", "claudeweb", "claude-web"),
+    *("perplexity", "chatgpt-user", "python-requests", "python-urllib", "aiohttp/", "go-http-client", "libwww"),
+    *("apache-httpclient", "node-fetch", "guzzle", "mechanize", "httpie/", "postman", "insomnia/", "puppeteer"),
+    *("playwright", "selenium", "webdriver", "cypress/", "uptime", "pingdom", "statuscake", "datadog", "gtmetrix"),
+    *("site24x7", "newrelicpinger", "zabbix", "nagios", "check_http", "kube-probe", "healthcheck", "health-check"),
+    *("proximic", "vercel-screenshot"),
 )
+"""What stands in the user agents of crawlers, monitors and scripts, in lower case."""
+
+_SHORT_BOTS: Final = ("bot", "curl/", "wget/", "httpx/", "java/", "axios/", "undici", "php/", "ruby", "perl")
+_is_short_bot = re.compile(
+    r"(?<!cu)bots?(?:\b|_)|\b(?:curl/|wget/|httpx/|java/\d|axios/|undici|php/\d|ruby\b|perl\b)"
+).search
+"""The same where it may be a part of another word."""
+
+_LONGEST_AGENT: Final = 4_000
+"""Characters of a user agent that are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +132,10 @@ def consents(cell: Any) -> bool:
 
 def is_bot(user_agent: str) -> bool:
     """Return whether a user agent is that of a crawler, a monitor or a script."""
-    return _BOT.search(user_agent) is not None
+    text = user_agent[:_LONGEST_AGENT].lower()
+    if any(word in text for word in _BOTS):
+        return True
+    return any(word in text for word in _SHORT_BOTS) and _is_short_bot(text) is not None
 
 
 def age_at(birth: str, moment: int) -> int | None:

@@ -27,6 +27,9 @@ SHORTEST_NATIONAL: Final = 4
 LONGEST: Final = 15
 """Most digits of a number with its country code."""
 
+LONGEST_TEXT: Final = 100
+"""Longest text that is read, in characters: time grows with its square."""
+
 REMEMBERED: Final = 8_192
 """Numbers whose reading is remembered, because reading one with a numbering plan takes long."""
 
@@ -133,7 +136,7 @@ def read(text: str, regions: Sequence[str]) -> Number:
     :param text: trimmed, of limited length.
     :param regions: ISO alpha-2 codes in capitals of the countries it may be of, the likeliest first.
     """
-    found = _read(text, regions)
+    found = _read(text, regions) if len(text) <= LONGEST_TEXT else UNUSABLE
     return UNUSABLE if _is_void(found.digits.encode()) else found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from decimal import Decimal
 from typing import Any
 
@@ -281,3 +282,11 @@ def test_numbers_that_show_their_country_code_need_no_library(monkeypatch):
     monkeypatch.setattr(telephones, "_library", None)
     assert hashed("+1 (415) 555-0171") == ([sha("14155550171")], {})
     assert hashed("+49 30 23125-1") == ([sha("4930231251")], {})
+
+
+@pytest.mark.parametrize("part", ["(", "+1 ", "\u30fc", "1/", "ext", ","])
+def test_a_long_text_is_no_number_and_costs_no_time(part):
+    texts = [f"{number}{part * 300}"[:999] for number in range(100)]
+    start = time.perf_counter()
+    assert all(hashed(text)[0] is None for text in texts)
+    assert time.perf_counter() - start < 5
