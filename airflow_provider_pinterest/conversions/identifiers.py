@@ -522,6 +522,13 @@ def postal_code(settings: Settings) -> Canonical:
     drop = settings.switches.get("letters") == "drop"
 
     def canonical(text: str, home: str | None) -> str:
+        if text.isascii() and text.isdigit():
+            if home in US_POSTAL or (home is None and _looks_american(text)):
+                return _us_postal_code(text)
+            length = _LENGTHS.get(home or "", 0)
+            if 3 <= len(text) < length:
+                text = text.zfill(length)
+            return text if text.strip("0") and len(text) <= _LONGEST_POSTAL else ""
         text = unicodedata.normalize("NFKC", text).strip("'\"=()\u3012. ").removeprefix("z:")
         if "@" in text or "+" in text:
             return ""
@@ -533,8 +540,8 @@ def postal_code(settings: Settings) -> Canonical:
         prefixed = _prefixed(text)
         if prefixed and home and COUNTRIES.get(prefixed[1].lower()) == home:
             text = prefixed[2]
-        plate = _plate(text)
-        if plate and home and plate[1].lower() in (_ON_PLATES.get(home), home):
+        plate = _plate(text) if home else None
+        if plate and plate[1].lower() in (_ON_PLATES.get(home), home):
             text = text[plate.end() :]
         length = _LENGTHS.get(home or "")
         if length and text.isdecimal() and 3 <= len(text) < length:
@@ -550,7 +557,7 @@ def postal_code(settings: Settings) -> Canonical:
 
 def _us_postal_code(text: str) -> str:
     """Return the five digits of a US code; nothing if there are none."""
-    around = _us_around(text)
+    around = None if text.isdigit() else _us_around(text)
     if (
         around
         and {around[1], around[3]} != {None}
