@@ -525,9 +525,8 @@ def postal_code(settings: Settings) -> Canonical:
         if text.isascii() and text.isdigit():
             if home in US_POSTAL or (home is None and _looks_american(text)):
                 return _us_postal_code(text)
-            length = _LENGTHS.get(home or "", 0)
-            if 3 <= len(text) < length:
-                text = text.zfill(length)
+            if len(text) >= 3:
+                text = text.zfill(_LENGTHS.get(home or "", 0))
             return text if text.strip("0") and len(text) <= _LONGEST_POSTAL else ""
         text = unicodedata.normalize("NFKC", text).strip("'\"=()\u3012. ").removeprefix("z:")
         if "@" in text or "+" in text:
@@ -540,12 +539,11 @@ def postal_code(settings: Settings) -> Canonical:
         prefixed = _prefixed(text)
         if prefixed and home and COUNTRIES.get(prefixed[1].lower()) == home:
             text = prefixed[2]
-        plate = _plate(text) if home else None
-        if plate and plate[1].lower() in (_ON_PLATES.get(home), home):
+        plate = _plate(text)
+        if plate and home and plate[1].lower() in (_ON_PLATES.get(home), home):
             text = text[plate.end() :]
-        length = _LENGTHS.get(home or "")
-        if length and text.isdecimal() and 3 <= len(text) < length:
-            text = text.zfill(length)
+        if text.isdecimal() and len(text) >= 3:
+            text = text.zfill(_LENGTHS.get(home or "", 0))
         code = "".join(char for char in text.lower() if char.isalnum())
         digits = "".join(str(unicodedata.digit(char)) if char.isdecimal() else "" for char in code)
         if not digits.strip("0") or len(code) > _LONGEST_POSTAL or (home in _ONLY_DIGITS and len(digits) < len(code)):
