@@ -30,8 +30,9 @@ from airflow_provider_pinterest.exceptions import (
     StoppedError,
     UnavailableError,
 )
+from airflow_provider_pinterest.logs import WIDTH, wrapped
 from airflow_provider_pinterest.operators import errors
-from airflow_provider_pinterest.operators.failures import WIDTH, for_airflow, wrapped
+from airflow_provider_pinterest.operators.failures import for_airflow
 from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
 from tests.running import deliver, ids, row, rows, run
 
