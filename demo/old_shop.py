@@ -118,7 +118,7 @@ CASES: Final = (
         [
             *_nothing("user_data.external_id", "customerId", *NO_WORDS),
             *_nothing("user_data.fn", "firstName", *NO_WORDS),
-            *_nothing("user_data.hashed_maids", "advertisingId", "LAT", "optout", "unknown"),
+            *_nothing("user_data.hashed_maids", "advertisingId", "unknown"),
         ],
     ),
     Case(
@@ -285,8 +285,8 @@ CASES: Final = (
     Case(
         "no advertising id",
         "unusable_hashed_maids",
-        "nothing but zeros: tracking is off",
-        _nothing("user_data.hashed_maids", "advertisingId", "00000000-0000-0000-0000-000000000000"),
+        "LAT, optout, nothing but zeros",
+        _nothing("user_data.hashed_maids", "advertisingId", "LAT", "optout", "00000000-0000-0000-0000-000000000000"),
     ),
     Case(
         "name that never ends",
@@ -299,7 +299,7 @@ CASES: Final = (
     Case(
         "address in a plain field",
         "personal_data_in_plain_field",
-        "an address typed into the search",
+        "typed into the search box",
         _nothing("custom_data.search_string", "searchString", JANE),
     ),
     Case(
