@@ -83,6 +83,7 @@ DEFAULTS: Final[Mapping[str, Any]] = defaults_of(TaskOptions)
 def problems_of_constants(task: SendConversionsOperator) -> list[str]:
     """Return what is wrong with parameters whose values are known before the task runs."""
     given = {name: value for name in KINDS if not is_late(value := getattr(task, name))}
+    given.pop("rejects_path" if given.get("rejects_path") is None else "", None)  # what goes together is checked later
     return problems_with(TaskOptions, given)
 
 

@@ -9,13 +9,15 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Annotated, Any, Final, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Final, get_type_hints
 from zoneinfo import ZoneInfo
 
 from airflow_provider_pinterest.conversions.batches import MAX_EVENTS
-from airflow_provider_pinterest.conversions.exclusions import Exclusions
-from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 from airflow_provider_pinterest.problems import Problems, raise_all
+
+if TYPE_CHECKING:
+    from airflow_provider_pinterest.conversions.exclusions import Exclusions
+    from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 
 SMALLEST_BATCH: Final = 10_000
 """Bytes that a batch must be allowed at least: one event of the usual size fits several times."""
@@ -246,6 +248,8 @@ class SyncOptions:
 
         :raises ParameterError: the parameters contradict one another.
         """
+        from airflow_provider_pinterest.conversions.mapping import ColumnMapping
+
         return ColumnMapping(
             field_map=self.field_map,
             identifiers=self.identifiers,
@@ -263,6 +267,8 @@ class SyncOptions:
 
         :raises ParameterError: the parameters cannot work.
         """
+        from airflow_provider_pinterest.conversions.exclusions import Exclusions
+
         return Exclusions.of(
             consent_column=self.consent_column,
             minimum_age=self.minimum_age,

@@ -255,6 +255,9 @@ class OneAccount(EventsEndpoint):
         self.abort = self.client.abort
         self.close = self.client.close
 
+    def send(self, ad_account_id: str, body: bytes, events: int, **options: Any) -> Answer:
+        return super().send(ad_account_id or self.account, body, events, **options)
+
     def post(self, body: bytes, events: int, **options: Any) -> Answer:
         return self.send(self.account, body, events, **options)
 

@@ -50,7 +50,7 @@ def block(caplog):
         return [
             record.getMessage()
             for record in caplog.records
-            if record.levelno == logging.ERROR and record.name == "tests.task"
+            if record.levelno == logging.ERROR and record.name in ("tests.task", "airflow_provider_pinterest.sync.run")
         ]
 
     return lines
