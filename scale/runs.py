@@ -11,7 +11,7 @@ from limits import RateLimitItemPerMinute
 from limits.storage import RedisStorage
 from limits.strategies import MovingWindowRateLimiter
 
-from airflow_provider_pinterest.delivery.pace import CALLS_PER_MINUTE
+from airflow_provider_pinterest.api.rate_limit import CALLS_PER_MINUTE
 from scale.cluster import SLOTS, Cluster
 from scale.judge import Check, Run, accounts, arrives_once, delivery, keeps_limit, outlives, spreads
 from scale.processes import ScaleError, cpu_seconds, wait_for

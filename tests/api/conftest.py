@@ -1,0 +1,5 @@
+from __future__ import annotations
+
+from tests.running import connect, pinterest
+
+__all__ = ["connect", "pinterest"]
