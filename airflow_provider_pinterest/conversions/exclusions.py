@@ -18,11 +18,11 @@ from airflow_provider_pinterest.conversions import values
 from airflow_provider_pinterest.conversions.cells import ordinary
 from airflow_provider_pinterest.conversions.identifiers import birth_dates
 from airflow_provider_pinterest.conversions.names import folded
-from airflow_provider_pinterest.conversions.reasons import Unfit
+from airflow_provider_pinterest.conversions.reasons import InvalidCell
 from airflow_provider_pinterest.exceptions import ParameterError
 
 if TYPE_CHECKING:
-    from airflow_provider_pinterest.conversions.pieces import Fields
+    from airflow_provider_pinterest.conversions.column_batches import ParsedColumns
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -176,7 +176,7 @@ def has_category(categories: Iterable[object], excluded: frozenset[str]) -> bool
     return False
 
 
-def excluded(fields: Fields, rules: Exclusions) -> dict[int, str]:
+def excluded(fields: ParsedColumns, rules: Exclusions) -> dict[int, str]:
     """Return the code of the first rule that excludes each row: position → code."""
     found: dict[int, str] = {}
     checks = (
@@ -193,11 +193,11 @@ def excluded(fields: Fields, rules: Exclusions) -> dict[int, str]:
     return found
 
 
-def _without_consent(fields: Fields, _: Exclusions) -> Iterator[int]:
+def _without_consent(fields: ParsedColumns, _: Exclusions) -> Iterator[int]:
     return (row for row, cell in enumerate(fields.consents()) if not consents(cell))
 
 
-def _too_young(fields: Fields, rules: Exclusions) -> Iterator[int]:
+def _too_young(fields: ParsedColumns, rules: Exclusions) -> Iterator[int]:
     path = "user_data.db"
     canonical = fields.canonical(path)
     for row, cell in enumerate(fields.cells(path)):
@@ -240,7 +240,7 @@ def _last_day(text: str, moment: int) -> Iterator[str]:
             yield f"{found}1231"
 
 
-def _in_category(fields: Fields, rules: Exclusions) -> Iterator[int]:
+def _in_category(fields: ParsedColumns, rules: Exclusions) -> Iterator[int]:
     one, several = "custom_data.content_category", "custom_data.contents"
     for row, cells in enumerate(zip(fields.cells(one), fields.cells(several), strict=True)):
         sent = [fields.value(one, row)] if fields.of(one)[row] else []
@@ -268,7 +268,7 @@ def _texts(cell: Any) -> Iterator[str]:
         if isinstance(plain, str):
             plain = values.unquoted(plain.strip(values.INVISIBLE)) or ""
             if plain[:1] in _JSON:
-                with suppress(Unfit):
+                with suppress(InvalidCell):
                     plain = values.json(plain)
         if isinstance(plain, str):
             yield plain
@@ -285,7 +285,7 @@ def _plain_text(cell: Any) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def _bots(fields: Fields, _: Exclusions) -> Iterator[int]:
+def _bots(fields: ParsedColumns, _: Exclusions) -> Iterator[int]:
     path = "user_data.client_user_agent"
     known: dict[bytes, bool] = {}
     for row, (cell, member) in enumerate(zip(fields.cells(path), fields.of(path), strict=True)):
@@ -300,7 +300,7 @@ def _bots(fields: Fields, _: Exclusions) -> Iterator[int]:
                     yield row
 
 
-def _internal(fields: Fields, rules: Exclusions) -> Iterator[int]:
+def _internal(fields: ParsedColumns, rules: Exclusions) -> Iterator[int]:
     path = "user_data.client_ip_address"
     known: dict[bytes, bool] = {}
     for row, (cell, member) in enumerate(zip(fields.cells(path), fields.of(path), strict=True)):

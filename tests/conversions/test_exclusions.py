@@ -10,8 +10,6 @@ from typing import Any
 import orjson
 import pytest
 
-from airflow_provider_pinterest.conversions.builder import EventBuilder
-from airflow_provider_pinterest.conversions.events import Event, Excluded
 from airflow_provider_pinterest.conversions.exclusions import (
     Exclusions,
     age_at,
@@ -21,7 +19,9 @@ from airflow_provider_pinterest.conversions.exclusions import (
     is_inside,
 )
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
+from airflow_provider_pinterest.conversions.outcomes import Event, Excluded
 from airflow_provider_pinterest.conversions.reasons import EXCLUSIONS, REASONS
+from airflow_provider_pinterest.conversions.transform import Transform
 from airflow_provider_pinterest.exceptions import ParameterError
 from tests.conversions.rows import NOW, good, outcomes_of
 
@@ -154,7 +154,7 @@ def test_each_code_is_documented_among_the_reasons():
 def kept_from(rows, **rules):
     """Return the code under which each row was excluded, ``None`` where it was sent."""
     mapping = ColumnMapping(consent_column=rules.get("consent_column"))
-    build = EventBuilder(mapping, now=NOW, exclusions=Exclusions.of(**rules))
+    build = Transform(mapping, now=NOW, exclusions=Exclusions.of(**rules))
     found = outcomes_of([{**row, "event_id": str(at)} for at, row in enumerate(rows)], build)
     assert {*map(type, found)} <= {Event, Excluded}
     return [outcome.code if isinstance(outcome, Excluded) else None for outcome in found]
