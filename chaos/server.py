@@ -18,7 +18,7 @@ from typing import Any, TextIO
 
 from aiohttp import web
 
-from airflow_provider_pinterest.sandbox.pinterest import LocalPinterest, Visit
+from airflow_provider_pinterest.sandbox.local_pinterest import LocalPinterest, Visit
 from airflow_provider_pinterest.sandbox.server import serve
 from airflow_provider_pinterest.sandbox.settings import Settings
 from airflow_provider_pinterest.sandbox.store import Call

@@ -1,4 +1,4 @@
-"""Processes that are started, measured and ended as whole trees, whatever their children do."""
+"""TransformPool that are started, measured and ended as whole trees, whatever their children do."""
 
 from __future__ import annotations
 

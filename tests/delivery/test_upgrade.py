@@ -10,10 +10,10 @@ import pytest
 
 from airflow_provider_pinterest.conversions.batches import Batcher
 from airflow_provider_pinterest.delivery.checkpoint import KEY, Checkpoint, PendingBatch, read_state
-from airflow_provider_pinterest.delivery.result import Delivered
+from airflow_provider_pinterest.delivery.result import DeliveryCounters
 from airflow_provider_pinterest.delivery.rowset import RowSet
 from airflow_provider_pinterest.delivery.sections import SectionCutter, SourceChangedError
-from tests.delivery.test_model import WEATHERS, adds_up, judge, sail, voyage
+from tests.delivery.test_model import WEATHERS, adds_up, sail, voyage
 from tests.delivery.world import NOW, Fuse, KilledError, Voyage, event
 
 
@@ -48,7 +48,7 @@ def as_v2(checkpoint, kinds):
         "offline": checkpoint.offline,
         "marks": marks,
         "ahead": checkpoint.ahead,
-        "on_doubt": checkpoint.on_doubt,
+        "on_doubt": checkpoint.on_unknown_outcome,
         "written": checkpoint.written,
     }
 
@@ -95,7 +95,7 @@ def test_a_run_that_version_2_began_ends_with_nothing_lost_and_no_offline_event_
         ends["killed"] += 1
         try:
             adds_up(run.tally)
-            judge(made, run, ends)
+            failure_reason(made, run, ends)
         except AssertionError as error:
             error.add_note(f"seed {seed}, {document}")
             raise
@@ -114,7 +114,7 @@ def test_what_version_2_had_accepted_is_not_sent_again(kinds):
 
         run = made.go()
 
-        judge(made, run, Counter(killed=1))
+        failure_reason(made, run, Counter(killed=1))
 
 
 def test_the_first_checkpoint_after_an_upgrade_is_of_this_version():
@@ -132,7 +132,7 @@ def test_the_first_checkpoint_after_an_upgrade_is_of_this_version():
     assert store_of(made).get(KEY)["version"] == 3
     assert left.clock == NOW
     run = made.go()
-    judge(made, run, Counter(killed=2))
+    failure_reason(made, run, Counter(killed=2))
 
 
 def test_an_upgrade_notices_a_source_that_has_changed():
@@ -175,5 +175,5 @@ def test_a_checkpoint_of_this_version_may_name_batches_that_version_2_has_begun(
 
 
 def a_checkpoint_with_a_batch_far_behind():
-    pending = PendingBatch(7, 8, "", Delivered(), doubt=RowSet([(7, 8)]))
-    return Checkpoint({}, NOW, 2, pending=(pending,), delivered=Delivered(processed=2), offline=True)
+    pending = PendingBatch(7, 8, "", DeliveryCounters(), doubt=RowSet([(7, 8)]))
+    return Checkpoint({}, NOW, 2, pending=(pending,), delivered=DeliveryCounters(processed=2), offline=True)

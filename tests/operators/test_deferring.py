@@ -244,7 +244,6 @@ class TestKilled:
     def test_at_the_moment_it_would_defer_it_stops(self, pinterest, found, monkeypatch):
         life = Life(**deferrable(found))
         pinterest.fault("status", status=503, after=2, headers={"Retry-After": "300"})
-        from airflow_provider_pinterest.operators import execution
 
         defers = execution.TaskRunner._defer
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_pinterest.conversions import processes
 from airflow_provider_pinterest.exceptions import ParameterError
 from tests.running import deliver, ids, row, rows
 
