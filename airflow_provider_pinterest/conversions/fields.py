@@ -33,7 +33,12 @@ from airflow_provider_pinterest.conversions.identifiers import Rule, Taken, alwa
 from airflow_provider_pinterest.conversions.line_items import OTHER_MEMBERS
 from airflow_provider_pinterest.conversions.names import folded
 from airflow_provider_pinterest.conversions.placeholders import spellings
-from airflow_provider_pinterest.conversions.reasons import GENERAL_WARNINGS, LEFT_OUT, InvalidCell, UnusableIdentifier
+from airflow_provider_pinterest.conversions.reasons import (
+    GENERAL_WARNINGS,
+    LEFT_OUT,
+    InvalidCellError,
+    UnusableCellError,
+)
 from airflow_provider_pinterest.conversions.typed import Booleans, Integers, Numbers, Times
 
 EVENT_NAMES: Final = frozenset(
@@ -209,7 +214,7 @@ def text(field: Field, options: FieldOptions) -> Read:
         if found is None or found in placeholders:
             return None
         if limit is not None and len(found) > limit:
-            raise InvalidCell("bad_value", f"longer than {limit} characters")
+            raise InvalidCellError("bad_value", f"longer than {limit} characters")
         return handle(found)
 
     return read
@@ -229,7 +234,7 @@ def integer(field: Field, _: FieldOptions) -> Read:
     def read(cell: Any) -> int | None:
         found = values.integer(cell)
         if found is not None and ((low is not None and found < low) or (high is not None and found > high)):
-            raise InvalidCell(
+            raise InvalidCellError(
                 "bad_value", f"expected {low} to {high}" if high is not None else f"expected {low} or more"
             )
         return found
@@ -257,20 +262,20 @@ def texts(field: Field, _: FieldOptions) -> Read:
             found = values.texts(cell)
             if not found or limit is None or len(found) <= limit:
                 return found
-        except InvalidCell:
+        except InvalidCellError:
             if warning is None:
                 raise
             found = [text for item in values.items(cell) for text in one(item)]
         if warning is None:
-            raise InvalidCell("bad_value", f"more than {limit} elements")
-        raise UnusableIdentifier(
+            raise InvalidCellError("bad_value", f"more than {limit} elements")
+        raise UnusableCellError(
             warning, found[:limit] or None, f"more than {limit} elements, or elements that are no text"
         )
 
     def one(item: Any) -> list[str]:
         try:
             return values.texts([item]) or []
-        except InvalidCell:
+        except InvalidCellError:
             return []
 
     return read
@@ -286,7 +291,7 @@ def choice(field: Field, _: FieldOptions) -> Read:
             return None
         word = choices.get(folded(found))
         if word is None:
-            raise InvalidCell(field.code, f"expected one of {', '.join(sorted(choices.values()))}")
+            raise InvalidCellError(field.code, f"expected one of {', '.join(sorted(choices.values()))}")
         return word
 
     return read
@@ -312,7 +317,7 @@ def currency(_: Field, __: FieldOptions) -> Read:
             return None
         code = found.upper()
         if code not in CURRENCIES:
-            raise InvalidCell("bad_currency", "expected an ISO 4217 code such as EUR")
+            raise InvalidCellError("bad_currency", "expected an ISO 4217 code such as EUR")
         return code
 
     return read
@@ -327,7 +332,7 @@ def language(_: Field, __: FieldOptions) -> Read:
             return None
         code = found.replace("_", "-").partition("-")[0].lower()
         if len(code) != 2 or not code.isascii() or not code.isalpha():
-            raise InvalidCell("bad_value", "expected a two-letter ISO 639-1 code such as en")
+            raise InvalidCellError("bad_value", "expected a two-letter ISO 639-1 code such as en")
         return code
 
     return read
