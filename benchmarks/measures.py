@@ -57,10 +57,11 @@ def timed() -> Iterator[Stopwatch]:
 def idle() -> Sample:
     """Import Airflow and the operator, and make one: what every task process takes, before any row."""
     with timed() as watch:
+        from airflow_provider_pinterest.operators import task_runner
         from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
 
         SendConversionsOperator(task_id="idle", events=[])
-    del execution
+    del task_runner
     parameters = inspect.signature(SendConversionsOperator.__init__).parameters
     return {
         "seconds": watch.seconds,
@@ -137,7 +138,7 @@ def _laps(count: int, make: Callable[[Sequence[rows.Row]], object]) -> Sample:
 
 def stages(count: int) -> Sample:
     """Take the transformation apart: every part of it is done once more, alone."""
-    from airflow_provider_pinterest.conversions import columns
+    from airflow_provider_pinterest.conversions import batch_transformer, columns
     from airflow_provider_pinterest.conversions.batches import Batcher
     from airflow_provider_pinterest.conversions.column_batches import ColumnBatch, ParsedColumns
     from airflow_provider_pinterest.conversions.duplicates import SeenEvents, event_key
@@ -179,7 +180,7 @@ def stages(count: int) -> Sample:
                 else:
                     reader.encode(cells, _not_refused)
         with lap("joined"):
-            making.bodies(fields)
+            batch_transformer.bodies(fields)
         with lap("duplicates"):
             for event in events:
                 seen.add(event_key(event.name, event.id))
@@ -246,9 +247,10 @@ def pipeline(count: int, sql: str = "", options: dict[str, Any] | None = None, *
     :param checkpoint: offer the state store that Airflow has since 3.3, so that a checkpoint is kept.
     :return: with what the processes that make events took; ``elsewhere`` is the sum of their most memory.
     """
+    from airflow_provider_pinterest.operators import task_runner
     from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
 
-    del execution  # loaded before the clock starts
+    del task_runner  # loaded before the clock starts
     operator = SendConversionsOperator(
         task_id="send",
         sql=sql or rows.sql(),
@@ -349,14 +351,16 @@ def _builder() -> Any:
 @contextmanager
 def _memory_of_processes() -> Iterator[list[int]]:
     """Note the most memory of each process that makes events, when it is told to end."""
-    peaks: list[int] = []
-    close = processes.PoolWorker.close
+    from airflow_provider_pinterest.conversions import transform_pool
 
-    def noted(worker: processes.PoolWorker) -> None:
+    peaks: list[int] = []
+    close = transform_pool.PoolWorker.close
+
+    def noted(worker: transform_pool.PoolWorker) -> None:
         peaks.append(peak(worker.process.pid))
         close(worker)
 
-    with patch.object(processes.PoolWorker, "close", noted):
+    with patch.object(transform_pool.PoolWorker, "close", noted):
         yield peaks
 
 

@@ -17,7 +17,7 @@ from airflow_provider_pinterest.conversions.fields import BY_PATH, REQUIRED, num
 from airflow_provider_pinterest.conversions.id_parts import part_of, without_zeros
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping, clash_reason, unknown_field
 from airflow_provider_pinterest.conversions.outcomes import RowBatch
-from airflow_provider_pinterest.conversions.reasons import CellError, InvalidCell, Reason, UnusableIdentifier
+from airflow_provider_pinterest.conversions.reasons import CellError, InvalidCellError, Reason, UnusableCellError
 
 Cells = Sequence[Any]
 """A column's cells, one for each row."""
@@ -176,10 +176,10 @@ class ParsedColumns:
             if document is None:
                 return {}
             if not isinstance(document, dict):
-                raise InvalidCell("bad_json", f"expected a JSON object, got {kind(document)}")
-        except InvalidCell as unfit:
+                raise InvalidCellError("bad_json", f"expected a JSON object, got {kind(document)}")
+        except InvalidCellError as unfit:
             warning = BY_PATH[path].warning
-            self._refused(path, row, unfit if warning is None else UnusableIdentifier(warning))
+            self._refused(path, row, unfit if warning is None else UnusableCellError(warning))
             return {}
         known = document is not plain or all_text(document)
         return document if known else by_name(document).values
@@ -210,10 +210,10 @@ class ParsedColumns:
 
     def _refused(self, path: str, row: int, verdict: CellError) -> Any:
         """Reject the row for a cell that is wrong; leave out what is merely unusable, and count it."""
-        if isinstance(verdict, UnusableIdentifier):
+        if isinstance(verdict, UnusableCellError):
             self.warnings[verdict.code] += 1
             return verdict.kept
-        if isinstance(verdict, InvalidCell):
+        if isinstance(verdict, InvalidCellError):
             self.refuse(row, Reason(verdict.code, path + verdict.at, verdict.message))
         return None
 

@@ -38,12 +38,15 @@ from airflow_provider_pinterest.conversions.cells import (
 )
 from airflow_provider_pinterest.conversions.names import folded
 from airflow_provider_pinterest.conversions.personal import has_at_sign
-from airflow_provider_pinterest.conversions.reasons import CellError, InvalidCell, UnusableIdentifier
+from airflow_provider_pinterest.conversions.reasons import CellError, InvalidCellError, UnusableCellError
 from airflow_provider_pinterest.conversions.repeats import Repeats
 from airflow_provider_pinterest.redaction import clean
 
 Read = Callable[..., Any]
-"""One non-empty cell, and a member on which it depends → the JSON value, ``None`` for nothing; or InvalidCell or UnusableIdentifier."""
+"""One non-empty cell, and the member that it depends on → the JSON value; ``None``: nothing to send.
+
+It may raise :class:`InvalidCellError` or :class:`UnusableCellError`.
+"""
 
 Refused = Callable[[int, CellError], Any]
 """Told which cell of a column was refused, and why; returns the value to send, if any."""
@@ -101,7 +104,7 @@ class ColumnParser:
             if type(cell) not in _READ_AS_THEY_ARE:
                 cell = ordinary(cell)
             return None if cell is None else self.read(cell, *beside)
-        except UnusableIdentifier:
+        except UnusableCellError:
             raise
         except Exception as error:  # noqa: BLE001 - one cell must not end the run
             if type(cell) is str:
@@ -109,15 +112,15 @@ class ColumnParser:
                 plain = values.unquoted(seen)
                 if plain != cell.strip() and (seen or not cell.strip()):
                     return None if plain is None else self.one(plain, *beside)
-            why = error if isinstance(error, InvalidCell) else unreadable(cell)
+            why = error if isinstance(error, InvalidCellError) else unreadable(cell)
             raise self._left_out(why) from None
 
-    def _left_out(self, why: InvalidCell) -> CellError:
+    def _left_out(self, why: InvalidCellError) -> CellError:
         """Return what an unfit cell comes to: whether its row is rejected, or only the cell left out."""
         return (
             why
             if self._unusable is None
-            else UnusableIdentifier(self._unusable, message=f"{why.at} {why.message}".strip())
+            else UnusableCellError(self._unusable, message=f"{why.at} {why.message}".strip())
         )
 
     def read_all(self, cells: Sequence[Any], refused: Refused) -> list[Any]:
@@ -183,7 +186,7 @@ class ColumnParser:
         try:
             return b"" if value is None else self._key + _dumps(value)
         except TypeError:
-            why = InvalidCell("bad_text", "holds a lone surrogate: correct the encoding of the text")
+            why = InvalidCellError("bad_text", "holds a lone surrogate: correct the encoding of the text")
             raise self._left_out(why) from None
 
     def value(self, member: bytes) -> Any:
@@ -590,11 +593,11 @@ class Objects(ColumnParser):
         rejected = set()
         for at, verdict in sorted(problems, key=itemgetter(0)):
             row, position = places[at]
-            if not isinstance(verdict, InvalidCell):
+            if not isinstance(verdict, InvalidCellError):
                 refused(row, verdict)
             elif row not in rejected:
                 rejected.add(row)
-                refused(row, InvalidCell(verdict.code, verdict.message, f"[{position}]{verdict.at}"))
+                refused(row, InvalidCellError(verdict.code, verdict.message, f"[{position}]{verdict.at}"))
                 members[row] = b""
 
     def _lists(self, cells: Sequence[Any], refused: Refused) -> tuple[list[Any], bool]:
@@ -630,8 +633,8 @@ class Objects(ColumnParser):
 
             def left_out(at: int, verdict: CellError, gone: list[int] = gone, field: str = reader.name) -> Any:
                 gone.append(at)
-                if isinstance(verdict, InvalidCell):
-                    verdict = InvalidCell(verdict.code, verdict.message, f".{field}{verdict.at}")
+                if isinstance(verdict, InvalidCellError):
+                    verdict = InvalidCellError(verdict.code, verdict.message, f".{field}{verdict.at}")
                 refused(at, verdict)
                 return getattr(verdict, "kept", None)
 
@@ -668,9 +671,9 @@ class Objects(ColumnParser):
     def _respelt(self, one: Mapping[str, Any]) -> Mapping[str, Any]:
         return {self._spelling.get(name, name): value for name, value in by_name(one).values.items()}
 
-    def _unknown(self, key: str) -> InvalidCell:
+    def _unknown(self, key: str) -> InvalidCellError:
         said = clean(key)[:40]
-        return InvalidCell(
+        return InvalidCellError(
             "unknown_field",
             f"Pinterest has no such field. Ignore it with field_map={{'{self.name}.{said}': None}}, or map it, as in "
             f"{{'{self.name}.{said}': '{self.name}.{self._names[0]}'}}. {{'{self.name}.*': None}} ignores all names "
@@ -695,7 +698,7 @@ class Objects(ColumnParser):
                 for at, row in enumerate(zip(*map(found.__getitem__, names), strict=True)):
                     if len({*filter(None, row)}) > 1 and not (settled and settled[at]) and at not in reported:
                         reported.add(at)
-                        refused(at, UnusableIdentifier("ambiguous_item_id"))
+                        refused(at, UnusableCellError("ambiguous_item_id"))
 
     def _plain(self, at: int, one: Any, refused: Refused) -> Mapping[str, Any]:
         """Return an object as a dictionary whose keys are text; an empty one if it is none."""
@@ -706,9 +709,9 @@ class Objects(ColumnParser):
             if found is None:
                 return {}
             if type(found) is not dict:
-                raise InvalidCell("bad_json", f"expected a JSON object, got {kind(found)}")
+                raise InvalidCellError("bad_json", f"expected a JSON object, got {kind(found)}")
             return {key if type(key) is str else str(shown(key)): value for key, value in found.items()}
-        except InvalidCell as why:
+        except InvalidCellError as why:
             refused(at, self._left_out(why))
             return {}
 

@@ -18,7 +18,7 @@ from airflow_provider_pinterest.conversions import values
 from airflow_provider_pinterest.conversions.cells import ordinary
 from airflow_provider_pinterest.conversions.identifiers import birth_dates
 from airflow_provider_pinterest.conversions.names import folded
-from airflow_provider_pinterest.conversions.reasons import InvalidCell
+from airflow_provider_pinterest.conversions.reasons import InvalidCellError
 from airflow_provider_pinterest.exceptions import ParameterError
 
 if TYPE_CHECKING:
@@ -268,7 +268,7 @@ def _texts(cell: Any) -> Iterator[str]:
         if isinstance(plain, str):
             plain = values.unquoted(plain.strip(values.INVISIBLE)) or ""
             if plain[:1] in _JSON:
-                with suppress(InvalidCell):
+                with suppress(InvalidCellError):
                     plain = values.json(plain)
         if isinstance(plain, str):
             yield plain

@@ -34,7 +34,12 @@ from airflow_provider_pinterest.conversions.identifiers import Rule, Taken, alwa
 from airflow_provider_pinterest.conversions.line_items import OTHER_MEMBERS
 from airflow_provider_pinterest.conversions.names import folded
 from airflow_provider_pinterest.conversions.placeholders import spellings
-from airflow_provider_pinterest.conversions.reasons import GENERAL_WARNINGS, LEFT_OUT, InvalidCell, UnusableIdentifier
+from airflow_provider_pinterest.conversions.reasons import (
+    GENERAL_WARNINGS,
+    LEFT_OUT,
+    InvalidCellError,
+    UnusableCellError,
+)
 from airflow_provider_pinterest.conversions.typed import Booleans, Integers, Numbers, Times
 
 EVENT_NAMES: Final = frozenset(
@@ -210,7 +215,7 @@ def text(field: Field, options: FieldOptions) -> Read:
         if found is None or found in placeholders:
             return None
         if limit is not None and len(found) > limit:
-            raise InvalidCell("bad_value", f"longer than {limit} characters")
+            raise InvalidCellError("bad_value", f"longer than {limit} characters")
         return handle(found)
 
     return read
@@ -230,7 +235,7 @@ def integer(field: Field, _: FieldOptions) -> Read:
     def read(cell: Any) -> int | None:
         found = values.integer(cell)
         if found is not None and ((low is not None and found < low) or (high is not None and found > high)):
-            raise InvalidCell(
+            raise InvalidCellError(
                 "bad_value", f"expected {low} to {high}" if high is not None else f"expected {low} or more"
             )
         return found
@@ -259,23 +264,23 @@ def texts(field: Field, _: FieldOptions) -> Read:
             if found and any(map(personal.has_at, found)):
                 kept = [text for text in found if not personal.has_address(text)]
                 if len(kept) < len(found):
-                    raise UnusableIdentifier(personal.LEFT_OUT, kept[:limit] or None)
+                    raise UnusableCellError(personal.LEFT_OUT, kept[:limit] or None)
             if not found or limit is None or len(found) <= limit:
                 return found
-        except InvalidCell:
+        except InvalidCellError:
             if warning is None:
                 raise
             found = [text for item in values.items(cell) for text in one(item) if not personal.has_address(text)]
         if warning is None:
-            raise InvalidCell("bad_value", f"more than {limit} elements")
-        raise UnusableIdentifier(
+            raise InvalidCellError("bad_value", f"more than {limit} elements")
+        raise UnusableCellError(
             warning, found[:limit] or None, f"more than {limit} elements, or elements that are no text"
         )
 
     def one(item: Any) -> list[str]:
         try:
             return values.texts([item]) or []
-        except InvalidCell:
+        except InvalidCellError:
             return []
 
     return read
@@ -291,7 +296,7 @@ def choice(field: Field, _: FieldOptions) -> Read:
             return None
         word = choices.get(folded(found))
         if word is None:
-            raise InvalidCell(field.code, f"expected one of {', '.join(sorted(choices.values()))}")
+            raise InvalidCellError(field.code, f"expected one of {', '.join(sorted(choices.values()))}")
         return word
 
     return read
@@ -317,7 +322,7 @@ def currency(_: Field, __: FieldOptions) -> Read:
             return None
         code = found.upper()
         if code not in CURRENCIES:
-            raise InvalidCell("bad_currency", "expected an ISO 4217 code such as EUR")
+            raise InvalidCellError("bad_currency", "expected an ISO 4217 code such as EUR")
         return code
 
     return read
@@ -332,7 +337,7 @@ def language(_: Field, __: FieldOptions) -> Read:
             return None
         code = found.replace("_", "-").partition("-")[0].lower()
         if len(code) != 2 or not code.isascii() or not code.isalpha():
-            raise InvalidCell("bad_value", "expected a two-letter ISO 639-1 code such as en")
+            raise InvalidCellError("bad_value", "expected a two-letter ISO 639-1 code such as en")
         return code
 
     return read
@@ -348,12 +353,12 @@ def flags(_: Field, options: FieldOptions) -> Read:
     def read(cell: Any) -> str | None:
         try:
             texts_ = values.texts(cell) or ()
-        except InvalidCell as unfit:
-            raise InvalidCell(unfit.code, unfit.message) from None
+        except InvalidCellError as unfit:
+            raise InvalidCellError(unfit.code, unfit.message) from None
         words = [word.strip() for text in texts_ for word in _between_flags(text)]
         found = [word.upper() for word in words if word and word.lower() not in placeholders]
         if any(map(personal.has_at, found)):
-            raise InvalidCell("bad_value", "expected flags such as LDP, got text with an @")
+            raise InvalidCellError("bad_value", "expected flags such as LDP, got text with an @")
         return ",".join(found) or None
 
     return read

@@ -41,8 +41,8 @@ from airflow_provider_pinterest.conversions.placeholders import spellings
 from airflow_provider_pinterest.conversions.reasons import (
     IDENTIFIER_WARNING,
     CellError,
-    InvalidCell,
-    UnusableIdentifier,
+    InvalidCellError,
+    UnusableCellError,
 )
 
 Canonical = Callable[..., str]
@@ -715,7 +715,7 @@ class Identifier:
         """Return the hashes of a cell, ``None`` where it holds nothing.
 
         :param beside: the JSON member of the field on which it depends.
-        :raises UnusableIdentifier: it, or something in its list, has no canonical form, or has one that is worth a warning.
+        :raises UnusableCellError: it, or something in its list, has no canonical form, or one that is worth a warning.
         """
         if type(cell) is not str:
             single = _only_text(cell)
@@ -728,7 +728,7 @@ class Identifier:
         if text[0] == "[" and text[-1] == "]":
             return self._several(text, beside)
         if len(text) > LONGEST or (text[0] == "{" and text[-1] == "}" and '"' in text):
-            raise UnusableIdentifier(self._code)
+            raise UnusableCellError(self._code)
         if text[0] == '"' or text == "null" or not (text.isascii() and text.isprintable()):
             seen = values.unquoted(text.strip(values.INVISIBLE))
             if seen != text:
@@ -738,7 +738,7 @@ class Identifier:
             if found:
                 return [found]
             if self.already:
-                raise UnusableIdentifier(self._code)
+                raise UnusableCellError(self._code)
         if not text.isascii():
             text = unicodedata.normalize("NFC", text)
         try:
@@ -748,8 +748,8 @@ class Identifier:
         except UnicodeEncodeError:
             pass
         except CanonicalWithWarning as doubtful:
-            raise UnusableIdentifier(doubtful.code, [sha(doubtful.text)]) from None
-        raise UnusableIdentifier(self._code)
+            raise UnusableCellError(doubtful.code, [sha(doubtful.text)]) from None
+        raise UnusableCellError(self._code)
 
     def _several(self, cell: Any, beside: bytes) -> Hashes | None:
         """Hash what is no text or a list of texts; what is usable in a list survives what is not."""
@@ -757,8 +757,8 @@ class Identifier:
         code = None
         try:
             items = (cell,) if type(cell) is bytes else values.items(cell)
-        except InvalidCell:
-            raise UnusableIdentifier(self._code) from None
+        except InvalidCellError:
+            raise UnusableCellError(self._code) from None
         if self.already is not False:
             found = digest_of_bytes(items)
             if found:
@@ -768,13 +768,13 @@ class Identifier:
         for item in items[:MOST]:
             try:
                 kept |= dict.fromkeys(self._one(item, beside) or ())
-            except UnusableIdentifier as unusable:
+            except UnusableCellError as unusable:
                 kept |= dict.fromkeys(unusable.kept or ())
                 code = unusable.code if code is None or not unusable.kept else code
             except CellError:
                 code = self._code
         if code:
-            raise UnusableIdentifier(code, list(kept) or None)
+            raise UnusableCellError(code, list(kept) or None)
         return list(kept) or None
 
     def _one(self, item: Any, beside: bytes) -> Hashes | None:
@@ -783,7 +783,7 @@ class Identifier:
         if type(plain) is bytes:
             found = None if self.already is False else digest_of_bytes(plain)
             if found is None:
-                raise UnusableIdentifier(self._code)
+                raise UnusableCellError(self._code)
             return [found]
         if plain is None:
             return None
@@ -802,10 +802,10 @@ def _only_text(cell: Any) -> str | None:
 def unhashed(text: str) -> str:
     """Return text that goes out as it is; an ``@`` in it would be somebody's address.
 
-    :raises UnusableIdentifier: it holds an ``@``.
+    :raises UnusableCellError: it holds an ``@``.
     """
     if has_at(text):
-        raise UnusableIdentifier(LEFT_OUT)
+        raise UnusableCellError(LEFT_OUT)
     return text
 
 
@@ -825,15 +825,15 @@ class Unhashed:
     def read(self, cell: Any) -> str | None:
         """Return the text of a cell, ``None`` where it holds nothing.
 
-        :raises UnusableIdentifier: it cannot go out.
-        :raises InvalidCell: it is not text.
+        :raises UnusableCellError: it cannot go out.
+        :raises InvalidCellError: it is not text.
         """
         found = values.text(cell)
         if found is None or found in self._placeholders:
             return None
         sent = self._canonical(found)
         if not sent:
-            raise UnusableIdentifier(self._code)
+            raise UnusableCellError(self._code)
         return sent
 
 
@@ -873,7 +873,7 @@ class Address(Unhashed):
     def read(self, cell: Any) -> str | None:
         """Return the address in a cell, ``None`` where it holds nothing.
 
-        :raises UnusableIdentifier: there is none by which anybody could be found.
+        :raises UnusableCellError: there is none by which anybody could be found.
         """
         text = cell.strip() if type(cell) is str else self._joined(cell)
         try:
@@ -882,17 +882,17 @@ class Address(Unhashed):
         except (OSError, ValueError):
             pass
         if len(text) > LONGEST:
-            raise UnusableIdentifier(self._code)
+            raise UnusableCellError(self._code)
         text = text.strip(values.INVISIBLE)
         if text[:1] == "[" and text[-1:] == "]":
-            with suppress(InvalidCell):
+            with suppress(InvalidCellError):
                 text = self._joined(values.items(text))
         return super().read(text)
 
     def _joined(self, cell: Any) -> str:
         """Return the texts of a list as one text."""
         if not isinstance(cell, (list, tuple)):
-            raise UnusableIdentifier(self._code)
+            raise UnusableCellError(self._code)
         items = [item if type(item) is str else ordinary(item) for item in cell[:MOST]]
         return ",".join(item for item in items if type(item) is str)
 

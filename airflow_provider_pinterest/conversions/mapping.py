@@ -27,7 +27,7 @@ from airflow_provider_pinterest.conversions.hints import meant
 from airflow_provider_pinterest.conversions.names import folded
 from airflow_provider_pinterest.conversions.placeholders import PLACEHOLDERS
 from airflow_provider_pinterest.conversions.placeholders import folded as folded_words
-from airflow_provider_pinterest.conversions.reasons import CellError, InvalidCell, Reason, UnusableIdentifier
+from airflow_provider_pinterest.conversions.reasons import CellError, InvalidCellError, Reason, UnusableCellError
 from airflow_provider_pinterest.exceptions import MappingError, ParameterError, problems
 from airflow_provider_pinterest.problems import Problems
 from airflow_provider_pinterest.redaction import clean
@@ -267,9 +267,9 @@ class ColumnMapping:
             raise ParameterError(f"defaults[{path!r}]: give its fields one by one, such as '{path}.…'")
         try:
             [member] = self.readers[path].beside([cell], [other], _raised)
-        except InvalidCell as unfit:
+        except InvalidCellError as unfit:
             raise ParameterError(f"defaults[{path!r}]: {unfit.message}") from None
-        except UnusableIdentifier as unusable:
+        except UnusableCellError as unusable:
             why = unusable.message or "the value has no canonical form"
             raise ParameterError(f"defaults[{path!r}]: {why}") from None
         return member

@@ -80,7 +80,7 @@ class CellError(Exception):
     """What a reader says of a cell that does not become a value."""
 
 
-class InvalidCell(CellError):
+class InvalidCellError(CellError):
     """A cell that cannot become its field's value.
 
     :param code: a key of :data:`REASONS`.
@@ -95,7 +95,7 @@ class InvalidCell(CellError):
         self.at = at
 
 
-class UnusableIdentifier(CellError):
+class UnusableCellError(CellError):
     """A cell that is counted under a warning and left out of the event, or goes out in part.
 
     :param code: the code of the warning.

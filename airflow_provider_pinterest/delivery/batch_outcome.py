@@ -26,8 +26,8 @@ class Snapshot(NamedTuple):
     :param delivered: counts of the settled events.
     :param rejections: events that failed or are held.
     :param unsettled: rows that are not settled.
-    :param outcome_unknown: those of them that may have arrived: a request with them was begun and nothing says that it was
-        not accepted.
+    :param outcome_unknown: those of them that may have arrived: a request with them was begun, and nothing says that
+        it was not accepted.
     :param announced: those that are about to be sent, or are being sent.
     """
 

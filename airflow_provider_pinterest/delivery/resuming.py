@@ -55,7 +55,10 @@ class Attempt:
     def not_deduplicable(self) -> str:
         """What to log about events that Pinterest cannot deduplicate, where it is not known which were sent."""
         if self.may_resend_any:
-            return "Events that it cannot deduplicate are sent, too, and may be counted twice (on_unknown_outcome='resend')."
+            return (
+                "Events that it cannot deduplicate are sent, too, and may be counted twice "
+                "(on_unknown_outcome='resend')."
+            )
         return "Events that it cannot deduplicate are refused."
 
     def begun(self, **changes: Any) -> Checkpoint:

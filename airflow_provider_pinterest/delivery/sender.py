@@ -69,8 +69,8 @@ class Sender:
 
     :param endpoint: receives the events.
     :param rate_limiter: admits its calls.
-    :param on_unknown_outcome: what to do with events whose outcome is unknown; ``None``: resend those that Pinterest can
-        deduplicate, hold the others.
+    :param on_unknown_outcome: what to do with events whose outcome is unknown; ``None``: resend those that Pinterest
+        can deduplicate, hold the others.
     :param max_wait: seconds that a batch may wait after its first failure before the run ends.
     :param guard: called before each call; raises ``Stopped`` when this process must not send any more.
     :param clock: monotonic seconds.

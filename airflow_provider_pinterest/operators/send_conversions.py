@@ -86,8 +86,8 @@ class SendConversionsOperator(BaseOperator):
     :param max_event_age: older rows are rejected.
     :param batch_size: events of a request, 1 to 1,000.
     :param max_batch_bytes: bytes of a request's body.
-    :param on_unknown_outcome: what to do with events that were sent and whose outcome is unknown: ``"resend"`` or ``"hold"``;
-        ``None``: resend those that Pinterest deduplicates, hold those from ``offline``, which it cannot.
+    :param on_unknown_outcome: what to do with events that were sent and whose outcome is unknown: ``"resend"`` or
+        ``"hold"``; ``None``: resend those that Pinterest deduplicates, hold those from ``offline``, which it cannot.
     :param max_in_flight: batches under way at once.
     :param processes: processes that make events of rows beside the task's own, which otherwise does it: with two
         cores or more, 1 or 2 make it faster by a third or a half.

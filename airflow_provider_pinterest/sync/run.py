@@ -49,7 +49,7 @@ from airflow_provider_pinterest.sync.attempt import AttemptInfo, attempt_of, fen
 from airflow_provider_pinterest.sync.observer import SyncObserver
 from airflow_provider_pinterest.sync.options import SyncOptions
 from airflow_provider_pinterest.sync.preview import shortened
-from airflow_provider_pinterest.sync.verdict import Ending, all_accepted_before, not_begun
+from airflow_provider_pinterest.sync.verdict import Ending, all_accepted_before, failure_reason, not_begun
 
 if TYPE_CHECKING:
     from airflow_provider_pinterest.conversions.event_names import UnlistedName

@@ -196,8 +196,8 @@ def failure_reason(
     held = tally.delivered.held
     if held:
         clear = (
-            f"{again} sends nothing again that was accepted, and the held events only with on_unknown_outcome='resend', which "
-            "may count them twice."
+            f"{again} sends nothing again that was accepted, and the held events only with "
+            "on_unknown_outcome='resend', which may count them twice."
             if remembers
             else f"{again} would send every row again and is refused."
         )

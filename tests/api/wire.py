@@ -292,7 +292,7 @@ class Trip:
         self.folder = Folder()
         self.stop = StopSignal()
 
-    def go(self, source: Iterator[RowBatch] | None = None) -> Run:
+    def go(self, source: Iterator[RowBatch] | None = None) -> PipelineRun:
         """Make one attempt."""
         stored = self.store.get(KEY)
         resume = read_state(stored) if stored else None

@@ -16,7 +16,7 @@ import pytest
 
 from airflow_provider_pinterest.conversions.cells import KEY_LIMIT, ordinary, shown, shown_all
 from airflow_provider_pinterest.conversions.outcomes import Event, RowBatch
-from airflow_provider_pinterest.conversions.reasons import InvalidCell
+from airflow_provider_pinterest.conversions.reasons import InvalidCellError
 from tests.conversions.hostile import OBJECTS, Amount, Array, Moment, NaTType, NAType, Raising, Scalar, Text
 from tests.conversions.rows import builder, good, outcome_of, sent
 
@@ -63,7 +63,7 @@ def test_a_cell_becomes_one_of_a_known_type(cell, found):
 
 @pytest.mark.parametrize("name", sorted(OBJECTS))
 def test_any_object_is_converted_or_unfit(name):
-    with suppress(InvalidCell):
+    with suppress(InvalidCellError):
         ordinary(OBJECTS[name]())
 
 

@@ -17,7 +17,7 @@ from airflow_provider_pinterest.conversions.columns import CachedParser, ColumnP
 from airflow_provider_pinterest.conversions.fields import FIELDS
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 from airflow_provider_pinterest.conversions.outcomes import Duplicate, Event, Rejection, RowBatch
-from airflow_provider_pinterest.conversions.reasons import InvalidCell, UnusableIdentifier
+from airflow_provider_pinterest.conversions.reasons import InvalidCellError, UnusableCellError
 from airflow_provider_pinterest.conversions.typed import Integers
 from tests.conversions.rows import ADA, GOOD, NOW, builder, good, outcome_of, outcomes_of, reasons, sent, sha
 
@@ -340,9 +340,9 @@ def test_text_is_trimmed_and_escaped():
 def test_one_refused_cell_leaves_the_others_of_its_column():
     def unless(cell):
         if cell == "bad":
-            raise InvalidCell("bad_value", "")
+            raise InvalidCellError("bad_value", "")
         if cell == "some":
-            raise UnusableIdentifier("unusable_ct", ["kept"])
+            raise UnusableCellError("unusable_ct", ["kept"])
         return [cell]
 
     for reader in (ColumnParser("ct", unless), CachedParser("ct", unless), Hashed("ct", unless, lambda _: b"")):

@@ -19,11 +19,11 @@ from zoneinfo import ZoneInfo
 import pendulum
 import pytest
 
-from airflow_provider_pinterest.conversions import pickling
+from airflow_provider_pinterest.conversions import pickling, transform_pool
 from airflow_provider_pinterest.conversions.coalescing import PIECE, pieces
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 from airflow_provider_pinterest.conversions.outcomes import Duplicate, Event, Rejection, RowBatch
-from airflow_provider_pinterest.conversions.reasons import InvalidCell
+from airflow_provider_pinterest.conversions.reasons import InvalidCellError
 from airflow_provider_pinterest.conversions.transform import Transform
 from airflow_provider_pinterest.exceptions import ParameterError, PinterestError
 from tests.conversions.hostile import OBJECTS, exit_now
@@ -271,7 +271,7 @@ def test_ordinary_cells_are_the_same_in_another_process(cell):
     "cell", [exit_now, Path, PinterestError("x"), Path("/")], ids=["function", "class", "error", "path"]
 )
 def test_other_cells_are_not_written_or_not_read(cell):
-    with pytest.raises((KeyError, InvalidCell)):
+    with pytest.raises((KeyError, InvalidCellError)):
         pickling.read(pickling.written(cell))
 
 
@@ -315,7 +315,7 @@ def test_processes_that_were_started_end_when_another_cannot_be(monkeypatch):
     ids=["no thread", "dies at once", "no module"],
 )
 def test_a_process_that_fails_while_it_starts_is_an_error_and_not_a_hang(monkeypatch, build, patch):
-    monkeypatch.setattr(processes, "_START", f"import sys, threading; {patch}; {processes._START}")
+    monkeypatch.setattr(transform_pool, "_START", f"import sys, threading; {patch}; {transform_pool._START}")
     together = build(1)
 
     with pytest.raises(PinterestError, match=r"has ended \(status [13]\)"):

@@ -383,7 +383,7 @@ class ScriptedDispatcher(Dispatcher):
         super().__init__(sender, size)
         self._chance = chance
         self._late: list[InFlightBatch] = []
-        self.run: Run | None = None
+        self.run: PipelineRun | None = None
 
     def dispatch(self, flight: InFlightBatch, under_way: int) -> None:
         if not flight.batch.events:
@@ -489,7 +489,7 @@ class Voyage:
         if self.store is not None:
             self.store.delete(KEY)
 
-    def go(self, fuse: Fuse | None = None, source: Iterator[RowBatch] | None = None) -> Run:
+    def go(self, fuse: Fuse | None = None, source: Iterator[RowBatch] | None = None) -> PipelineRun:
         """Make one try; raises what ended it, with its run as ``ended``."""
         fuse = fuse or Fuse()
         self.folder.fuse = fuse

@@ -195,7 +195,7 @@ class TestSandbox:
     def test_every_endpoint_is_documented_and_no_other(self):
         from aiohttp import web
 
-        pinterest = LocalPinterest(settings.Settings())
+        pinterest = LocalPinterest(settings.SandboxSettings())
         served = []
         for add_routes in (api.add_routes, control.add_routes):
             app = web.Application()
@@ -224,9 +224,11 @@ class TestSandbox:
 
     def test_every_setting_is_documented_and_no_other(self):
         documented = {line.cells[0]: line.cells[1] for line in lines(self.PAGE) if line.heading == "Settings"}
-        defaults = settings.Settings()
+        defaults = settings.SandboxSettings()
 
-        assert documented == {f"`{name}`": f"`{getattr(defaults, name)!r}`" for name in settings.Settings.__slots__}
+        assert documented == {
+            f"`{name}`": f"`{getattr(defaults, name)!r}`" for name in settings.SandboxSettings.__slots__
+        }
 
     def test_every_member_is_documented_and_no_other(self):
         documented = first_column(self.PAGE, "In a test")
