@@ -177,7 +177,7 @@ def boolean(cell: Any) -> bool | None:
     """Read a boolean: ``True``, ``1``, ``1.0``, ``"true"``, ``"t"``, ``"yes"``, ``"y"`` and their opposites."""
     if cell is True or cell is False:
         return cell
-    if isinstance(cell, Decimal) and cell in (0, 1):
+    if isinstance(cell, Decimal) and cell.is_finite() and cell in (0, 1):
         return cell == 1
     if cell in ("\x00", "\x01"):  # a bit, as MySQL's drivers give it
         return bool(cell == "\x01")
