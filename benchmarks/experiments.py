@@ -118,10 +118,10 @@ def side_by_side(stage: Stage, effort: Effort) -> Section:
     memory = {who: [sample["peak"] / MB for sample in taken] for who, taken in sending.items()}
     lines.append(("peak memory of the process, MB", spread(memory[OURS]), spread(memory[THEIRS]), ""))
     return Section(
-        "DependentParser the official client",
+        "Beside the official client",
         f"The same rows, the same server, in turn. The operator transforms {effort.transform:,} of them and sends "
         f"{size:,}; the official client, one call at a time, does either with the first {effort.official:,}. "
-        "Undisturbed is the speed that one in ten pieces of 500 rows exceeds: on a machine that others use as well, it "
+        "Undisturbed is the speed that one in ten batches of 500 rows exceeds: on a shared machine, it "
         "is closest to what the code needs.",
         ("", OURS, THEIRS, "ratio"),
         lines,

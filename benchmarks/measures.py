@@ -96,20 +96,20 @@ def transform(count: int) -> Sample:
     from airflow_provider_pinterest.conversions.batches import Batcher
     from airflow_provider_pinterest.conversions.outcomes import Event, RowBatch
 
-    builder = _builder()
+    transform = _transform()
     batcher = Batcher()
     written = 0
 
     def make(some: Sequence[rows.Row]) -> None:
         nonlocal written
-        for outcome in builder.events([RowBatch(rows.COLUMNS, some)]):
+        for outcome in transform.events([RowBatch(rows.COLUMNS, some)]):
             assert type(outcome) is Event, outcome
             batch = batcher.add(outcome)
             if batch is not None:
                 written += len(batch.body)
 
     sample = _laps(count, make)
-    assert not builder.warnings, builder.warnings
+    assert not transform.warnings, transform.warnings
     return sample | {"bytes": written}
 
 
@@ -145,7 +145,7 @@ def stages(count: int) -> Sample:
     from airflow_provider_pinterest.conversions.mapping import ColumnMapping
     from airflow_provider_pinterest.conversions.outcomes import Event, RowBatch
 
-    builder, batcher, seen, mapping = _builder(), Batcher(), SeenEvents(), ColumnMapping(defaults=rows.DEFAULTS)
+    transform, batcher, seen, mapping = _transform(), Batcher(), SeenEvents(), ColumnMapping(defaults=rows.DEFAULTS)
     parts = {columns.Hashed: "hashed", columns.Objects: "items", columns.Text: "texts", columns.ColumnParser: "others"}
     spent = dict.fromkeys(
         ("whole", "columns", "remembered", *parts.values(), "joined", "duplicates", "batches", "sha256"), 0.0
@@ -163,22 +163,22 @@ def stages(count: int) -> Sample:
     for some in rows.laps(count, CHUNK, now=dt.datetime.now(dt.UTC)):
         with lap("whole"):
             events = [
-                outcome for outcome in builder.events([RowBatch(rows.COLUMNS, some)]) if isinstance(outcome, Event)
+                outcome for outcome in transform.events([RowBatch(rows.COLUMNS, some)]) if isinstance(outcome, Event)
             ]
         assert len(events) == len(some)
 
         with lap("columns"):
-            piece = ColumnBatch.of(1, RowBatch(rows.COLUMNS, some))
-        fields = ParsedColumns(mapping, piece)
-        for position, path, reader in mapping.plan(rows.COLUMNS).columns:
-            cells = piece.columns[position]
-            with lap(parts.get(type(reader), "remembered")):
+            column_batch = ColumnBatch.of(1, RowBatch(rows.COLUMNS, some))
+        fields = ParsedColumns(mapping, column_batch)
+        for position, path, parser in mapping.plan(rows.COLUMNS).columns:
+            cells = column_batch.columns[position]
+            with lap(parts.get(type(parser), "remembered")):
                 if path in fields.values:
-                    reader.parse_and_encode(cells, _not_refused)
-                elif reader.depends_on:
-                    reader.beside(cells, fields.of(reader.depends_on), _not_refused)
+                    parser.parse_and_encode(cells, _not_refused)
+                elif parser.depends_on:
+                    parser.encode_beside(cells, fields.of(parser.depends_on), _not_refused)
                 else:
-                    reader.encode(cells, _not_refused)
+                    parser.encode(cells, _not_refused)
         with lap("joined"):
             batch_transformer.bodies(fields)
         with lap("duplicates"):
@@ -215,7 +215,7 @@ def ceiling(count: int, in_flight: int) -> Sample:
     from airflow_provider_pinterest.hooks.pinterest import PinterestHook
 
     some = next(rows.laps(1_000, 1_000, now=dt.datetime.now(dt.UTC)))
-    outcomes = _builder().events([RowBatch(rows.COLUMNS, some)])
+    outcomes = _transform().events([RowBatch(rows.COLUMNS, some)])
     [section] = SectionCutter(Batcher()).sections(outcomes)
     mailbox = Mailbox()
     hook = PinterestHook()
@@ -341,7 +341,7 @@ def _used(body: bytes) -> None:
     assert body
 
 
-def _builder() -> Any:
+def _transform() -> Any:
     from airflow_provider_pinterest.conversions.mapping import ColumnMapping
     from airflow_provider_pinterest.conversions.transform import Transform
 

@@ -116,7 +116,7 @@ class BatchTransformer:
         exclusions: Exclusions | None = None,
     ) -> None:
         self.settings = (mapping.parameters, now, max_event_age, max_event_bytes, exclusions and exclusions.parameters)
-        """What :meth:`of` makes an equal maker of, in another process."""
+        """What :meth:`of` makes an equal transformer of, in another process."""
         self._mapping = mapping
         self._latest = now + SKEW
         self._earliest = now - max_event_age.total_seconds() if max_event_age else 0
@@ -125,7 +125,7 @@ class BatchTransformer:
 
     @classmethod
     def of(cls, settings: tuple[Any, float, dt.timedelta | None, int, dict[str, Any] | None]) -> BatchTransformer:
-        """Make a maker equal to the one that has these settings."""
+        """Make a transformer equal to the one that has these settings."""
         parameters, now, max_event_age, max_event_bytes, exclusions = settings
         return cls(
             ColumnMapping(**parameters),
@@ -135,17 +135,17 @@ class BatchTransformer:
             exclusions=Exclusions.of(**exclusions) if exclusions else None,
         )
 
-    def make(self, piece: ColumnBatch) -> TransformResult:
-        """Make what the rows of a piece become."""
+    def transform(self, column_batch: ColumnBatch) -> TransformResult:
+        """Make what the rows of a column batch become."""
         try:
-            return self._make(piece)
+            return self._transform(column_batch)
         except Exception:  # noqa: BLE001 - found again below, for each row by itself
-            return _joined([self._make_alone(row) for row in piece.rows()])
+            return _joined([self._transform_alone(row) for row in column_batch.rows()])
 
-    def _make_alone(self, row: ColumnBatch) -> TransformResult:
+    def _transform_alone(self, row: ColumnBatch) -> TransformResult:
         """Make what a single row becomes; one that cannot be made is rejected."""
         try:
-            return self._make(row)
+            return self._transform(row)
         except Exception as error:  # noqa: BLE001 - whatever is in the row, it affects no other
             reason = Reason("bad_cell", "", f"the row cannot be read: {kind(error)}")
             nothing: Mapping[str, Any] = {}
@@ -153,8 +153,8 @@ class BatchTransformer:
             rejection = Rejection(row.first, None, nothing, (reason,))
             return TransformResult(events, {0: rejection}, Counter(), Counter(), Counter(), Counter())
 
-    def _make(self, piece: ColumnBatch) -> TransformResult:
-        fields = ParsedColumns(self._mapping, piece)
+    def _transform(self, column_batch: ColumnBatch) -> TransformResult:
+        fields = ParsedColumns(self._mapping, column_batch)
         self._check_required(fields)
         _check_match_keys(fields)
         self._check_times(fields)
@@ -165,7 +165,7 @@ class BatchTransformer:
             fields.excluded = excluded(fields, self._exclusions)
         names, sources, moments, ids = (fields.values[path] for path in REQUIRED)
         events = (
-            range(piece.first, piece.first + piece.size),
+            range(column_batch.first, column_batch.first + column_batch.size),
             names,
             ids,
             moments,
@@ -175,10 +175,10 @@ class BatchTransformer:
         )
         found, unlisted = _noticed(fields)
         others: dict[int, Rejection | Excluded] = {
-            row: Rejection(piece.first + row, ids[row] and cut(ids[row]), fields.keys[row], fields.reasons(row))
+            row: Rejection(column_batch.first + row, ids[row] and cut(ids[row]), fields.keys[row], fields.reasons(row))
             for row in sorted(fields.problems)
         }
-        others |= {row: Excluded(piece.first + row, code) for row, code in fields.excluded.items()}
+        others |= {row: Excluded(column_batch.first + row, code) for row, code in fields.excluded.items()}
         return TransformResult(events, others, _coverage(fields), found, fields.warnings, unlisted)
 
     @staticmethod
@@ -187,7 +187,7 @@ class BatchTransformer:
         for path, found in fields.values.items():
             for row in _empty(found):
                 if not any(problem.field == path for problem in fields.problems.get(row, ())):
-                    fields.refuse(row, _MISSING[path])
+                    fields.reject(row, _MISSING[path])
 
     def _check_times(self, fields: ParsedColumns) -> None:
         moments = fields.values["event_time"]
@@ -196,16 +196,16 @@ class BatchTransformer:
             return
         for row, moment in enumerate(moments):
             if moment and moment > self._latest:
-                fields.refuse(row, _FUTURE)
+                fields.reject(row, _FUTURE)
             elif moment and moment < self._earliest:
-                fields.refuse(row, _TOO_OLD)
+                fields.reject(row, _TOO_OLD)
 
     def _check_sizes(self, fields: ParsedColumns, bodies: Sequence[bytes]) -> None:
         largest = self._max_bytes
         for row in [row for row, body in enumerate(bodies) if len(body) > largest]:
             if row not in fields.problems:
                 message = f"the event's JSON has {len(bodies[row]):,} bytes, more than max_batch_bytes {largest:,}"
-                fields.refuse(row, Reason("too_large", "", message))
+                fields.reject(row, Reason("too_large", "", message))
 
 
 def _check_match_keys(fields: ParsedColumns) -> None:
@@ -216,7 +216,7 @@ def _check_match_keys(fields: ParsedColumns) -> None:
     others = map(fields.of, ("user_data.hashed_maids", "user_data.client_ip_address", "user_data.client_user_agent"))
     for row, (email, maid, address, agent) in enumerate(zip(emails, *others, strict=True)):
         if not (email or maid or (address and agent)):
-            fields.refuse(row, _NO_MATCH_KEY)
+            fields.reject(row, _NO_MATCH_KEY)
 
 
 def _check_region(fields: ParsedColumns) -> None:
@@ -227,7 +227,7 @@ def _check_region(fields: ParsedColumns) -> None:
             continue
         country, state = fields.of(COUNTRY)[row], fields.of(STATE)[row]
         if not (country and state) or (home(country) == "us" and not has_us_state(state)):
-            fields.refuse(row, _LDP)
+            fields.reject(row, _LDP)
             continue
         for name in (COUNTRY, STATE):
             fields.replace(name, row, in_both_cases(fields.value(name, row)))

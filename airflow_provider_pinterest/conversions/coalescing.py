@@ -1,6 +1,6 @@
-"""Chunks → pieces: rows that come with ever other keys are put together before they are read.
+"""Chunks → column_batches: rows that come with ever other keys are put together before they are read.
 
-A piece has fixed costs, so that a row that is alone in one costs five times as much as among hundreds.
+A column_batch has fixed costs, so that a row that is alone in one costs five times as much as among hundreds.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from airflow_provider_pinterest.conversions.column_batches import ColumnBatch
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 from airflow_provider_pinterest.conversions.names import folded
 from airflow_provider_pinterest.conversions.outcomes import RowBatch
-from airflow_provider_pinterest.conversions.weights import EVERY, PIECE_BYTES, parts, total
+from airflow_provider_pinterest.conversions.weights import COLUMN_BATCH_BYTES, EVERY, parts, total
 
-PIECE: Final = 500
+COLUMN_BATCH_ROWS: Final = 500
 """Rows that are made into events at once; so many fit into a processor's own memory."""
 
 FIT_KEPT: Final = 1_024
 """Sets of columns remembered as fitting together; rows with ever new keys must not fill the memory."""
 
 
-def pieces(row_batches: Iterable[RowBatch], mapping: ColumnMapping) -> Iterator[ColumnBatch]:
-    """Yield the rows of row_batches in their order, up to :data:`PIECE` at a time, or about 4 MB of cells.
+def coalesce(row_batches: Iterable[RowBatch], mapping: ColumnMapping) -> Iterator[ColumnBatch]:
+    """Yield the rows of row_batches in their order, up to :data:`COLUMN_BATCH_ROWS` at a time, or about 4 MB of cells.
 
     Only row_batches that differ from the one before are waited for. Those that were read before the source fails come
     before its exception.
@@ -64,7 +64,7 @@ class Coalescer:
     @property
     def full(self) -> bool:
         """Whether the rows are to be read now."""
-        return self.size >= PIECE or self._bytes >= PIECE_BYTES
+        return self.size >= COLUMN_BATCH_ROWS or self._bytes >= COLUMN_BATCH_BYTES
 
     def takes(self, columns: tuple[str, ...]) -> bool:
         """Return whether rows with these columns can be put beside those that are there."""
@@ -87,10 +87,10 @@ class Coalescer:
         """Yield all rows; the columns stay."""
         row_batches, self._chunks, self.size, self._bytes = self._chunks, [], 0, 0
         rows = self._laid_out(row_batches)
-        for part in parts(rows, PIECE):
-            piece = ColumnBatch.of(self._row, RowBatch(self._columns, part))
-            self._row += piece.size
-            yield piece
+        for part in parts(rows, COLUMN_BATCH_ROWS):
+            column_batch = ColumnBatch.of(self._row, RowBatch(self._columns, part))
+            self._row += column_batch.size
+            yield column_batch
 
     def _widen(self, columns: tuple[str, ...]) -> bool:
         """Make room for columns; return whether there can be."""

@@ -46,24 +46,25 @@ class ColumnBatch(NamedTuple):
         return cls(first, len(row_batch.rows), row_batch.columns, list(zip(*row_batch.rows, strict=True)))
 
     def rows(self) -> Iterator[ColumnBatch]:
-        """Yield each row as a piece of its own."""
+        """Yield each row as a column batch of its own."""
         for row in range(self.size):
             yield ColumnBatch(self.first + row, 1, self.names, [[cells[row]] for cells in self.columns])
 
 
 class ParsedColumns:
-    """The fields of a piece's rows as they are sent, and what is wrong with the rows.
+    """The fields of a column batch's rows as they are sent, and what is wrong with the rows.
 
     :param mapping: how columns become fields.
-    :param piece: the rows.
+    :param column_batch: the rows.
     """
 
-    def __init__(self, mapping: ColumnMapping, piece: ColumnBatch) -> None:
-        self.size = piece.size
-        self.members: dict[str, Members] = {path: [one] * piece.size for path, one in mapping.defaults.items()}
+    def __init__(self, mapping: ColumnMapping, column_batch: ColumnBatch) -> None:
+        self.size = column_batch.size
+        self.members: dict[str, Members] = {path: [one] * column_batch.size for path, one in mapping.defaults.items()}
         """Field path → its JSON member in each row; empty where the row lacks it."""
         self.values: dict[str, list[Any]] = {
-            path: [mapping.readers[path].value(self.members[path][0]) if path in self.members else None] * piece.size
+            path: [mapping.parsers[path].decode(self.members[path][0]) if path in self.members else None]
+            * column_batch.size
             for path in REQUIRED
         }
         """Required field → its value in each row; ``None`` where the row lacks it."""
@@ -76,15 +77,15 @@ class ParsedColumns:
         self.excluded: dict[int, str] = {}
         """Position of a row → the code of the rule that keeps it from being sent."""
         self._mapping = mapping
-        plan = mapping.plan(piece.names)
-        self.keys = _keys(plan, piece)
+        plan = mapping.plan(column_batch.names)
+        self.keys = _keys(plan, column_batch)
         """The key columns of each row."""
-        for row in range(piece.size) if plan.unknown else ():
-            self._refuse_unknown(row, plan.unknown)
+        for row in range(column_batch.size) if plan.unknown else ():
+            self._reject_unknown(row, plan.unknown)
         for path, names in plan.clashes.items():
-            for row in range(piece.size):
-                self.refuse(row, clash_reason(path, names))
-        columns = piece.columns
+            for row in range(column_batch.size):
+                self.reject(row, clash_reason(path, names))
+        columns = column_batch.columns
         if plan.objects:
             plan, columns = self._opened(plan, columns)
         self._plan, self._columns = plan, columns
@@ -100,11 +101,11 @@ class ParsedColumns:
         """Return a field's value as it is sent, ``None`` if the row lacks it."""
         if path in self.values:
             return self.values[path][row]
-        return self._mapping.readers[path].value(self.of(path)[row])
+        return self._mapping.parsers[path].decode(self.of(path)[row])
 
     def canonical(self, path: str) -> Callable[[str], str]:
         """Return what makes the canonical text of an identifier, before it is hashed."""
-        read: Any = self._mapping.readers[path].read
+        read: Any = self._mapping.parsers[path].read
         found: Callable[[str], str] = read.canonical
         return found
 
@@ -128,9 +129,9 @@ class ParsedColumns:
 
     def replace(self, path: str, row: int, value: Any) -> None:
         """Replace the value of a field that the row has."""
-        self.members[path][row] = self._mapping.readers[path].member(value)
+        self.members[path][row] = self._mapping.parsers[path].encode_value(value)
 
-    def refuse(self, row: int, reason: Reason) -> None:
+    def reject(self, row: int, reason: Reason) -> None:
         """Note why a row cannot be sent."""
         reasons = self.problems.setdefault(row, [])
         if len(reasons) < REASONS_KEPT or all(one.code != reason.code for one in reasons):
@@ -145,10 +146,10 @@ class ParsedColumns:
         last = [Reason(found[-1].code, "", f"and {more:,} more reasons")] if more else []
         return (*found, *last)
 
-    def _refuse_unknown(self, row: int, names: Sequence[str], place: str = "") -> None:
+    def _reject_unknown(self, row: int, names: Sequence[str], place: str = "") -> None:
         """Note that a row has names that map to nothing."""
         for name in names[:REASONS_KEPT]:
-            self.refuse(row, unknown_field(name, place))
+            self.reject(row, unknown_field(name, place))
         if len(names) > REASONS_KEPT:
             self.more[row] += len(names) - REASONS_KEPT
 
@@ -164,8 +165,8 @@ class ParsedColumns:
                 if not layout.has(document):
                     documents[row], unknown = layout.learn(document)
                     if unknown and not self._mapping.ignores_unknown(path):
-                        self._refuse_unknown(row, unknown, path)
-            opened += ([document.get(name) for document in documents] for name in layout.written)
+                        self._reject_unknown(row, unknown, path)
+            opened += ([document.get(name) for document in documents] for name in layout.spellings)
         return self._mapping.opened(plan), [*opened, *columns]
 
     def _document(self, row: int, path: str, cell: Any) -> dict[str, Any]:
@@ -179,49 +180,49 @@ class ParsedColumns:
                 raise InvalidCellError("bad_json", f"expected a JSON object, got {kind(document)}")
         except InvalidCellError as unfit:
             warning = BY_PATH[path].warning
-            self._refused(path, row, unfit if warning is None else UnusableCellError(warning))
+            self._on_cell_error(path, row, unfit if warning is None else UnusableCellError(warning))
             return {}
         known = document is not plain or all_text(document)
         return document if known else by_name(document).values
 
     def _read(self, plan: CompiledMapping, columns: Sequence[Cells]) -> None:
         """Read the columns that become fields; a cell that holds nothing leaves what its row has of the field."""
-        for position, path, reader in plan.columns:
+        for position, path, parser in plan.columns:
             cells = columns[position]
             gone: list[int] = []
 
-            def refused(row: int, verdict: CellError, path: str = path, gone: list[int] = gone) -> Any:
-                kept = self._refused(path, row, verdict)
+            def on_error(row: int, error: CellError, path: str = path, gone: list[int] = gone) -> Any:
+                kept = self._on_cell_error(path, row, error)
                 if kept is None:
                     gone.append(row)
                 return kept
 
             before = self.members.get(path)
             if path in self.values:
-                found, members = reader.parse_and_encode(cells, refused)
+                found, members = parser.parse_and_encode(cells, on_error)
                 for row in gone:
                     found[row] = None
                 self.values[path] = _joined(found, self.values[path], gone) if before else found
-            elif reader.depends_on:
-                members = reader.beside(cells, self.of(reader.depends_on), refused)
+            elif parser.depends_on:
+                members = parser.encode_beside(cells, self.of(parser.depends_on), on_error)
             else:
-                members = reader.encode(cells, refused)
+                members = parser.encode(cells, on_error)
             self.members[path] = _joined(members, before, gone) if before else members
 
-    def _refused(self, path: str, row: int, verdict: CellError) -> Any:
+    def _on_cell_error(self, path: str, row: int, error: CellError) -> Any:
         """Reject the row for a cell that is wrong; leave out what is merely unusable, and count it."""
-        if isinstance(verdict, UnusableCellError):
-            self.warnings[verdict.code] += 1
-            return verdict.kept
-        if isinstance(verdict, InvalidCellError):
-            self.refuse(row, Reason(verdict.code, path + verdict.at, verdict.message))
+        if isinstance(error, UnusableCellError):
+            self.warnings[error.code] += 1
+            return error.kept
+        if isinstance(error, InvalidCellError):
+            self.reject(row, Reason(error.code, path + error.at, error.message))
         return None
 
     def _identify(self, parts: Sequence[IdPart], columns: Sequence[Cells]) -> None:
         """Make the same ``event_id`` for the same row in every run; none if a part is missing."""
         ids = self.values[EVENT_ID]
         members = self.members[EVENT_ID] = self.of(EVENT_ID)
-        reader = self._mapping.readers[EVENT_ID]
+        parser = self._mapping.parsers[EVENT_ID]
         for row in [row for row, found in enumerate(ids) if found is None]:
             found = [self._part(part, columns, row) for part in parts]
             if None in found:
@@ -230,7 +231,7 @@ class ParsedColumns:
                 ids[row] = hashlib.sha256(orjson.dumps(found)).hexdigest()[:32]
             except TypeError:
                 continue
-            members[row] = reader.member(ids[row])
+            members[row] = parser.encode_value(ids[row])
 
     def _part(self, part: IdPart, columns: Sequence[Cells], row: int) -> Any:
         """Return one part of an ``event_id``: a field's value as it is sent, or what a cell that is no field holds."""
@@ -244,13 +245,13 @@ EVENT_ID: Final = "event_id"
 _NOTHING: Final[Mapping[str, Any]] = {}
 
 
-def _keys(plan: CompiledMapping, piece: ColumnBatch) -> Sequence[Mapping[str, Any]]:
+def _keys(plan: CompiledMapping, column_batch: ColumnBatch) -> Sequence[Mapping[str, Any]]:
     """Return the cells of the key columns as a person would search for them, by the columns' names."""
     if not plan.keys:
-        return [_NOTHING] * piece.size
-    nothing = [None] * piece.size
+        return [_NOTHING] * column_batch.size
+    nothing = [None] * column_batch.size
     names = [name for name, _ in plan.keys]
-    columns = (nothing if position is None else shown_all(piece.columns[position]) for _, position in plan.keys)
+    columns = (nothing if position is None else shown_all(column_batch.columns[position]) for _, position in plan.keys)
     return [dict(zip(names, cells, strict=True)) for cells in zip(*columns, strict=True)]
 
 

@@ -1,6 +1,6 @@
 """Reading the cells of one field, those of many rows at once.
 
-A reader is made of a function that reads one cell. It goes down a column of cells and writes what it reads as members
+A parser is made of a function that reads one cell. It goes down a column of cells and writes what it reads as members
 of a JSON object, ``,"em":["…"]``: an event's JSON is the members of its fields, joined. Most columns hold nothing but
 what their field expects, and then a cell costs a look-up or a few steps; only a column in which a cell is refused is
 read one cell after the other. Each cell is then converted to a known type first, see
@@ -48,8 +48,8 @@ Read = Callable[..., Any]
 It may raise :class:`InvalidCellError` or :class:`UnusableCellError`.
 """
 
-Refused = Callable[[int, CellError], Any]
-"""Told which cell of a column was refused, and why; returns the value to send, if any."""
+OnError = Callable[[int, CellError], Any]
+"""Told which cell of a column was on_error, and why; returns the value to send, if any."""
 
 Members = list[bytes]
 """One member of a JSON object for each row, with a comma before it; empty where nothing is to send."""
@@ -86,7 +86,7 @@ class ColumnParser:
     """
 
     depends_on: str | None = None
-    """The field of the same row on which the meaning of a cell depends; see :meth:`beside`."""
+    """The field of the same row on which the meaning of a cell depends; see :meth:`encode_beside`."""
 
     def __init__(self, name: str, read: Read, unusable: str | None = None) -> None:
         self.name = name
@@ -94,7 +94,7 @@ class ColumnParser:
         self._unusable = unusable
         self._key = f',"{name}":'.encode()
 
-    def one(self, cell: Any, *beside: bytes) -> Any:
+    def parse_one(self, cell: Any, *beside: bytes) -> Any:
         """Return the value of one cell, of any type; ``None`` where nothing is to send.
 
         :param beside: the member of the field on which it depends, if there is one.
@@ -111,7 +111,7 @@ class ColumnParser:
                 seen = cell.strip(values.INVISIBLE)
                 plain = values.unquoted(seen)
                 if plain != cell.strip() and (seen or not cell.strip()):
-                    return None if plain is None else self.one(plain, *beside)
+                    return None if plain is None else self.parse_one(plain, *beside)
             why = error if isinstance(error, InvalidCellError) else unreadable(cell)
             raise self._left_out(why) from None
 
@@ -123,7 +123,7 @@ class ColumnParser:
             else UnusableCellError(self._unusable, message=f"{why.at} {why.message}".strip())
         )
 
-    def read_all(self, cells: Sequence[Any], refused: Refused) -> list[Any]:
+    def parse_all(self, cells: Sequence[Any], on_error: OnError) -> list[Any]:
         """Return the values of cells, ``None`` where nothing is to send."""
         read = self.read
         if only(cells, ORDINARY):
@@ -131,20 +131,20 @@ class ColumnParser:
                 return [None if cell is None else read(cell) for cell in cells]
             except Exception:  # noqa: BLE001, S110 - found again below, for each cell by itself
                 pass
-        return self.read_each(cells, refused)
+        return self.parse_each(cells, on_error)
 
-    def read_each(self, cells: Sequence[Any], refused: Refused) -> list[Any]:
+    def parse_each(self, cells: Sequence[Any], on_error: OnError) -> list[Any]:
         """Return the values of cells of any types."""
-        one = self.one
+        one = self.parse_one
         found = []
         for row, cell in enumerate(cells):
             try:
                 found.append(one(cell))
-            except CellError as verdict:
-                found.append(refused(row, verdict))
+            except CellError as error:
+                found.append(on_error(row, error))
         return found
 
-    def encode(self, cells: Sequence[Any], refused: Refused) -> Members:
+    def encode(self, cells: Sequence[Any], on_error: OnError) -> Members:
         """Return the members of cells."""
         if only(cells, ORDINARY):
             read, key = self.read, self._key
@@ -152,33 +152,33 @@ class ColumnParser:
                 return [b"" if cell is None or (value := read(cell)) is None else key + _dumps(value) for cell in cells]
             except Exception:  # noqa: BLE001, S110 - found again below, for each cell by itself
                 pass
-        return self.written(self.read_each(cells, refused), refused)
+        return self.encode_values(self.parse_each(cells, on_error), on_error)
 
-    def parse_and_encode(self, cells: Sequence[Any], refused: Refused) -> tuple[list[Any], Members]:
+    def parse_and_encode(self, cells: Sequence[Any], on_error: OnError) -> tuple[list[Any], Members]:
         """Return the values of cells and their members."""
-        found = self.read_all(cells, refused)
-        return found, self.written(found, refused)
+        found = self.parse_all(cells, on_error)
+        return found, self.encode_values(found, on_error)
 
-    def beside(self, cells: Sequence[Any], others: Members, refused: Refused) -> Members:  # noqa: ARG002
+    def encode_beside(self, cells: Sequence[Any], others: Members, on_error: OnError) -> Members:  # noqa: ARG002
         """Return the members of cells that stand beside other members of their rows, see :attr:`depends_on`."""
-        return self.encode(cells, refused)
+        return self.encode(cells, on_error)
 
-    def written(self, found: Sequence[Any], refused: Refused) -> Members:
+    def encode_values(self, found: Sequence[Any], on_error: OnError) -> Members:
         """Return the members of values; text that is no Unicode has none."""
         key = self._key
         try:
             return [b"" if value is None else key + _dumps(value) for value in found]
         except TypeError:
-            return [self._written(row, value, refused) for row, value in enumerate(found)]
+            return [self._written(row, value, on_error) for row, value in enumerate(found)]
 
-    def _written(self, row: int, value: Any, refused: Refused) -> bytes:
+    def _written(self, row: int, value: Any, on_error: OnError) -> bytes:
         try:
-            return self.member(value)
-        except CellError as verdict:
-            refused(row, verdict)
+            return self.encode_value(value)
+        except CellError as error:
+            on_error(row, error)
             return b""
 
-    def member(self, value: Any) -> bytes:
+    def encode_value(self, value: Any) -> bytes:
         """Return the member of a value.
 
         :raises CellError: it holds text that is not valid Unicode.
@@ -189,7 +189,7 @@ class ColumnParser:
             why = InvalidCellError("bad_text", "holds a lone surrogate: correct the encoding of the text")
             raise self._left_out(why) from None
 
-    def value(self, member: bytes) -> Any:
+    def decode(self, member: bytes) -> Any:
         """Return the value that a member was written of."""
         return orjson.loads(member[len(self._key) :]) if member else None
 
@@ -214,25 +214,27 @@ class Text(ColumnParser):
         self._nothing = frozenset(self._key + _dumps(word) for word in {"null", *placeholders})
         self._longest_nothing = max(map(len, self._nothing))
 
-    def encode(self, cells: Sequence[Any], refused: Refused) -> Members:
+    def encode(self, cells: Sequence[Any], on_error: OnError) -> Members:
         """Return the members of cells."""
         try:
             found = self._of_texts(_trimmed(cells))
         except TypeError:
             texts = _as_text(cells)
-            return super().encode(cells, refused) if texts is cells else self.encode(texts, refused)
-        return super().encode(cells, refused) if self._needs_care(found) else found
+            return super().encode(cells, on_error) if texts is cells else self.encode(texts, on_error)
+        return super().encode(cells, on_error) if self._needs_care(found) else found
 
-    def parse_and_encode(self, cells: Sequence[Any], refused: Refused) -> tuple[list[Any], Members]:
+    def parse_and_encode(self, cells: Sequence[Any], on_error: OnError) -> tuple[list[Any], Members]:
         """Return the values of cells and their members."""
         try:
             trimmed = _trimmed(cells)
             members = self._of_texts(trimmed)
         except TypeError:
             texts = _as_text(cells)
-            return super().parse_and_encode(cells, refused) if texts is cells else self.parse_and_encode(texts, refused)
+            return (
+                super().parse_and_encode(cells, on_error) if texts is cells else self.parse_and_encode(texts, on_error)
+            )
         if self._needs_care(members):
-            return super().parse_and_encode(cells, refused)
+            return super().parse_and_encode(cells, on_error)
         return [text or None for text in trimmed], members
 
     def _of_texts(self, texts: Sequence[str]) -> Members:
@@ -257,9 +259,9 @@ class Text(ColumnParser):
 class ProductIds(Text):
     """Reads ids of products; ``0`` stands for no product, as in the variations of products that have none."""
 
-    def encode(self, cells: Sequence[Any], refused: Refused) -> Members:
+    def encode(self, cells: Sequence[Any], on_error: OnError) -> Members:
         """Return the members of cells."""
-        found = super().encode(cells, refused)
+        found = super().encode(cells, on_error)
         none = self._key + b'"0"'
         return [b"" if member == none else member for member in found] if none in found else found
 
@@ -284,11 +286,11 @@ class Hashed(ColumnParser):
         self._plain = plain
         self.depends_on = depends_on
 
-    def encode(self, cells: Sequence[Any], refused: Refused) -> Members:
+    def encode(self, cells: Sequence[Any], on_error: OnError) -> Members:
         """Return the members of cells."""
-        return self.beside(cells, [], refused)
+        return self.encode_beside(cells, [], on_error)
 
-    def beside(self, cells: Sequence[Any], others: Members, refused: Refused) -> Members:
+    def encode_beside(self, cells: Sequence[Any], others: Members, on_error: OnError) -> Members:
         """Return the members of cells that stand beside other members of their rows."""
         plain = self._plain
         cells = _as_text(cells)
@@ -305,9 +307,9 @@ class Hashed(ColumnParser):
             except Exception:  # noqa: BLE001, S110 - found again below
                 pass
             try:
-                found.append(self.member(self.one(cell, *others[row : row + 1])))
-            except CellError as verdict:
-                found.append(self.member(refused(row, verdict)))
+                found.append(self.encode_value(self.parse_one(cell, *others[row : row + 1])))
+            except CellError as error:
+                found.append(self.encode_value(on_error(row, error)))
         return found
 
 
@@ -348,16 +350,16 @@ class CachedParser(ColumnParser):
         self._known = _BoundedCache(self._read, self._may_keep, size)
         self._lists = lists
 
-    def encode(self, cells: Sequence[Any], refused: Refused) -> Members:
+    def encode(self, cells: Sequence[Any], on_error: OnError) -> Members:
         """Return the members of cells."""
         kind = type(cells[0]) if cells else None
         if kind is float or kind is Decimal:  # most likely none of them is text
-            return super().encode(cells, refused)
+            return super().encode(cells, on_error)
         if self._lists:  # an identifier: a date is the same as its text
             cells = _as_text(cells, _DATES)
-        return self._looked_up(cells, refused)
+        return self._looked_up(cells, on_error)
 
-    def _looked_up(self, cells: Sequence[Any], refused: Refused) -> Members:
+    def _looked_up(self, cells: Sequence[Any], on_error: OnError) -> Members:
         """Return the members of cells, those of known ones without reading them."""
         known = self._known
         trusted = self._can_be_looked_up(cells)
@@ -375,22 +377,22 @@ class CachedParser(ColumnParser):
                 keep = self._may_keep(cell)
                 member = known.get(cell) if keep else None
                 if member is None:
-                    member = self.member(self.one(cell))
+                    member = self.encode_value(self.parse_one(cell))
                     if keep:
                         known.keep(cell, member)
                 found.append(member)
-            except CellError as verdict:
-                found.append(self.member(refused(row, verdict)))
+            except CellError as error:
+                found.append(self.encode_value(on_error(row, error)))
         return found
 
-    def parse_and_encode(self, cells: Sequence[Any], refused: Refused) -> tuple[list[Any], Members]:
+    def parse_and_encode(self, cells: Sequence[Any], on_error: OnError) -> tuple[list[Any], Members]:
         """Return the values of cells and their members."""
-        members = self.encode(cells, refused)
-        found = {member: self.value(member) for member in set(members)}
+        members = self.encode(cells, on_error)
+        found = {member: self.decode(member) for member in set(members)}
         return [found[member] for member in members], members
 
     def _read(self, cell: Any) -> bytes:
-        return b"" if cell is None else self.member(self.read(cell))
+        return b"" if cell is None else self.encode_value(self.read(cell))
 
     @staticmethod
     def _may_keep(cell: Any) -> bool:
@@ -421,9 +423,9 @@ class DependentParser(CachedParser):
         self._read_beside = read
         self.depends_on = depends_on
 
-    def beside(self, cells: Sequence[Any], others: Members, refused: Refused) -> Members:
+    def encode_beside(self, cells: Sequence[Any], others: Members, on_error: OnError) -> Members:
         """Return the members of cells that stand beside other members of their rows."""
-        return self.encode(list(zip(cells, others, strict=True)), refused)
+        return self.encode(list(zip(cells, others, strict=True)), on_error)
 
     def _read_pair(self, pair: tuple[Any, bytes]) -> Any:
         cell, other = pair
@@ -473,12 +475,12 @@ class _BoundedCache(dict[Any, bytes]):
 class Member(NamedTuple):
     """What reads one field of the objects in a list.
 
-    :param reader: reads its cells.
+    :param parser: reads its cells.
     :param names: its names as they are compared; of two in one object the first wins.
     :param rivals: sets of names that may mean different things.
     """
 
-    reader: ColumnParser
+    parser: ColumnParser
     names: tuple[str, ...]
     rivals: tuple[frozenset[str], ...] = ()
 
@@ -488,12 +490,12 @@ class _Place(NamedTuple):
 
     :param rank: of two names for one field in one object the one with the higher rank wins.
     :param name: the name as it is compared.
-    :param reader: reads the cells; ``None``: they are ignored.
+    :param parser: reads the cells; ``None``: they are ignored.
     """
 
     rank: int
     name: str
-    reader: ColumnParser | None
+    parser: ColumnParser | None
 
 
 _IGNORED: Final = _Place(0, "", None)
@@ -521,14 +523,14 @@ class Objects(ColumnParser):
     ) -> None:
         super().__init__(name, _objects, unusable)
         self._known = known
-        self._names = [member.reader.name for member in known]
-        readers = {member.reader.name: member.reader for member in known}
+        self._names = [member.parser.name for member in known]
+        parsers = {member.parser.name: member.parser for member in known}
         self._places: dict[str, _Place] = dict.fromkeys(ignored, _IGNORED)
         for member in known:
             for rank, name_ in enumerate(reversed(member.names)):
-                self._places[name_] = _Place(rank, name_, member.reader)
+                self._places[name_] = _Place(rank, name_, member.parser)
         for name_, field in mapped.items():
-            self._places[name_] = _IGNORED if field is None else _Place(_MAPPED, name_, readers[field])
+            self._places[name_] = _IGNORED if field is None else _Place(_MAPPED, name_, parsers[field])
         self._is_open = is_open
         self._spelling: dict[str, str] = {}
         """Names in their compared form → how the first object that had them wrote them."""
@@ -536,13 +538,13 @@ class Objects(ColumnParser):
         """Names as the first object that had them wrote them → what they mean."""
         self._repeats = Repeats(self._faultless, self._key)
 
-    def encode(self, cells: Sequence[Any], refused: Refused) -> Members:
+    def encode(self, cells: Sequence[Any], on_error: OnError) -> Members:
         """Return the members of cells; a list with a name that is not known has none."""
         members = self._repeats.encode(cells)
         left = [row for row, member in enumerate(members) if member is None]
         if len(left) == len(cells):
-            return self._read_lists(cells, refused)
-        read = self._read_lists([cells[row] for row in left], lambda at, verdict: refused(left[at], verdict))
+            return self._read_lists(cells, on_error)
+        read = self._read_lists([cells[row] for row in left], lambda at, error: on_error(left[at], error))
         others = iter(read)
         return [next(others) if member is None else member for member in members]
 
@@ -553,15 +555,15 @@ class Objects(ColumnParser):
         written = map(b"".join, zip(*inside(columns), strict=True)) if columns else repeat(b"", len(objects))
         return [b"" if at in faults else one for at, one in enumerate(written)]
 
-    def _read_lists(self, cells: Sequence[Any], refused: Refused) -> Members:
+    def _read_lists(self, cells: Sequence[Any], on_error: OnError) -> Members:
         """Return the members of cells, which are all read."""
-        lists, parsed = self._lists(cells, refused)
+        lists, parsed = self._lists(cells, on_error)
         objects = list(chain.from_iterable(filter(None, lists)))
         problems: list[tuple[int, CellError]] = []
-        columns = self._objects(objects, lambda at, verdict: problems.append((at, verdict)), parsed=parsed)
+        columns = self._objects(objects, lambda at, error: problems.append((at, error)), parsed=parsed)
         members = self._joined(lists, columns) if columns else [b""] * len(lists)
         if problems:
-            self._report(lists, problems, members, refused)
+            self._report(lists, problems, members, on_error)
         return members
 
     def _joined(self, lists: Sequence[Any], columns: Sequence[Members]) -> Members:
@@ -586,66 +588,66 @@ class Objects(ColumnParser):
 
     @staticmethod
     def _report(
-        lists: Sequence[Any], problems: Sequence[tuple[int, CellError]], members: Members, refused: Refused
+        lists: Sequence[Any], problems: Sequence[tuple[int, CellError]], members: Members, on_error: OnError
     ) -> None:
         """Report what is wrong with objects about the cells in which they stand, of each cell one rejection at most."""
         places = [(row, position) for row, found in enumerate(lists) for position, _ in enumerate(found or ())]
         rejected = set()
-        for at, verdict in sorted(problems, key=itemgetter(0)):
+        for at, error in sorted(problems, key=itemgetter(0)):
             row, position = places[at]
-            if not isinstance(verdict, InvalidCellError):
-                refused(row, verdict)
+            if not isinstance(error, InvalidCellError):
+                on_error(row, error)
             elif row not in rejected:
                 rejected.add(row)
-                refused(row, InvalidCellError(verdict.code, verdict.message, f"[{position}]{verdict.at}"))
+                on_error(row, InvalidCellError(error.code, error.message, f"[{position}]{error.at}"))
                 members[row] = b""
 
-    def _lists(self, cells: Sequence[Any], refused: Refused) -> tuple[list[Any], bool]:
+    def _lists(self, cells: Sequence[Any], on_error: OnError) -> tuple[list[Any], bool]:
         """Return the lists that cells hold, ``None`` where they hold nothing, and whether all were read from JSON."""
         try:
             lists = list(map(orjson.loads, cells))
         except (TypeError, ValueError):  # not all of them are JSON
-            return self.read_all(cells, refused), False
+            return self.parse_all(cells, on_error), False
         if {*map(type, lists)} == {list}:
             return lists, True
-        return self.read_all(cells, refused), False
+        return self.parse_all(cells, on_error), False
 
-    def _objects(self, objects: Sequence[Any], refused: Refused, *, parsed: bool) -> list[Members]:
+    def _objects(self, objects: Sequence[Any], on_error: OnError, *, parsed: bool) -> list[Members]:
         """Return the members of objects by field, in the order of the fields.
 
         :param parsed: whether the objects were read from JSON, so that their keys are text.
         """
         if not (only(objects, _OBJECTS) and (parsed or only(chain.from_iterable(objects), TEXTS))):
-            objects = [self._plain(at, one, refused) for at, one in enumerate(objects)]
+            objects = [self._plain(at, one, on_error) for at, one in enumerate(objects)]
         keys = [*chain.from_iterable(objects)]
         present = set(keys)
         if new := present - self._meant.keys():
-            objects = self._learn(new, objects, refused)
+            objects = self._learn(new, objects, on_error)
             keys = [*chain.from_iterable(objects)]
             present = self._meant.keys() & keys
-        known = sorted(place for place in map(self._meant.__getitem__, present) if place.reader is not None)
+        known = sorted(place for place in map(self._meant.__getitem__, present) if place.parser is not None)
         cells_of = _cells_by_key(objects, keys)
         columns: dict[str, Members] = {}
         found: dict[str, Members] = {}
-        for _, name, reader in known:
-            assert reader is not None  # noqa: S101 # nosec B101
+        for _, name, parser in known:
+            assert parser is not None  # noqa: S101 # nosec B101
             gone: list[int] = []
 
-            def left_out(at: int, verdict: CellError, gone: list[int] = gone, field: str = reader.name) -> Any:
+            def left_out(at: int, error: CellError, gone: list[int] = gone, field: str = parser.name) -> Any:
                 gone.append(at)
-                if isinstance(verdict, InvalidCellError):
-                    verdict = InvalidCellError(verdict.code, verdict.message, f".{field}{verdict.at}")
-                refused(at, verdict)
-                return getattr(verdict, "kept", None)
+                if isinstance(error, InvalidCellError):
+                    error = InvalidCellError(error.code, error.message, f".{field}{error.at}")
+                on_error(at, error)
+                return getattr(error, "kept", None)
 
-            late = reader.encode(cells_of(self._spelling[name]), left_out)
+            late = parser.encode(cells_of(self._spelling[name]), left_out)
             found[name] = _over(late, found.get(name), gone)
-            columns[reader.name] = _over(late, columns.get(reader.name), gone)
-        self._find_rivals(found, refused)
+            columns[parser.name] = _over(late, columns.get(parser.name), gone)
+        self._find_rivals(found, on_error)
         return [columns[name] for name in self._names if name in columns]
 
     def _learn(
-        self, new: AbstractSet[str], objects: Sequence[Mapping[str, Any]], refused: Refused
+        self, new: AbstractSet[str], objects: Sequence[Mapping[str, Any]], on_error: OnError
     ) -> Sequence[Mapping[str, Any]]:
         """Learn how names are written; return the objects with each name written in one way.
 
@@ -660,12 +662,12 @@ class Objects(ColumnParser):
             elif name not in self._spelling:
                 self._spelling[name] = key
                 self._meant[key] = place
-            elif place.reader is not None:
+            elif place.parser is not None:
                 respelt.add(key)
         if unknown and not self._is_open:
             for at, one in enumerate(objects):
                 if not unknown.isdisjoint(one):
-                    refused(at, self._unknown(min(unknown.intersection(one))))
+                    on_error(at, self._unknown(min(unknown.intersection(one))))
         return [one if respelt.isdisjoint(one) else self._respelt(one) for one in objects] if respelt else objects
 
     def _respelt(self, one: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -681,13 +683,13 @@ class Objects(ColumnParser):
             f".{said}",
         )
 
-    def _find_rivals(self, found: Mapping[str, Members], refused: Refused) -> None:
+    def _find_rivals(self, found: Mapping[str, Members], on_error: OnError) -> None:
         """Report objects with different values under names that may mean different things."""
         for member in self._known:
             chosen = [
                 members
                 for name, members in found.items()
-                if self._places[name].rank == _MAPPED and self._places[name].reader is member.reader
+                if self._places[name].rank == _MAPPED and self._places[name].parser is member.parser
             ]
             settled = [any(row) for row in zip(*chosen, strict=True)] if chosen else []
             reported: set[int] = set()
@@ -698,9 +700,9 @@ class Objects(ColumnParser):
                 for at, row in enumerate(zip(*map(found.__getitem__, names), strict=True)):
                     if len({*filter(None, row)}) > 1 and not (settled and settled[at]) and at not in reported:
                         reported.add(at)
-                        refused(at, UnusableCellError("ambiguous_item_id"))
+                        on_error(at, UnusableCellError("ambiguous_item_id"))
 
-    def _plain(self, at: int, one: Any, refused: Refused) -> Mapping[str, Any]:
+    def _plain(self, at: int, one: Any, on_error: OnError) -> Mapping[str, Any]:
         """Return an object as a dictionary whose keys are text; an empty one if it is none."""
         try:
             found = ordinary(one)
@@ -712,7 +714,7 @@ class Objects(ColumnParser):
                 raise InvalidCellError("bad_json", f"expected a JSON object, got {kind(found)}")
             return {key if type(key) is str else str(shown(key)): value for key, value in found.items()}
         except InvalidCellError as why:
-            refused(at, self._left_out(why))
+            on_error(at, self._left_out(why))
             return {}
 
 
@@ -735,7 +737,7 @@ def _cells_by_key(objects: Sequence[dict[str, Any]], keys: Sequence[str]) -> Cal
 
 
 def _over(late: Members, early: Members | None, gone: Sequence[int]) -> Members:
-    """Return what later cells say, or earlier ones where those hold nothing; where a cell was refused, what is left."""
+    """Return what later cells say, or earlier ones where those hold nothing; what is left of a cell with an error."""
     if early is None:
         return late
     found = [one or other for one, other in zip(late, early, strict=True)]

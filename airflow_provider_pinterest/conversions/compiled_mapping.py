@@ -15,12 +15,12 @@ class Column(NamedTuple):
 
     :param position: which column.
     :param path: the field.
-    :param reader: reads the cells.
+    :param parser: reads the cells.
     """
 
     position: int
     path: str
-    reader: ColumnParser
+    parser: ColumnParser
 
 
 class IdPart(NamedTuple):
@@ -70,7 +70,7 @@ class Layout:
     def __init__(self, knows: Callable[[str], bool]) -> None:
         self._knows = knows
         self._names: dict[str, str] = {}
-        self._written: set[str] = set()
+        self._known_spellings: set[str] = set()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -78,7 +78,7 @@ class Layout:
         return tuple(self._names)
 
     @property
-    def written(self) -> tuple[str, ...]:
+    def spellings(self) -> tuple[str, ...]:
         """The names as the first document that had them wrote them, in the order of their places."""
         return tuple(self._names.values())
 
@@ -87,12 +87,12 @@ class Layout:
 
     def has(self, document: Mapping[str, Any]) -> bool:
         """Return whether every name of a document has a place, written as in the first document that had it."""
-        return document.keys() <= self._written
+        return document.keys() <= self._known_spellings
 
     def learn(self, document: Mapping[Any, Any]) -> tuple[Mapping[str, Any], list[str]]:
         """Give places to the names of a document.
 
-        :return: the document with names as :attr:`written`, and its names that are not known.
+        :return: the document with names as :attr:`spellings`, and its names that are not known.
         """
         named = by_name(document)
         found, unknown = {}, []
@@ -103,6 +103,6 @@ class Layout:
                     unknown.append(key)
                     continue
                 self._names[name] = key
-                self._written.add(key)
+                self._known_spellings.add(key)
             found[self._names[name]] = value
         return found, unknown

@@ -122,7 +122,7 @@ class Field:
     """One field of the API.
 
     :param path: where it stands: ``event_name``, ``user_data.em``, ``custom_data.contents[].id``.
-    :param type: makes the field's reader from the field and the options; its name is the type's name.
+    :param type: makes the field's parser from the field and the options; its name is the type's name.
     :param bad_cell: what a cell costs that cannot be read.
     :param aliases: what people call it, in any spelling. Of two names in one object the first wins; the field's own
         name comes before them, unless it stands among them.
@@ -410,8 +410,8 @@ _TYPED: Final[Mapping[Callable[[Field, FieldOptions], Read], type[CachedParser]]
 """Types whose cells drivers have typed as well."""
 
 
-def reader(field: Field, options: FieldOptions) -> ColumnParser:
-    """Make the reader of a field.
+def parser_of(field: Field, options: FieldOptions) -> ColumnParser:
+    """Make the parser of a field.
 
     :raises ValueError: it needs a numbering plan of a country that has none.
     """
@@ -453,7 +453,7 @@ def reader(field: Field, options: FieldOptions) -> ColumnParser:
 def _member(field: Field, options: FieldOptions) -> Member:
     """Make what reads a member of the objects in a list."""
     rivals = tuple(frozenset(map(folded, names)) for names in field.rivals)
-    return Member(reader(field, options), tuple(map(folded, field.names)), rivals)
+    return Member(parser_of(field, options), tuple(map(folded, field.names)), rivals)
 
 
 def _family(place: str, kind: Callable[[Field, FieldOptions], Read], limit: int, *names: str) -> tuple[Field, ...]:

@@ -695,7 +695,7 @@ IN_COUNTRY: Final = Dependency("user_data.country", home)
 
 
 class Identifier:
-    """The reader of an identifier that goes out hashed.
+    """The parser of an identifier that goes out hashed.
 
     :param name: leaf name such as ``em``, for the warning's code.
     :param rule: how it is read.
@@ -810,7 +810,7 @@ def unhashed(text: str) -> str:
 
 
 class Unhashed:
-    """The reader of an identifier or id that goes out as it is.
+    """The parser of an identifier or id that goes out as it is.
 
     :param name: leaf name such as ``click_id``, for the warning's code.
     :param rule: how it is read.
@@ -868,7 +868,7 @@ def public_address(text: str) -> str:
 
 
 class Address(Unhashed):
-    """The reader of an IPv4 or IPv6 address."""
+    """The parser of an IPv4 or IPv6 address."""
 
     def read(self, cell: Any) -> str | None:
         """Return the address in a cell, ``None`` where it holds nothing.

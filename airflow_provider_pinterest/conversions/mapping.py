@@ -21,7 +21,7 @@ from airflow_provider_pinterest.conversions.fields import (
     FIELDS,
     SWITCHES,
     FieldOptions,
-    reader,
+    parser_of,
 )
 from airflow_provider_pinterest.conversions.hints import meant
 from airflow_provider_pinterest.conversions.names import folded
@@ -103,7 +103,7 @@ class ColumnMapping:
             members=self._resolved.members,
             open_lists=frozenset(self._resolved.open),
         )
-        self.readers = _readers(options, found)
+        self.parsers = _parsers(options, found)
         self.defaults = self._written(defaults, found)
         """Field path → JSON member for rows that lack it."""
         found.raise_all()
@@ -205,7 +205,7 @@ class ColumnMapping:
         names = (*nested, *columns)
         paths = [path for _, path in (*map(self.target, nested), *own)]
         fields = [
-            Column(position, path, self.readers[path])
+            Column(position, path, self.parsers[path])
             for position, path in enumerate(paths)
             if path is not None and path not in OBJECTS
         ]
@@ -214,7 +214,7 @@ class ColumnMapping:
             """Read countries before what depends on them, and what shall win of one field last."""
             name = names[position]
             own = position >= len(nested)
-            depends = bool(self.readers[paths[position] or ""].depends_on)
+            depends = bool(self.parsers[paths[position] or ""].depends_on)
             return depends, own, position if own else self._precedence(name), name
 
         position = {folded(name): index for index, name in enumerate(names)} if self._extra else {}
@@ -248,9 +248,9 @@ class ColumnMapping:
         """Read the defaults as if they were cells."""
         found: dict[str, bytes] = {}
         paths = {name: problems.checked(field_path, name, f"defaults[{name!r}]", otherwise="") for name in defaults}
-        values = {path: defaults[name] for name, path in paths.items() if path in self.readers}
-        for path in sorted(values, key=lambda path: bool(self.readers[path].depends_on)):
-            other = found.get(self.readers[path].depends_on or "", b"")
+        values = {path: defaults[name] for name, path in paths.items() if path in self.parsers}
+        for path in sorted(values, key=lambda path: bool(self.parsers[path].depends_on)):
+            other = found.get(self.parsers[path].depends_on or "", b"")
             member = problems.checked(self._default, path, values[path], other, otherwise=b"")
             if member:
                 found[path] = member
@@ -266,7 +266,7 @@ class ColumnMapping:
         if path in OBJECTS:
             raise ParameterError(f"defaults[{path!r}]: give its fields one by one, such as '{path}.…'")
         try:
-            [member] = self.readers[path].beside([cell], [other], _raised)
+            [member] = self.parsers[path].encode_beside([cell], [other], _raised)
         except InvalidCellError as unfit:
             raise ParameterError(f"defaults[{path!r}]: {unfit.message}") from None
         except UnusableCellError as unusable:
@@ -321,8 +321,8 @@ def clash_reason(path: str, columns: Sequence[str]) -> Reason:
     return Reason("ambiguous_columns", path, f"{names} all map to this field; keep one of them, or ignore the others")
 
 
-def _raised(_: int, verdict: CellError) -> None:
-    raise verdict
+def _raised(_: int, error: CellError) -> None:
+    raise error
 
 
 def _mapping(parameter: str, value: Any) -> Mapping[str, Any]:
@@ -414,14 +414,14 @@ def _wrong_switch(allowed: Mapping[str, tuple[Any, ...] | type], switch: str, va
     return ""
 
 
-def _readers(options: FieldOptions, problems: Problems) -> dict[str, ColumnParser]:
-    """Make the readers of all fields that can be made with these options."""
+def _parsers(options: FieldOptions, problems: Problems) -> dict[str, ColumnParser]:
+    """Make the parsers of all fields that can be made with these options."""
     found = {}
     for field in FIELDS:
         if "[]" in field.path:
             continue
         try:
-            found[field.path] = reader(field, options)
+            found[field.path] = parser_of(field, options)
         except ValueError as error:
             problems.found.append(f"identifiers[{field.name!r}]['country']: {error} is no ISO 3166 alpha-2 code")
     return found

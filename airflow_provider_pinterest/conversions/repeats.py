@@ -1,7 +1,7 @@
 """Objects in lists that repeat, such as the line items of a shop: what was written once is looked up by their JSON.
 
 The text of a list is cut between its objects, without being parsed. A cut that falls into a text or into a nested list
-leaves something that is not the inside of a JSON object. If all pieces of a list are the insides of objects, then the
+leaves something that is not the inside of a JSON object. If all parts of a list are the insides of objects, then the
 list has these objects.
 """
 

@@ -13,7 +13,7 @@ from airflow_provider_pinterest.conversions.batch_transformer import (
     fields_of,
     noticed,
 )
-from airflow_provider_pinterest.conversions.coalescing import pieces
+from airflow_provider_pinterest.conversions.coalescing import coalesce
 from airflow_provider_pinterest.conversions.duplicates import SeenEvents, event_key
 from airflow_provider_pinterest.conversions.event_names import (
     UnlistedName,
@@ -52,25 +52,25 @@ class Transform:
         processes: int = 0,
     ) -> None:
         self._mapping = mapping
-        self._maker = BatchTransformer(
+        self._transformer = BatchTransformer(
             mapping,
             now=now,
             max_event_age=max_event_age,
             max_event_bytes=max_event_bytes,
             exclusions=exclusions or None,
         )
-        self._processes = _processes(self._maker, processes) if processes else None
+        self._processes = _processes(self._transformer, processes) if processes else None
         self._seen = SeenEvents()
         self._warnings: Counter[str] = Counter()
         self._coverage: Counter[str] = Counter()
         self._unlisted: Counter[str] = Counter()
         self._waiting: deque[Outcome] = deque()
-        """What the rows of the piece at hand became, as far as it was not yielded; counted all the same."""
+        """What the rows of the column_batch at hand became, as far as it was not yielded; counted all the same."""
 
     def events(self, row_batches: Iterable[RowBatch]) -> Iterator[Outcome]:
         """Yield what became of each row, in the order of the source."""
-        found = pieces(row_batches, self._mapping)
-        all_made = map(self._maker.make, found) if self._processes is None else self._processes.made(found)
+        found = coalesce(row_batches, self._mapping)
+        all_made = map(self._transformer.transform, found) if self._processes is None else self._processes.made(found)
         for made in all_made:
             waiting = self._waiting = self._distinct(made)
             while waiting:
@@ -100,7 +100,7 @@ class Transform:
         return most_frequent(found, most)
 
     def _distinct(self, made: TransformResult) -> deque[Outcome]:
-        """Return what the rows of a piece became, of each event only the first; count them."""
+        """Return what the rows of a column batch became, of each event only the first; count them."""
         self._warnings += made.warnings
         self._warnings += made.noticed
         self._coverage += made.coverage
@@ -132,8 +132,8 @@ def _unlisted(name: str) -> Iterator[str]:
         yield counted_as(name)
 
 
-def _processes(maker: BatchTransformer, count: int) -> TransformPool:
+def _processes(transformer: BatchTransformer, count: int) -> TransformPool:
     """Start processes; their module is loaded only where there are any."""
     from airflow_provider_pinterest.conversions.transform_pool import TransformPool
 
-    return TransformPool(maker, count)
+    return TransformPool(transformer, count)

@@ -1,6 +1,6 @@
 """Events made by processes of their own, so that one task can use more than one processor core.
 
-Pieces go out, to one process after the other, and what they become comes back in the same order. A process
+Column batches go out, to one process after the other, and what they become comes back in the same order. A process
 ends when its socket is closed: with the task, however that ends.
 """
 
@@ -27,7 +27,7 @@ from airflow_provider_pinterest.exceptions import ParameterError, PinterestError
 from airflow_provider_pinterest.redaction import clean
 
 AHEAD: Final = 2
-"""Pieces that a process has at most: one that it works on, and the next."""
+"""Column batches that a process has at most: one that it works on, and the next."""
 
 ROOM: Final = 1_000_000
 """Bytes that a socket takes before whoever writes must wait."""
@@ -38,17 +38,17 @@ _START: Final = "import sys; sys.path[:] = {path!r}; from {module} import serve;
 class TransformPool:
     """Makes events in a few processes.
 
-    :param maker: what they make events with.
+    :param transformer: what they make events with.
     :param count: how many there are.
     :raises ParameterError: the mapping holds objects that cannot be passed to another process.
     :raises PinterestError: a process cannot be started.
     """
 
-    def __init__(self, maker: BatchTransformer, count: int) -> None:
-        self._maker = maker
+    def __init__(self, transformer: BatchTransformer, count: int) -> None:
+        self._transformer = transformer
         self.workers: list[PoolWorker] = []
         try:
-            settings = written(maker.settings)
+            settings = written(transformer.settings)
         except Exception:  # noqa: BLE001 - the objects' own methods may raise anything
             raise ParameterError(
                 "processes: the mapping holds an object that cannot be passed to another process.",
@@ -61,24 +61,26 @@ class TransformPool:
             self.close()
             raise
 
-    def made(self, pieces: Iterable[ColumnBatch]) -> Iterator[TransformResult]:
+    def made(self, column_batches: Iterable[ColumnBatch]) -> Iterator[TransformResult]:
         """Yield what the rows become, in their order.
 
         :raises PinterestError: a process ended.
         """
         waiting: deque[tuple[PoolWorker, ColumnBatch] | TransformResult] = deque()
-        source = iter(pieces)
+        source = iter(column_batches)
         broken: Exception | None = None
         for worker in cycle(self.workers):
             try:
-                piece = next(source, None)
+                column_batch = next(source, None)
             except Exception as error:  # noqa: BLE001 - raised again when what was read before is made
-                piece, broken = None, error
-            if piece is None:
+                column_batch, broken = None, error
+            if column_batch is None:
                 break
             if len(waiting) >= AHEAD * len(self.workers):
                 yield self._received(waiting.popleft())
-            waiting.append((worker, piece) if worker.take(piece) else self._maker.make(piece))
+            waiting.append(
+                (worker, column_batch) if worker.take(column_batch) else self._transformer.transform(column_batch)
+            )
         while waiting:
             yield self._received(waiting.popleft())
         if broken is not None:
@@ -90,12 +92,12 @@ class TransformPool:
             worker.close()
 
     def _received(self, what: tuple[PoolWorker, ColumnBatch] | TransformResult) -> TransformResult:
-        """Return what a piece has become; a piece that its process could not read is made here."""
+        """Return what a column batch has become; a column batch that its process could not read is made here."""
         if isinstance(what, TransformResult):
             return what
-        worker, piece = what
+        worker, column_batch = what
         found = worker.received()
-        return self._maker.make(piece) if found is None else found
+        return self._transformer.transform(column_batch) if found is None else found
 
 
 class PoolWorker:
@@ -124,20 +126,20 @@ class PoolWorker:
         self._connection = Connection(ours.detach())
         self._send(settings)
 
-    def take(self, piece: ColumnBatch) -> bool:
-        """Hand a piece over; return whether it could be written down.
+    def take(self, column_batch: ColumnBatch) -> bool:
+        """Hand a column batch over; return whether it could be written down.
 
         :raises PinterestError: the process has ended.
         """
         try:
-            text = written(tuple(piece))
+            text = written(tuple(column_batch))
         except Exception:  # noqa: BLE001 - cells of types that are not sent to another process
             return False
         self._send(text)
         return True
 
     def received(self) -> TransformResult | None:
-        """Wait for what the oldest piece has become; ``None``: the process could not read it.
+        """Wait for what the oldest column_batch has become; ``None``: the process could not read it.
 
         :raises PinterestError: the process has ended, or cannot make events of these rows.
         """
@@ -176,7 +178,7 @@ class PoolWorker:
 
 
 def serve(descriptor: int) -> None:
-    """Make events of the pieces that come through a socket, until it is closed."""
+    """Make events of the column_batches that come through a socket, until it is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C reaches the task, too
     connection = Connection(descriptor)
     texts: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
@@ -195,23 +197,23 @@ def serve(descriptor: int) -> None:
     settings = texts.get()
     if settings is None:
         return
-    maker = BatchTransformer.of(read(settings))
+    transformer = BatchTransformer.of(read(settings))
     gc.freeze()  # what is there by now stays
     while (text := texts.get()) is not None:
         try:
-            connection.send(_made(maker, text))
+            connection.send(_made(transformer, text))
         except OSError:
             return
 
 
-def _made(maker: BatchTransformer, text: bytes) -> TransformResult | Exception | None:
-    """Make events of a piece; ``None`` if it cannot be read."""
+def _made(transformer: BatchTransformer, text: bytes) -> TransformResult | Exception | None:
+    """Make events of a column batch; ``None`` if it cannot be read."""
     try:
-        piece = ColumnBatch(*read(text))
+        column_batch = ColumnBatch(*read(text))
     except Exception:  # noqa: BLE001 - the task has the rows, and makes them itself
         return None
     try:
-        return maker.make(piece)
+        return transformer.transform(column_batch)
     except PinterestError as error:
         return error
     except Exception as error:  # noqa: BLE001 - whatever it is, the task must know

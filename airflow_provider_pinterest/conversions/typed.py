@@ -19,8 +19,8 @@ from airflow_provider_pinterest.conversions.columns import (
     CachedParser,
     ColumnParser,
     Members,
+    OnError,
     Read,
-    Refused,
     cut,
 )
 from airflow_provider_pinterest.conversions.values import EARLIEST, EXPONENT_LIMIT
@@ -50,7 +50,7 @@ def first_type(cells: Sequence[Any]) -> type:
 class Numbers(CachedParser):
     """Reads numbers that travel as text."""
 
-    def encode(self, cells: Sequence[Any], refused: Refused) -> Members:
+    def encode(self, cells: Sequence[Any], on_error: OnError) -> Members:
         """Return the members of cells."""
         kind = first_type(cells)
         found = None
@@ -60,7 +60,7 @@ class Numbers(CachedParser):
             found = self._floats(cells)
         elif kind is str and only(cells, _TEXTS):
             found = self._texts(cells)
-        return super().encode(cells, refused) if found is None else found
+        return super().encode(cells, on_error) if found is None else found
 
     def _decimals(self, cells: Sequence[Any]) -> Members | None:
         """Return the members of decimals, ``None`` if one is negative, not finite, or written with an exponent."""
@@ -98,11 +98,11 @@ class Numbers(CachedParser):
 class Integers(CachedParser):
     """Reads whole numbers; small ones repeat, and ``3``, ``3.0`` and a decimal 3.00 are one."""
 
-    def encode(self, cells: Sequence[Any], refused: Refused) -> Members:
+    def encode(self, cells: Sequence[Any], on_error: OnError) -> Members:
         """Return the members of cells."""
         if only(cells, _COUNTS):
-            return self._looked_up(cells, refused)
-        return ColumnParser.encode(self, cells, refused)
+            return self._looked_up(cells, on_error)
+        return ColumnParser.encode(self, cells, on_error)
 
     @staticmethod
     def _may_keep(cell: Any) -> bool:
@@ -120,12 +120,12 @@ class Integers(CachedParser):
 class Booleans(CachedParser):
     """Reads booleans."""
 
-    def encode(self, cells: Sequence[Any], refused: Refused) -> Members:
+    def encode(self, cells: Sequence[Any], on_error: OnError) -> Members:
         """Return the members of cells."""
         if only(cells, _BOOLEANS):
             true, false = self._key + b"true", self._key + b"false"
             return [b"" if cell is None else true if cell else false for cell in cells]
-        return super().encode(cells, refused)
+        return super().encode(cells, on_error)
 
 
 class Times(ColumnParser):
@@ -138,17 +138,17 @@ class Times(ColumnParser):
         super().__init__(name, read, unusable)
         self._timezone = timezone
 
-    def read_all(self, cells: Sequence[Any], refused: Refused) -> list[Any]:
+    def parse_all(self, cells: Sequence[Any], on_error: OnError) -> list[Any]:
         """Return the values of cells, ``None`` where nothing is to send."""
         try:
             found = self._seconds(cells)
         except Exception:  # noqa: BLE001 - found again below, for each cell by itself
             found = None
-        return super().read_all(cells, refused) if found is None else found
+        return super().parse_all(cells, on_error) if found is None else found
 
-    def encode(self, cells: Sequence[Any], refused: Refused) -> Members:
+    def encode(self, cells: Sequence[Any], on_error: OnError) -> Members:
         """Return the members of cells."""
-        return self.written(self.read_all(cells, refused), refused)
+        return self.encode_values(self.parse_all(cells, on_error), on_error)
 
     def _seconds(self, cells: Sequence[Any]) -> list[Any] | None:
         """Return the seconds of a column of datetimes, or of their usual text; ``None`` if something else is in it."""

@@ -15,7 +15,7 @@ EVERY: Final = 16
 SAMPLE: Final = 16
 """Of rows that come together about so many are looked at."""
 
-PIECE_BYTES: Final = 4_000_000
+COLUMN_BATCH_BYTES: Final = 4_000_000
 """Most bytes of cells that are read, or made into events, at once."""
 
 _CELL: Final = 50
@@ -67,21 +67,21 @@ def total(rows: Sequence[Sequence[Any]]) -> int:
 
 
 def parts(rows: Sequence[Sequence[Any]], most: int) -> Iterator[Sequence[Sequence[Any]]]:
-    """Yield rows in parts of ``most`` rows, or of about :data:`PIECE_BYTES`, whichever is less."""
+    """Yield rows in parts of ``most`` rows, or of about :data:`COLUMN_BATCH_BYTES`, whichever is less."""
     begin = 0
     while begin < len(rows):
         part = rows[begin : begin + most]
-        if total(part) > PIECE_BYTES:
+        if total(part) > COLUMN_BATCH_BYTES:
             part = part[: _fitting(part)]
         yield part
         begin += len(part)
 
 
 def _fitting(rows: Sequence[Sequence[Any]]) -> int:
-    """Return how many rows take no more than :data:`PIECE_BYTES`, one at least."""
+    """Return how many rows take no more than :data:`COLUMN_BATCH_BYTES`, one at least."""
     taken = 0
     for position, row in enumerate(rows):
         taken += weight(row)
-        if taken > PIECE_BYTES and position:
+        if taken > COLUMN_BATCH_BYTES and position:
             return position
     return len(rows)

@@ -1,4 +1,4 @@
-"""Objects that no reader expects, by name."""
+"""Objects that no parser expects, by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows to build events of: good ones, and the ways to look at what became of them."""
+"""Rows to transform events of: good ones, and the ways to look at what became of them."""
 
 from __future__ import annotations
 
@@ -39,32 +39,32 @@ def good(**changes: Any) -> dict[str, Any]:
     return {**GOOD, **changes}
 
 
-def builder(
+def new_transform(
     *, max_event_age: dt.timedelta | None = None, max_event_bytes: int = 2_000_000, **mapping: Any
 ) -> Transform:
     return Transform(ColumnMapping(**mapping), now=NOW, max_event_age=max_event_age, max_event_bytes=max_event_bytes)
 
 
-def outcomes_of(rows: Iterable[Row], build: Transform | None = None) -> list[Any]:
+def outcomes_of(rows: Iterable[Row], transform: Transform | None = None) -> list[Any]:
     """Return what becomes of rows, each with columns of its own."""
     row_batches = [RowBatch(tuple(row), [list(row.values())]) for row in rows]
-    return list((build or builder()).events(row_batches))
+    return list((transform or new_transform()).events(row_batches))
 
 
-def outcome_of(row: Row, build: Transform | None = None) -> Any:
-    (found,) = outcomes_of([row], build)
+def outcome_of(row: Row, transform: Transform | None = None) -> Any:
+    (found,) = outcomes_of([row], transform)
     return found
 
 
-def sent(row: Row, build: Transform | None = None) -> Any:
+def sent(row: Row, transform: Transform | None = None) -> Any:
     """Return the JSON that goes out for a row."""
-    found = outcome_of(row, build)
+    found = outcome_of(row, transform)
     assert isinstance(found, Event), found
     return orjson.loads(found.body)
 
 
-def reasons(row: Row, build: Transform | None = None) -> list[tuple[str, str]]:
+def reasons(row: Row, transform: Transform | None = None) -> list[tuple[str, str]]:
     """Return (code, field) of everything wrong with a row."""
-    found = outcome_of(row, build)
+    found = outcome_of(row, transform)
     assert isinstance(found, Rejection), found
     return [(reason.code, reason.field) for reason in found.reasons]

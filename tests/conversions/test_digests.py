@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_pinterest.conversions.fields import SWITCHES
 from tests.conversions.hostile import Array
-from tests.conversions.rows import builder, good, sent, sha
+from tests.conversions.rows import good, new_transform, sent, sha
 
 HASHED = sorted(SWITCHES)
 DRESSES = {
@@ -50,10 +50,10 @@ DRESSES = {
 
 
 def identified(name, cell, **switches):
-    build = builder(identifiers={name: switches} if switches else {})
+    transform = new_transform(identifiers={name: switches} if switches else {})
     row = {**good(ip="192.0.2.1", user_agent="Agent/1"), f"user_data.{name}": cell}
     row.pop("email")
-    return sent(row, build)["user_data"].get(name), dict(build.warnings)
+    return sent(row, transform)["user_data"].get(name), dict(transform.warnings)
 
 
 @pytest.mark.parametrize("dress", DRESSES)

@@ -154,8 +154,8 @@ def test_each_code_is_documented_among_the_reasons():
 def kept_from(rows, **rules):
     """Return the code under which each row was excluded, ``None`` where it was sent."""
     mapping = ColumnMapping(consent_column=rules.get("consent_column"))
-    build = Transform(mapping, now=NOW, exclusions=Exclusions.of(**rules))
-    found = outcomes_of([{**row, "event_id": str(at)} for at, row in enumerate(rows)], build)
+    transform = Transform(mapping, now=NOW, exclusions=Exclusions.of(**rules))
+    found = outcomes_of([{**row, "event_id": str(at)} for at, row in enumerate(rows)], transform)
     assert {*map(type, found)} <= {Event, Excluded}
     return [outcome.code if isinstance(outcome, Excluded) else None for outcome in found]
 

@@ -23,8 +23,8 @@ from airflow_provider_pinterest.conversions.fields import (
     check,
     hashed,
     hashed_by_country,
+    parser_of,
     plain,
-    reader,
     text,
 )
 from airflow_provider_pinterest.conversions.identifiers import IN_COUNTRY, Rule, always
@@ -292,8 +292,8 @@ def test_switches_and_reading_follow_from_the_line():
     check((*FIELDS, field))
     assert field.switches == {"already_hashed": (True, False, None), "foot": ("left", "right")}
     assert all(one.rule.warnings.items() <= WARNINGS.items() for one in FIELDS if one.rule)
-    read = reader(field, FieldOptions(dt.UTC, placeholders=frozenset({"barefoot"})))
-    assert [read.one(cell) for cell in (" 42 ", 42, "Barefoot", None, [41, 42])] == [
+    read = parser_of(field, FieldOptions(dt.UTC, placeholders=frozenset({"barefoot"})))
+    assert [read.parse_one(cell) for cell in (" 42 ", 42, "Barefoot", None, [41, 42])] == [
         [sha("42")],
         [sha("42")],
         None,

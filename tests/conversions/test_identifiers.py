@@ -18,7 +18,7 @@ from airflow_provider_pinterest.conversions.columns import CachedParser
 from airflow_provider_pinterest.conversions.fields import SWITCHES
 from airflow_provider_pinterest.conversions.placeholders import PLACEHOLDERS
 from airflow_provider_pinterest.exceptions import ParameterError
-from tests.conversions.rows import ADA, builder, good, reasons, sent, sha
+from tests.conversions.rows import ADA, good, new_transform, reasons, sent, sha
 
 HASHED = sorted(SWITCHES)
 UNIDENTIFIED = {**good(ip="192.0.2.1", user_agent="Mozilla")}
@@ -28,9 +28,9 @@ is_hash = re.compile("[0-9a-f]{64}").fullmatch
 
 def identified(name, cell, *, home=None, **switches):
     """Return what goes out of a cell for an identifier, and what was warned of."""
-    build = builder(identifiers={name: switches} if switches else {})
+    transform = new_transform(identifiers={name: switches} if switches else {})
     row = {**UNIDENTIFIED, "user_data.country": home, f"user_data.{name}": cell}
-    return sent(row, build)["user_data"].get(name), dict(build.warnings)
+    return sent(row, transform)["user_data"].get(name), dict(transform.warnings)
 
 
 # Whatever the people who wrote the API's page hashed in its examples, these are right.
@@ -332,7 +332,7 @@ def test_the_order_of_the_columns_does_not_matter_to_the_country():
 
 def test_a_default_country_is_the_country_of_rows_without_one():
     row = good(zip="10001-1234", state="California")
-    found = sent(row, builder(defaults={"country": "PL"}))["user_data"]
+    found = sent(row, new_transform(defaults={"country": "PL"}))["user_data"]
     assert (found["zp"], found["st"]) == ([sha("100011234")], [sha("california")])
 
 
@@ -388,7 +388,7 @@ def test_what_no_phone_in_the_country_has_is_left_out(cell):
 
 def test_a_country_without_phones_is_named():
     with pytest.raises(ParameterError, match="'Germany' is no ISO 3166 alpha-2 code"):
-        builder(identifiers={"ph": {"country": "Germany"}})
+        new_transform(identifiers={"ph": {"country": "Germany"}})
 
 
 @given(st.text())
@@ -438,9 +438,9 @@ def test_the_phone_library_is_never_the_end_of_a_run(cell):
     ids=str,
 )
 def test_an_ip_address_goes_out_in_one_form(cell, address):
-    build = builder()
-    assert sent(good(ip=cell), build)["user_data"]["client_ip_address"] == address
-    assert not build.warnings
+    transform = new_transform()
+    assert sent(good(ip=cell), transform)["user_data"]["client_ip_address"] == address
+    assert not transform.warnings
 
 
 @pytest.mark.parametrize(
@@ -451,9 +451,9 @@ def test_an_ip_address_goes_out_in_one_form(cell, address):
     ],
 )
 def test_what_is_no_ip_address_is_left_out(cell):
-    build = builder()
-    assert "client_ip_address" not in sent(good(ip=cell), build)["user_data"]
-    assert build.warnings == {"unusable_client_ip_address": 1}
+    transform = new_transform()
+    assert "client_ip_address" not in sent(good(ip=cell), transform)["user_data"]
+    assert transform.warnings == {"unusable_client_ip_address": 1}
 
 
 @pytest.mark.parametrize(
@@ -467,9 +467,9 @@ def test_what_is_no_ip_address_is_left_out(cell):
 def test_an_address_of_many_is_no_match_key(cell):
     row = {**UNIDENTIFIED, "ip": cell}
     assert reasons(row) == [("no_match_key", "user_data")]
-    build = builder()
-    assert "client_ip_address" not in sent(good(ip=cell), build)["user_data"]
-    assert build.warnings == {"unusable_client_ip_address": 1}
+    transform = new_transform()
+    assert "client_ip_address" not in sent(good(ip=cell), transform)["user_data"]
+    assert transform.warnings == {"unusable_client_ip_address": 1}
 
 
 @pytest.mark.parametrize(
@@ -488,9 +488,9 @@ def test_an_ip_address_is_one_for_the_standard_library_too(cell):
 @pytest.mark.parametrize("column", ["user_agent", "click_id", "partner_id"])
 @pytest.mark.parametrize("cell", ["Mozilla ada@example.com", b"Mozilla ada@example.com"])
 def test_what_goes_out_unhashed_holds_no_address(column, cell):
-    build = builder()
-    assert set(sent(good(**{column: cell}), build)["user_data"]) == {"em"}
-    assert build.warnings == {"personal_data_in_plain_field": 1}
+    transform = new_transform()
+    assert set(sent(good(**{column: cell}), transform)["user_data"]) == {"em"}
+    assert transform.warnings == {"personal_data_in_plain_field": 1}
 
 
 # For any text
@@ -557,34 +557,34 @@ def noted(calls):
     return read
 
 
-def column(reader, *cells):
-    return [reader.value(member) for member in reader.encode(cells, None)]
+def column(parser, *cells):
+    return [parser.decode(member) for member in parser.encode(cells, None)]
 
 
 def test_what_repeats_is_hashed_once():
     calls: list[str] = []
-    reader = CachedParser("ct", noted(calls))
+    parser = CachedParser("ct", noted(calls))
     assert (
-        column(reader, "a", "a", None, "b") == column(reader, "a", "a", None, "b") == [["'a'"], ["'a'"], None, ["'b'"]]
+        column(parser, "a", "a", None, "b") == column(parser, "a", "a", None, "b") == [["'a'"], ["'a'"], None, ["'b'"]]
     )
     assert calls == ["a", "b"]
 
 
 def test_memory_is_bounded():
     calls: list[str] = []
-    reader = CachedParser("ct", noted(calls), size=2)
-    assert column(reader, *"abcabc") == [[repr(cell)] for cell in "abcabc"]
+    parser = CachedParser("ct", noted(calls), size=2)
+    assert column(parser, *"abcabc") == [[repr(cell)] for cell in "abcabc"]
     assert calls == ["a", "b", "c", "c"]
 
 
 def test_only_text_is_remembered():
     """``1``, ``1.0`` and ``True`` are one key of a dict and three cells."""
-    reader = CachedParser("ct", lambda cell: [repr(cell)])
-    assert column(reader, 1, 1.0, True, [1]) == [["1"], ["1.0"], ["True"], ["[1]"]]
+    parser = CachedParser("ct", lambda cell: [repr(cell)])
+    assert column(parser, 1, 1.0, True, [1]) == [["1"], ["1.0"], ["True"], ["[1]"]]
 
 
 def test_what_is_unusable_is_warned_of_each_time():
-    build = builder()
+    transform = new_transform()
     for number in range(3):
-        sent(good(event_id=number, city="---"), build)
-    assert build.warnings == {"unusable_ct": 3}
+        sent(good(event_id=number, city="---"), transform)
+    assert transform.warnings == {"unusable_ct": 3}

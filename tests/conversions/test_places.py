@@ -6,13 +6,13 @@ import pytest
 
 from airflow_provider_pinterest.conversions import codes
 from airflow_provider_pinterest.conversions.codes import COUNTRIES, COUNTRY_NUMBERS, COUNTRY_WORDS, US_STATES
-from tests.conversions.rows import builder, good, reasons, sent, sha
+from tests.conversions.rows import good, new_transform, reasons, sent, sha
 
 
 def identified(name, cell, *, home=None, **switches):
-    build = builder(identifiers={name: switches} if switches else {})
+    transform = new_transform(identifiers={name: switches} if switches else {})
     row = {**good(), "user_data.country": home, f"user_data.{name}": cell}
-    return sent(row, build)["user_data"].get(name), dict(build.warnings)
+    return sent(row, transform)["user_data"].get(name), dict(transform.warnings)
 
 
 @pytest.mark.parametrize(
@@ -115,9 +115,9 @@ def identified(name, cell, *, home=None, **switches):
 )
 def test_a_country_is_known_by_many_names(cell, code):
     expected = ([sha(code)], {}) if code else (None, {"unusable_country": 1})
-    build = builder()
-    found = sent(good(country=cell), build)["user_data"].get("country")
-    assert (found, dict(build.warnings)) == expected
+    transform = new_transform()
+    found = sent(good(country=cell), transform)["user_data"].get("country")
+    assert (found, dict(transform.warnings)) == expected
 
 
 @pytest.mark.parametrize(
@@ -138,9 +138,9 @@ def test_a_country_is_known_by_many_names(cell, code):
     ],
 )
 def test_other_words_are_no_country(cell):
-    build = builder()
-    found = sent(good(country=cell), build)["user_data"].get("country")
-    assert (found, dict(build.warnings)) == (None, {"unusable_country": 1})
+    transform = new_transform()
+    found = sent(good(country=cell), transform)["user_data"].get("country")
+    assert (found, dict(transform.warnings)) == (None, {"unusable_country": 1})
 
 
 def test_the_table_of_countries_is_consistent():
@@ -375,18 +375,18 @@ def test_other_rows_have_the_codes_in_lower_case():
         good(state="CA", country="US", opt_out_type="x"),
         good(state="CA", country="US"),
     ]
-    build = builder()
-    found = [sent({**row, "event_id": number}, build)["user_data"] for number, row in enumerate(rows)]
+    transform = new_transform()
+    found = [sent({**row, "event_id": number}, transform)["user_data"] for number, row in enumerate(rows)]
     assert [len(one["st"]) for one in found] == [len(one["country"]) for one in found] == [2, 1, 1]
-    again = sent(ldp(state="CA", country="US", event_id="again", opt_out_type="ldp,x"), build)["user_data"]
+    again = sent(ldp(state="CA", country="US", event_id="again", opt_out_type="ldp,x"), transform)["user_data"]
     assert again["st"] == [sha("ca"), sha("CA")]
 
 
 def test_defaults_can_be_the_region():
-    build = builder(defaults={"country": "US", "state": "TX"})
-    found = sent(ldp(), build)["user_data"]
+    transform = new_transform(defaults={"country": "US", "state": "TX"})
+    found = sent(ldp(), transform)["user_data"]
     assert found["st"] == [sha("tx"), sha("TX")]
-    assert sent(good(event_id=2), build)["user_data"]["st"] == [sha("tx")]
+    assert sent(good(event_id=2), transform)["user_data"]["st"] == [sha("tx")]
 
 
 @pytest.mark.parametrize("code", sorted({*US_STATES.values()}))

@@ -93,8 +93,10 @@ def test_no_row_of_a_random_table_ends_the_run_or_changes_another(numbers, proce
     try:
         for number in numbers:
             columns, rows = table(random.Random(f"{SEED}/{number}"))  # noqa: S311
-            builder = Transform(ColumnMapping(), now=NOW) if processes == 0 else shared
-            found = list(builder.events([RowBatch(columns, rows)])) if processes == 0 else made(shared, columns, rows)
+            new_transform = Transform(ColumnMapping(), now=NOW) if processes == 0 else shared
+            found = (
+                list(new_transform.events([RowBatch(columns, rows)])) if processes == 0 else made(shared, columns, rows)
+            )
 
             context = f"RANDOM_SEED={SEED}, table {number}"
             assert len(found) == len(rows), context
@@ -106,15 +108,15 @@ def test_no_row_of_a_random_table_ends_the_run_or_changes_another(numbers, proce
                 assert shown(outcome) == shown(alone), context
                 check(outcome, context)
             assert type(found[0]) is type(found[-1]) is Event, context
-            assert set(builder.warnings) <= set(WARNINGS), context
+            assert set(new_transform.warnings) <= set(WARNINGS), context
     finally:
         shared.close()
 
 
-def made(builder: Transform, columns: tuple[str, ...], rows: list[list[Any]]) -> list[Outcome]:
+def made(new_transform: Transform, columns: tuple[str, ...], rows: list[list[Any]]) -> list[Outcome]:
     """Make events in other processes, as if the events of earlier tables had not been seen."""
-    builder._seen.__init__()  # type: ignore[misc]
-    return list(builder.events([RowBatch(columns, rows)]))
+    new_transform._seen.__init__()  # type: ignore[misc]
+    return list(new_transform.events([RowBatch(columns, rows)]))
 
 
 def check(outcome: Outcome, context: str) -> None:

@@ -63,25 +63,25 @@ MAPS: tuple[dict[str, Any], ...] = (
 )
 
 
-def reader(field_map: dict[str, Any] | None = None) -> ColumnParser:
-    """Make a reader of line items that has read nothing yet."""
-    return ColumnMapping(field_map=field_map or {}).readers[PATH]
+def parser(field_map: dict[str, Any] | None = None) -> ColumnParser:
+    """Make a parser of line items that has read nothing yet."""
+    return ColumnMapping(field_map=field_map or {}).parsers[PATH]
 
 
-def read(reader: ColumnParser, cells: list[Any]) -> list[Any]:
+def read(parser: ColumnParser, cells: list[Any]) -> list[Any]:
     """Return what each cell becomes, and the codes and places of what is wrong with it."""
-    refused: dict[int, list[str]] = {}
+    errors: dict[int, list[str]] = {}
 
-    def note(row: int, verdict: Any) -> None:
-        refused.setdefault(row, []).append(repr(verdict))
+    def on_error(row: int, error: Any) -> None:
+        errors.setdefault(row, []).append(repr(error))
 
-    members = reader.encode(cells, note)
-    return [(member, refused.get(row, [])) for row, member in enumerate(members)]
+    members = parser.encode(cells, on_error)
+    return [(member, errors.get(row, [])) for row, member in enumerate(members)]
 
 
 def as_each_alone(cells: list[str], field_map: dict[str, Any] | None = None) -> list[Any]:
     """Return what each cell becomes when it is parsed as a whole: text that starts with a space is not cut."""
-    alone = reader(field_map)
+    alone = parser(field_map)
     return [found for cell in cells for found in read(alone, [" " + cell])]
 
 
@@ -90,7 +90,7 @@ def as_each_alone(cells: list[str], field_map: dict[str, Any] | None = None) -> 
 @given(columns=st.lists(st.lists(LISTS | LISTS | BROKEN, min_size=1, max_size=6), min_size=1, max_size=4))
 @example(columns=[[json.dumps([KETTLE, KETTLE])] * 3, [json.dumps([KETTLE]), "[{]"]])
 def test_lists_become_what_each_is_alone(field_map, columns):
-    shared = reader(field_map)
+    shared = parser(field_map)
     for cells in columns:
         for _ in range(2):
             assert read(shared, cells) == as_each_alone(cells, field_map)
@@ -115,14 +115,14 @@ def test_lists_become_what_each_is_alone(field_map, columns):
     ],
 )
 def test_a_cut_in_the_wrong_place_changes_nothing(cell):
-    shared = reader()
+    shared = parser()
     cells = [json.dumps([KETTLE])] * 4 + [cell]
     for _ in range(3):
         assert read(shared, cells) == as_each_alone(cells)
 
 
 def test_faults_are_reported_each_time():
-    shared = reader()
+    shared = parser()
     cells = [json.dumps([KETTLE])] * 4 + [json.dumps([KETTLE, {"id": "a", "product_id": "b", "quantity": "many"}])]
     for _ in range(3):
         faults = read(shared, cells)[-1][1]

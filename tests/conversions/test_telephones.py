@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_pinterest.conversions import telephones
-from tests.conversions.rows import builder, good, sent, sha
+from tests.conversions.rows import good, new_transform, sent, sha
 
 REGIONS = sorted(phonenumbers.SUPPORTED_REGIONS)
 
@@ -24,8 +24,8 @@ def trunk_prefix(region):
 
 def hashed(cell, *, home=None, **switches):
     """Return what goes out of a telephone number, and what was warned of."""
-    build = builder(identifiers={"ph": switches} if switches else {})
-    return sent(good(phone=cell, country=home), build)["user_data"].get("ph"), dict(build.warnings)
+    transform = new_transform(identifiers={"ph": switches} if switches else {})
+    return sent(good(phone=cell, country=home), transform)["user_data"].get("ph"), dict(transform.warnings)
 
 
 SHOWN = [

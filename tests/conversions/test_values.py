@@ -44,7 +44,7 @@ def code_of(read, *cell):
 
 
 def read_or_refused(read, *cell):
-    """Return what a reader makes of a cell, or the code with which it refuses."""
+    """Return what a parser makes of a cell, or the code with which it refuses."""
     try:
         return read(*cell), None
     except InvalidCellError as unfit:
@@ -464,7 +464,7 @@ def test_a_time_is_since_2000_or_refused_whatever_the_cell(cell):
 
 @given(st.recursive(st.text() | st.floats() | st.integers() | st.binary(), st.lists))
 def test_no_reader_lets_an_unfit_cell_pass_unseen(cell):
-    """Every reader answers with what JSON can hold, or raises InvalidCellError."""
+    """Every parser answers with what JSON can hold, or raises InvalidCellError."""
     for read in (values.text, values.number, values.integer, values.boolean, values.texts):
         found, code = read_or_refused(read, cell)
         assert code is None or code in REASONS

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import pytest
 
-from tests.conversions.rows import builder, good, reasons, sent, sha
+from tests.conversions.rows import good, new_transform, reasons, sent, sha
 
 UNIDENTIFIED = {**good(ip="192.0.2.1", user_agent="Mozilla")}
 del UNIDENTIFIED["email"]
@@ -19,9 +19,9 @@ del UNIDENTIFIED["email"]
 
 def identified(name, cell, home=None, **switches):
     """Return what goes out of a cell for an identifier, and what was warned of."""
-    build = builder(identifiers={name: switches} if switches else {})
+    transform = new_transform(identifiers={name: switches} if switches else {})
     row = {**UNIDENTIFIED, **({"user_data.country": home} if home else {}), f"user_data.{name}": cell}
-    return sent(row, build)["user_data"].get(name), dict(build.warnings)
+    return sent(row, transform)["user_data"].get(name), dict(transform.warnings)
 
 
 MEANT: list[tuple[str, Any, str]] = [
@@ -329,7 +329,7 @@ def test_what_nobody_sees_is_no_answer(cell):
 )
 @pytest.mark.parametrize("path", ["custom_data.content_ids", "device_info.languages"])
 def test_addresses_in_lists_of_texts_are_left_out(path, cell, kept):
-    build = builder()
+    transform = new_transform()
     place, name = path.split(".")
-    assert sent(good(**{path: cell}), build).get(place, {}).get(name) == kept
-    assert bool(build.warnings) == (kept != cell)
+    assert sent(good(**{path: cell}), transform).get(place, {}).get(name) == kept
+    assert bool(transform.warnings) == (kept != cell)
