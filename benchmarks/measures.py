@@ -138,15 +138,22 @@ def _laps(count: int, make: Callable[[Sequence[rows.Row]], object]) -> Sample:
 
 def stages(count: int) -> Sample:
     """Take the transformation apart: every part of it is done once more, alone."""
-    from airflow_provider_pinterest.conversions import batch_transformer, columns
+    from airflow_provider_pinterest.conversions import batch_transformer, column_parser, object_lists, text_parsers
     from airflow_provider_pinterest.conversions.batches import Batcher
     from airflow_provider_pinterest.conversions.column_batches import ColumnBatch, ParsedColumns
     from airflow_provider_pinterest.conversions.duplicates import SeenEvents, event_key
     from airflow_provider_pinterest.conversions.mapping import ColumnMapping
+    from airflow_provider_pinterest.conversions.mapping_compiler import MappingCompiler
     from airflow_provider_pinterest.conversions.outcomes import Event, RowBatch
 
-    transform, batcher, seen, mapping = _transform(), Batcher(), SeenEvents(), ColumnMapping(defaults=rows.DEFAULTS)
-    parts = {columns.Hashed: "hashed", columns.Objects: "items", columns.Text: "texts", columns.ColumnParser: "others"}
+    transform, batcher, seen = _transform(), Batcher(), SeenEvents()
+    compiler = MappingCompiler(ColumnMapping(defaults=rows.DEFAULTS))
+    parts = {
+        text_parsers.HashedParser: "hashed",
+        object_lists.ObjectListParser: "items",
+        text_parsers.TextParser: "texts",
+        column_parser.ColumnParser: "others",
+    }
     spent = dict.fromkeys(
         ("whole", "columns", "remembered", *parts.values(), "joined", "duplicates", "batches", "sha256"), 0.0
     )
@@ -169,14 +176,14 @@ def stages(count: int) -> Sample:
 
         with lap("columns"):
             column_batch = ColumnBatch.of(1, RowBatch(rows.COLUMNS, some))
-        fields = ParsedColumns(mapping, column_batch)
-        for position, path, parser in mapping.plan(rows.COLUMNS).columns:
+        fields = ParsedColumns(compiler, column_batch)
+        for position, path, parser in compiler.compiled(rows.COLUMNS).columns:
             cells = column_batch.columns[position]
             with lap(parts.get(type(parser), "remembered")):
-                if path in fields.values:
+                if path in fields.values or path in fields.shared:
                     parser.parse_and_encode(cells, _not_refused)
                 elif parser.depends_on:
-                    parser.encode_beside(cells, fields.of(parser.depends_on), _not_refused)
+                    parser.encode_beside(cells, fields.shared[parser.depends_on], _not_refused)
                 else:
                     parser.encode(cells, _not_refused)
         with lap("joined"):

@@ -18,15 +18,16 @@ import orjson
 from airflow_provider_pinterest.conversions import values
 from airflow_provider_pinterest.conversions.cells import cut, kind
 from airflow_provider_pinterest.conversions.column_batches import ColumnBatch, ParsedColumns
-from airflow_provider_pinterest.conversions.columns import Members, inside
+from airflow_provider_pinterest.conversions.column_parser import Members, inside
 from airflow_provider_pinterest.conversions.event_names import is_listed
 from airflow_provider_pinterest.conversions.exclusions import Exclusions, excluded
 from airflow_provider_pinterest.conversions.field_maps import PLACES
 from airflow_provider_pinterest.conversions.fields import BY_PATH, COUNTRY, LDP, OFFLINE, REQUIRED
-from airflow_provider_pinterest.conversions.identifiers import has_us_state, home, in_both_cases
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
+from airflow_provider_pinterest.conversions.mapping_compiler import MappingCompiler
 from airflow_provider_pinterest.conversions.outcomes import Event, Excluded, Rejection
 from airflow_provider_pinterest.conversions.reasons import Reason
+from airflow_provider_pinterest.conversions.region_hashes import has_us_state, in_both_cases
 
 SKEW: Final = 300
 """Seconds that a clock may run ahead of ours before its events count as future ones."""
@@ -117,7 +118,7 @@ class BatchTransformer:
     ) -> None:
         self.settings = (mapping.parameters, now, max_event_age, max_event_bytes, exclusions and exclusions.parameters)
         """What :meth:`of` makes an equal transformer of, in another process."""
-        self._mapping = mapping
+        self.compiler = MappingCompiler(mapping)
         self._latest = now + SKEW
         self._earliest = now - max_event_age.total_seconds() if max_event_age else 0
         self._max_bytes = max_event_bytes
@@ -154,7 +155,7 @@ class BatchTransformer:
             return TransformResult(events, {0: rejection}, Counter(), Counter(), Counter(), Counter())
 
     def _transform(self, column_batch: ColumnBatch) -> TransformResult:
-        fields = ParsedColumns(self._mapping, column_batch)
+        fields = ParsedColumns(self.compiler, column_batch)
         self._check_required(fields)
         _check_match_keys(fields)
         self._check_times(fields)
@@ -225,8 +226,8 @@ def _check_region(fields: ParsedColumns) -> None:
     for row, member in enumerate(fields.members.get(path, ())):
         if not member or LDP not in fields.value(path, row).split(","):
             continue
-        country, state = fields.of(COUNTRY)[row], fields.of(STATE)[row]
-        if not (country and state) or (home(country) == "us" and not has_us_state(state)):
+        country, states = fields.shared[COUNTRY][row], fields.value(STATE, row)
+        if country is None or not states or (country == "us" and not has_us_state(states)):
             fields.reject(row, _LDP)
             continue
         for name in (COUNTRY, STATE):

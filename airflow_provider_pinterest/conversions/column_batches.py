@@ -11,11 +11,13 @@ import orjson
 
 from airflow_provider_pinterest.conversions import values
 from airflow_provider_pinterest.conversions.cells import all_text, by_name, kind, ordinary, shown_all
-from airflow_provider_pinterest.conversions.columns import Members
+from airflow_provider_pinterest.conversions.column_errors import clash_reason, unknown_field
+from airflow_provider_pinterest.conversions.column_parser import Members
 from airflow_provider_pinterest.conversions.compiled_mapping import CompiledMapping, IdPart
-from airflow_provider_pinterest.conversions.fields import BY_PATH, REQUIRED, number
+from airflow_provider_pinterest.conversions.field_types import number
+from airflow_provider_pinterest.conversions.fields import BY_PATH, DEPENDENCIES, REQUIRED
 from airflow_provider_pinterest.conversions.id_parts import part_of, without_zeros
-from airflow_provider_pinterest.conversions.mapping import ColumnMapping, clash_reason, unknown_field
+from airflow_provider_pinterest.conversions.mapping_compiler import MappingCompiler
 from airflow_provider_pinterest.conversions.outcomes import RowBatch
 from airflow_provider_pinterest.conversions.reasons import CellError, InvalidCellError, Reason, UnusableCellError
 
@@ -54,20 +56,23 @@ class ColumnBatch(NamedTuple):
 class ParsedColumns:
     """The fields of a column batch's rows as they are sent, and what is wrong with the rows.
 
-    :param mapping: how columns become fields.
+    :param compiler: compiles the mapping of columns to fields.
     :param column_batch: the rows.
     """
 
-    def __init__(self, mapping: ColumnMapping, column_batch: ColumnBatch) -> None:
-        self.size = column_batch.size
-        self.members: dict[str, Members] = {path: [one] * column_batch.size for path, one in mapping.defaults.items()}
+    def __init__(self, compiler: MappingCompiler, column_batch: ColumnBatch) -> None:
+        size = self.size = column_batch.size
+        defaults = compiler.mapping.default_members
+        self.members: dict[str, Members] = {path: [default.member] * size for path, default in defaults.items()}
         """Field path → its JSON member in each row; empty where the row lacks it."""
         self.values: dict[str, list[Any]] = {
-            path: [mapping.parsers[path].decode(self.members[path][0]) if path in self.members else None]
-            * column_batch.size
-            for path in REQUIRED
+            path: [defaults[path].value if path in defaults else None] * size for path in REQUIRED
         }
         """Required field → its value in each row; ``None`` where the row lacks it."""
+        self.shared: dict[str, list[Any]] = {
+            path: [defaults[path].shared if path in defaults else None] * size for path in DEPENDENCIES
+        }
+        """Field on which others depend → what they depend on in each row, such as the country."""
         self.problems: dict[int, list[Reason]] = {}
         """Position of a row → why it cannot be sent: the first reasons, and the first of each code."""
         self.more: Counter[int] = Counter()
@@ -76,22 +81,22 @@ class ParsedColumns:
         """Code → cells that were left out."""
         self.excluded: dict[int, str] = {}
         """Position of a row → the code of the rule that keeps it from being sent."""
-        self._mapping = mapping
-        plan = mapping.plan(column_batch.names)
-        self.keys = _keys(plan, column_batch)
+        self._compiler = compiler
+        compiled = compiler.compiled(column_batch.names)
+        self.keys = _keys(compiled, column_batch)
         """The key columns of each row."""
-        for row in range(column_batch.size) if plan.unknown else ():
-            self._reject_unknown(row, plan.unknown)
-        for path, names in plan.clashes.items():
+        for row in range(column_batch.size) if compiled.unknown else ():
+            self._reject_unknown(row, compiled.unknown)
+        for path, names in compiled.clashes.items():
             for row in range(column_batch.size):
                 self.reject(row, clash_reason(path, names))
         columns = column_batch.columns
-        if plan.objects:
-            plan, columns = self._opened(plan, columns)
-        self._plan, self._columns = plan, columns
-        self._read(plan, columns)
-        if plan.id_parts and None in self.values[EVENT_ID]:
-            self._identify(plan.id_parts, columns)
+        if compiled.objects:
+            compiled, columns = self._opened(compiled, columns)
+        self._compiled, self._columns = compiled, columns
+        self._read(compiled, columns)
+        if compiled.id_parts and None in self.values[EVENT_ID]:
+            self._identify(compiled.id_parts, columns)
 
     def of(self, path: str) -> Members:
         """Return the members of a field, all of them empty if no row has it."""
@@ -101,25 +106,25 @@ class ParsedColumns:
         """Return a field's value as it is sent, ``None`` if the row lacks it."""
         if path in self.values:
             return self.values[path][row]
-        return self._mapping.parsers[path].decode(self.of(path)[row])
+        return self._compiler.parsers[path].decode(self.of(path)[row])
 
     def canonical(self, path: str) -> Callable[[str], str]:
         """Return what makes the canonical text of an identifier, before it is hashed."""
-        read: Any = self._mapping.parsers[path].read
+        read: Any = self._compiler.parsers[path].read
         found: Callable[[str], str] = read.canonical
         return found
 
     def cells(self, path: str) -> Cells:
         """Return the cells that a field was read from, ``None`` where there is none."""
         found: list[Any] = [None] * self.size
-        for position, column, _ in self._plan.columns:
+        for position, column, _ in self._compiled.columns:
             if column == path:
                 found = [old if new is None else new for old, new in zip(found, self._columns[position], strict=True)]
         return found
 
     def consents(self) -> Cells:
         """Return the cells of the consent column, ``None`` where there is none."""
-        position = self._plan.consent
+        position = self._compiled.consent
         return [None] * self.size if position is None else self._columns[position]
 
     @property
@@ -129,7 +134,7 @@ class ParsedColumns:
 
     def replace(self, path: str, row: int, value: Any) -> None:
         """Replace the value of a field that the row has."""
-        self.members[path][row] = self._mapping.parsers[path].encode_value(value)
+        self.members[path][row] = self._compiler.parsers[path].encode_value(value)
 
     def reject(self, row: int, reason: Reason) -> None:
         """Note why a row cannot be sent."""
@@ -153,21 +158,21 @@ class ParsedColumns:
         if len(names) > REASONS_KEPT:
             self.more[row] += len(names) - REASONS_KEPT
 
-    def _opened(self, plan: CompiledMapping, columns: Sequence[Cells]) -> tuple[CompiledMapping, Sequence[Cells]]:
+    def _opened(self, compiled: CompiledMapping, columns: Sequence[Cells]) -> tuple[CompiledMapping, Sequence[Cells]]:
         """Lay the members of JSON objects out as columns of their own, before the rows' own."""
         opened: list[Cells] = []
-        for position, path in plan.objects:
-            layout = self._mapping.layout(path)
+        for position, path in compiled.objects:
+            layout = self._compiler.layout(path)
             documents: list[Mapping[str, Any]] = [
                 self._document(row, path, cell) for row, cell in enumerate(columns[position])
             ]
             for row, document in enumerate(documents):
                 if not layout.has(document):
                     documents[row], unknown = layout.learn(document)
-                    if unknown and not self._mapping.ignores_unknown(path):
+                    if unknown and not self._compiler.mapping.ignores_unknown(path):
                         self._reject_unknown(row, unknown, path)
             opened += ([document.get(name) for document in documents] for name in layout.spellings)
-        return self._mapping.opened(plan), [*opened, *columns]
+        return self._compiler.with_members(compiled), [*opened, *columns]
 
     def _document(self, row: int, path: str, cell: Any) -> dict[str, Any]:
         """Return the JSON object in a cell, an empty one if there is none."""
@@ -185,9 +190,9 @@ class ParsedColumns:
         known = document is not plain or all_text(document)
         return document if known else by_name(document).values
 
-    def _read(self, plan: CompiledMapping, columns: Sequence[Cells]) -> None:
-        """Read the columns that become fields; a cell that holds nothing leaves what its row has of the field."""
-        for position, path, parser in plan.columns:
+    def _read(self, compiled: CompiledMapping, columns: Sequence[Cells]) -> None:
+        """Parse the columns that become fields; an empty cell leaves what the row already has of the field."""
+        for position, path, parser in compiled.columns:
             cells = columns[position]
             gone: list[int] = []
 
@@ -203,8 +208,11 @@ class ParsedColumns:
                 for row in gone:
                     found[row] = None
                 self.values[path] = _joined(found, self.values[path], gone) if before else found
+            elif path in self.shared:
+                found, members = parser.parse_and_encode(cells, on_error)
+                self.shared[path] = _joined_shared(found, members, self.shared[path], gone) if before else found
             elif parser.depends_on:
-                members = parser.encode_beside(cells, self.of(parser.depends_on), on_error)
+                members = parser.encode_beside(cells, self.shared[parser.depends_on], on_error)
             else:
                 members = parser.encode(cells, on_error)
             self.members[path] = _joined(members, before, gone) if before else members
@@ -222,7 +230,7 @@ class ParsedColumns:
         """Make the same ``event_id`` for the same row in every run; none if a part is missing."""
         ids = self.values[EVENT_ID]
         members = self.members[EVENT_ID] = self.of(EVENT_ID)
-        parser = self._mapping.parsers[EVENT_ID]
+        parser = self._compiler.parsers[EVENT_ID]
         for row in [row for row, found in enumerate(ids) if found is None]:
             found = [self._part(part, columns, row) for part in parts]
             if None in found:
@@ -245,19 +253,32 @@ EVENT_ID: Final = "event_id"
 _NOTHING: Final[Mapping[str, Any]] = {}
 
 
-def _keys(plan: CompiledMapping, column_batch: ColumnBatch) -> Sequence[Mapping[str, Any]]:
+def _keys(compiled: CompiledMapping, column_batch: ColumnBatch) -> Sequence[Mapping[str, Any]]:
     """Return the cells of the key columns as a person would search for them, by the columns' names."""
-    if not plan.keys:
+    if not compiled.keys:
         return [_NOTHING] * column_batch.size
     nothing = [None] * column_batch.size
-    names = [name for name, _ in plan.keys]
-    columns = (nothing if position is None else shown_all(column_batch.columns[position]) for _, position in plan.keys)
+    names = [name for name, _ in compiled.keys]
+    columns = (
+        nothing if position is None else shown_all(column_batch.columns[position]) for _, position in compiled.keys
+    )
     return [dict(zip(names, cells, strict=True)) for cells in zip(*columns, strict=True)]
 
 
 def _joined(late: list[Any], early: list[Any], gone: Sequence[int]) -> list[Any]:
-    """Return what later cells say, or earlier ones where those say nothing; of a refused cell what is left of it."""
+    """Return the later results, or the earlier ones where the later cells are empty.
+
+    :param gone: rows with an error, where only the later result counts.
+    """
     found = [one or other for one, other in zip(late, early, strict=True)]
+    for row in gone:
+        found[row] = late[row]
+    return found
+
+
+def _joined_shared(late: list[Any], members: Members, early: list[Any], gone: Sequence[int]) -> list[Any]:
+    """Return the same for what other fields depend on: the later cell counts where it has a member."""
+    found = [one if member else other for one, member, other in zip(late, members, early, strict=True)]
     for row in gone:
         found[row] = late[row]
     return found

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from airflow_provider_pinterest.conversions.cells import by_name
-from airflow_provider_pinterest.conversions.columns import ColumnParser
+from airflow_provider_pinterest.conversions.column_parser import ColumnParser
 
 
 class Column(NamedTuple):

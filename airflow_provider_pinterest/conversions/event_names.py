@@ -7,11 +7,38 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from airflow_provider_pinterest.conversions.cells import cut
-from airflow_provider_pinterest.conversions.fields import EVENT_NAMES
 from airflow_provider_pinterest.conversions.hints import meant
 from airflow_provider_pinterest.conversions.names import folded
 from airflow_provider_pinterest.problems import Problems
 from airflow_provider_pinterest.redaction import clean
+
+EVENT_NAMES: Final = frozenset(
+    [
+        "add_payment_info",
+        "add_to_cart",
+        "add_to_wishlist",
+        "app_install",
+        "app_open",
+        "checkout",
+        "contact",
+        "custom",
+        "customize_product",
+        "find_location",
+        "initiate_checkout",
+        "lead",
+        "page_visit",
+        "schedule",
+        "search",
+        "signup",
+        "start_trial",
+        "submit_application",
+        "subscribe",
+        "view_category",
+        "view_content",
+        "watch_video",
+    ]
+)
+"""Names that Pinterest lists; others are an advertiser's own."""
 
 NAMES_COUNTED: Final = 1_000
 """Most different names that are counted; a column mapped by mistake may hold a new one in each row."""

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_pinterest.conversions import values
+from airflow_provider_pinterest.conversions.birth_dates import birth_dates
 from airflow_provider_pinterest.conversions.cells import ordinary
-from airflow_provider_pinterest.conversions.identifiers import birth_dates
 from airflow_provider_pinterest.conversions.names import folded
 from airflow_provider_pinterest.conversions.reasons import InvalidCellError
 from airflow_provider_pinterest.exceptions import ParameterError

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
-from airflow_provider_pinterest.conversions.fields import BY_PATH, FIELDS, Field, object_, objects
+from airflow_provider_pinterest.conversions.field_types import Field, object_, objects
+from airflow_provider_pinterest.conversions.fields import BY_PATH, FIELDS
 from airflow_provider_pinterest.conversions.hints import nearest
 from airflow_provider_pinterest.conversions.names import folded
 from airflow_provider_pinterest.exceptions import ParameterError

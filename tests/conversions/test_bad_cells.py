@@ -8,17 +8,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_pinterest.conversions.fields import (
-    BY_PATH,
-    FIELDS,
-    LEAVE_OUT,
-    REJECT,
-    WARNINGS,
-    Field,
-    check,
-    choice,
-    text,
-)
+from airflow_provider_pinterest.conversions.field_types import LEAVE_OUT, REJECT, Field, choice, text
+from airflow_provider_pinterest.conversions.fields import BY_PATH, FIELDS, WARNINGS, check
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 from airflow_provider_pinterest.conversions.outcomes import Event, Rejection, RowBatch
 from airflow_provider_pinterest.exceptions import ParameterError

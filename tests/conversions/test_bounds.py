@@ -8,9 +8,10 @@ import tracemalloc
 import orjson
 import pytest
 
+from airflow_provider_pinterest.conversions.cached_parser import MEMO_BYTES, MEMO_CELL, CachedParser
 from airflow_provider_pinterest.conversions.coalescing import COLUMN_BATCH_ROWS, coalesce
-from airflow_provider_pinterest.conversions.columns import MEMO_BYTES, MEMO_CELL, CachedParser
-from airflow_provider_pinterest.conversions.mapping import NAMES_KEPT, ColumnMapping
+from airflow_provider_pinterest.conversions.mapping import ColumnMapping
+from airflow_provider_pinterest.conversions.mapping_compiler import NAMES_KEPT, MappingCompiler
 from airflow_provider_pinterest.conversions.outcomes import Event, RowBatch
 from airflow_provider_pinterest.conversions.reasons import REASONS
 from airflow_provider_pinterest.conversions.weights import COLUMN_BATCH_BYTES, weight
@@ -64,7 +65,7 @@ def test_spellings_of_a_name_do_not_fill_the_memory(place):
 
     assert time.monotonic() - begun < 10 * SLOWER
     assert all(isinstance(outcome, Event) for outcome in found)
-    assert len(transform._mapping.layout("custom_data")) <= 1
+    assert len(transform._transformer.compiler.layout("custom_data")) <= 1
 
 
 def test_a_name_is_known_in_any_spelling():
@@ -80,11 +81,11 @@ def test_of_two_spellings_one_wins_whatever_their_order(names):
 
 
 def test_wide_sets_of_columns_are_not_remembered_without_end():
-    mapping = ColumnMapping()
+    compiler = MappingCompiler(ColumnMapping())
     for number in range(20):
-        mapping.plan(tuple(keys(NAMES_KEPT // 4, f"{number} {{}}")))
+        compiler.compiled(tuple(keys(NAMES_KEPT // 4, f"{number} {{}}")))
 
-    assert sum(len(names) for names, _ in mapping._plans) <= NAMES_KEPT
+    assert sum(len(names) for names, _ in compiler._compiled) <= NAMES_KEPT
 
 
 def test_an_error_names_a_few_of_very_many_columns():

@@ -12,13 +12,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from airflow_provider_pinterest.conversions.cached_parser import CachedParser
 from airflow_provider_pinterest.conversions.coalescing import COLUMN_BATCH_ROWS, FIT_KEPT, Coalescer, coalesce
-from airflow_provider_pinterest.conversions.columns import CachedParser, ColumnParser, Hashed, Member, Objects, Text
+from airflow_provider_pinterest.conversions.column_parser import ColumnParser
 from airflow_provider_pinterest.conversions.fields import FIELDS
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
+from airflow_provider_pinterest.conversions.object_lists import MemberParser, ObjectListParser
 from airflow_provider_pinterest.conversions.outcomes import Duplicate, Event, Rejection, RowBatch
 from airflow_provider_pinterest.conversions.reasons import InvalidCellError, UnusableCellError
-from airflow_provider_pinterest.conversions.typed import Integers
+from airflow_provider_pinterest.conversions.text_parsers import HashedParser, TextParser
+from airflow_provider_pinterest.conversions.typed_parsers import IntegerParser
 from tests.conversions.rows import ADA, GOOD, NOW, good, new_transform, outcome_of, outcomes_of, reasons, sent, sha
 
 LONE = "\ud800"
@@ -338,8 +341,8 @@ def read(parser: ColumnParser, *cells: Any) -> tuple[list[Any], list[tuple[int, 
 
 
 def test_text_is_trimmed_and_escaped():
-    assert read(Text("np"), " a ", None, "", 'b"\\\nc', "ü") == (["a", None, None, 'b"\\\nc', "ü"], [])
-    assert read(Text("np"), "a", 5, LONE, True) == (["a", "5", None, None], [(3, "bad_type"), (2, "bad_text")])
+    assert read(TextParser("np"), " a ", None, "", 'b"\\\nc', "ü") == (["a", None, None, 'b"\\\nc', "ü"], [])
+    assert read(TextParser("np"), "a", 5, LONE, True) == (["a", "5", None, None], [(3, "bad_type"), (2, "bad_text")])
 
 
 def test_one_refused_cell_leaves_the_others_of_its_column():
@@ -350,7 +353,7 @@ def test_one_refused_cell_leaves_the_others_of_its_column():
             raise UnusableCellError("unusable_ct", ["kept"])
         return [cell]
 
-    for parser in (ColumnParser("ct", unless), CachedParser("ct", unless), Hashed("ct", unless, lambda _: b"")):
+    for parser in (ColumnParser("ct", unless), CachedParser("ct", unless), HashedParser("ct", unless, lambda _: b"")):
         assert read(parser, "a", "bad", None, "some", "b", "a") == (
             [["a"], None, None, ["kept"], ["b"], ["a"]],
             [(1, "bad_value"), (3, "unusable_ct")],
@@ -362,20 +365,23 @@ def test_a_list_is_no_currency():
 
 
 def test_integers_are_not_taken_for_booleans():
-    parser = Integers("num_items", lambda cell: None if cell is True else cell)
+    parser = IntegerParser("num_items", lambda cell: None if cell is True else cell)
     assert read(parser, 1, 1, None)[0] == [1, 1, None]
     assert read(parser, 1, True, 2)[0] == [1, None, 2]
 
 
 def test_a_list_is_refused_for_its_first_unknown_name():
-    members = [Member(Text("id"), ("id", "sku")), Member(Integers("n", lambda cell: cell), ("n",))]
+    members = [
+        MemberParser(TextParser("id"), ("id", "sku")),
+        MemberParser(IntegerParser("n", lambda cell: cell), ("n",)),
+    ]
     cells = (
         '[{"id":"a"},{"x":1},{"id":true}]',
         '[{"sku":"b","n":1}]',
         '[{"id":"c","n":2},{"id":false}]',
         [{"ID": "d"}],
     )
-    found, errors = read(Objects("contents", members), *cells)
+    found, errors = read(ObjectListParser("contents", members), *cells)
     assert found == [None, [{"id": "b", "n": 1}], None, [{"id": "d"}]]
     assert errors == [(0, "unknown_field"), (2, "bad_type")]
 

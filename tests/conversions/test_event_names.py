@@ -6,8 +6,7 @@ import re
 
 import pytest
 
-from airflow_provider_pinterest.conversions.event_names import NAMES_COUNTED, UnlistedName
-from airflow_provider_pinterest.conversions.fields import EVENT_NAMES
+from airflow_provider_pinterest.conversions.event_names import EVENT_NAMES, NAMES_COUNTED, UnlistedName
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 from airflow_provider_pinterest.conversions.outcomes import Duplicate, Event, RowBatch
 from airflow_provider_pinterest.conversions.transform import Transform

@@ -8,27 +8,23 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_pinterest.conversions.codes import COUNTRIES, CURRENCIES, US_STATES
+from airflow_provider_pinterest.conversions.codes.lists import countries, currencies, us_states
+from airflow_provider_pinterest.conversions.event_names import EVENT_NAMES
 from airflow_provider_pinterest.conversions.field_maps import NAMES
-from airflow_provider_pinterest.conversions.fields import (
-    BY_PATH,
-    EVENT_NAMES,
-    FIELDS,
+from airflow_provider_pinterest.conversions.field_parsers import parser_of
+from airflow_provider_pinterest.conversions.field_types import (
     LEAVE_OUT,
-    REQUIRED,
-    SWITCHES,
-    WARNINGS,
     Field,
     FieldOptions,
-    check,
     hashed,
     hashed_by_country,
-    parser_of,
     plain,
     text,
 )
-from airflow_provider_pinterest.conversions.identifiers import IN_COUNTRY, Rule, always
+from airflow_provider_pinterest.conversions.fields import BY_PATH, FIELDS, REQUIRED, SWITCHES, WARNINGS, check
+from airflow_provider_pinterest.conversions.identifier_rules import Rule, always
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
+from airflow_provider_pinterest.conversions.region_hashes import IN_COUNTRY
 from airflow_provider_pinterest.conversions.transform import Transform
 from airflow_provider_pinterest.sandbox.judge import CURRENCIES as CURRENCIES_OF_THE_SANDBOX
 from airflow_provider_pinterest.sandbox.judge import EVENT_NAMES as EVENT_NAMES_OF_THE_SANDBOX
@@ -186,16 +182,16 @@ def test_event_names_are_those_of_pinterest():
 
 
 def test_currencies_are_those_of_iso_4217_without_the_test_codes():
-    assert {"XTS", "XXX"} == CURRENCIES_OF_THE_SANDBOX - CURRENCIES
-    assert CURRENCIES <= CURRENCIES_OF_THE_SANDBOX
+    assert {"XTS", "XXX"} == CURRENCIES_OF_THE_SANDBOX - currencies()
+    assert currencies() <= CURRENCIES_OF_THE_SANDBOX
 
 
 def test_no_country_and_no_state_is_known_by_a_name_of_another():
     """A table read line by line lets the later one win; so every code must still mean itself."""
-    assert len(set(COUNTRIES.values())) == 249
-    assert all(COUNTRIES[code] == code for code in COUNTRIES.values())
-    assert len(set(US_STATES.values())) == 59
-    assert all(US_STATES[code] == code for code in US_STATES.values())
+    assert len(set(countries().values())) == 249
+    assert all(countries()[code] == code for code in countries().values())
+    assert len(set(us_states().values())) == 59
+    assert all(us_states()[code] == code for code in us_states().values())
 
 
 @pytest.mark.parametrize(
@@ -203,7 +199,7 @@ def test_no_country_and_no_state_is_known_by_a_name_of_another():
     [("Germany", "de"), ("DEU", "de"), ("Côte d'Ivoire", "ci"), ("cote divoire", "ci"), ("UK", "gb"), ("U.S.A.", "us")],
 )
 def test_countries_are_known_by_code_and_english_name(name, code):
-    from airflow_provider_pinterest.conversions.identifiers import country
+    from airflow_provider_pinterest.conversions.places import country
 
     assert country(name) == code
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_pinterest.conversions.columns import CachedParser
+from airflow_provider_pinterest.conversions.cached_parser import CachedParser
 from airflow_provider_pinterest.conversions.fields import SWITCHES
 from airflow_provider_pinterest.conversions.placeholders import PLACEHOLDERS
 from airflow_provider_pinterest.exceptions import ParameterError

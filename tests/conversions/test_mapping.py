@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from decimal import Decimal
 from typing import Any
@@ -16,9 +17,11 @@ from airflow_provider_pinterest.conversions.field_maps import NAMES
 from airflow_provider_pinterest.conversions.hints import nearest
 from airflow_provider_pinterest.conversions.id_parts import part_of
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
+from airflow_provider_pinterest.conversions.mapping_compiler import MappingCompiler
 from airflow_provider_pinterest.conversions.outcomes import Event, Rejection, RowBatch
+from airflow_provider_pinterest.conversions.transform import Transform
 from airflow_provider_pinterest.exceptions import MappingError, ParameterError
-from tests.conversions.rows import ADA, GOOD, NOW, good, new_transform, outcome_of, reasons, sent, sha
+from tests.conversions.rows import ADA, GOOD, NOW, good, new_transform, outcome_of, outcomes_of, reasons, sent, sha
 
 # How a column finds its field
 
@@ -415,12 +418,27 @@ def test_a_default_may_be_part_of_an_id():
     assert sent(row, transform)["event_id"] == sha('["A-1","web"]')[:32]
 
 
-# Compiled once
+# Immutable, and compiled once
+
+
+def test_a_mapping_is_immutable():
+    mapping = ColumnMapping(timezone="Europe/Berlin")
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        mapping.timezone = "UTC"  # type: ignore[misc]
+    assert mapping == ColumnMapping(**mapping.parameters) != ColumnMapping()
+
+
+def test_a_transform_leaves_its_mapping_as_it_is():
+    mapping = ColumnMapping(event_id_from=["order_ref"])
+    before = repr(vars(mapping))
+    transform = Transform(mapping, now=NOW)
+    assert len(outcomes_of([good(custom_data={"order_id": "1", "value": 2}, order_ref="a")], transform)) == 1
+    assert repr(vars(mapping)) == before
 
 
 def test_a_set_of_columns_is_compiled_once():
-    mapping = ColumnMapping()
-    assert mapping.plan(("email", "event_id")) is mapping.plan(("email", "event_id"))
+    compiler = MappingCompiler(ColumnMapping())
+    assert compiler.compiled(("email", "event_id")) is compiler.compiled(("email", "event_id"))
 
 
 def test_rows_of_one_source_may_have_different_columns():
@@ -439,5 +457,5 @@ def test_ever_new_keys_in_json_do_not_fill_the_memory():
         outcome_of(
             good(event_id=number, custom_data=dict.fromkeys(("value", "order_id", "np")[: number % 4], 1)), transform
         )
-    assert len(transform._transformer._mapping.layout("custom_data")) == 3
-    assert len(transform._transformer._mapping._plans) <= 6
+    assert len(transform._transformer.compiler.layout("custom_data")) == 3
+    assert len(transform._transformer.compiler._compiled) <= 6

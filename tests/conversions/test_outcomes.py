@@ -17,9 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_pinterest.conversions.batch_transformer import SKEW
+from airflow_provider_pinterest.conversions.event_names import EVENT_NAMES
 from airflow_provider_pinterest.conversions.field_maps import NAMES
-from airflow_provider_pinterest.conversions.fields import ACTION_SOURCES, EVENT_NAMES, FIELDS, WARNINGS
-from airflow_provider_pinterest.conversions.mapping import PLANS_KEPT
+from airflow_provider_pinterest.conversions.fields import ACTION_SOURCES, FIELDS, WARNINGS
+from airflow_provider_pinterest.conversions.mapping_compiler import SETS_KEPT
 from airflow_provider_pinterest.conversions.outcomes import Event, Rejection, RowBatch, Stage
 from airflow_provider_pinterest.conversions.reasons import EXCLUSIONS, REASONS
 from airflow_provider_pinterest.sandbox.judge import verdicts
@@ -434,11 +435,11 @@ def test_coverage_forgets_nothing_however_many_sets_of_columns_there_are():
     transform = new_transform()
     texts = [field.path for field in FIELDS if field.kind == "text" and field.place in ("", "device_info", "app_info")]
     extra = [path for path in texts if path not in GOOD]
-    sets = [columns for size in (1, 2, 3) for columns in combinations(extra, size)][: PLANS_KEPT + 10]
+    sets = [columns for size in (1, 2, 3) for columns in combinations(extra, size)][: SETS_KEPT + 10]
     for number, columns in enumerate(sets):
         assert isinstance(outcome_of(good(event_id=number, **dict.fromkeys(columns, "x")), transform), Event)
-        assert len(transform._transformer._mapping._plans) <= PLANS_KEPT
-    assert len(sets) == PLANS_KEPT + 10
+        assert len(transform._transformer.compiler._compiled) <= SETS_KEPT
+    assert len(sets) == SETS_KEPT + 10
     assert transform.coverage["event_id"] == len(sets)
     assert transform.coverage[extra[0]] == sum(extra[0] in columns for columns in sets)
 

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_pinterest.conversions import codes
-from airflow_provider_pinterest.conversions.codes import COUNTRIES, COUNTRY_NUMBERS, COUNTRY_WORDS, US_STATES
+from airflow_provider_pinterest.conversions.codes import lists
+from airflow_provider_pinterest.conversions.codes.lists import (
+    countries,
+    countries_by_number,
+    countries_by_words,
+    us_states,
+)
+from airflow_provider_pinterest.conversions.codes.spelling import letters, words
 from tests.conversions.rows import good, new_transform, reasons, sent, sha
 
 
@@ -144,13 +150,13 @@ def test_other_words_are_no_country(cell):
 
 
 def test_the_table_of_countries_is_consistent():
-    assert len(COUNTRY_NUMBERS) == len({*COUNTRIES.values()}) == 249
-    assert {*COUNTRY_WORDS.values()} == {*COUNTRIES.values()}
-    for line in codes._lines(codes._COUNTRIES):
+    assert len(countries_by_number()) == len({*countries().values()}) == 249
+    assert {*countries_by_words().values()} == {*countries().values()}
+    for line in lists._lines("countries.txt"):
         code, _, _, names = line.split(" ", 3)
-        assert {codes.COUNTRY_WORDS[codes.words(name)] for name in names.split("|")} == {code.lower()}
-        assert {COUNTRIES[codes.letters(name)] for name in names.split("|")} == {code.lower()}
-    assert all(number.isdecimal() and len(number) == 3 for number in COUNTRY_NUMBERS)
+        assert {lists.countries_by_words()[words(name)] for name in names.split("|")} == {code.lower()}
+        assert {countries()[letters(name)] for name in names.split("|")} == {code.lower()}
+    assert all(number.isdecimal() and len(number) == 3 for number in countries_by_number())
 
 
 # States
@@ -389,6 +395,6 @@ def test_defaults_can_be_the_region():
     assert sent(good(event_id=2), transform)["user_data"]["st"] == [sha("tx")]
 
 
-@pytest.mark.parametrize("code", sorted({*US_STATES.values()}))
+@pytest.mark.parametrize("code", sorted({*us_states().values()}))
 def test_every_state_counts_for_limited_data_processing(code):
     assert sent(ldp(state=code, country="US"))["user_data"]["st"] == [sha(code), sha(code.upper())]

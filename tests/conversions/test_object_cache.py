@@ -1,4 +1,4 @@
-"""Objects that repeat are written once, and nobody can tell from what is sent."""
+"""Objects that repeat are encoded once, and this does not change what is sent."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_pinterest.conversions.columns import ColumnParser
+from airflow_provider_pinterest.conversions.column_parser import ColumnParser
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
-from airflow_provider_pinterest.conversions.repeats import KNOWN_BYTES, MOST_SKIPPED, OBJECT_LENGTH, Repeats
+from airflow_provider_pinterest.conversions.object_cache import KNOWN_BYTES, MOST_SKIPPED, OBJECT_LENGTH, ObjectCache
 
 PATH = "custom_data.contents"
 KETTLE = {"id": "K-1", "item_name": "Kettle", "item_price": "24.90", "quantity": 1}
@@ -65,7 +65,7 @@ MAPS: tuple[dict[str, Any], ...] = (
 
 def parser(field_map: dict[str, Any] | None = None) -> ColumnParser:
     """Make a parser of line items that has read nothing yet."""
-    return ColumnMapping(field_map=field_map or {}).parsers[PATH]
+    return ColumnMapping(field_map=field_map or {}).new_parsers()[PATH]
 
 
 def read(parser: ColumnParser, cells: list[Any]) -> list[Any]:
@@ -139,7 +139,7 @@ def write(objects: list[Any]) -> list[bytes]:
 
 
 def test_objects_are_put_together_again():
-    repeats = Repeats(write, b"k")
+    repeats = ObjectCache(write, b"k")
     assert repeats.encode(['[{"a":1},{"b":2}]', '[{"b":2}]', None, '[{"a":1}', 5]) == [
         b'k[{"a":1},{"b":2}]',
         b'k[{"b":2}]',
@@ -150,14 +150,14 @@ def test_objects_are_put_together_again():
 
 
 def test_new_objects_are_looked_up_ever_more_rarely():
-    repeats = Repeats(write, b"k")
+    repeats = ObjectCache(write, b"k")
     looked_up = [at for at in range(1_000) if repeats.encode([f'[{{"a":{at}}}]', "[]"]) != [None, None]]
     assert looked_up[:5] == [0, 2, 5, 10, 19]
     assert max(late - early for early, late in pairwise(looked_up)) == MOST_SKIPPED + 1
 
 
 def test_objects_that_repeat_are_looked_up_after_new_ones():
-    repeats = Repeats(write, b"k")
+    repeats = ObjectCache(write, b"k")
     for at in range(20):
         repeats.encode([f'[{{"a":{at}}}]'])
     later = [repeats.encode(['[{"a":0},{"a":0}]']) for _ in range(MOST_SKIPPED)]
@@ -166,7 +166,7 @@ def test_objects_that_repeat_are_looked_up_after_new_ones():
 
 
 def test_remembered_objects_are_bounded_in_bytes():
-    repeats = Repeats(write, b"k")
+    repeats = ObjectCache(write, b"k")
     for column in range(30_000 // 100):
         cells = [f'[{{"a":"{column * 100 + at:0200}"}}]' for at in range(100)]
         for _ in range(2):

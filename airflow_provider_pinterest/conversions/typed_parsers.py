@@ -13,16 +13,9 @@ from typing import Any, Final
 
 import orjson
 
+from airflow_provider_pinterest.conversions.cached_parser import MEMO_CELL, CachedParser
 from airflow_provider_pinterest.conversions.cells import only
-from airflow_provider_pinterest.conversions.columns import (
-    MEMO_CELL,
-    CachedParser,
-    ColumnParser,
-    Members,
-    OnError,
-    Read,
-    cut,
-)
+from airflow_provider_pinterest.conversions.column_parser import ColumnParser, Members, OnError, Read, split_members
 from airflow_provider_pinterest.conversions.values import EARLIEST, EXPONENT_LIMIT
 
 _NONE: Final = type(None)
@@ -47,7 +40,7 @@ def first_type(cells: Sequence[Any]) -> type:
     return next((type(cell) for cell in cells if cell is not None), _NONE)
 
 
-class Numbers(CachedParser):
+class NumberParser(CachedParser):
     """Reads numbers that travel as text."""
 
     def encode(self, cells: Sequence[Any], on_error: OnError) -> Members:
@@ -92,16 +85,16 @@ class Numbers(CachedParser):
         return self._cut(written, b"null") if len(found) == len(texts) else None
 
     def _cut(self, written: bytes, nothing: bytes = b"") -> Members:
-        return cut(written, b",", self._key + b'"', b'"', nothing)
+        return split_members(written, b",", self._key + b'"', b'"', nothing)
 
 
-class Integers(CachedParser):
+class IntegerParser(CachedParser):
     """Reads whole numbers; small ones repeat, and ``3``, ``3.0`` and a decimal 3.00 are one."""
 
     def encode(self, cells: Sequence[Any], on_error: OnError) -> Members:
         """Return the members of cells."""
         if only(cells, _COUNTS):
-            return self._looked_up(cells, on_error)
+            return self._look_up(cells, on_error)
         return ColumnParser.encode(self, cells, on_error)
 
     @staticmethod
@@ -117,7 +110,7 @@ class Integers(CachedParser):
         return True  # `members` looked
 
 
-class Booleans(CachedParser):
+class BooleanParser(CachedParser):
     """Reads booleans."""
 
     def encode(self, cells: Sequence[Any], on_error: OnError) -> Members:
@@ -128,7 +121,7 @@ class Booleans(CachedParser):
         return super().encode(cells, on_error)
 
 
-class Times(ColumnParser):
+class TimeParser(ColumnParser):
     """Reads points in time as Unix seconds.
 
     :param timezone: where naive times stand.

@@ -1,4 +1,4 @@
-"""Objects in lists that repeat, such as the line items of a shop: what was written once is looked up by their JSON.
+"""Objects in lists that repeat, such as the line items of a shop: each is encoded once and looked up by its JSON.
 
 The text of a list is cut between its objects, without being parsed. A cut that falls into a text or into a nested list
 leaves something that is not the inside of a JSON object. If all parts of a list are the insides of objects, then the
@@ -24,7 +24,7 @@ MOST_SKIPPED: Final = 128
 """Most columns that are not looked up before another attempt."""
 
 
-class Repeats:
+class ObjectCache:
     """Finds the members of cells whose objects were written before.
 
     Looking up a column of new objects takes longer than reading it. Where more than half of the objects are new, the
