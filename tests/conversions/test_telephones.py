@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_pinterest.conversions import telephones
+from airflow_provider_pinterest.conversions import numbering_plans, telephones
 from tests.conversions.rows import good, new_transform, sent, sha
 
 REGIONS = sorted(phonenumbers.SUPPORTED_REGIONS)
@@ -279,7 +279,7 @@ def test_what_is_read_has_the_digits_of_the_text_or_fewer(text, regions):
 
 
 def test_numbers_that_show_their_country_code_need_no_library(monkeypatch):
-    monkeypatch.setattr(telephones, "_library", None)
+    monkeypatch.setattr(numbering_plans, "library", None)
     assert hashed("+1 (415) 555-0171") == ([sha("14155550171")], {})
     assert hashed("+49 30 23125-1") == ([sha("4930231251")], {})
 
