@@ -12,7 +12,7 @@ _is_bare_uuid = re.compile(r"[0-9a-f]{12}[1-8][0-9a-f]{3}[89ab][0-9a-f]{15}", re
 
 
 def advertising_id(text: str) -> str:
-    """Lowercase a UUID; other text is no such id, nor is one digit over and over, as of people who limit tracking.
+    """Lowercase a UUID; return an empty text for other text, and for the void ids of people who limit tracking.
 
     Dashes that are missing are put back, unless the text may be a digest.
     """

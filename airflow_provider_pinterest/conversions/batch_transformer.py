@@ -1,7 +1,7 @@
-"""Rows → events, each row by itself, some hundred rows at a time.
+"""Transform rows into events, some hundred rows at a time, each row independently.
 
-The rows' fields are read column by column; then the events are checked as a whole, and the members of each row are
-joined to its JSON. What depends on other rows is not decided here.
+The fields are parsed column by column. Then each event is checked as a whole, and the members of a row are joined to
+its JSON. Decisions that depend on other rows are made elsewhere, see :mod:`~.transform`.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ from airflow_provider_pinterest.conversions.reasons import Reason
 from airflow_provider_pinterest.conversions.region_hashes import has_us_state, in_both_cases
 
 SKEW: Final = 300
-"""Seconds that a clock may run ahead of ours before its events count as future ones."""
+"""Seconds by which another clock may be ahead."""
 
 STATE: Final = "user_data.st"
 
 _event: Final[Callable[[Iterable[Any]], Event]] = partial(tuple.__new__, Event)
-"""Makes an event of its fields in their order, in half the time of a call of the class."""
+"""Create an event from its fields in order, in half the time of calling the class."""
 
 
 class TransformResult(NamedTuple):
-    """What some rows are by themselves.
+    """The outcome of each row of a column batch, without regard to other rows.
 
-    :param events: the fields of :class:`Event`, each for all rows; those of a rejected row mean nothing.
-    :param others: position of a row that is not an event → what it is.
+    :param events: the fields of :class:`Event`, each for all rows; the fields of a rejected row are meaningless.
+    :param others: position of a row that is not an event → its outcome.
     :param coverage: field path → events that carry it.
     :param noticed: warning code → events.
-    :param warnings: warning code → cells, whatever became of their rows.
+    :param warnings: warning code → cells, also of rows that are not events.
     :param unlisted: event name that Pinterest does not list → events.
     """
 
@@ -57,7 +57,7 @@ class TransformResult(NamedTuple):
     unlisted: Counter[str]
 
     def outcomes(self) -> list[Event | Rejection | Excluded]:
-        """Return what each row is, in their order."""
+        """Return the outcome of each row, in order."""
         found: list[Event | Rejection | Excluded] = list(map(_event, zip(*self.events, strict=True)))
         for row, other in self.others.items():
             found[row] = other
@@ -65,7 +65,7 @@ class TransformResult(NamedTuple):
 
 
 def _joined(some: Sequence[TransformResult]) -> TransformResult:
-    """Return what some rows are as one, in their order."""
+    """Concatenate results, in order."""
     events: list[Any] = [
         list(chain.from_iterable(column)) for column in zip(*(made.events for made in some), strict=True)
     ]
@@ -81,7 +81,7 @@ def _joined(some: Sequence[TransformResult]) -> TransformResult:
 
 
 def noticed(name: str, time: type[int]) -> Iterator[str]:
-    """Yield the codes of what is worth a warning about an event as a whole, of its name and the type of its time."""
+    """Yield the warning codes for an event as a whole, from its name and the type of its time."""
     if not is_listed(name):
         yield "unknown_event_name"
     if time is values.Midnight:
@@ -98,10 +98,10 @@ def fields_of(body: bytes) -> Iterator[str]:
 
 
 class BatchTransformer:
-    """Makes events of rows; the same rows give the same events, in whatever process.
+    """Transform column batches into events. The same rows give the same events in every process.
 
     :param mapping: how columns become fields.
-    :param now: Unix seconds that "future" and "too old" are measured from.
+    :param now: the current time in Unix seconds.
     :param max_event_age: older rows are rejected; ``None``: none are.
     :param max_event_bytes: larger events are rejected.
     :param exclusions: rules that keep rows from being sent.
@@ -117,7 +117,7 @@ class BatchTransformer:
         exclusions: Exclusions | None = None,
     ) -> None:
         self.settings = (mapping.parameters, now, max_event_age, max_event_bytes, exclusions and exclusions.parameters)
-        """What :meth:`of` makes an equal transformer of, in another process."""
+        """The settings from which :meth:`of` creates an equal transformer in another process."""
         self.compiler = MappingCompiler(mapping)
         self._latest = now + SKEW
         self._earliest = now - max_event_age.total_seconds() if max_event_age else 0
@@ -126,7 +126,7 @@ class BatchTransformer:
 
     @classmethod
     def of(cls, settings: tuple[Any, float, dt.timedelta | None, int, dict[str, Any] | None]) -> BatchTransformer:
-        """Make a transformer equal to the one that has these settings."""
+        """Create a transformer from the settings of another one."""
         parameters, now, max_event_age, max_event_bytes, exclusions = settings
         return cls(
             ColumnMapping(**parameters),
@@ -137,17 +137,17 @@ class BatchTransformer:
         )
 
     def transform(self, column_batch: ColumnBatch) -> TransformResult:
-        """Make what the rows of a column batch become."""
+        """Transform the rows of a column batch."""
         try:
             return self._transform(column_batch)
         except Exception:  # noqa: BLE001 - found again below, for each row by itself
             return _joined([self._transform_alone(row) for row in column_batch.rows()])
 
     def _transform_alone(self, row: ColumnBatch) -> TransformResult:
-        """Make what a single row becomes; one that cannot be made is rejected."""
+        """Transform a single row, or reject it if that fails."""
         try:
             return self._transform(row)
-        except Exception as error:  # noqa: BLE001 - whatever is in the row, it affects no other
+        except Exception as error:  # noqa: BLE001 - a row must not affect other rows
             reason = Reason("bad_cell", "", f"the row cannot be read: {kind(error)}")
             nothing: Mapping[str, Any] = {}
             events = ([row.first], [""], [""], [0], [False], [b""], [nothing])
@@ -210,7 +210,7 @@ class BatchTransformer:
 
 
 def _check_match_keys(fields: ParsedColumns) -> None:
-    """Pinterest refuses an event by which it can find nobody."""
+    """Pinterest rejects an event without a match key."""
     emails = fields.of("user_data.em")
     if all(emails):
         return
@@ -221,7 +221,7 @@ def _check_match_keys(fields: ParsedColumns) -> None:
 
 
 def _check_region(fields: ParsedColumns) -> None:
-    """Limited data processing counts only where the region is known, in whichever case Pinterest hashes its code."""
+    """Limited data processing needs a known region; its codes are sent in lower and in upper case."""
     path = "custom_data.opt_out_type"
     for row, member in enumerate(fields.members.get(path, ())):
         if not member or LDP not in fields.value(path, row).split(","):
@@ -235,7 +235,7 @@ def _check_region(fields: ParsedColumns) -> None:
 
 
 def bodies(fields: ParsedColumns) -> list[bytes]:
-    """Join the members of each row, in the table's order, to the JSON of its event; without a name it is none."""
+    """Join the members of each row, in the order of the table, to the JSON of its event."""
     places: dict[str, list[Members]] = {place: [] for place in PLACES}
     for path, field in BY_PATH.items():
         if path in fields.members and path not in fields.values:
@@ -266,7 +266,7 @@ def _coverage(fields: ParsedColumns) -> Counter[str]:
 
 
 def _noticed(fields: ParsedColumns) -> tuple[Counter[str], Counter[str]]:
-    """Count what is worth a warning about events as a whole, and the names that Pinterest does not list."""
+    """Count the warnings about events as a whole, and the names that Pinterest does not list."""
     kinds: Iterable[tuple[str, type[int]]] = zip(
         fields.values["event_name"], map(type, fields.values["event_time"]), strict=True
     )
@@ -282,7 +282,7 @@ def _noticed(fields: ParsedColumns) -> tuple[Counter[str], Counter[str]]:
 
 
 def _empty(found: Sequence[Any]) -> list[int]:
-    """Return the rows that have nothing."""
+    """Return the positions of empty values."""
     return [] if all(found) else [row for row, value in enumerate(found) if not value]
 
 
@@ -292,7 +292,7 @@ _NO_MATCH_KEY: Final = Reason(
     "user_data",
     "needs a usable em, or hashed_maids, or both client_ip_address and client_user_agent",
 )
-_FUTURE: Final = Reason("future_event_time", "event_time", "lies more than five minutes in the future")
+_FUTURE: Final = Reason("future_event_time", "event_time", "is more than five minutes in the future")
 _TOO_OLD: Final = Reason("too_old", "event_time", "is older than max_event_age")
 _LDP: Final = Reason(
     "ldp_without_region",

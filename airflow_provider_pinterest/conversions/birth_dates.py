@@ -11,12 +11,12 @@ from airflow_provider_pinterest.conversions.identifier_rules import Canonical, I
 
 
 def birth_date(settings: IdentifierSettings) -> Canonical:
-    """Make a canonicaliser to ``YYYYMMDD``.
+    """Return a function that converts dates to ``YYYYMMDD``.
 
-    Read are ``YYYY-MM-DD`` with any of ``- / . `` or nothing between, ``DD.MM.YYYY``, ``/`` or ``-`` between day and
-    month in whatever order is certain, English names of months, and each of these with a time of day behind it.
+    It accepts ``YYYY-MM-DD`` with any of ``- / . `` or no separator, ``DD.MM.YYYY``, dates with ``/`` or ``-`` where
+    day and month cannot be confused, English names of months, and each of these followed by a time of day.
 
-    The switch ``order``, ``"MDY"`` or ``"DMY"``, settles dates such as 03/04/1990, which are left out otherwise.
+    The switch ``order``, ``"MDY"`` or ``"DMY"``, decides about dates such as 03/04/1990; without it they are left out.
     """
     order: str | None = settings.switches.get("order")
 
@@ -54,14 +54,14 @@ _MONTHS: Final = (
 )
 
 FIRST_BIRTH: Final = dt.date(1900, 1, 2)
-"""Earlier dates are no birth dates of customers; the day before is what some databases write for an empty date."""
+"""Earliest accepted date of birth; some databases write the day before for an empty date."""
 
 LAST_BIRTH: Final = dt.date(2100, 1, 1)
-"""Later dates stand for "never"."""
+"""Later dates mean "never"."""
 
 
 def birth_dates(text: str) -> tuple[str, ...]:
-    """Return what dates a text may be, as ``YYYYMMDD``: none, one, or two, of which the first has the month first."""
+    """Return the dates that a text can mean, as ``YYYYMMDD``; of two, first the date that is written month first."""
     if not text.isascii():
         text = "".join(text.translate(_ideographs).split())
     found = _year_first(text)
@@ -80,7 +80,7 @@ def birth_dates(text: str) -> tuple[str, ...]:
 
 
 def _dates(*parts: tuple[int, int, int]) -> tuple[str, ...]:
-    """Return those of some years, months and days that exist, as ``YYYYMMDD``, each once."""
+    """Return the existing dates as ``YYYYMMDD``, without duplicates."""
     found: dict[str, None] = {}
     for part in parts:
         with suppress(ValueError):

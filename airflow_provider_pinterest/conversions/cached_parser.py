@@ -18,13 +18,13 @@ from airflow_provider_pinterest.conversions.column_parser import ColumnParser, M
 from airflow_provider_pinterest.conversions.reasons import CellError
 
 MEMO_SIZE: Final = 16_384
-"""Most distinct cells remembered per field (about 5 MB); later ones are read each time."""
+"""Most distinct cells cached per field (about 5 MB); later ones are parsed each time."""
 
 MEMO_BYTES: Final = 4_000_000
-"""Most bytes of JSON remembered per field."""
+"""Most bytes of JSON cached per field."""
 
 MEMO_CELL: Final = 160
-"""Longest cell that is remembered, in characters: most user agents are shorter."""
+"""Longest cell that is cached, in characters: most user agents are shorter."""
 
 _DATES: Final = frozenset({dt.date})
 
@@ -121,21 +121,21 @@ class CachedParser(ColumnParser):
 
     @staticmethod
     def _can_be_looked_up(cells: Sequence[Any]) -> bool:
-        """Return whether no cell can pass for another one."""
+        """Return whether no cell can be mistaken for another one."""
         return all_text(cells) or only(cells, HASHABLE)
 
     @staticmethod
     def _without_lists(cells: Sequence[Any]) -> Sequence[Any]:
-        """Return cells with the text in the place of lists of one text, as ready events have them."""
+        """Replace lists of one text, as ready events have them, by the text."""
         return [cell[0] if type(cell) is list and len(cell) == 1 and type(cell[0]) is str else cell for cell in cells]
 
 
 class DependentParser(CachedParser):
-    """Reads cells that repeat and whose meaning depends on another field of their row.
+    """Parse cells that repeat and whose meaning depends on another field of their row.
 
-    A cell is a pair here: the row's own cell, and the member that was written of the other field.
+    A cell is a pair here: the cell itself, and what it depends on.
 
-    :param read: reads a cell together with that member.
+    :param read: parses a cell, given what it depends on.
     :param depends_on: the other field.
     """
 
@@ -145,7 +145,7 @@ class DependentParser(CachedParser):
         self.depends_on = depends_on
 
     def encode_beside(self, cells: Sequence[Any], others: Sequence[Any], on_error: OnError) -> Members:
-        """Return the members of cells that stand beside other members of their rows."""
+        """Return the members of cells, given what each of them depends on."""
         return self.encode(list(zip(cells, others, strict=True)), on_error)
 
     def _read_pair(self, pair: tuple[Any, Any]) -> Any:

@@ -1,4 +1,4 @@
-"""The fields of some rows, read column by column."""
+"""Column batches, and the fields that are parsed from them."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from airflow_provider_pinterest.conversions.outcomes import RowBatch
 from airflow_provider_pinterest.conversions.reasons import CellError, InvalidCellError, Reason, UnusableCellError
 
 Cells = Sequence[Any]
-"""A column's cells, one for each row."""
+"""The cells of a column, one for each row."""
 
 REASONS_KEPT: Final = 20
-"""Reasons of a row that are kept, beside the first of each further code."""
+"""Most reasons kept per row; the first reason of each code is always kept."""
 
 
 class ColumnBatch(NamedTuple):
-    """Some rows of a source that share their columns, turned into those.
+    """Rows of a source with the same columns, stored column by column.
 
     :param first: the number of the first row.
-    :param size: how many there are.
+    :param size: the number of rows.
     :param names: the columns' names.
     :param columns: their cells.
     """
@@ -44,20 +44,20 @@ class ColumnBatch(NamedTuple):
 
     @classmethod
     def of(cls, first: int, row_batch: RowBatch) -> ColumnBatch:
-        """Turn rows into columns."""
+        """Create a column batch from a row batch."""
         return cls(first, len(row_batch.rows), row_batch.columns, list(zip(*row_batch.rows, strict=True)))
 
     def rows(self) -> Iterator[ColumnBatch]:
-        """Yield each row as a column batch of its own."""
+        """Yield a column batch for each row."""
         for row in range(self.size):
             yield ColumnBatch(self.first + row, 1, self.names, [[cells[row]] for cells in self.columns])
 
 
 class ParsedColumns:
-    """The fields of a column batch's rows as they are sent, and what is wrong with the rows.
+    """The parsed fields of a column batch, and the reasons why rows cannot be sent.
 
     :param compiler: compiles the mapping of columns to fields.
-    :param column_batch: the rows.
+    :param column_batch: the rows to parse.
     """
 
     def __init__(self, compiler: MappingCompiler, column_batch: ColumnBatch) -> None:
@@ -80,7 +80,7 @@ class ParsedColumns:
         self.warnings: Counter[str] = Counter()
         """Code → cells that were left out."""
         self.excluded: dict[int, str] = {}
-        """Position of a row → the code of the rule that keeps it from being sent."""
+        """Position of a row → the code of the rule that excludes it."""
         self._compiler = compiler
         compiled = compiler.compiled(column_batch.names)
         self.keys = _keys(compiled, column_batch)
@@ -109,13 +109,13 @@ class ParsedColumns:
         return self._compiler.parsers[path].decode(self.of(path)[row])
 
     def canonical(self, path: str) -> Callable[[str], str]:
-        """Return what makes the canonical text of an identifier, before it is hashed."""
+        """Return the function that returns the canonical text of an identifier before it is hashed."""
         read: Any = self._compiler.parsers[path].read
         found: Callable[[str], str] = read.canonical
         return found
 
     def cells(self, path: str) -> Cells:
-        """Return the cells that a field was read from, ``None`` where there is none."""
+        """Return the cells that a field was parsed from, ``None`` where there is none."""
         found: list[Any] = [None] * self.size
         for position, column, _ in self._compiled.columns:
             if column == path:
@@ -137,7 +137,7 @@ class ParsedColumns:
         self.members[path][row] = self._compiler.parsers[path].encode_value(value)
 
     def reject(self, row: int, reason: Reason) -> None:
-        """Note why a row cannot be sent."""
+        """Reject a row for a reason; a row can have several."""
         reasons = self.problems.setdefault(row, [])
         if len(reasons) < REASONS_KEPT or all(one.code != reason.code for one in reasons):
             reasons.append(reason)
@@ -145,21 +145,21 @@ class ParsedColumns:
             self.more[row] += 1
 
     def reasons(self, row: int) -> tuple[Reason, ...]:
-        """Return why a row cannot be sent; the last of very many reasons says how many more there are."""
+        """Return why a row cannot be sent; if reasons were dropped, the last one says how many."""
         found = self.problems[row]
         more = self.more[row]
         last = [Reason(found[-1].code, "", f"and {more:,} more reasons")] if more else []
         return (*found, *last)
 
     def _reject_unknown(self, row: int, names: Sequence[str], place: str = "") -> None:
-        """Note that a row has names that map to nothing."""
+        """Reject a row with names that do not match any field."""
         for name in names[:REASONS_KEPT]:
             self.reject(row, unknown_field(name, place))
         if len(names) > REASONS_KEPT:
             self.more[row] += len(names) - REASONS_KEPT
 
     def _opened(self, compiled: CompiledMapping, columns: Sequence[Cells]) -> tuple[CompiledMapping, Sequence[Cells]]:
-        """Lay the members of JSON objects out as columns of their own, before the rows' own."""
+        """Put the members of JSON objects into columns of their own, before the other columns."""
         opened: list[Cells] = []
         for position, path in compiled.objects:
             layout = self._compiler.layout(path)
@@ -183,9 +183,9 @@ class ParsedColumns:
                 return {}
             if not isinstance(document, dict):
                 raise InvalidCellError("bad_json", f"expected a JSON object, got {kind(document)}")
-        except InvalidCellError as unfit:
+        except InvalidCellError as error:
             warning = BY_PATH[path].warning
-            self._on_cell_error(path, row, unfit if warning is None else UnusableCellError(warning))
+            self._on_cell_error(path, row, error if warning is None else UnusableCellError(warning))
             return {}
         known = document is not plain or all_text(document)
         return document if known else by_name(document).values
@@ -218,7 +218,7 @@ class ParsedColumns:
             self.members[path] = _joined(members, before, gone) if before else members
 
     def _on_cell_error(self, path: str, row: int, error: CellError) -> Any:
-        """Reject the row for a cell that is wrong; leave out what is merely unusable, and count it."""
+        """Reject the row of an invalid cell; leave out an unusable cell and count it."""
         if isinstance(error, UnusableCellError):
             self.warnings[error.code] += 1
             return error.kept
@@ -227,7 +227,7 @@ class ParsedColumns:
         return None
 
     def _identify(self, parts: Sequence[IdPart], columns: Sequence[Cells]) -> None:
-        """Make the same ``event_id`` for the same row in every run; none if a part is missing."""
+        """Set the ``event_id`` of rows without one, the same in every run; skip rows that lack a part."""
         ids = self.values[EVENT_ID]
         members = self.members[EVENT_ID] = self.of(EVENT_ID)
         parser = self._compiler.parsers[EVENT_ID]
@@ -242,7 +242,7 @@ class ParsedColumns:
             members[row] = parser.encode_value(ids[row])
 
     def _part(self, part: IdPart, columns: Sequence[Cells], row: int) -> Any:
-        """Return one part of an ``event_id``: a field's value as it is sent, or what a cell that is no field holds."""
+        """Return one part of an ``event_id``: the value of a field as it is sent, or the text of another cell."""
         if part.position is not None:
             return part_of(columns[part.position][row])
         found = self.value(part.path, row)
@@ -254,7 +254,7 @@ _NOTHING: Final[Mapping[str, Any]] = {}
 
 
 def _keys(compiled: CompiledMapping, column_batch: ColumnBatch) -> Sequence[Mapping[str, Any]]:
-    """Return the cells of the key columns as a person would search for them, by the columns' names."""
+    """Return the cells of the key columns as a person would search for them: column → cell."""
     if not compiled.keys:
         return [_NOTHING] * column_batch.size
     nothing = [None] * column_batch.size

@@ -14,13 +14,13 @@ from airflow_provider_pinterest.exceptions import MappingError, problems
 from airflow_provider_pinterest.redaction import clean
 
 PROBLEMS: Final = 10
-"""Most columns that an error names."""
+"""Most columns that an error lists."""
 
 HINTS: Final[dict[str, str]] = {
     **{hint: field.path for field in reversed(FIELDS) if "[]" not in field.path for hint in field.hints},
     **{name: path for name, path in NAMES.items() if "." not in name},
 }
-"""Every name without a place, and the words that suggest a field → path."""
+"""Names and hints of fields → path."""
 
 
 def mapping_error(found: list[str], unknown: Sequence[str] = ()) -> MappingError:
@@ -53,7 +53,7 @@ def clashing_columns(columns: Sequence[str], paths: Sequence[str | None]) -> dic
 
 
 def clash_message(path: str, columns: Sequence[str]) -> str:
-    """Say which columns map to one field, and what to change."""
+    """Return the message for several columns that map to one field."""
     names = [repr(_said(column)) for column in columns]
     which, both = ("second", "both") if len(names) == 2 else ("others", "all")
     said = f"Columns {', '.join(names[:-1])} and {names[-1]} {both} map to {path}. Keep one of them: "
@@ -63,27 +63,27 @@ def clash_message(path: str, columns: Sequence[str]) -> str:
 
 
 def clash_reason(path: str, columns: Sequence[str]) -> Reason:
-    """Say that a row has several columns for one field."""
+    """Return the reason for a row with several columns for one field."""
     names = ", ".join(repr(_said(column)) for column in columns)
     return Reason("ambiguous_columns", path, f"{names} all map to this field; keep one of them, or ignore the others")
 
 
 def unknown_field(name: str, place: str = "") -> Reason:
-    """Say that a name maps to nothing.
+    """Return the reason for a name that does not match any field.
 
-    :param place: the object in which the name stands.
+    :param place: the object that has the name.
     """
-    message = "Pinterest knows no such field; map it, or ignore it, in field_map"
+    message = "this name does not match any Pinterest field; map it, or ignore it, in field_map"
     return Reason("unknown_field", f"{place}.{_said(name)}" if place else _said(name), message)
 
 
 def _said(name: str) -> str:
-    """Return a name that may be data as it may be said in a message."""
+    """Return a name for a message; it may be data, so that personal parts are replaced and its length is limited."""
     return clean(name)[:80]
 
 
 def unknown_column(column: str) -> str:
-    """Say that a column maps to nothing, and which field it may mean."""
+    """Return the message for a column that does not match any field, with the nearest field."""
     column = _said(column)
     like = meant(column, HINTS)
     hint = f" The nearest field is {HINTS[like]} ({like})." if like else ""

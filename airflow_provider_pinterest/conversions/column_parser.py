@@ -28,16 +28,16 @@ from airflow_provider_pinterest.conversions.cells import (
 from airflow_provider_pinterest.conversions.reasons import CellError, InvalidCellError, UnusableCellError
 
 Read = Callable[..., Any]
-"""One non-empty cell, and the member that it depends on → the JSON value; ``None``: nothing to send.
+"""Parses one non-empty cell: receives the cell, and what it depends on, and returns the JSON value or ``None``.
 
 It may raise :class:`InvalidCellError` or :class:`UnusableCellError`.
 """
 
 OnError = Callable[[int, CellError], Any]
-"""Told which cell of a column was on_error, and why; returns the value to send, if any."""
+"""Error callback: receives the row index and the error, returns a replacement value or None."""
 
 Members = list[bytes]
-"""One member of a JSON object for each row, with a comma before it; empty where nothing is to send."""
+"""A member of a JSON object for each row, with a comma before it; empty where the row has no value."""
 
 to_json: Final = orjson.dumps
 
@@ -47,11 +47,11 @@ _READ_AS_THEY_ARE: Final = ORDINARY - {float, Decimal}
 
 
 class ColumnParser:
-    """Reads the cells of one field.
+    """Parse the cells of one field.
 
-    :param name: the field's JSON key.
-    :param read: reads one of them.
-    :param unusable: the warning under which a cell that cannot be read is left out; ``None``: its row is rejected.
+    :param name: the JSON key of the field.
+    :param read: parses one cell.
+    :param unusable: warning code for invalid cells, which are left out; ``None``: their rows are rejected.
     """
 
     depends_on: str | None = None
@@ -64,10 +64,10 @@ class ColumnParser:
         self._key = f',"{name}":'.encode()
 
     def parse_one(self, cell: Any, *beside: Any) -> Any:
-        """Return the value of one cell, of any type; ``None`` where nothing is to send.
+        """Return the value of one cell of any type; ``None`` if it is empty.
 
-        :param beside: the member of the field on which it depends, if there is one.
-        :raises CellError: it has none.
+        :param beside: what the cell depends on, if anything.
+        :raises CellError: the cell has no value.
         """
         try:
             if type(cell) not in _READ_AS_THEY_ARE:
@@ -85,7 +85,7 @@ class ColumnParser:
             raise self._left_out(why) from None
 
     def _left_out(self, why: InvalidCellError) -> CellError:
-        """Return what an unfit cell comes to: whether its row is rejected, or only the cell left out."""
+        """Return the error for an invalid cell: its row is rejected, or only the cell is left out."""
         return (
             why
             if self._unusable is None
@@ -93,7 +93,7 @@ class ColumnParser:
         )
 
     def parse_all(self, cells: Sequence[Any], on_error: OnError) -> list[Any]:
-        """Return the values of cells, ``None`` where nothing is to send."""
+        """Return the values of cells, ``None`` for empty ones."""
         read = self.read
         if only(cells, ORDINARY):
             try:
@@ -131,11 +131,11 @@ class ColumnParser:
         return found, self.encode_values(found, on_error)
 
     def encode_beside(self, cells: Sequence[Any], others: Sequence[Any], on_error: OnError) -> Members:  # noqa: ARG002
-        """Return the members of cells that stand beside other members of their rows, see :attr:`depends_on`."""
+        """Return the members of cells, given what each of them depends on; see :attr:`depends_on`."""
         return self.encode(cells, on_error)
 
     def encode_values(self, found: Sequence[Any], on_error: OnError) -> Members:
-        """Return the members of values; text that is no Unicode has none."""
+        """Return the members of values; invalid Unicode is an error of its cell."""
         key = self._key
         try:
             return [b"" if value is None else key + to_json(value) for value in found]
@@ -152,7 +152,7 @@ class ColumnParser:
     def encode_value(self, value: Any) -> bytes:
         """Return the member of a value.
 
-        :raises CellError: it holds text that is not valid Unicode.
+        :raises CellError: the value has text that is not valid Unicode.
         """
         try:
             return b"" if value is None else self._key + to_json(value)
@@ -161,12 +161,12 @@ class ColumnParser:
             raise self._left_out(why) from None
 
     def decode(self, member: bytes) -> Any:
-        """Return the value that a member was written of."""
+        """Decode a JSON member back to its value."""
         return orjson.loads(member[len(self._key) :]) if member else None
 
 
 def as_text(cells: Sequence[Any], types: AbstractSet[type] = _TEXTLIKE) -> Sequence[Any]:
-    """Return a column of one of these types as text, and any other one as it is."""
+    """Return a column of one of these types as text; return other columns unchanged."""
     if not cells or not only(cells[:1], types) or not only(cells, {type(cells[0]), type(None)}):
         return cells
     try:
@@ -177,14 +177,14 @@ def as_text(cells: Sequence[Any], types: AbstractSet[type] = _TEXTLIKE) -> Seque
 
 
 def split_members(written: bytes, between: bytes, start: bytes, end: bytes, nothing: bytes = b"") -> Members:
-    """Cut a column that was written as JSON without line breaks into members.
+    """Split a column that was encoded as JSON without line breaks into members.
 
-    This takes a third of the time of writing one member after the other.
+    This takes a third of the time of encoding each member.
 
-    :param between: what stands between two values.
-    :param start: what each member starts with.
-    :param end: what it ends with.
-    :param nothing: the value that is not sent.
+    :param between: separates two values.
+    :param start: start of each member.
+    :param end: end of each member.
+    :param nothing: the value of an empty cell.
     """
     joined = b"".join([start, written.replace(between, end + b"\n" + start), end])
     empty = start + nothing + end
@@ -193,9 +193,9 @@ def split_members(written: bytes, between: bytes, start: bytes, end: bytes, noth
 
 
 def inside(columns: Sequence[Members]) -> list[Members]:
-    """Return what is to be joined, row by row, to stand between an object's braces: no comma comes first.
+    """Return parts that, joined row by row, are the content between the braces of an object, without a leading comma.
 
-    :param columns: the members of the object, one column at least.
+    :param columns: the members of the object, at least one column.
     """
     first, *others = columns
     if all(first):

@@ -24,10 +24,10 @@ _comment = re.compile(r"(?<=[^(])\([^()]*\)$")
 
 
 def email(text: str) -> str:
-    """Remove white space and what surrounds the address, and lowercase.
+    """Remove white space and the surroundings of the address, and lowercase.
 
-    Surroundings are a name, angle brackets, quotation marks, ``mailto:``, invisible characters, and punctuation. What
-    is left must be an address with a dot in its domain.
+    Surroundings are a name, angle brackets, quotation marks, ``mailto:``, invisible characters, and punctuation. The
+    rest must be an address with a dot in its domain.
     """
     if not (text.isascii() and text.isprintable()):
         text = unicodedata.normalize("NFKC", text)
@@ -55,7 +55,7 @@ def email(text: str) -> str:
 
 
 def plain_email(text: str) -> bytes:
-    """Lowercase an address that needs nothing else; others have no plain form."""
+    """Lowercase an address that needs no other change; return nothing for others."""
     address = text.lower()
     if (
         _is_plain_email(address)

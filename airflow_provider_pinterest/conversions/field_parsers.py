@@ -1,4 +1,4 @@
-"""Make the column parser of a field."""
+"""Create the column parser of a field."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ _TYPED: Final[Mapping[Callable[[Field, FieldOptions], Read], type[CachedParser]]
     integer: IntegerParser,
     boolean: BooleanParser,
 }
-"""Types whose cells drivers have typed as well."""
+"""Types for which drivers return typed cells."""
 
 
 def parser_of(field: Field, options: FieldOptions) -> ColumnParser:
-    """Make the parser of a field.
+    """Create the parser of a field.
 
-    :raises ValueError: it needs a numbering plan of a country that has none.
+    :raises ValueError: the options name a country without a numbering plan.
     """
     unusable = field.warning
     if field.type is objects:
@@ -79,6 +79,6 @@ def parser_of(field: Field, options: FieldOptions) -> ColumnParser:
 
 
 def _member(field: Field, options: FieldOptions) -> MemberParser:
-    """Make what reads a member of the objects in a list."""
+    """Create the parser of a member of the objects in a list."""
     rivals = tuple(frozenset(map(folded, names)) for names in field.rivals)
     return MemberParser(parser_of(field, options), tuple(map(folded, field.names)), rivals)

@@ -1,4 +1,4 @@
-"""What a line of the table of fields is made of: the field, its type, and the cost of a bad cell."""
+"""The parts of a line in the table of fields: the field, its type, and the effect of a bad cell."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ from airflow_provider_pinterest.conversions.reasons import (
 
 
 class BadCell(Enum):
-    """What a cell costs that cannot be read as its field's value."""
+    """The effect of a cell that is not a valid value of its field."""
 
     REJECT = auto()
-    """The row: the conversion would be wrong without it."""
+    """The row is rejected: the conversion would be wrong without the field."""
 
     LEAVE_OUT = auto()
-    """Only itself: it is left out of the event, and counted under the field's warning."""
+    """Only the cell is left out of the event, and counted under the warning of the field."""
 
 
 REJECT: Final = BadCell.REJECT
@@ -47,11 +47,11 @@ LEAVE_OUT: Final = BadCell.LEAVE_OUT
 
 @dataclass(frozen=True, slots=True)
 class FieldOptions:
-    """What the reading of cells depends on.
+    """The options for parsing cells.
 
-    :param timezone: where naive times stand.
+    :param timezone: time zone of naive times.
     :param identifiers: switches per identifier, keyed by leaf name (``em``), see :data:`SWITCHES`.
-    :param placeholders: words that stand for nothing in an identifier or an id, in lower case.
+    :param placeholders: words that mean "empty" in an identifier or an id, in lower case.
     :param event_names: compared form of a name → the name that is sent.
     :param members: path of a list of objects → compared form of a member's name → its field; ``None``: ignored.
     :param open_lists: paths of lists of objects whose unknown members are ignored.
@@ -69,23 +69,23 @@ class FieldOptions:
 class Field:
     """One field of the API.
 
-    :param path: where it stands: ``event_name``, ``user_data.em``, ``custom_data.contents[].id``.
-    :param type: makes the field's parser from the field and the options; its name is the type's name.
-    :param bad_cell: what a cell costs that cannot be read.
-    :param aliases: what people call it, in any spelling. Of two names in one object the first wins; the field's own
-        name comes before them, unless it stands among them.
+    :param path: where it is: ``event_name``, ``user_data.em``, ``custom_data.contents[].id``.
+    :param type: returns the function that parses a cell, given the field and the options; named after the type.
+    :param bad_cell: the effect of an invalid cell.
+    :param aliases: other names, in any spelling. Of two names in one object the first wins; the name of the field comes
+        before the aliases, unless it is one of them.
     :param hints: words that suggest the field in a message, but are not certain enough to map a column.
-    :param missing: what to do about a row that lacks it; empty: it may.
+    :param missing: advice for a row that lacks the field; empty: the field is optional.
     :param max_length: longest text in characters, or list in elements.
     :param minimum: smallest integer.
     :param maximum: largest integer.
-    :param choices: the only values taken.
+    :param choices: the only values accepted.
     :param code: the reason for a value that is not among the choices.
-    :param repeats: whether few different cells are likely, so that they are worth remembering.
+    :param repeats: whether few different cells are likely, so that caching them is worthwhile.
     :param rivals: sets of names that may mean different things; two different values among one set are worth a warning.
-    :param is_id: whether it identifies something, so that a placeholder such as ``undefined`` means nothing.
-    :param personal: what becomes of a text with an e-mail address in it.
-    :param rule: how an identifier of a person is read; every member of ``user_data`` has one.
+    :param is_id: whether it identifies something, so that a placeholder such as ``undefined`` counts as empty.
+    :param personal: handles a text with an e-mail address in it.
+    :param rule: how an identifier of a person is parsed; every member of ``user_data`` has a rule.
     """
 
     path: str
@@ -106,14 +106,14 @@ class Field:
     rule: Rule | None = None
 
     def rule_and_settings(self, options: FieldOptions) -> tuple[Rule, IdentifierSettings]:
-        """Return the rule of an identifier, and what the options say about it."""
+        """Return the rule of an identifier, and its settings."""
         if self.rule is None:
             raise ValueError(f"{self.path} is not an identifier")
         return self.rule, IdentifierSettings(options.identifiers.get(self.name, {}), options.placeholders)
 
     @property
     def switches(self) -> dict[str, Taken]:
-        """The switches that the ``identifiers`` parameter has for it: switch → values taken."""
+        """The switches of the field in the ``identifiers`` parameter: switch → accepted values."""
         if self.rule is None or self.type not in {hashed, hashed_by_country}:
             return {}
         return {"already_hashed": (True, False, None), **self.rule.switches}
@@ -140,12 +140,12 @@ class Field:
 
     @property
     def required(self) -> bool:
-        """Whether Pinterest refuses an event without it."""
+        """Whether Pinterest rejects an event without it."""
         return bool(self.missing)
 
     @property
     def warning(self) -> str | None:
-        """The code under which a cell is counted that is left out; ``None``: its row is rejected."""
+        """The warning code for cells that are left out; ``None``: their rows are rejected."""
         if self.bad_cell is REJECT:
             return None
         place = self.path.removeprefix("user_data.").removeprefix("custom_data.")
@@ -170,7 +170,7 @@ def text(field: Field, options: FieldOptions) -> Read:
 
 
 def number(_: Field, __: FieldOptions) -> Read:
-    """A number that travels as text."""
+    """A number, sent as text."""
     return values.number
 
 
@@ -202,7 +202,7 @@ def time(_: Field, options: FieldOptions) -> Read:
 
 
 def texts(field: Field, _: FieldOptions) -> Read:
-    """A list of texts: a list, a JSON array, or one value. Elements that are no text are left out."""
+    """A list of texts: a list, a JSON array, or one value. Elements that are not text are left out."""
     limit = field.max_length
     warning = field.warning
 
@@ -222,7 +222,7 @@ def texts(field: Field, _: FieldOptions) -> Read:
         if warning is None:
             raise InvalidCellError("bad_value", f"more than {limit} elements")
         raise UnusableCellError(
-            warning, found[:limit] or None, f"more than {limit} elements, or elements that are no text"
+            warning, found[:limit] or None, f"more than {limit} elements, or elements that are not text"
         )
 
     def one(item: Any) -> list[str]:
@@ -235,7 +235,7 @@ def texts(field: Field, _: FieldOptions) -> Read:
 
 
 def choice(field: Field, _: FieldOptions) -> Read:
-    """One word of ``field.choices``, whatever its case and spelling."""
+    """One word of ``field.choices``, in any case and spelling."""
     choices = {folded(word): word for word in field.choices or ()}
 
     def read(cell: Any) -> str | None:
@@ -251,7 +251,7 @@ def choice(field: Field, _: FieldOptions) -> Read:
 
 
 def event_name(field: Field, options: FieldOptions) -> Read:
-    """A name: one of Pinterest's whatever its case and spelling, or any other as it is."""
+    """A name: a listed name in any case and spelling, or another name unchanged."""
     known = {**LISTED, **options.event_names}
 
     def read(cell: Any) -> str | None:
@@ -301,8 +301,8 @@ def flags(_: Field, options: FieldOptions) -> Read:
     def read(cell: Any) -> str | None:
         try:
             texts_ = values.texts(cell) or ()
-        except InvalidCellError as unfit:
-            raise InvalidCellError(unfit.code, unfit.message) from None
+        except InvalidCellError as error:
+            raise InvalidCellError(error.code, error.message) from None
         words = [word.strip() for text in texts_ for word in _between_flags(text)]
         found = [word.upper() for word in words if word and word.lower() not in placeholders]
         if any(map(personal.has_at, found)):
@@ -324,12 +324,12 @@ def hashed_by_country(field: Field, options: FieldOptions) -> Read:
 
 
 def product_id(field: Field, options: FieldOptions) -> Read:
-    """Text; ``0`` stands for no product."""
+    """Text; ``0`` means "no product"."""
     return text(field, options)
 
 
 def plain(field: Field, options: FieldOptions) -> Read:
-    """An identifier that goes out as it is."""
+    """An identifier that is sent unhashed."""
     rule, settings = field.rule_and_settings(options)
     return identifiers.PlainIdentifier(field.name, rule, settings).read
 
@@ -341,10 +341,10 @@ def ip_address(field: Field, options: FieldOptions) -> Read:
 
 
 def object_(_: Field, __: FieldOptions) -> Read:
-    """A JSON object, read as one column per key."""
+    """A JSON object, parsed as one column per key."""
     return values.json
 
 
 def objects(_: Field, __: FieldOptions) -> Read:
-    """A list of JSON objects, each key read as a field of its own."""
+    """A list of JSON objects, each key parsed as a field of its own."""
     return values.objects

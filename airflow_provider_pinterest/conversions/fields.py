@@ -1,7 +1,7 @@
-"""THE table: every field of a Pinterest conversion event, its names, its type and limits, and what a bad cell costs.
+"""The table of all fields of a Pinterest conversion event: names, type, limits, and the effect of a bad cell.
 
-A new field of Pinterest's is one line here; documentation, mapping, validation, warnings and hashing follow from it.
-A line that lacks a part, or that contradicts another one, fails when this module is imported.
+A new field is one line here; documentation, mapping, validation, warnings and hashing follow from it. A line that lacks
+a part, or that contradicts another one, fails when this module is imported.
 
 https://developers.pinterest.com/docs/api/v5/events-create/
 """
@@ -67,12 +67,12 @@ LDP: Final = "LDP"
 
 
 def _family(place: str, kind: Callable[[Field, FieldOptions], Read], limit: int, *names: str) -> tuple[Field, ...]:
-    """Several fields that differ in nothing but their names."""
+    """Return several fields that differ only in their names."""
     return tuple(Field(f"{place}.{name}", kind, LEAVE_OUT, max_length=limit) for name in names)
 
 
 def _ranges(place: str, **maxima: int) -> tuple[Field, ...]:
-    """Several integers from zero to a maximum each."""
+    """Return several integers, each from zero to a maximum."""
     return tuple(Field(f"{place}.{name}", integer, LEAVE_OUT, minimum=0, maximum=high) for name, high in maxima.items())
 
 
@@ -403,7 +403,7 @@ FIELDS: Final[tuple[Field, ...]] = (
 BY_PATH: Final[dict[str, Field]] = {field.path: field for field in FIELDS}
 
 SWITCHES: Final[dict[str, dict[str, Taken]]] = {field.name: field.switches for field in FIELDS if field.switches}
-"""The switches of the operator's ``identifiers`` parameter: field → switch → values taken."""
+"""The switches of the ``identifiers`` parameter: field → switch → accepted values."""
 
 DEPENDENCIES: Final[Mapping[str, Callable[[Any], Any]]] = {
     field.rule.depends_on.path: field.rule.depends_on.read for field in FIELDS if field.rule and field.rule.depends_on
@@ -421,29 +421,29 @@ WARNINGS: Final[dict[str, str]] = {
     },
     **{code: meaning for field in FIELDS if field.rule for code, meaning in field.rule.warnings.items()},
 }
-"""Code → meaning, for what was noticed about events that were sent all the same."""
+"""Code → meaning, for warnings about events that were sent."""
 
 
 def check(fields: Sequence[Field]) -> None:
     """Check that each line of a table has all its parts and that no two lines contradict each other.
 
-    :raises ValueError: what is wrong with which line.
+    :raises ValueError: names the line and the problem.
     """
     places = {"", *(field.path for field in fields if field.type in (object_, objects))}
     owners: dict[str, str] = {}
     for field in fields:
         if field.place.removesuffix("[]") not in places:
-            raise ValueError(f"{field.path}: there is no line for {field.place}")
+            raise ValueError(f"{field.path}: no line for {field.place}")
         if field.type is choice and not field.choices:
             raise ValueError(f"{field.path}: a choice needs its choices")
         if (field.rule is not None) != (field.place == "user_data"):
-            raise ValueError(f"{field.path}: members of user_data, and no other fields, need a rule")
+            raise ValueError(f"{field.path}: a field has a rule if and only if it is a member of user_data")
         if field.rule and bool(field.rule.depends_on) != (field.type is hashed_by_country):
             raise ValueError(f"{field.path}: an identifier that depends on the country is of type hashed_by_country")
         if field.rule and field.rule.plain and field.repeats:
-            raise ValueError(f"{field.path}: cells that repeat are remembered, so that a rule for plain ones is unused")
+            raise ValueError(f"{field.path}: cells that repeat are cached, so that a rule for plain ones is unused")
         if field.place == "user_data" and field.bad_cell is REJECT:
-            raise ValueError(f"{field.path}: an identifier that cannot be read must not cost the row")
+            raise ValueError(f"{field.path}: an invalid identifier must not reject the row")
         bare = field.place in ("", "user_data", "custom_data")
         names = [name if bare else f"{field.place}.{name}" for name in (field.name, *field.names)]
         for name in (f"path {field.path}", f"warning {field.warning or field.path}", *map(folded, names)):
@@ -451,7 +451,7 @@ def check(fields: Sequence[Field]) -> None:
             if owner != field.path:
                 raise ValueError(f"{field.path}: {name} belongs to {owner}")
     if len({field.path for field in fields}) < len(fields):
-        raise ValueError("a path stands in the table twice")
+        raise ValueError("a path is in the table twice")
 
 
 check(FIELDS)

@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
 Canonical = Callable[..., str]
-"""NFC-normalised, trimmed text, and what it depends on → canonical text, empty where there is none."""
+"""NFC-normalised, trimmed text, and what it depends on → canonical text; empty: the text is not usable."""
 
 Plain = Callable[[str], bytes]
-"""Trimmed text → UTF-8 of the canonical text, empty where the text needs a closer look."""
+"""Trimmed text → UTF-8 of the canonical text; empty: the text needs the full rule."""
 
 Hashes = list[str]
-"""What Pinterest takes for one identifier: one or more SHA-256, each 64 lowercase hex digits."""
+"""What Pinterest accepts for one identifier: one or more SHA-256, each 64 lowercase hex digits."""
 
 Taken = tuple[Any, ...] | type
-"""The values that a switch takes, or their type."""
+"""The values that a switch accepts, or their type."""
 
 Function = TypeVar("Function", Canonical, Plain)
 
@@ -24,7 +24,7 @@ Function = TypeVar("Function", Canonical, Plain)
 class Dependency(NamedTuple):
     """Another field of the same row on which a canonical text depends.
 
-    :param path: that field; it is read first.
+    :param path: that field; it is parsed first.
     :param read: its value, ``None`` where the row lacks it → what the canonical text depends on.
     """
 
@@ -33,10 +33,10 @@ class Dependency(NamedTuple):
 
 
 class IdentifierSettings(NamedTuple):
-    """What the author of a DAG sets for one identifier.
+    """The settings for one identifier.
 
     :param switches: see :attr:`Rule.switches`.
-    :param placeholders: words that stand for nothing, in lower case.
+    :param placeholders: words that mean "empty", in lower case.
     """
 
     switches: Mapping[str, Any]
@@ -45,13 +45,13 @@ class IdentifierSettings(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """How an identifier is read.
+    """How an identifier is parsed.
 
-    :param canonical: makes the function that makes the text that goes out, or whose hash does.
-    :param plain: makes a function that returns the same, as UTF-8, for the plainest texts, and nothing for all that
-        need a closer look, such as placeholders, digests and JSON. Only for identifiers that seldom repeat.
-    :param switches: switch of the ``identifiers`` parameter → values taken.
-    :param depends_on: what ``canonical`` takes beside the text.
+    :param canonical: settings → the function that returns the canonical text, which is sent hashed or unhashed.
+    :param plain: settings → a faster function for the simplest texts. It returns UTF-8, or nothing if the text needs
+        the full rule, such as placeholders, digests and JSON. Only for identifiers that rarely repeat.
+    :param switches: switch of the ``identifiers`` parameter → accepted values.
+    :param depends_on: the second argument of ``canonical``.
     :param warnings: further codes under which its cells may be counted → meaning.
     """
 
@@ -63,14 +63,14 @@ class Rule:
 
 
 def always(function: Function) -> Callable[[IdentifierSettings], Function]:
-    """Return a function to use whatever the settings."""
+    """Return a rule that ignores the settings."""
     return lambda _: function
 
 
-class UncertainCanonicalForm(Exception):  # noqa: N818 - never leaves this module
-    """A canonical text that goes out with a warning.
+class UncertainCanonicalForm(Exception):  # noqa: N818 - a result more than an error
+    """A canonical text that is sent with a warning.
 
-    :param code: under which it is counted.
+    :param code: the code of the warning.
     """
 
     def __init__(self, code: str, text: str) -> None:

@@ -1,9 +1,8 @@
 """Personal identifiers: canonical text, then SHA-256.
 
 Pinterest matches people by SHA-256 hex of the UTF-8 of a canonical text; two senders agree only if their
-canonical texts agree to the letter. One function per identifier makes that text from NFC-normalised, trimmed
-input and returns an empty string where there is none. A :class:`Rule` is everything else that is to be known of an
-identifier.
+canonical texts agree to the letter. One function per identifier returns that text for NFC-normalised, trimmed
+input, or an empty text if the input is not usable. Everything else about an identifier is in its :class:`Rule`.
 
 https://developers.pinterest.com/docs/api-features/conversion-overview/
 """
@@ -35,10 +34,10 @@ from airflow_provider_pinterest.conversions.reasons import (
 from airflow_provider_pinterest.conversions.region_hashes import sha
 
 LONGEST: Final = 1_000
-"""Longest identifier that is read, in characters: far beyond any that exists, and short enough to cost no time."""
+"""Longest identifier that is parsed, in characters."""
 
 MOST: Final = 1_000
-"""Most identifiers that are read of one list."""
+"""Most identifiers that are parsed in one list."""
 
 _is_sha256 = re.compile(r"[0-9a-fA-F]{64}", re.ASCII).fullmatch
 
@@ -50,11 +49,11 @@ def _digits(text: str) -> str:
 
 
 class HashedIdentifier:
-    """The parser of an identifier that goes out hashed.
+    """Parse an identifier that is sent hashed.
 
     :param name: leaf name such as ``em``, for the warning's code.
-    :param rule: how it is read.
-    :param settings: what the author sets for it.
+    :param rule: how it is parsed.
+    :param settings: its settings.
     """
 
     def __init__(self, name: str, rule: Rule, settings: IdentifierSettings) -> None:
@@ -67,10 +66,10 @@ class HashedIdentifier:
         self._code = f"{IDENTIFIER_WARNING}{name}"
 
     def __call__(self, cell: Any, beside: Any = None) -> Hashes | None:
-        """Return the hashes of a cell, ``None`` where it holds nothing.
+        """Return the hashes of a cell, ``None`` if it is empty.
 
         :param beside: what it depends on.
-        :raises UnusableCellError: it, or something in its list, has no canonical form, or one that is worth a warning.
+        :raises UnusableCellError: the cell, or an element of its list, has no canonical form, or an uncertain one.
         """
         if type(cell) is not str:
             single = _only_text(cell)
@@ -107,7 +106,7 @@ class HashedIdentifier:
         raise UnusableCellError(self._code)
 
     def _several(self, cell: Any, beside: Any) -> Hashes | None:
-        """Hash what is no text or a list of texts; what is usable in a list survives what is not."""
+        """Hash a cell that is not a text; usable elements of a list are kept."""
         kept: dict[str, None] = {}
         code = None
         try:
@@ -155,9 +154,9 @@ def _only_text(cell: Any) -> str | None:
 
 
 def unhashed(text: str) -> str:
-    """Return text that goes out as it is; an ``@`` in it would be somebody's address.
+    """Return text that is sent unhashed; an ``@`` may belong to an e-mail address.
 
-    :raises UnusableCellError: it holds an ``@``.
+    :raises UnusableCellError: it contains an ``@``.
     """
     if has_at(text):
         raise UnusableCellError(LEFT_OUT)
@@ -165,11 +164,11 @@ def unhashed(text: str) -> str:
 
 
 class PlainIdentifier:
-    """The parser of an identifier or id that goes out as it is.
+    """Parse an identifier or id that is sent unhashed.
 
     :param name: leaf name such as ``click_id``, for the warning's code.
-    :param rule: how it is read.
-    :param settings: what the author sets for it.
+    :param rule: how it is parsed.
+    :param settings: its settings.
     """
 
     def __init__(self, name: str, rule: Rule, settings: IdentifierSettings) -> None:
@@ -178,9 +177,9 @@ class PlainIdentifier:
         self._code = f"{IDENTIFIER_WARNING}{name}"
 
     def read(self, cell: Any) -> str | None:
-        """Return the text of a cell, ``None`` where it holds nothing.
+        """Return the text of a cell, ``None`` if it is empty.
 
-        :raises UnusableCellError: it cannot go out.
+        :raises UnusableCellError: it cannot be sent.
         :raises InvalidCellError: it is not text.
         """
         found = values.text(cell)

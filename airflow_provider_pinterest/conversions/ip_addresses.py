@@ -29,10 +29,10 @@ _LOCAL_4: Final = tuple(
 )
 
 _LOCAL_6: Final = tuple(map(ipaddress.IPv6Network, ("::/127", "fc00::/7", "fe80::/9", "ff00::/8")))
-"""Networks whose addresses say nothing about a person: private, local, shared by many, or void."""
+"""Networks whose addresses do not identify a person: private, local, shared by many, or void."""
 
 _LOCAL_FIRST: Final = frozenset({0, 10, 100, 127, 169, 172, 192, *range(224, 256)})
-"""First bytes of addresses in the former."""
+"""First bytes of the IPv4 addresses in these networks."""
 
 _between_addresses = re.compile(r"[ \t,;|]+")
 
@@ -49,12 +49,12 @@ def public_address(text: str) -> str:
 
 
 class PlainIpAddress(PlainIdentifier):
-    """The parser of an IPv4 or IPv6 address."""
+    """Parse an IPv4 or IPv6 address."""
 
     def read(self, cell: Any) -> str | None:
-        """Return the address in a cell, ``None`` where it holds nothing.
+        """Return the address in a cell, ``None`` if it is empty.
 
-        :raises UnusableCellError: there is none by which anybody could be found.
+        :raises UnusableCellError: no address in it is public.
         """
         text = cell.strip() if type(cell) is str else self._joined(cell)
         try:
@@ -79,7 +79,7 @@ class PlainIpAddress(PlainIdentifier):
 
 
 def _is_network(text: str) -> bool:
-    """Return whether an address with a mask stands for a whole network."""
+    """Return whether an address with a mask is a whole network."""
     try:
         return ipaddress.ip_network(text).num_addresses > 1
     except ValueError:
@@ -87,7 +87,7 @@ def _is_network(text: str) -> bool:
 
 
 def _address(text: str) -> str | None:
-    """Return the public address in one element of a list; ``None`` if it is no such address."""
+    """Return the public address in one element of a list; ``None`` if it is not one."""
     forwarded = _forwarded(text)
     if forwarded:
         if forwarded[1].lower() != "for":

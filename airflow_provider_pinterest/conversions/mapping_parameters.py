@@ -66,9 +66,9 @@ def checked_switches(given: Mapping[str, Any], problems: Problems) -> dict[str, 
 
 
 def _identifier(name: str) -> str:
-    """Return the leaf name of an identifier that is hashed.
+    """Return the leaf name of an identifier that is sent hashed.
 
-    :raises ParameterError: there is none.
+    :raises ParameterError: it does not exist, or it is not hashed.
     """
     path = field_path(name, f"identifiers[{name!r}]")
     leaf = BY_PATH[path].name
@@ -78,7 +78,7 @@ def _identifier(name: str) -> str:
 
 
 def _wrong_switch(allowed: Mapping[str, tuple[Any, ...] | type], switch: str, value: Any) -> str:
-    """Return what is wrong with a switch; empty: nothing."""
+    """Return the problem with a switch; empty: the switch is valid."""
     if switch not in allowed:
         return f": no such switch; choose from {', '.join(allowed)}."
     values = allowed[switch]

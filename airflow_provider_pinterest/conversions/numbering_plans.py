@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 class NumberingPlan(NamedTuple):
     """The numbering plan of a country code.
 
-    :param prefix: what is dialled before a national number, such as ``0``.
-    :param is_simple: whether nothing else is ever dialled before or inside it.
+    :param prefix: the digits dialled before a national number, such as ``0``.
+    :param is_simple: whether no other digits are dialled before or inside it.
     :param longest: most digits of a national number.
     :param is_valid: whether a national number is assigned to somebody.
     :param is_possible: whether it has a length and first digits that numbers have.
@@ -85,7 +85,7 @@ def metadata_of(code: int, region: str) -> Any:
 
 
 def _matcher(descriptions: Sequence[Any]) -> Callable[[str], bool]:
-    """Return a function that says whether a national number is of one of some kinds."""
+    """Return a function that returns whether a national number has one of the patterns."""
     patterns = dict.fromkeys(
         kind.national_number_pattern for kind in descriptions if kind and kind.national_number_pattern
     )
@@ -94,7 +94,7 @@ def _matcher(descriptions: Sequence[Any]) -> Callable[[str], bool]:
 
 
 class ParsedNumber(NamedTuple):
-    """A number as the library reads it."""
+    """A number as the library parses it."""
 
     code: int
     rest: str
@@ -106,7 +106,7 @@ class ParsedNumber(NamedTuple):
 
 
 def parsed_number(text: str, region: str | None) -> ParsedNumber | None:
-    """Return what the library makes of a number; ``None`` if it can make nothing of it."""
+    """Return the number as the library parses it; ``None`` if it cannot."""
     numbers = library()
     try:
         number = numbers.parse(text, region)

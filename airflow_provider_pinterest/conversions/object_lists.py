@@ -31,14 +31,14 @@ _OBJECTS: Final = frozenset({dict})
 _NO_NAMES: Final[Mapping[str, str | None]] = MappingProxyType({})
 
 _MAPPED: Final = 1_000
-"""The rank of a name that the author mapped."""
+"""The rank of a name in ``field_map``."""
 
 
 class MemberParser(NamedTuple):
-    """What reads one field of the objects in a list.
+    """The parser of one field of the objects in a list.
 
-    :param parser: reads its cells.
-    :param names: its names as they are compared; of two in one object the first wins.
+    :param parser: parses its cells.
+    :param names: the compared forms of its names; of two in one object the first wins.
     :param rivals: sets of names that may mean different things.
     """
 
@@ -48,11 +48,11 @@ class MemberParser(NamedTuple):
 
 
 class _Place(NamedTuple):
-    """What a name of a member means.
+    """The meaning of the name of a member.
 
     :param rank: of two names for one field in one object the one with the higher rank wins.
-    :param name: the name as it is compared.
-    :param parser: reads the cells; ``None``: they are ignored.
+    :param name: its compared form.
+    :param parser: parses the cells; ``None``: they are ignored.
     """
 
     rank: int
@@ -64,12 +64,12 @@ _IGNORED: Final = _Place(0, "", None)
 
 
 class ObjectListParser(ColumnParser):
-    """Reads lists of JSON objects, each key of theirs as a column of its own.
+    """Parse lists of JSON objects, each key as a column of its own.
 
-    :param known: what reads each of their fields.
+    :param known: the parsers of the fields.
     :param ignored: names that are ignored, in their compared form.
-    :param mapped: name in its compared form → the field's name; ``None``: it is ignored. Comes before ``known``.
-    :param is_open: whether names that are not known are ignored.
+    :param mapped: name in its compared form → the field's name; ``None``: it is ignored. It overrides ``known``.
+    :param is_open: whether unknown names are ignored.
     :param unusable: the warning under which a list, or an element of it, is left out.
     """
 
@@ -95,13 +95,13 @@ class ObjectListParser(ColumnParser):
             self._places[name_] = _IGNORED if field is None else _Place(_MAPPED, name_, parsers[field])
         self._is_open = is_open
         self._spelling: dict[str, str] = {}
-        """Names in their compared form → how the first object that had them wrote them."""
+        """Compared form of a name → its spelling in the first object that had it."""
         self._meant: dict[str, _Place] = {}
-        """Names as the first object that had them wrote them → what they mean."""
+        """Name as the first object spelled it → its meaning."""
         self._repeats = ObjectCache(self._faultless, self._key)
 
     def encode(self, cells: Sequence[Any], on_error: OnError) -> Members:
-        """Return the members of cells; a list with a name that is not known has none."""
+        """Return the members of cells; a list with an unknown name is an error."""
         members = self._repeats.encode(cells)
         left = [row for row, member in enumerate(members) if member is None]
         if len(left) == len(cells):
@@ -111,14 +111,14 @@ class ObjectListParser(ColumnParser):
         return [next(others) if member is None else member for member in members]
 
     def _faultless(self, objects: Sequence[Any]) -> Sequence[bytes]:
-        """Return what stands between the braces of objects that were read from JSON; nothing for one with a fault."""
+        """Return the encoded contents of objects that were parsed from JSON; empty for an object with an error."""
         faults: set[int] = set()
         columns = self._objects(objects, lambda at, _: faults.add(at), parsed=True)
         written = map(b"".join, zip(*inside(columns), strict=True)) if columns else repeat(b"", len(objects))
         return [b"" if at in faults else one for at, one in enumerate(written)]
 
     def _read_lists(self, cells: Sequence[Any], on_error: OnError) -> Members:
-        """Return the members of cells, which are all read."""
+        """Return the members of cells without the cache."""
         lists, parsed = self._lists(cells, on_error)
         objects = list(chain.from_iterable(filter(None, lists)))
         problems: list[tuple[int, CellError]] = []
@@ -129,7 +129,7 @@ class ObjectListParser(ColumnParser):
         return members
 
     def _joined(self, lists: Sequence[Any], columns: Sequence[Members]) -> Members:
-        """Join the members of objects to those of the cells in which the objects stand; empty objects are left out."""
+        """Join the members of objects to the members of their cells; empty objects are left out."""
         sizes = [len(found) if found else 0 for found in lists]
         parts = inside(columns)
         if not all(parts[0]):
@@ -152,7 +152,7 @@ class ObjectListParser(ColumnParser):
     def _report(
         lists: Sequence[Any], problems: Sequence[tuple[int, CellError]], members: Members, on_error: OnError
     ) -> None:
-        """Report what is wrong with objects about the cells in which they stand, of each cell one rejection at most."""
+        """Report the errors of objects for their cells; each cell is rejected once at most."""
         places = [(row, position) for row, found in enumerate(lists) for position, _ in enumerate(found or ())]
         rejected = set()
         for at, error in sorted(problems, key=itemgetter(0)):
@@ -165,7 +165,7 @@ class ObjectListParser(ColumnParser):
                 members[row] = b""
 
     def _lists(self, cells: Sequence[Any], on_error: OnError) -> tuple[list[Any], bool]:
-        """Return the lists that cells hold, ``None`` where they hold nothing, and whether all were read from JSON."""
+        """Return the lists in cells, ``None`` for empty cells, and whether all were parsed from JSON."""
         try:
             lists = list(map(orjson.loads, cells))
         except (TypeError, ValueError):  # not all of them are JSON
@@ -177,7 +177,7 @@ class ObjectListParser(ColumnParser):
     def _objects(self, objects: Sequence[Any], on_error: OnError, *, parsed: bool) -> list[Members]:
         """Return the members of objects by field, in the order of the fields.
 
-        :param parsed: whether the objects were read from JSON, so that their keys are text.
+        :param parsed: whether the objects were parsed from JSON, so that their keys are text.
         """
         if not (only(objects, _OBJECTS) and (parsed or only(chain.from_iterable(objects), TEXTS))):
             objects = [self._plain(at, one, on_error) for at, one in enumerate(objects)]
@@ -211,7 +211,7 @@ class ObjectListParser(ColumnParser):
     def _learn(
         self, new: AbstractSet[str], objects: Sequence[Mapping[str, Any]], on_error: OnError
     ) -> Sequence[Mapping[str, Any]]:
-        """Learn how names are written; return the objects with each name written in one way.
+        """Learn the spellings of names; return the objects with one spelling for each name.
 
         Of two spellings of one name in an object the last in alphabetical order wins, unless it is empty.
         """
@@ -240,13 +240,13 @@ class ObjectListParser(ColumnParser):
         return InvalidCellError(
             "unknown_field",
             f"Pinterest has no such field. Ignore it with field_map={{'{self.name}.{said}': None}}, or map it, as in "
-            f"{{'{self.name}.{said}': '{self.name}.{self._names[0]}'}}. {{'{self.name}.*': None}} ignores all names "
-            "that are not known",
+            f"{{'{self.name}.{said}': '{self.name}.{self._names[0]}'}}. {{'{self.name}.*': None}} ignores all unknown "
+            "names",
             f".{said}",
         )
 
     def _find_rivals(self, found: Mapping[str, Members], on_error: OnError) -> None:
-        """Report objects with different values under names that may mean different things."""
+        """Report objects with different values under rival names."""
         for member in self._known:
             chosen = [
                 members
@@ -265,7 +265,7 @@ class ObjectListParser(ColumnParser):
                         on_error(at, UnusableCellError("ambiguous_item_id"))
 
     def _plain(self, at: int, one: Any, on_error: OnError) -> Mapping[str, Any]:
-        """Return an object as a dictionary whose keys are text; an empty one if it is none."""
+        """Return an object as a dictionary with text keys; an empty one if it is not an object."""
         try:
             found = ordinary(one)
             if type(found) is str:
@@ -281,13 +281,13 @@ class ObjectListParser(ColumnParser):
 
 
 def _objects(cell: Any) -> Sequence[Any] | None:
-    """Read a list of JSON objects, or one alone; also where the text of one is itself the text of a JSON string."""
+    """Parse a list of JSON objects, or a single one; also if an object is encoded as a JSON string."""
     found = values.objects(cell)
     return values.objects(found[0]) if found and type(cell) is str and type(found[0]) is str else found
 
 
 def _cells_by_key(objects: Sequence[dict[str, Any]], keys: Sequence[str]) -> Callable[[str], Sequence[Any]]:
-    """Return what finds the cells under a key, ``None`` where an object lacks it.
+    """Return a function that returns the cells of a key, ``None`` where an object lacks it.
 
     :param keys: the keys of all objects, one object after the other.
     """
@@ -299,7 +299,10 @@ def _cells_by_key(objects: Sequence[dict[str, Any]], keys: Sequence[str]) -> Cal
 
 
 def _over(late: Members, early: Members | None, gone: Sequence[int]) -> Members:
-    """Return what later cells say, or earlier ones where those hold nothing; what is left of a cell with an error."""
+    """Return the later members, or the earlier ones where the later cells are empty.
+
+    :param gone: positions with an error, where only the later member counts.
+    """
     if early is None:
         return late
     found = [one or other for one, other in zip(late, early, strict=True)]

@@ -17,7 +17,7 @@ from airflow_provider_pinterest.conversions.identifier_rules import (
 )
 
 WITHOUT_COUNTRY: Final = "phone_without_country"
-"""The warning of a telephone number that does not show its country code, in a row of no known country."""
+"""The warning for a telephone number without a country code, in a row without a country."""
 
 _GENDERS: Final = {
     word: letter
@@ -38,7 +38,7 @@ _GENDERS: Final = {
     }.items()
     for word in words_.split()
 }
-"""Words of several languages; letters that mean different things in different languages are not among them."""
+"""Words of several languages; ambiguous letters are left out."""
 
 _qualified = re.compile(r"(?:gender|sex)\s*[.:=_-]\s*", re.IGNORECASE).match
 
@@ -46,11 +46,12 @@ _qualified = re.compile(r"(?:gender|sex)\s*[.:=_-]\s*", re.IGNORECASE).match
 
 
 def phone(settings: IdentifierSettings) -> Canonical:
-    """Make a canonicaliser to digits with the country code.
+    """Return a function that converts numbers to digits with the country code.
 
-    It takes the row's country. Numbers without a country code are of that, or of the one in the switch ``country``.
+    It receives the country of the row. Numbers without a country code belong to that country, or to the country in the
+    switch ``country``.
 
-    :raises ValueError: no country of the switch's code has a numbering plan.
+    :raises ValueError: the country in the switch has no numbering plan.
     """
     usual: str | None = settings.switches.get("country")
     if usual and not telephones.is_region(usual):
@@ -85,7 +86,7 @@ _JOINERS: Final = "\u200c\u200d"
 def name(text: str) -> str:
     """Collapse white space to one space each and lowercase.
 
-    A text without a letter, an e-mail address and a digest of another kind are no names.
+    A text without a letter, an e-mail address, and a digest of another kind are not names.
     """
     text = unescaped(text)
     if not text.isprintable():
@@ -100,16 +101,16 @@ def name(text: str) -> str:
 
 
 def unescaped(text: str) -> str:
-    """Return text with the characters that HTML entities stand for: shops store what their forms escaped."""
+    """Replace HTML entities by their characters: some shops store escaped text."""
     return html.unescape(text) if "&" in text and ";" in text else text
 
 
 _NOBODY: Final = frozenset({"-1", "true", "false"})
-"""Texts in place of an id, beside zeros: shops give them to guests, who would all be one person."""
+"""Ids that shops give to all guests, beside zeros: all guests would become one person."""
 
 
 def external_id(settings: IdentifierSettings) -> Canonical:
-    """Make a canonicaliser of the advertiser's own ids; their case is kept unless the switch ``case`` is ``lower``."""
+    """Return a function for the ids of the advertiser; it keeps their case unless the switch ``case`` is ``lower``."""
     lower = settings.switches.get("case") == "lower"
 
     def canonical(text: str) -> str:
@@ -121,16 +122,16 @@ def external_id(settings: IdentifierSettings) -> Canonical:
 
 
 def plain_external_id(settings: IdentifierSettings) -> Plain:
-    """Make the same for ids of printable characters that begin and end with a letter or a digit."""
+    """Return the same for ids of printable characters that begin and end with a letter or a digit."""
     lower = settings.switches.get("case") == "lower"
     placeholders = settings.placeholders
-    nothing = placeholders | _NOBODY | {"null"}
+    void = placeholders | _NOBODY | {"null"}
 
     def plain(text: str) -> bytes:
         if len(text) >= SHORTEST_DIGEST or not (text[0].isalnum() and text[-1].isalnum() and text.isprintable()):
             return b""
         lowered = text.lower()
-        if lowered in nothing or not text.isascii() or (text[0] == "0" and not text.strip("0-")):
+        if lowered in void or not text.isascii() or (text[0] == "0" and not text.strip("0-")):
             return b""
         return (lowered if lower else text).encode()
 

@@ -39,7 +39,7 @@ _between_names = re.compile(r"\s+-\s+|[(),/|:]|\s[\u2010-\u2014]\s")
 
 
 def city(text: str) -> str:
-    """Keep letters (with their marks) and digits of any script, lowercase."""
+    """Keep letters (with their marks) and digits of any script, in lower case."""
     text = unescaped(text)
     if is_other_digest(text) or "@" in text or not any(map(str.isalpha, text)):
         return ""
@@ -50,12 +50,12 @@ def city(text: str) -> str:
 
 
 def state(text: str, home: str | None) -> str:
-    """Return the two-letter code of US states; of others the code without the country's prefix, or the whole name.
+    """Return the two-letter code of a US state, or of another state the code without the country, or the whole name.
 
-    A text that is no state of the US has no canonical form in a row of the US. In a row without a country, names and
-    codes of US states are those.
+    In a row of the US, other texts than US states have no canonical form. In a row without a country, names and codes
+    of US states count as US states.
 
-    :param home: the row's country, see :func:`home`.
+    :param home: the country of the row as a lowercase alpha-2 code; ``None``: the row has none.
     """
     if home in {None, "us"}:
         known = us_state(text)
@@ -78,7 +78,7 @@ def state(text: str, home: str | None) -> str:
 
 
 def us_state(text: str) -> str:
-    """Return the code of a US state by its code or name, with or without the country; otherwise nothing."""
+    """Return the code of a US state by its code or name, with or without the country; empty for other text."""
     if any(map(str.isdigit, text)):
         return ""
     known = us_states().get(letters(text))
@@ -118,7 +118,7 @@ _LENGTHS: Final = {
     "jp": 7,
     "br": 8,
 }
-"""Countries whose postal codes may begin with zero → digits; a column of numbers loses that zero."""
+"""Country whose postal codes may begin with zero → number of digits; a column of numbers loses that zero."""
 
 _ONLY_DIGITS: Final = _LENGTHS.keys() | {
     *("at", "be", "ch", "cz", "gr", "hr", "hu", "id", "il", "in", "li", "lu", "ph", "pt", "rs", "ru", "se", "si", "th"),
@@ -142,7 +142,7 @@ _ON_PLATES: Final = {
     "si": "slo",
     "li": "fl",
 }
-"""Letters of a country on cars, which were written before its postal codes."""
+"""Country → its letters on cars, which people write in front of postal codes."""
 
 _LONGEST_POSTAL: Final = 10
 """Most letters and digits of a postal code."""
@@ -151,11 +151,11 @@ _plate = re.compile(r"([A-Za-z]{1,3})[-\s\u2010-\u2014]+(?=\d)").match
 
 
 def postal_code(settings: IdentifierSettings) -> Canonical:
-    """Make a canonicaliser of postal codes.
+    """Return a function that converts postal codes.
 
-    Of US codes it keeps the five digits; zeros that a column of numbers lost are put back. Elsewhere it keeps letters
-    and digits in lower case, or only digits, as Pinterest's text has it, if the switch ``letters`` is ``drop``. A text
-    without a digit, of zeros alone, or too long for a code is none.
+    It keeps the five digits of US codes and restores zeros that a column of numbers lost. Elsewhere it keeps letters
+    and digits in lower case, or only digits, as in the text of Pinterest, if the switch ``letters`` is ``drop``. A
+    text without a digit, of zeros only, or too long for a code is not usable.
     """
     drop = settings.switches.get("letters") == "drop"
 
@@ -192,7 +192,7 @@ def postal_code(settings: IdentifierSettings) -> Canonical:
 
 
 def _us_postal_code(text: str) -> str:
-    """Return the five digits of a US code; nothing if there are none."""
+    """Return the five digits of a US code; empty for other text."""
     around = None if text.isdigit() else _us_around(text)
     if (
         around
@@ -208,7 +208,7 @@ def _us_postal_code(text: str) -> str:
 
 
 _FLAG: Final = ord("\U0001f1e6") - ord("A")
-"""A flag is written as two symbols that stand for the letters of the country's code."""
+"""Distance between a letter and its symbol in a flag: a flag is encoded as the two letters of the country code."""
 
 _CAPITALS: Final = range(ord("A"), ord("Z") + 1)
 

@@ -1,8 +1,7 @@
-"""Telephone numbers as people and systems write them → the digits of E.164, with the country code.
+"""Convert telephone numbers, as people and systems write them, to the digits of E.164 with the country code.
 
-A number keeps its meaning or is not read at all. Numbers that show their country code need no numbering plan unless a
-trunk zero follows the code, as in ``+49 (0)30``. Others are read with the numbering plans of the ``phonenumbers``
-library, which is loaded for the first of them.
+A number keeps its meaning, or it is not usable. Numbers with a country code need no numbering plan unless a trunk zero
+follows the code, as in ``+49 (0)30``. Others are parsed with a numbering plan, see :mod:`~.numbering_plans`.
 
 https://www.itu.int/rec/T-REC-E.164/
 """
@@ -38,10 +37,10 @@ LONGEST: Final = 15
 """Most digits of a number with its country code."""
 
 LONGEST_TEXT: Final = 100
-"""Longest text that is read, in characters: time grows with its square."""
+"""Longest text that is parsed, in characters: time grows with its square."""
 
 REMEMBERED: Final = 8_192
-"""Numbers whose reading is remembered, because reading one with a numbering plan takes long."""
+"""Most numbers that are cached, because parsing a number with a numbering plan is slow."""
 
 _SELF_EVIDENT: Final = 12
 """A number of this many digits that does not begin with zero has a country code: no national number is so long."""
@@ -63,7 +62,7 @@ _AMERICAN: Final = 11
 """Digits of a number with the country code 1."""
 
 _VOID: Final = 8
-"""So many equal digits at the end of a number are typed by people who do not want to give theirs."""
+"""Number of equal digits at the end that marks a fake number."""
 
 _mexican = re.compile(rb"52(?:1|01|04[45])?([2-9]\d{9})", re.ASCII).fullmatch
 
@@ -73,19 +72,19 @@ _mexican_at_home = re.compile(r"(?:52)?(?:1|01|04[45])([2-9]\d{9})", re.ASCII).f
 _ZERO, _ONE = b"01"
 
 _LOST: Final = "00000"
-"""How a number ends whose last digits were lost when a spreadsheet wrote it with an exponent."""
+"""The end of a number whose last digits were lost when a spreadsheet wrote it with an exponent."""
 
 _LONGEST_NATIONAL: Final = 10
 
 _FIRST: Final = frozenset("+(0123456789")
 
 _LONGER_THAN_DATE: Final = 9
-"""Digits of a text that is no date without a time."""
+"""Fewest digits of a text that cannot be a date without a time."""
 
 _BETWEEN: Final = b" ()-"
 
 _LIKE_DASHES: Final = "\u2212\u30fc\u2500"
-"""A minus sign, the long vowel sign of Japanese keyboards, and a line: they are written in place of a dash."""
+"""A minus sign, the long vowel sign of Japanese keyboards, and a line: people write them in place of a dash."""
 
 _scheme = re.compile(r"p:|(?:tel|phone|mobile|cell|sms|callto|whatsapp)\b[.:\s]*", re.ASCII | re.IGNORECASE).match
 
@@ -113,10 +112,10 @@ _separators = re.compile(r"[().\s/-]+", re.ASCII)
 
 
 class Number(NamedTuple):
-    """What a text says.
+    """The number in a text.
 
     :param digits: country code and number; empty if the text is not a usable number.
-    :param certain: whether the number shows its country code or its country is known.
+    :param certain: whether the number has a country code or its country is known.
     """
 
     digits: str
@@ -127,7 +126,7 @@ UNUSABLE: Final = Number("")
 
 
 def plain(text: str) -> bytes:
-    """Return the digits of a number that shows its country code and needs no second look, otherwise nothing.
+    """Return the digits of a simple number with a country code; empty for other text.
 
     :param text: trimmed.
     """
@@ -153,7 +152,7 @@ def _is_void(digits: bytes) -> bool:
 
 @lru_cache(maxsize=REMEMBERED)
 def read(text: str, regions: Sequence[str]) -> Number:
-    """Read a number.
+    """Parse a number.
 
     :param text: trimmed, of limited length.
     :param regions: ISO alpha-2 codes in capitals of the countries it may be of, the likeliest first.
@@ -202,7 +201,7 @@ def is_region(country: str) -> bool:
 
 
 def _dialled(text: str) -> str:
-    """Return the digits of a number, with a plus where it shows its country code; nothing if it has another shape."""
+    """Return the digits of a number, with a plus if it has a country code; empty if the text has another shape."""
     text = text.strip("'\"`")
     digits = text.encode(errors="replace").translate(None, b"+ ()-")
     if digits.isdigit() and len(digits) >= _LONGER_THAN_DATE and text[0] in _FIRST:
@@ -234,7 +233,7 @@ def _dialled(text: str) -> str:
 
 
 def _as_ascii(char: str) -> str:
-    """Return the ASCII equivalent of a digit, a dash or a space; nothing for an invisible character."""
+    """Return the ASCII equivalent of a digit, a dash or a space; empty for an invisible character."""
     category = unicodedata.category(char)
     if category == "Nd":
         return str(unicodedata.digit(char))
@@ -271,7 +270,7 @@ def _is_ip_address(text: str) -> bool:
 
 
 def _international(number: str) -> str:
-    """Return the digits of a number that shows its country code, without a trunk prefix after it.
+    """Return the digits of a number with a country code, without a trunk prefix after it.
 
     :param number: a plus and digits.
     """
@@ -291,7 +290,7 @@ def _international(number: str) -> str:
 
 
 def _without_trunk(rest: str, plan: NumberingPlan) -> str:
-    """Return what follows the country code as numbers are written after it."""
+    """Return the national number without a trunk prefix."""
     if plan.is_valid(rest) or not rest:
         return rest
     if plan.prefix and rest.startswith(plan.prefix):
@@ -305,9 +304,9 @@ def _without_trunk(rest: str, plan: NumberingPlan) -> str:
 
 
 def _from_abroad(dialled: str, regions: Sequence[str]) -> str:
-    """Return the digits of a number that shows its country code after what is dialled for abroad.
+    """Return the digits of a number with an international prefix and a country code.
 
-    That is ``00`` in most countries; in Korea, for one, it has more digits.
+    The prefix is ``00`` in most countries; in Korea, for example, it has more digits.
     """
     for region in regions:
         if metadata_of(library().country_code_for_region(region), region).international_prefix != "00":
@@ -319,7 +318,7 @@ def _from_abroad(dialled: str, regions: Sequence[str]) -> str:
 
 
 class _Fit(Enum):
-    """How well a number fits into a country's numbering plan."""
+    """How well a number matches the numbering plan of a country."""
 
     VALID = auto()
     DIALLED = auto()
@@ -332,7 +331,7 @@ class _Candidate(NamedTuple):
 
 
 def _national(dialled: str, region: str) -> list[_Candidate]:
-    """Return what a number may be in a country: with the country code but no plus, or as it is dialled there."""
+    """Return what a number can mean in a country: with the country code but no plus, or as dialled there."""
     plan = plan_of_region(region)
     code = str(plan.code)
     mexican = _mexican_at_home(dialled) if plan.code == 52 else None

@@ -22,16 +22,17 @@ from airflow_provider_pinterest.conversions.personal import has_at_sign
 from airflow_provider_pinterest.conversions.reasons import CellError
 
 _AMBIGUOUS: Final = b'",",'
-"""In the JSON of a list of texts: ``","`` may be the end of a text, and not only what stands between two."""
+"""In the JSON of a list of texts, the ``","`` of this sequence may be part of a text and not a separator."""
 
 
 class TextParser(ColumnParser):
-    """Reads text that most often needs nothing but trimming.
+    """Parse text that usually needs only trimming.
 
-    A column is looked at as a whole for what needs more: JSON text of a string or of null, placeholders, and addresses.
+    A column is searched as a whole for cells that need more: JSON text of a string or of null, placeholders, and
+    e-mail addresses.
 
-    :param read: reads any cell.
-    :param placeholders: texts that stand for nothing.
+    :param read: parses any cell.
+    :param placeholders: texts that mean "empty".
     """
 
     def __init__(
@@ -42,8 +43,8 @@ class TextParser(ColumnParser):
         placeholders: AbstractSet[str] = frozenset(),
     ) -> None:
         super().__init__(name, read, unusable)
-        self._nothing = frozenset(self._key + to_json(word) for word in {"null", *placeholders})
-        self._longest_nothing = max(map(len, self._nothing))
+        self._void = frozenset(self._key + to_json(word) for word in {"null", *placeholders})
+        self._longest_void = max(map(len, self._void))
 
     def encode(self, cells: Sequence[Any], on_error: OnError) -> Members:
         """Return the members of cells."""
@@ -69,7 +70,7 @@ class TextParser(ColumnParser):
         return [text or None for text in trimmed], members
 
     def _of_texts(self, texts: Sequence[str]) -> Members:
-        """Return the members of trimmed texts, written at once.
+        """Return the members of trimmed texts, encoded at once.
 
         :raises TypeError: one of them is not valid Unicode.
         """
@@ -79,7 +80,7 @@ class TextParser(ColumnParser):
         return [self._key + to_json(text) if text else b"" for text in texts]
 
     def _needs_care(self, members: Members) -> bool:
-        if min(map(len, members), default=0) <= self._longest_nothing and not self._nothing.isdisjoint(members):
+        if min(map(len, members), default=0) <= self._longest_void and not self._void.isdisjoint(members):
             return True
         joined = b"".join(members)
         if joined.find(b"\\") >= 0 and joined.find(self._key + b'"\\"') >= 0:
@@ -88,7 +89,7 @@ class TextParser(ColumnParser):
 
 
 class ProductIdParser(TextParser):
-    """Reads ids of products; ``0`` stands for no product, as in the variations of products that have none."""
+    """Parse ids of products; ``0`` means "no product", as in the variation of a product without variations."""
 
     def encode(self, cells: Sequence[Any], on_error: OnError) -> Members:
         """Return the members of cells."""
@@ -98,11 +99,11 @@ class ProductIdParser(TextParser):
 
 
 class HashedParser(ColumnParser):
-    """Reads identifiers that go out hashed.
+    """Parse identifiers that are sent hashed.
 
-    :param read: reads any cell.
-    :param plain: makes what is hashed of the plainest texts, and nothing of all others.
-    :param depends_on: the field beside whose members cells are read.
+    :param read: parses any cell.
+    :param plain: returns the canonical form of the simplest texts, and nothing for all others.
+    :param depends_on: the field on which they depend.
     """
 
     def __init__(
@@ -122,7 +123,7 @@ class HashedParser(ColumnParser):
         return self.encode_beside(cells, [], on_error)
 
     def encode_beside(self, cells: Sequence[Any], others: Sequence[Any], on_error: OnError) -> Members:
-        """Return the members of cells that stand beside other members of their rows."""
+        """Return the members of cells, given what each of them depends on."""
         plain = self._plain
         cells = as_text(cells)
         start, end = self._key + b'["', b'"]'

@@ -1,6 +1,6 @@
-"""Readers of columns whose cells are numbers, booleans or times: what a driver has typed is written without parsing.
+"""Parsers of numbers, booleans and times; cells that a driver has typed are encoded without parsing.
 
-A column of one type is written as a whole. Everything else is read like any other column.
+A column of one type is encoded as a whole. Other columns are parsed cell by cell.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _NAIVE_EPOCH: Final = _EPOCH.replace(tzinfo=None)
 _DATE: Final = len("2026-11-21T")
 _DAY: Final = 86_400
 _IN_NUMBERS: Final = b"0123456789.,-nul"
-"""What a column of JSON numbers and nulls is written with, exponents apart."""
+"""Characters of a column of JSON numbers and nulls, without exponents."""
 
 _without_digits: Final = str.maketrans(dict.fromkeys("0123456789."))
 
@@ -41,7 +41,7 @@ def first_type(cells: Sequence[Any]) -> type:
 
 
 class NumberParser(CachedParser):
-    """Reads numbers that travel as text."""
+    """Parse numbers that are sent as text."""
 
     def encode(self, cells: Sequence[Any], on_error: OnError) -> Members:
         """Return the members of cells."""
@@ -89,7 +89,7 @@ class NumberParser(CachedParser):
 
 
 class IntegerParser(CachedParser):
-    """Reads whole numbers; small ones repeat, and ``3``, ``3.0`` and a decimal 3.00 are one."""
+    """Parse whole numbers. Small ones repeat; ``3``, ``3.0`` and a decimal 3.00 are the same number."""
 
     def encode(self, cells: Sequence[Any], on_error: OnError) -> Members:
         """Return the members of cells."""
@@ -107,11 +107,11 @@ class IntegerParser(CachedParser):
 
     @staticmethod
     def _can_be_looked_up(_: Sequence[Any]) -> bool:
-        return True  # `members` looked
+        return True  # `encode` checked the types
 
 
 class BooleanParser(CachedParser):
-    """Reads booleans."""
+    """Parse booleans."""
 
     def encode(self, cells: Sequence[Any], on_error: OnError) -> Members:
         """Return the members of cells."""
@@ -122,9 +122,9 @@ class BooleanParser(CachedParser):
 
 
 class TimeParser(ColumnParser):
-    """Reads points in time as Unix seconds.
+    """Parse points in time as Unix seconds.
 
-    :param timezone: where naive times stand.
+    :param timezone: time zone of naive times.
     """
 
     def __init__(self, name: str, read: Read, timezone: dt.tzinfo, unusable: str | None = None) -> None:
@@ -132,7 +132,7 @@ class TimeParser(ColumnParser):
         self._timezone = timezone
 
     def parse_all(self, cells: Sequence[Any], on_error: OnError) -> list[Any]:
-        """Return the values of cells, ``None`` where nothing is to send."""
+        """Return the values of cells, ``None`` for empty ones."""
         try:
             found = self._seconds(cells)
         except Exception:  # noqa: BLE001 - found again below, for each cell by itself
@@ -144,7 +144,7 @@ class TimeParser(ColumnParser):
         return self.encode_values(self.parse_all(cells, on_error), on_error)
 
     def _seconds(self, cells: Sequence[Any]) -> list[Any] | None:
-        """Return the seconds of a column of datetimes, or of their usual text; ``None`` if something else is in it."""
+        """Return the seconds of a column of datetimes or of their usual text; ``None`` if there is anything else."""
         kind = first_type(cells)
         if kind is str and only(cells, _TEXTS):
             texts = [cell for cell in cells if cell is not None]

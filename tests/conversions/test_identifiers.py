@@ -387,7 +387,7 @@ def test_what_no_phone_in_the_country_has_is_left_out(cell):
 
 
 def test_a_country_without_phones_is_named():
-    with pytest.raises(ParameterError, match="'Germany' is no ISO 3166 alpha-2 code"):
+    with pytest.raises(ParameterError, match="'Germany' is not an ISO 3166 alpha-2 country code"):
         new_transform(identifiers={"ph": {"country": "Germany"}})
 
 
