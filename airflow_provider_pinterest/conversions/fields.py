@@ -437,13 +437,13 @@ def check(fields: Sequence[Field]) -> None:
         if field.type is choice and not field.choices:
             raise ValueError(f"{field.path}: a choice needs its choices")
         if (field.rule is not None) != (field.place == "user_data"):
-            raise ValueError(f"{field.path}: a field has a rule if and only if it is a member of user_data")
+            raise ValueError(f"{field.path}: members of user_data, and no other fields, need a rule")
         if field.rule and bool(field.rule.depends_on) != (field.type is hashed_by_country):
             raise ValueError(f"{field.path}: an identifier that depends on the country is of type hashed_by_country")
         if field.rule and field.rule.plain and field.repeats:
             raise ValueError(f"{field.path}: cells that repeat are cached, so that a rule for plain ones is unused")
         if field.place == "user_data" and field.bad_cell is REJECT:
-            raise ValueError(f"{field.path}: an invalid identifier must not reject the row")
+            raise ValueError(f"{field.path}: an invalid identifier must not cost the row")
         bare = field.place in ("", "user_data", "custom_data")
         names = [name if bare else f"{field.place}.{name}" for name in (field.name, *field.names)]
         for name in (f"path {field.path}", f"warning {field.warning or field.path}", *map(folded, names)):

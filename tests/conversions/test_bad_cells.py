@@ -1,4 +1,4 @@
-"""A cell that cannot be read costs its row only where the conversion would be wrong without it."""
+"""An invalid cell rejects its row only if the conversion would be wrong without it."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def changed(path, **changes):
         ((*FIELDS, Field("orderId", text, LEAVE_OUT)), "belongs to"),
         ((*FIELDS, Field("custom_data.language", text, LEAVE_OUT)), "belongs to language"),
         ((*FIELDS, Field("size", choice, LEAVE_OUT)), "needs its choices"),
-        (changed("user_data.em", bad_cell=REJECT), "must not reject the row"),
+        (changed("user_data.em", bad_cell=REJECT), "must not cost the row"),
         ((*FIELDS, Field("app_info_type", text, LEAVE_OUT), Field("app_info.type", text, LEAVE_OUT)), "belongs to"),
     ],
     ids=lambda one: one if isinstance(one, str) else "",

@@ -1,4 +1,4 @@
-"""Events go out in their order, at most a thousand and so many bytes at a time."""
+"""Events are sent in order, in batches limited by number of events and by bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is kept of rows has a bound in bytes, whatever the rows hold."""
+"""The memory that is kept for rows is bounded for any content."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cells of any type become cells of known types; key cells become what a person would search for."""
+"""Cells of any type become cells of known types; key cells become searchable text."""
 
 from __future__ import annotations
 

@@ -30,7 +30,8 @@ def cldr():
 @pytest.mark.parametrize("file", data_files(), ids=lambda file: file.name)
 def test_every_data_file_says_its_date_and_source(file):
     head = file.read_text(encoding="utf-8").split("\n\n")[0]
-    dt.date.fromisoformat(re.search(r"(?m)^# Date: (\S+)$", head)[1])
+    dates = re.findall(r"(?m)^# Date: (\S+)$", head)
+    assert [str(dt.date.fromisoformat(date)) for date in dates] == dates != []
     assert re.search(r"(?m)^# Source: https://\S+", head)
     assert all(line.startswith("#") for line in head.splitlines())
 

@@ -1,4 +1,4 @@
-"""Rows are read column by column, and yet each becomes what it is by itself."""
+"""Rows are parsed column by column, and the outcome of a row does not depend on other rows."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from airflow_provider_pinterest.conversions.typed_parsers import IntegerParser
 from tests.conversions.rows import ADA, GOOD, NOW, good, new_transform, outcome_of, outcomes_of, reasons, sent, sha
 
 LONE = "\ud800"
-"""Half of a surrogate pair, which UTF-8 cannot hold."""
+"""Half of a surrogate pair, which UTF-8 cannot encode."""
 
 CELLS: dict[str, list[Any]] = {
     "event_name": ["checkout", " checkout ", "CheckOut", "page visit", "my_event", "Purchase", "", None, 7, LONE],
@@ -142,8 +142,8 @@ for cells in CELLS.values():
     cells.append(b"\xff")
 
 
-def parts(outcome: Any) -> Any:
-    """Return what matters of an outcome, but for its number."""
+def without_row(outcome: Any) -> Any:
+    """Return an outcome without its row number."""
     if isinstance(outcome, Event):
         return outcome.body, outcome.name, outcome.id, outcome.time, type(outcome.time), outcome.offline, outcome.keys
     if isinstance(outcome, Rejection):
@@ -178,7 +178,7 @@ def test_rows_together_become_what_each_is_alone(rows, mapping):
     together, apart = new_transform(**mapping), new_transform(**mapping)
     found = list(together.events([RowBatch(tuple(rows[0]), [tuple(row.values()) for row in rows])]))
     expected = [outcome_of(row, apart) for row in rows]
-    assert [parts(outcome) for outcome in found] == [parts(outcome) for outcome in expected]
+    assert [without_row(outcome) for outcome in found] == [without_row(outcome) for outcome in expected]
     assert [outcome.row for outcome in found] == [*range(1, len(rows) + 1)]
     assert (together.warnings, together.coverage) == (apart.warnings, apart.coverage)
     assert together.unlisted_names() == apart.unlisted_names()
@@ -204,7 +204,7 @@ def test_rows_with_other_keys_are_read_together_and_become_what_each_is_alone(ro
     together, apart = new_transform(**mapping), new_transform(**mapping)
     expected = [outcome_of(row, apart) for row in rows]
     found = outcomes_of(rows, together)
-    assert [parts(outcome) for outcome in found] == [parts(outcome) for outcome in expected]
+    assert [without_row(outcome) for outcome in found] == [without_row(outcome) for outcome in expected]
     assert [outcome.row for outcome in found] == [*range(1, len(rows) + 1)]
     assert (together.warnings, together.coverage) == (apart.warnings, apart.coverage)
     assert together.unlisted_names() == apart.unlisted_names()
@@ -263,7 +263,7 @@ def test_sets_of_columns_that_fit_are_not_remembered_without_end():
 
 
 def test_coverage_and_warnings_are_those_of_the_events_that_were_yielded():
-    """A run that ends early counts no row that it did not come to."""
+    """A run that ends early counts only the rows that it reached."""
     day = dt.date(2026, 11, 20)
     rows = [good(event_id=number, phone="+49 30 901820", event_name="my_event", event_time=day) for number in range(5)]
     transform = new_transform()
@@ -276,12 +276,12 @@ def test_coverage_and_warnings_are_those_of_the_events_that_were_yielded():
 
 
 def test_the_outcomes_of_both_kinds_are_there():
-    """What the properties above speak of happens."""
+    """The cases of the properties above occur."""
     rows = [good(email=cell, event_id=number) for number, cell in enumerate(CELLS["email"])]
     assert {type(outcome) for outcome in outcomes_of([*rows, rows[0]])} == {Event, Rejection, Duplicate}
 
 
-# Of two cells for one field
+# Two cells for one field
 
 
 @pytest.mark.parametrize(
@@ -297,7 +297,7 @@ def test_the_outcomes_of_both_kinds_are_there():
     ],
 )
 def test_the_later_cell_wins_unless_it_holds_nothing(nested, own, city):
-    """What cannot be used is left out; another value would not be what the row says."""
+    """An unusable cell is left out; another value would not be the value of the row."""
     row = good(user_data={"city": nested, "em": "ada@example.com"}, city=own)
     assert sent(row, new_transform(defaults={"city": "Mainz"}))["user_data"].get("ct") == (city and [sha(city)])
 
@@ -324,11 +324,11 @@ def test_an_event_id_that_is_no_unicode_is_not_repeated():
     assert (found.event_id, [reason.code for reason in found.reasons]) == (None, ["bad_text"])
 
 
-# Readers
+# Parsers
 
 
-def read(parser: ColumnParser, *cells: Any) -> tuple[list[Any], list[tuple[int, str]]]:
-    """Return the values that were written, and which cells were errors."""
+def parse_column(parser: ColumnParser, *cells: Any) -> tuple[list[Any], list[tuple[int, str]]]:
+    """Return the encoded values, and the errors: (row, code)."""
     errors: list[tuple[int, str]] = []
 
     def on_error(row, error):
@@ -341,8 +341,11 @@ def read(parser: ColumnParser, *cells: Any) -> tuple[list[Any], list[tuple[int, 
 
 
 def test_text_is_trimmed_and_escaped():
-    assert read(TextParser("np"), " a ", None, "", 'b"\\\nc', "ü") == (["a", None, None, 'b"\\\nc', "ü"], [])
-    assert read(TextParser("np"), "a", 5, LONE, True) == (["a", "5", None, None], [(3, "bad_type"), (2, "bad_text")])
+    assert parse_column(TextParser("np"), " a ", None, "", 'b"\\\nc', "ü") == (["a", None, None, 'b"\\\nc', "ü"], [])
+    assert parse_column(TextParser("np"), "a", 5, LONE, True) == (
+        ["a", "5", None, None],
+        [(3, "bad_type"), (2, "bad_text")],
+    )
 
 
 def test_one_refused_cell_leaves_the_others_of_its_column():
@@ -354,7 +357,7 @@ def test_one_refused_cell_leaves_the_others_of_its_column():
         return [cell]
 
     for parser in (ColumnParser("ct", unless), CachedParser("ct", unless), HashedParser("ct", unless, lambda _: b"")):
-        assert read(parser, "a", "bad", None, "some", "b", "a") == (
+        assert parse_column(parser, "a", "bad", None, "some", "b", "a") == (
             [["a"], None, None, ["kept"], ["b"], ["a"]],
             [(1, "bad_value"), (3, "unusable_ct")],
         )
@@ -366,8 +369,8 @@ def test_a_list_is_no_currency():
 
 def test_integers_are_not_taken_for_booleans():
     parser = IntegerParser("num_items", lambda cell: None if cell is True else cell)
-    assert read(parser, 1, 1, None)[0] == [1, 1, None]
-    assert read(parser, 1, True, 2)[0] == [1, None, 2]
+    assert parse_column(parser, 1, 1, None)[0] == [1, 1, None]
+    assert parse_column(parser, 1, True, 2)[0] == [1, None, 2]
 
 
 def test_a_list_is_refused_for_its_first_unknown_name():
@@ -381,7 +384,7 @@ def test_a_list_is_refused_for_its_first_unknown_name():
         '[{"id":"c","n":2},{"id":false}]',
         [{"ID": "d"}],
     )
-    found, errors = read(ObjectListParser("contents", members), *cells)
+    found, errors = parse_column(ObjectListParser("contents", members), *cells)
     assert found == [None, [{"id": "b", "n": 1}], None, [{"id": "d"}]]
     assert errors == [(0, "unknown_field"), (2, "bad_type")]
 

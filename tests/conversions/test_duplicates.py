@@ -1,4 +1,4 @@
-"""Each event is sent once a run, at a price of a few bytes an event."""
+"""Each event is sent once per run, and costs a few bytes of memory."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_it_remembers_what_a_set_remembers(keys):
 
 @given(st.lists(st.lists(st.sampled_from([0, 1]), min_size=8, max_size=8).map(bytes)))
 def test_keys_that_share_a_bucket_and_overlap_are_told_apart(tails):
-    """Two keys one after another hold other keys across their border."""
+    """The bytes of two adjacent keys contain other keys across their border."""
     seen, known = SeenEvents(), set()
     for tail in tails:
         assert seen.add((7, tail)) == (tail not in known)

@@ -1,4 +1,4 @@
-"""Pinterest's names of events are found in any spelling; others go out as they are, and the author is told which."""
+"""Listed event names are recognised in any spelling; other names are sent unchanged and reported."""
 
 from __future__ import annotations
 
@@ -80,14 +80,14 @@ def test_another_name_is_sent_as_it_is_and_shown_with_the_nearest_listed_one(nam
     assert transform.unlisted_names() == [UnlistedName(name, 1, nearest)]
 
 
-def named(*names):
+def rows_named(*names):
     return [good(event_id=number, event_name=name) for number, name in enumerate(names)]
 
 
 def test_the_most_frequent_names_are_shown_with_their_counts():
     transform = new_transform()
     names = [name for number, name in enumerate("abcdefg") for _ in range(number + 1)]
-    outcomes_of(named(*names, "checkout"), transform)
+    outcomes_of(rows_named(*names, "checkout"), transform)
     assert [(one.name, one.events) for one in transform.unlisted_names()] == [
         ("g", 7),
         ("f", 6),
@@ -118,7 +118,7 @@ def test_only_yielded_events_are_counted_and_no_duplicates_or_rejections():
 def test_names_are_counted_in_whatever_process_events_are_made(processes):
     transform = Transform(ColumnMapping(event_names={"Kauf": "checkout"}), now=NOW, processes=processes)
     try:
-        found = outcomes_of(named("Kauf", "Purchase", "sale", "Purchase"), transform)
+        found = outcomes_of(rows_named("Kauf", "Purchase", "sale", "Purchase"), transform)
     finally:
         transform.close()
     assert [one.name for one in found] == ["checkout", "Purchase", "sale", "Purchase"]
@@ -127,7 +127,7 @@ def test_names_are_counted_in_whatever_process_events_are_made(processes):
 
 def test_very_many_names_do_not_fill_the_memory():
     transform = new_transform()
-    outcomes_of(named(*(f"event {number}" for number in range(NAMES_COUNTED + 500))), transform)
+    outcomes_of(rows_named(*(f"event {number}" for number in range(NAMES_COUNTED + 500))), transform)
     assert len(transform._unlisted) <= NAMES_COUNTED
     assert transform.warnings["unknown_event_name"] == NAMES_COUNTED + 500
     assert all(len(name) <= 100 for name in transform._unlisted)
@@ -162,7 +162,7 @@ def test_a_mapped_name_may_be_an_own_one_or_a_spelling():
     event_names = {"order placed": "Checkout", "add_to_cart": "basket_filled", "sign_up": "sign_up"}
     transform = new_transform(event_names=event_names)
     names = ["OrderPlaced", "AddToCart", "SignUp", "page_visit"]
-    assert [event.name for event in outcomes_of(named(*names), transform)] == [
+    assert [event.name for event in outcomes_of(rows_named(*names), transform)] == [
         "checkout",
         "basket_filled",
         "sign_up",
@@ -201,7 +201,7 @@ def test_a_mapping_that_cannot_work_is_refused(event_names, message):
 
 
 def test_a_name_is_the_same_alone_and_beside_others():
-    rows = named("AddToCart", None, 5, "add_to_cart", b"ADD TO CART", "x")
+    rows = rows_named("AddToCart", None, 5, "add_to_cart", b"ADD TO CART", "x")
     alone = [outcome_of(row) for row in rows]
     together = list(new_transform().events([RowBatch(tuple(rows[0]), [tuple(row.values()) for row in rows])]))
     assert [getattr(one, "body", None) for one in alone] == [getattr(one, "body", None) for one in together]

@@ -1,4 +1,4 @@
-"""The table: every field of Pinterest's, under its own name and under those that people use."""
+"""The table of fields: every Pinterest field, under its own name and its usual aliases."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from airflow_provider_pinterest.sandbox.judge import EVENT_NAMES as EVENT_NAMES_
 from airflow_provider_pinterest.sandbox.schema import request_schema
 from tests.conversions.rows import NOW, good, sent, sha
 
-# From the OpenAPI of version 5.23.0, by hand, and what 5.28.0 adds.
+# Copied by hand from the OpenAPI of version 5.23.0, with the additions of 5.28.0.
 EVENT = """
     event_name action_source event_time event_id event_source_url opt_out partner_name user_data custom_data
     app_info device_info app_id app_name app_version device_brand device_carrier device_model device_type
@@ -105,7 +105,7 @@ def test_five_fields_are_required_of_which_user_data_is_made_of_match_keys():
 
 
 def schema_of(path):
-    """Find what the sandbox's schema, which was written independently, says of a field."""
+    """Return the schema of a field in the sandbox, which was written independently."""
     found = request_schema()["properties"]["data"]["items"]
     for part in path.replace("[]", ".[]").split("."):
         found = found["items"] if part == "[]" else found["properties"][part]
@@ -187,7 +187,7 @@ def test_currencies_are_those_of_iso_4217_without_the_test_codes():
 
 
 def test_no_country_and_no_state_is_known_by_a_name_of_another():
-    """A table read line by line lets the later one win; so every code must still mean itself."""
+    """Later lines override earlier ones, so every code must still stand for its own country."""
     assert len(set(countries().values())) == 249
     assert all(countries()[code] == code for code in countries().values())
     assert len(set(us_states().values())) == 59
@@ -253,7 +253,7 @@ def test_the_table_can_be_read_with_any_switches():
     Transform(ColumnMapping(identifiers={name: {"already_hashed": True} for name in SWITCHES}), now=NOW)
 
 
-# An identifier's line holds its whole rule
+# The line of an identifier has its whole rule
 
 ID: dict[str, Any] = {"canonical": always(str)}
 
@@ -263,7 +263,7 @@ ID: dict[str, Any] = {"canonical": always(str)}
     [
         (
             Field("user_data.shoe", hashed, LEAVE_OUT),
-            "shoe: a field has a rule if and only if it is a member of user_data",
+            "shoe: members of user_data, and no other fields, need a rule",
         ),
         (Field("user_data.shoe", plain, LEAVE_OUT), "need a rule"),
         (Field("custom_data.shoe", text, LEAVE_OUT, rule=Rule(**ID)), "need a rule"),

@@ -1,4 +1,4 @@
-"""What a name probably means is said only where it is likely, and the advice works."""
+"""Hints are given only if they are likely, and the advice works."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever Python object stands in whatever column, it costs at most its own row."""
+"""Any Python object in any column costs at most its own row."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ COLUMNS = ("order_key", "part", "ignored", *sorted({*NAMES.values()}))
 
 @pytest.fixture(params=[0, 1])
 def transforms(request):
-    """Make transforms, with or without a process beside this one."""
+    """Create transforms, with and without another process."""
     made = []
 
     def create(**parameters):

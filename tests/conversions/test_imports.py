@@ -1,4 +1,4 @@
-"""What a conversion is can be known without Airflow and without a network."""
+"""The conversions need neither Airflow nor a network."""
 
 from __future__ import annotations
 

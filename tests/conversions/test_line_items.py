@@ -1,4 +1,4 @@
-"""Line items are sent as the shop or the tag made them, and the author decides about what is not certain."""
+"""Line items of shops and tags are sent without changes; the author decides about ambiguous names."""
 
 from __future__ import annotations
 
@@ -441,7 +441,7 @@ def test_an_unknown_member_is_named_with_what_helps():
         assert isinstance(outcome_of(good(items=[{"id": 1}, {"colour": 1}]), new_transform(field_map=advice)), Event)
 
 
-# Elements that are no objects
+# Elements that are not objects
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Columns find their fields, or the DAG's author is told what to change before anything is sent."""
+"""Columns are mapped to fields, or an error says what to change before anything is sent."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from airflow_provider_pinterest.conversions.transform import Transform
 from airflow_provider_pinterest.exceptions import MappingError, ParameterError
 from tests.conversions.rows import ADA, GOOD, NOW, good, new_transform, outcome_of, outcomes_of, reasons, sent, sha
 
-# How a column finds its field
+# From column to field
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_a_column_of_another_name_can_hold_the_json():
     assert sent(row, new_transform(field_map={"attributes": "custom_data"}))["custom_data"] == {"value": "1"}
 
 
-# What is refused before the first row
+# Errors before the first row
 
 
 def test_a_column_that_maps_to_nothing_is_named_with_its_nearest_field():
@@ -196,7 +196,7 @@ def test_defaults_yield_to_what_a_row_has():
 
 
 def test_a_default_does_not_speak_for_a_value_that_is_unusable():
-    """A person of an unknown country is not made a German."""
+    """A person of an unknown country does not become German."""
     transform = new_transform(defaults={"country": "DE", "zip": "10117"})
     assert sent(good(country="XQ", zip="--"), transform)["user_data"] == {"em": [ADA]}
     assert transform.warnings == {"unusable_country": 1, "unusable_zp": 1}
@@ -339,7 +339,7 @@ def test_different_cells_make_different_ids():
     ids=["null", "empty", "blank", "nan", "inf", "decimal nan", "decimal inf", "beyond UTC", "object", "surrogate"],
 )
 def test_no_id_is_made_where_a_part_is_missing(cell):
-    """One id for all rows without an order would make duplicates of them."""
+    """One id for all rows without an order would turn them into duplicates."""
     if type(cell) is object:
         cell = object()
     assert reasons(without_id(order_ref=cell), new_transform(event_id_from=["order_ref"])) == [
@@ -348,7 +348,7 @@ def test_no_id_is_made_where_a_part_is_missing(cell):
 
 
 def test_no_id_is_made_where_a_column_is_missing():
-    """Not even of the column that happens to stand last."""
+    """Not even the last column counts."""
     assert reasons(without_id(), new_transform(event_id_from=["order_ref"])) == [("missing_field", "event_id")]
 
 
@@ -450,7 +450,7 @@ def test_rows_of_one_source_may_have_different_columns():
 
 
 def test_ever_new_keys_in_json_do_not_fill_the_memory():
-    """What is no field gets no place, and what is one gets one place whatever stands beside it."""
+    """Unknown names get no position, and a field gets one position, independent of other names."""
     transform = new_transform()
     for number in range(50):
         outcome_of(good(custom_data={f"key{number}": 1}), transform)

@@ -1,4 +1,4 @@
-"""Names of columns and members are found in whatever spelling a warehouse has them."""
+"""Names of columns and members are recognised in any spelling."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_parameters_find_columns_in_any_spelling(spelt):
     "name", ["_email", "email_", "__event_time", "-email", "email2", "e.mail", "x email", "é_mail"]
 )
 def test_another_name_is_not_taken_for_a_spelling(name):
-    """An underscore in front marks a column as one of the tool's own."""
+    """An underscore in front marks an internal column of a tool."""
     assert ColumnMapping().target(name) == (False, None)
 
 

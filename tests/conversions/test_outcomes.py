@@ -1,4 +1,4 @@
-"""A row becomes an event that Pinterest takes, or a rejection that says all that is wrong with it."""
+"""A row becomes an event that Pinterest accepts, or a rejection with all reasons."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_only_offline_events_cannot_be_deduplicated(source):
     assert outcome_of(good(action_source=source)).offline == (source == "offline")
 
 
-# What is wrong
+# Reasons
 
 NOT_HERE = {"pinterest_failed", "pinterest_refused", "outcome_unknown", *EXCLUSIONS}
 AGED = new_transform(max_event_age=dt.timedelta(days=7))
@@ -149,7 +149,7 @@ def test_a_rejection_holds_the_event_id_and_nothing_personal():
 
 
 def test_a_rejected_row_is_not_a_duplicate_of_itself():
-    """The first valid one goes out."""
+    """The first valid address is sent."""
     found = outcomes_of([good(currency="EURO"), good()])
     assert [type(outcome) for outcome in found] == [Rejection, Event]
 
@@ -387,7 +387,7 @@ def test_contents_are_read_field_by_field(cell, contents):
 
 
 def test_an_id_too_long_for_a_number_is_left_out_rather_than_changed():
-    """JSON parsers make a float of it."""
+    """JSON parsers turn it into a float."""
     transform = new_transform()
     event = sent(good(contents='[{"id": 123456789012345678901234, "quantity": 1}]'), transform)
     assert event["custom_data"] == {"contents": [{"quantity": 1}]}
@@ -493,7 +493,7 @@ def json_able(cell):
 
 
 def check(event):
-    """Judge what goes out by the contract alone."""
+    """Check an event against the contract only."""
     body = orjson.loads(event.body)
     contract.validate({"data": [body]})
     (verdict,) = verdicts([body], NOW)

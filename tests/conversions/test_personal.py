@@ -1,4 +1,4 @@
-"""E-mail addresses do not leave in fields that travel as they are."""
+"""E-mail addresses are not sent in unhashed fields."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Words that stand for nothing are nothing, and JSON text of a scalar is that scalar."""
+"""Placeholders count as empty, and JSON text of a scalar is that scalar."""
 
 from __future__ import annotations
 
@@ -208,7 +208,7 @@ def test_any_text_comes_out_of_its_json(text):
     assert sent(good(np=json.dumps(text), event_id=2), transform)["custom_data"] == plain["custom_data"] or "@" in text
 
 
-# NULL in whatever dress
+# NULL in any notation
 
 EMPTY = [None, "", " ", math.nan, Decimal("NaN"), NAType(), NaTType(2026, 1, 1), Scalar(None), Scalar(math.nan)]
 

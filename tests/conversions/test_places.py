@@ -1,4 +1,4 @@
-"""Countries, states and postal codes in the words that people use; limited data processing, which rests on them."""
+"""Countries, states and postal codes in usual notations; limited data processing depends on them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from airflow_provider_pinterest.conversions.codes.spelling import letters, words
 from tests.conversions.rows import good, new_transform, reasons, sent, sha
 
 
-def identified(name, cell, *, home=None, **switches):
+def sent_identifier(name, cell, *, home=None, **switches):
     transform = new_transform(identifiers={name: switches} if switches else {})
     row = {**good(), "user_data.country": home, f"user_data.{name}": cell}
     return sent(row, transform)["user_data"].get(name), dict(transform.warnings)
@@ -185,7 +185,7 @@ def test_the_table_of_countries_is_consistent():
 )
 def test_a_us_state_is_its_code(cell):
     for home in (None, "US", "United States"):
-        assert identified("st", cell, home=home) == ([sha("ca")], {})
+        assert sent_identifier("st", cell, home=home) == ([sha("ca")], {})
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_a_us_state_is_its_code(cell):
     ],
 )
 def test_in_the_us_other_words_are_no_state(cell):
-    assert identified("st", cell, home="US") == (None, {"unusable_st": 1})
+    assert sent_identifier("st", cell, home="US") == (None, {"unusable_st": 1})
 
 
 @pytest.mark.parametrize(
@@ -245,14 +245,14 @@ def test_in_the_us_other_words_are_no_state(cell):
     ],
 )
 def test_elsewhere_the_countrys_prefix_comes_off(home, cell, text):
-    assert identified("st", cell, home=home) == ([sha(text)], {})
+    assert sent_identifier("st", cell, home=home) == ([sha(text)], {})
 
 
 @pytest.mark.parametrize(
     ("home", "cell"), [("DE", "CA-ON"), ("CA", "US-CA"), ("CA", "DE-BY"), (None, "US-XX"), (sha("unknown"), "DE-BY")]
 )
 def test_a_state_of_another_country_is_none(home, cell):
-    assert identified("st", cell, home=home) == (None, {"unusable_st": 1})
+    assert sent_identifier("st", cell, home=home) == (None, {"unusable_st": 1})
 
 
 # Postal codes
@@ -289,7 +289,7 @@ def test_a_state_of_another_country_is_none(home, cell):
 )
 def test_a_us_code_has_five_digits(cell, code):
     for home in ("US", "PR"):
-        assert identified("zp", cell, home=home) == ([sha(code)], {})
+        assert sent_identifier("zp", cell, home=home) == ([sha(code)], {})
 
 
 @pytest.mark.parametrize(
@@ -313,8 +313,8 @@ def test_a_us_code_has_five_digits(cell, code):
     ],
 )
 def test_in_the_us_other_codes_are_none(cell):
-    assert identified("zp", cell, home="US") == (None, {"unusable_zp": 1})
-    assert identified("zp", cell, home="US", letters="drop") == (None, {"unusable_zp": 1})
+    assert sent_identifier("zp", cell, home="US") == (None, {"unusable_zp": 1})
+    assert sent_identifier("zp", cell, home="US", letters="drop") == (None, {"unusable_zp": 1})
 
 
 @pytest.mark.parametrize(
@@ -345,7 +345,7 @@ def test_in_the_us_other_codes_are_none(cell):
     ],
 )
 def test_a_code_of_another_country_keeps_its_letters(home, cell, code):
-    assert identified("zp", cell, home=home) == ([sha(code)], {})
+    assert sent_identifier("zp", cell, home=home) == ([sha(code)], {})
 
 
 # Limited data processing

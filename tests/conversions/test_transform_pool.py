@@ -1,4 +1,4 @@
-"""Events made by other processes are those that this process would make, in the same order, with the same counts."""
+"""Other processes produce the same events as this process, in the same order, with the same counts."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ PARAMETERS: dict[str, Any] = {
 
 
 class Mark(str):
-    """Text such as markupsafe's."""
+    """A subclass of text, like that of markupsafe."""
 
     __slots__ = ()
 
 
 def rows(count, seed=1):
-    """Good rows, some that are none, some twice, with cells of many types."""
+    """Return good rows, bad rows and duplicates, with cells of many types."""
     chance = random.Random(seed)  # noqa: S311
     for number in range(count):
         moment = dt.datetime.fromtimestamp(NOW - chance.randrange(7_500), dt.UTC)
@@ -103,7 +103,7 @@ def test_what_comes_back_is_what_one_process_makes(transform, processes, count, 
 
 
 def test_the_rows_of_the_test_above_become_everything():
-    """Else it would prove little."""
+    """Otherwise the other tests would prove little."""
     alone = new_transform(0)
     kinds = Counter(type(outcome) for outcome in alone.events(row_batches(2_000, 500)))
 
@@ -205,8 +205,8 @@ def _runs(pid):
 # Cells and processes that fail
 
 
-def usual(count=2_000, **cells):
-    """Chunks of good rows, with a cell in the place of another in every seventh row."""
+def good_row_batches(count=2_000, **cells):
+    """Return batches of good rows; every seventh row has other cells."""
     for begin in range(0, count, COLUMN_BATCH_ROWS):
         found = []
         for number in range(begin, min(begin + COLUMN_BATCH_ROWS, count)):
@@ -225,23 +225,23 @@ def test_a_cell_that_another_process_cannot_read_neither_ends_nor_hangs_the_run(
     cell = OBJECTS[name]()
     alone, together = transform(0), transform(1)
 
-    found = list(together.events(usual(**{column: cell})))
+    found = list(together.events(good_row_batches(**{column: cell})))
 
-    assert found == list(alone.events(usual(**{column: cell})))
+    assert found == list(alone.events(good_row_batches(**{column: cell})))
     assert [outcome.row for outcome in found] == list(range(1, 2_001))
     worker = together._processes.workers[0]
     assert worker.process.poll() is None
-    assert list(together.events(usual(10)))
+    assert list(together.events(good_row_batches(10)))
 
 
 def test_what_a_process_cannot_read_is_made_here(transform):
-    """Functions are pickled by name; the other process does not look for them."""
+    """Functions are pickled by name; the other process does not import them."""
     worker = transform(1)._processes.workers[0]
-    [column_batch] = coalesce(usual(10, value=exit_now), ColumnMapping(**PARAMETERS))
+    [column_batch] = coalesce(good_row_batches(10, value=exit_now), ColumnMapping(**PARAMETERS))
 
     assert worker.take(column_batch)
     assert worker.received() is None
-    [good] = coalesce(usual(10), ColumnMapping(**PARAMETERS))
+    [good] = coalesce(good_row_batches(10), ColumnMapping(**PARAMETERS))
     assert worker.take(good)
     assert len(worker.received().outcomes()) == 10
 
@@ -283,7 +283,7 @@ def test_large_results_do_not_stop_both_sides(transform):
     mapping = {"field_map": {"order_key": "custom_data"}, "key_columns": []}
     alone, together = transform(0, **mapping), transform(1, **mapping)
 
-    source = [RowBatch(COLUMNS, [[*row[:-1], wide] for row_batch in usual() for row in row_batch.rows])]
+    source = [RowBatch(COLUMNS, [[*row[:-1], wide] for row_batch in good_row_batches() for row in row_batch.rows])]
 
     assert list(together.events(source)) == list(alone.events(source))
 

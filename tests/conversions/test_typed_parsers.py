@@ -1,4 +1,4 @@
-"""Columns of one type are written as a whole, and each cell becomes what it is by itself."""
+"""Columns of one type are encoded as a whole, and the result for a cell does not depend on other cells."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ COLUMNS = {
 }
 
 
-def read(parser: Any, cells: list[Any]) -> list[Any]:
-    """Return what each cell becomes, or its code."""
+def parse_column(parser: Any, cells: list[Any]) -> list[Any]:
+    """Return the member of each cell, or its error code."""
     errors: dict[int, str] = {}
 
     def on_error(row: int, error: CellError) -> Any:
@@ -89,7 +89,7 @@ def read(parser: Any, cells: list[Any]) -> list[Any]:
 
 
 def one_column(types):
-    """Make columns that most often hold one type, with a few others, and gaps."""
+    """Create columns that mostly have one type, with a few other cells, and gaps."""
     return st.lists(types, min_size=1, max_size=4).flatmap(
         lambda some: st.lists(st.sampled_from([*some, None]), min_size=1, max_size=8)
     )
@@ -100,7 +100,7 @@ def one_column(types):
 def test_cells_together_become_what_each_is_alone(path, data, zone):
     cells = data.draw(one_column(COLUMNS[path]))
     parser = PARSERS[zone][path]
-    assert read(parser, cells) == [found for cell in cells for found in read(parser, [cell])]
+    assert parse_column(parser, cells) == [found for cell in cells for found in parse_column(parser, [cell])]
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_cells_together_become_what_each_is_alone(path, data, zone):
 @pytest.mark.parametrize("zone", ZONES)
 def test_columns_of_one_type_and_nearly_so(path, cells, zone):
     parser = PARSERS[zone][path]
-    assert read(parser, cells) == [found for cell in cells for found in read(parser, [cell])]
+    assert parse_column(parser, cells) == [found for cell in cells for found in parse_column(parser, [cell])]
 
 
 @given(st.lists(st.decimals(0, 10**9, places=2), min_size=1))
