@@ -13,7 +13,7 @@ from airflow_provider_pinterest.delivery.checkpoint import KEY, Checkpoint, Pend
 from airflow_provider_pinterest.delivery.result import DeliveryCounters
 from airflow_provider_pinterest.delivery.rowset import RowSet
 from airflow_provider_pinterest.delivery.sections import SectionCutter, SourceChangedError
-from tests.delivery.test_model import WEATHERS, adds_up, judge, sail, voyage
+from tests.delivery.test_model import WEATHERS, adds_up, check_account, sail, voyage
 from tests.delivery.world import NOW, Fuse, KilledError, Voyage, event
 
 
@@ -95,7 +95,7 @@ def test_a_run_that_version_2_began_ends_with_nothing_lost_and_no_offline_event_
         ends["killed"] += 1
         try:
             adds_up(run.tally)
-            judge(made, run, ends)
+            check_account(made, run, ends)
         except AssertionError as error:
             error.add_note(f"seed {seed}, {document}")
             raise
@@ -114,7 +114,7 @@ def test_what_version_2_had_accepted_is_not_sent_again(kinds):
 
         run = made.go()
 
-        judge(made, run, Counter(killed=1))
+        check_account(made, run, Counter(killed=1))
 
 
 def test_the_first_checkpoint_after_an_upgrade_is_of_this_version():
@@ -132,7 +132,7 @@ def test_the_first_checkpoint_after_an_upgrade_is_of_this_version():
     assert store_of(made).get(KEY)["version"] == 3
     assert left.clock == NOW
     run = made.go()
-    judge(made, run, Counter(killed=2))
+    check_account(made, run, Counter(killed=2))
 
 
 def test_an_upgrade_notices_a_source_that_has_changed():
