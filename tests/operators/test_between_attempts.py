@@ -268,7 +268,7 @@ class TestAnInvalidRowOfABatchUnderWay:
     def life(self, pinterest, source):
         """Ten rows in batches of four, the second of which is in doubt: the invalid row and order-5 to order-8."""
         life = Life(**small(self.events(source), batch_size=4, max_rejected=1.0))
-        answers = {"on_doubt": "resend"} if source == "offline" else {}
+        answers = {"on_unknown_outcome": "resend"} if source == "offline" else {}
         pinterest.fault("status", status=500, after=1, after_accepting=True)
         life.attempt(**answers)
         pinterest.clear_faults()
@@ -309,7 +309,7 @@ class TestTheRowsEndBeforeWhatWasUnderWay:
     def test_it_is_noticed(self, pinterest, source):
         life = Life(**small(rows(10, action_source=source)))
         pinterest.fault("status", status=500, after=2, after_accepting=True)
-        life.attempt(**({"on_doubt": "resend"} if source == "offline" else {}))
+        life.attempt(**({"on_unknown_outcome": "resend"} if source == "offline" else {}))
         pinterest.clear_faults()
         assert life.state["pending"]
 
