@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from benchmarks import measures
-from tests.running import connect, pinterest
-
-__all__ = ["connect", "pinterest"]
 
 
 def test_the_ceiling_sends_the_same_full_batch_again_and_again(connect, pinterest):

@@ -10,7 +10,9 @@ from airflow.providers.common.compat.sdk import DAG, AirflowFailException, Airfl
 from airflow_provider_pinterest.exceptions import ParameterError
 from airflow_provider_pinterest.get_provider_info import get_provider_info
 from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator, Withheld
-from tests.running import TaskInstance, adds_up, ids, row, rows, run
+from harness.accounting import imbalances
+from harness.task import RecordingTaskInstance
+from tests.running import ids, row, rows, run
 
 
 def operator(function, *args, parameters=None, **kwargs):
@@ -146,11 +148,11 @@ def test_after_a_deferral_the_function_is_called_again_and_the_rest_delivered(pi
     assert isinstance(deferred, TaskDeferred)
     assert deferred.kwargs
 
-    ti = TaskInstance()
+    ti = RecordingTaskInstance()
     result = made().resume_delivery({"ti": ti}, None, **deferred.kwargs)
 
     assert pinterest.copies() == ids(6)
-    adds_up(result)
+    assert imbalances(result) == []
 
 
 def test_an_empty_list_is_a_success_of_zeroes(pinterest):

@@ -19,8 +19,9 @@ from airflow_provider_pinterest.delivery.answers import Busy, Doubt, Listed, Mis
 from airflow_provider_pinterest.delivery.pace import Pace, Stopped
 from airflow_provider_pinterest.exceptions import ConfigurationError, UnavailableError
 from airflow_provider_pinterest.redaction import Secret
+from harness.certificates import certificate
 from tests.delivery import wire as wires
-from tests.delivery.wire import accepts_and_says_nothing, certificate, client, full_backlog, proxying, serving
+from tests.delivery.wire import accepts_and_says_nothing, client, full_backlog, proxying, serving
 from tests.hooks.listening import Reply, listening
 
 HOST = "api.example.com"

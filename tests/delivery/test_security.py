@@ -22,9 +22,11 @@ from airflow_provider_pinterest.operators.send_conversions import SendConversion
 from airflow_provider_pinterest.redaction import Secret
 from airflow_provider_pinterest.sandbox import Sandbox
 from airflow_provider_pinterest.sandbox.tokens import Token
+from harness.certificates import certificate
+from harness.task import RecordingTaskInstance
 from tests.delivery import wire as wires
-from tests.delivery.wire import certificate, client, serving
-from tests.running import TaskInstance, logged, row, rows, run
+from tests.delivery.wire import client, serving
+from tests.running import logged, row, rows, run
 
 # Airflow 2.11 asks a path about its future.
 pytestmark = pytest.mark.filterwarnings("ignore:in a future version of UPath:PendingDeprecationWarning")
@@ -260,7 +262,7 @@ def test_a_run_that_fails_shows_nothing_personal_and_no_token(fault, source, con
         people = rows(12, action_source=source, **PERSON)
         people.append(row(90, **{**PERSON, "currency": "EURO", "value": EMAIL}))
         people.append(row(91, email=None, phone=PHONE))
-        ti = TaskInstance()
+        ti = RecordingTaskInstance()
         operator = SendConversionsOperator(
             task_id="send",
             events=people,

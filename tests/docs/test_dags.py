@@ -12,6 +12,7 @@ import pytest
 
 from airflow_provider_pinterest.sandbox import Sandbox
 from demo import run_dags
+from harness.airflow import sqlite_connection
 from tests.docs.pages import README, blocks, lines
 
 FILES = [block for block in blocks(README, "python") if "with DAG(" in block.text]
@@ -92,7 +93,7 @@ def run(dags, warehouse, pinterest, now):
     pinterest.clear()
     connections = {
         "AIRFLOW_CONN_PINTEREST_DEFAULT": json.dumps(pinterest.connection()),
-        "AIRFLOW_CONN_WAREHOUSE": json.dumps({"conn_type": "sqlite", "host": str(warehouse)}),
+        "AIRFLOW_CONN_WAREHOUSE": sqlite_connection(warehouse),
     }
 
     def ran(dag_id):

@@ -11,8 +11,9 @@ import pytest
 from urllib3.connection import HTTPConnection
 
 from airflow_provider_pinterest.hooks.pinterest import PinterestHook
+from harness.certificates import certificate
 from tests.delivery import wire as wires
-from tests.delivery.wire import certificate, proxying, serving
+from tests.delivery.wire import proxying, serving
 from tests.running import deliver, rows
 
 TESTS = Path(__file__).parent.parent

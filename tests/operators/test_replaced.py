@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.operators.attempts import Life, Store, small
+from harness.task import MemoryStateStore
+from tests.operators.attempts import Life, small
 from tests.running import row, rows
 
 pytestmark = pytest.mark.filterwarnings("ignore:in a future version of UPath:PendingDeprecationWarning")
@@ -16,7 +17,7 @@ class ReplacedError(Exception):
     """Another attempt is the current one."""
 
 
-class StaleStore(Store):
+class StaleStore(MemoryStateStore):
     """Airflow's state store for an attempt that is replaced after it has read: writing fails, reading finds nothing."""
 
     def __init__(self, values: dict[str, str]) -> None:
