@@ -27,7 +27,7 @@ from airflow_provider_pinterest.redaction import Secret
 from harness.redis import running_redis
 
 
-class Clock:
+class MovableClock:
     """The wall's and the monotonic, which a test moves; the former can also be set."""
 
     def __init__(self, monkeypatch):
@@ -42,13 +42,13 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch):
-    return Clock(monkeypatch)
+    return MovableClock(monkeypatch)
 
 
 class VirtualPace(Pace):
     """Passes the time in place of sleeping."""
 
-    clock: Clock
+    clock: MovableClock
 
     def sleep(self, seconds):
         if self.stop.is_set():

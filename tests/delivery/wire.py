@@ -29,7 +29,7 @@ from airflow_provider_pinterest.delivery.sender import OnDoubt, Sender
 from airflow_provider_pinterest.delivery.stop import StopSignal
 from airflow_provider_pinterest.redaction import Secret
 from airflow_provider_pinterest.sandbox import Sandbox
-from tests.delivery.world import NOW, Folder, Store, chunks
+from tests.delivery.world import NOW, FailingStateStore, MemoryFolder, chunks
 
 ACCOUNT = Sandbox.ad_account_id
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
@@ -219,7 +219,7 @@ def client(url: str, **options: Any) -> Iterator[Client]:
         made.close()
 
 
-class Trip:
+class WireScenario:
     """Runs of one source over the wire; what an attempt leaves behind stays for the next.
 
     :param kinds: what the source's rows become, in order.
@@ -233,11 +233,11 @@ class Trip:
         self.in_flight: int = options.pop("in_flight", 4)
         self.max_wait: float = options.pop("max_wait", 20.0)
         self.client_options = options
-        self.store = Store()
-        self.folder = Folder()
+        self.store = FailingStateStore()
+        self.folder = MemoryFolder()
         self.stop = StopSignal()
 
-    def go(self, source: Iterator[Chunk] | None = None) -> Run:
+    def run_attempt(self, source: Iterator[Chunk] | None = None) -> Run:
         """Make one attempt."""
         stored = self.store.get(KEY)
         resume = read_state(stored) if stored else None

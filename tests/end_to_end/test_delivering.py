@@ -36,7 +36,7 @@ ORDERS: list[dict[str, Any]] = [
 ]
 
 
-class Delivered:
+class DeliveredRun:
     """What the one run did."""
 
     def __init__(self, tasks, pinterest, rendered, xcoms):
@@ -80,7 +80,7 @@ def ran(airflow_db, postgres, tmp_path_factory):
         with warnings.catch_warnings(), mock.patch.dict(os.environ, connections):
             warnings.simplefilter("ignore")  # of Airflow's own making
             tasks = run_dags.run(run_dags.load(folder)["delivering"], RAN_AT)
-            yield Delivered(tasks, pinterest, _rendered(), _xcoms())
+            yield DeliveredRun(tasks, pinterest, _rendered(), _xcoms())
     shutil.rmtree(folder)
 
 

@@ -139,7 +139,7 @@ class TestNotRetried:
         assert str(found) == "no\nWhat to do: Change it."
 
 
-class TestRetried:
+class TestRetriedFailures:
     @pytest.mark.parametrize("status", [429, 500, 503])
     def test_pinterest_is_unavailable(self, pinterest, status):
         fault(pinterest, status=status, headers={"Retry-After": "30"})

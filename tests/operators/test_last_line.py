@@ -367,7 +367,7 @@ class TestAfterStartingOver:
         assert pinterest.copies() == copies((1, 4, 2), (5, 10, 1))
 
 
-class TestWhereNothingIsRemembered:
+class TestLastLineWithoutAStateStore:
     @nexts
     def test_web_events(self, pinterest, then):
         life = Life(remembers=False, **small())

@@ -13,7 +13,7 @@ from tests.running import row, rows
 pytestmark = pytest.mark.filterwarnings("ignore:in a future version of UPath:PendingDeprecationWarning")
 
 
-class ReplacedError(Exception):
+class StaleAttemptError(Exception):
     """Another attempt is the current one."""
 
 
@@ -30,7 +30,7 @@ class StaleStore(MemoryStateStore):
         return super().get(key, default) if self.reads == 1 else default
 
     def set(self, key: str, value: Any, **_: Any) -> None:
-        raise ReplacedError
+        raise StaleAttemptError
 
 
 def parts(folder):
@@ -57,6 +57,6 @@ def test_an_attempt_that_wakes_up_late_touches_no_rejects(pinterest, tmp_path, s
     life.store = StaleStore({} if stored == "nothing" else old)
     ran = life.clear()
 
-    assert isinstance(ran.error, ReplacedError)
+    assert isinstance(ran.error, StaleAttemptError)
     assert parts(tmp_path) == written
     assert len(pinterest.calls()) == calls

@@ -25,7 +25,7 @@ def sha256(text):
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-class TestSqlite:
+class TestRowsOfSqlite:
     def test_all_rows_of_a_table_arrive_once(self, pinterest, warehouse):
         warehouse.fill("orders", rows(2_500))
 
@@ -101,7 +101,7 @@ class TestSqlite:
         }
 
 
-class TestPostgres:
+class TestRowsOfPostgres:
     def test_cells_of_all_types_become_what_pinterest_wants(self, pinterest, postgres_warehouse):
         sql = """
             SELECT 'checkout' AS event_name, 'web' AS action_source,

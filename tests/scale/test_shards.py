@@ -64,7 +64,7 @@ def test_airflow_takes_the_dag_and_it_says_what_it_needs():
     assert all(word in dag.doc_md for word in ("pinterest_default", "warehouse", "rate_limit_storage", "airflow pools"))
 
 
-class Warehouse:
+class OneAnswerHook:
     """What the DAG asks of it, answered."""
 
     def __init__(self, answer):
@@ -80,7 +80,7 @@ def call(module, monkeypatch):
     """Call the function of one of the DAG's tasks, with a warehouse that gives one answer."""
 
     def called(task_id, answer, *arguments, **more):
-        monkeypatch.setattr(module.BaseHook, "get_hook", lambda _: Warehouse(answer))
+        monkeypatch.setattr(module.BaseHook, "get_hook", lambda _: OneAnswerHook(answer))
         return module.send.dag.task_dict[task_id].python_callable(*arguments, **more)
 
     return called

@@ -33,7 +33,7 @@ class Stream:
         self.server.ended.append("stream")
 
 
-class Client:
+class FakeClickHouseClient:
     valid_transport_settings = frozenset({"query_id"})
 
     def __init__(self, server):
@@ -56,7 +56,7 @@ class Client:
 class ConnectCursor(Cursor):
     def __init__(self, server):
         super().__init__(server)
-        self.client = Client(server)
+        self.client = FakeClickHouseClient(server)
 
 
 class ConnectConnection(Connection):
