@@ -25,10 +25,10 @@ lines each. The operator raises errors that no retry can help as classes that ar
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 
 def problems(intro: str, found: Sequence[str]) -> str:
@@ -144,4 +144,10 @@ class RefusedError(DeliveryError):
 
 
 class UnavailableError(DeliveryError):
-    """Pinterest cannot take events now; ``retry_after`` says when to come again, where it is known."""
+    """Pinterest cannot take events now; ``retry_after`` says when to come again, where it is known.
+
+    A run sets :attr:`state`, with which a later attempt continues, and :attr:`rows_done`, the rows accounted for.
+    """
+
+    state: Mapping[str, Any] | None = None
+    rows_done: int = 0

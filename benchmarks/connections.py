@@ -18,9 +18,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from airflow_provider_pinterest.delivery.answers import Listed
-from airflow_provider_pinterest.delivery.client import Client
-from airflow_provider_pinterest.delivery.credentials import Credential, Tokens
+from airflow_provider_pinterest.api.client import Client
+from airflow_provider_pinterest.api.credentials import Credential, Tokens
+from airflow_provider_pinterest.api.events import EventsEndpoint, Listed
 from airflow_provider_pinterest.redaction import Secret
 from harness.certificates import certificate, server_context
 
@@ -47,11 +47,12 @@ def _measure(scheme: str, folder: Path, calls: int, rounds: int) -> None:
     here, there = multiprocessing.Pipe()
     server = multiprocessing.get_context("spawn").Process(target=_serve, args=(there, folder if tls else None))
     server.start()
-    client = Client(f"{scheme}://localhost:{here.recv()}/v5", "1", Credential(Tokens(Secret("t"))))
+    client = Client(f"{scheme}://localhost:{here.recv()}/v5", Credential(Tokens(Secret("t"))))
+    events = EventsEndpoint(client)
     try:
         for size, body in BODIES.items():
             kept, fresh = (
-                1_000 * median(_seconds(lambda: _post(client, body, fresh=fresh), calls) for _ in range(rounds))  # noqa: B023
+                1_000 * median(_seconds(lambda: _post(events, body, fresh=fresh), calls) for _ in range(rounds))  # noqa: B023
                 for fresh in (False, True)
             )
             print(f"| {scheme} | {size} | {kept:.2f} | {fresh:.2f} | {fresh - kept:.2f} |")
@@ -61,8 +62,8 @@ def _measure(scheme: str, folder: Path, calls: int, rounds: int) -> None:
         server.join()
 
 
-def _post(client: Client, body: bytes, *, fresh: bool) -> None:
-    assert isinstance(client.post(body, 1, fresh=fresh), Listed)
+def _post(events: EventsEndpoint, body: bytes, *, fresh: bool) -> None:
+    assert isinstance(events.send("1", body, 1, fresh=fresh), Listed)
 
 
 def _seconds(action: Callable[[], None], times: int) -> float:

@@ -210,14 +210,18 @@ def ceiling(count: int, in_flight: int) -> Sample:
     from airflow_provider_pinterest.delivery.dispatcher import Dispatcher, InFlightBatch
     from airflow_provider_pinterest.delivery.run import Mailbox
     from airflow_provider_pinterest.delivery.sections import SectionCutter
+    from airflow_provider_pinterest.delivery.sender import Sender
     from airflow_provider_pinterest.hooks.pinterest import PinterestHook
 
     some = next(rows.laps(1_000, 1_000, now=dt.datetime.now(dt.UTC)))
     outcomes = _builder().events([Chunk(rows.COLUMNS, some)])
     [section] = SectionCutter(Batcher()).sections(outcomes)
     mailbox = Mailbox()
-    dispatcher = Dispatcher(PinterestHook().sender(connections=in_flight), in_flight, mailbox.wake)
-    batch = Batch(section.events)
+    hook = PinterestHook()
+    connection = hook.api_connection()
+    sender = Sender(connection.events(connections=in_flight), connection.rate_limiter())
+    dispatcher = Dispatcher(sender, in_flight, mailbox.wake)
+    batch = Batch(section.events, hook.ad_account_id())
     under_way: list[InFlightBatch] = []
     sent = begun = 0
     with timed() as watch:

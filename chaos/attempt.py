@@ -26,7 +26,7 @@ from airflow_provider_pinterest.delivery.checkpoint import KEY
 from airflow_provider_pinterest.exceptions import DeliveryError, PinterestError
 from airflow_provider_pinterest.operators import execution  # noqa: F401 - loaded once, for all attempts
 from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
-from airflow_provider_pinterest.sources.cursors import Query
+from airflow_provider_pinterest.sources.sql import SqlSource
 from chaos.warehouse import SQL
 from harness.task import RecordingTaskInstance
 
@@ -153,10 +153,10 @@ class StormOperator(SendConversionsOperator):
 
     attempt: AttemptPlan
 
-    def source(self, context: Any) -> Query:  # noqa: ARG002
+    def source(self, context: Any) -> SqlSource:  # noqa: ARG002
         """Return the rows' source."""
         assert self.sql is not None
-        return Query(StallingHook(self.attempt, sqlite_conn_id="warehouse"), self.sql)
+        return SqlSource(StallingHook(self.attempt, sqlite_conn_id="warehouse"), self.sql)
 
 
 class FileTaskInstance(RecordingTaskInstance):

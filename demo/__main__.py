@@ -59,18 +59,19 @@ def _show(folder: Path, seed: int, *, kept: bool) -> int:
     versions = f"Airflow {importlib.metadata.version('apache-airflow')}, Python {platform.python_version()}"
     print(f"{report.styled('From the warehouse to Pinterest, every row accounted for', 'bold')} ({versions})")
 
-    shop = warehouse.build(folder / "warehouse.db", now=dt.datetime.now(dt.UTC), seed=seed)
+    shop = warehouse.add_old_shop(warehouse.build(folder / "warehouse.db", now=dt.datetime.now(dt.UTC), seed=seed))
     rows = sum(planted.rows_read(feed) for feed in verdict.TASKS.values())
     planted_rows = sum(kind.rows for kind in planted.KINDS if kind.feed in verdict.TASKS.values())
     print(f"  warehouse   SQLite, {rows:,} rows to send, {planted_rows} of them planted to make trouble")
 
     with stage.sandbox(folder) as pinterest:
         print(f"  Pinterest   {pinterest.url}, local: nothing leaves this machine")
-        print("  Airflow     running three of the example DAGs ... ", end="", flush=True)
+        print("  Airflow     running three of the example DAGs and one of the demo's own ... ", end="", flush=True)
         runs = [
             ("pinterest_sync_checkouts", shop.quarter.end),
             ("pinterest_store_sales", shop.day.end),
             ("pinterest_events_from_task", shop.quarter.end),
+            ("demo_old_shop", shop.quarter.end),
         ]
         tasks = stage.run_airflow(folder, shop.path, pinterest, runs)
         print(f"done, {time.monotonic() - began:.0f} s")

@@ -7,58 +7,14 @@ story. The demo compares the operator's account of a run with this table, line b
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
-from enum import StrEnum
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
+
+from demo import old_shop
+from demo.kinds import Fate, Feed, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-
-class Feed(StrEnum):
-    """What one task of an example DAG reads."""
-
-    CHECKOUTS = "checkouts"
-    BROWSING = "browsing"
-    STORE_SALES = "store sales"
-    APP_EVENTS = "app events"
-    SIGNUPS = "sign-ups"
-    BACKFILL = "backfill"
-
-
-class Fate(StrEnum):
-    """What becomes of a row."""
-
-    SENT = "sent"
-    LEFT_OUT = "sent without the cell"
-    REJECTED = "rejected"
-    DROPPED = "dropped as a duplicate"
-
-
-class Kind(NamedTuple):
-    """One kind of dirty row.
-
-    :param becomes: the code among the rejects, the code of a warning, ``Fate.SENT`` or ``Fate.DROPPED``.
-    """
-
-    feed: Feed
-    name: str
-    rows: int
-    becomes: str
-    story: str
-
-    @property
-    def fate(self) -> Fate:
-        """What becomes of its rows."""
-        if isinstance(self.becomes, Fate):
-            return self.becomes
-        return Fate.LEFT_OUT if self.becomes.startswith("unusable_") else Fate.REJECTED
-
-    @property
-    def reason(self) -> str:
-        """The code among the rejects; empty for rows that are not rejected."""
-        return self.becomes if self.fate is Fate.REJECTED else ""
 
 
 SENT: Final[Mapping[Feed, int]] = {
@@ -68,6 +24,7 @@ SENT: Final[Mapping[Feed, int]] = {
     Feed.APP_EVENTS: 600,
     Feed.SIGNUPS: 200,
     Feed.BACKFILL: 500,
+    Feed.OLD_SHOP: old_shop.SENT,
 }
 """Rows of each feed that reach Pinterest, whatever the seed and the hour."""
 
@@ -128,8 +85,9 @@ KINDS: Final = (
     Kind(Feed.APP_EVENTS, "text too long", 1, "unusable_device_info_locale", "a locale of 40 letters"),
     Kind(Feed.SIGNUPS, "half a character", 1, "unusable_content_name", "an emoji cut in two"),
     Kind(Feed.BACKFILL, "too old", 4, "too_old", "loaded two months late"),
+    *old_shop.KINDS,
 )
-"""Every kind of dirty row in the windows that are checked."""
+"""Every kind of dirty row in the windows that are checked; those of the old shop have a table of their own."""
 
 
 def of(feed: Feed, fate: Fate) -> int:
@@ -137,20 +95,15 @@ def of(feed: Feed, fate: Fate) -> int:
     return sum(kind.rows for kind in KINDS if kind.feed is feed and kind.fate is fate)
 
 
-def reasons(feed: Feed) -> dict[str, int]:
-    """Return what the result of a run over ``feed`` must hold under ``reasons``."""
+def reasons(feed: Feed, *fates: Fate) -> dict[str, int]:
+    """Return what the result of a run over ``feed`` must hold under ``reasons``, or what of it comes of some fates."""
     found: Counter[str] = Counter()
     for kind in KINDS:
-        if kind.feed is feed and kind.reason:
+        if kind.feed is feed and kind.reason and kind.fate in (fates or Fate):
             found[kind.reason] += kind.rows
     return dict(found)
 
 
 def rows_read(feed: Feed) -> int:
     """Return how many rows the query of ``feed`` yields."""
-    return SENT[feed] + of(feed, Fate.REJECTED) + of(feed, Fate.DROPPED)
-
-
-def sha256(canonical: str) -> str:
-    """Hash a canonical text by the book: SHA-256 of its UTF-8, in lowercase hex."""
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return SENT[feed] + sum(of(feed, fate) for fate in (Fate.REJECTED, Fate.EXCLUDED, Fate.DROPPED))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+import textwrap
 from typing import TYPE_CHECKING, Any, Final
 
-from demo.planted import Fate, Feed
+from demo.kinds import Fate, Feed, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -14,7 +15,10 @@ if TYPE_CHECKING:
 
     from demo.verdict import Feeding, Verdict
 
-REJECTS_SHOWN: Final = 4
+WIDTH: Final = 100
+"""Columns of a line."""
+
+REJECTS_SHOWN: Final = 3
 FAULTS_SHOWN: Final = 10
 QUALITY_SHOWN: Final = ("em", "hashed_maids", "ph", "click_id", "client_ip_address", "external_id")
 
@@ -51,10 +55,10 @@ def show(verdict: Verdict, calls: Mapping[str, int], kept: Path | None) -> None:
 
 def _sent(feedings: Sequence[Feeding]) -> None:
     heading("What Airflow sent, and what the local Pinterest counted")
-    columns = "  {:<27} {:<17} {:>7} {:>9} {:>11} {:>8} {:>6} {:>6} {:>9}".format
+    columns = "  {:<26} {:<16} {:>6} {:>8} {:>8} {:>5} {:>6} {:>4} {:>7}".format
     print(
         styled(
-            columns("DAG", "task", "rows", "rejected", "duplicates", "sent", "calls", "late", "counted"),
+            columns("DAG", "task", "rows", "rejected", "excluded", "twice", "sent", "late", "counted"),
             "dim",
         )
     )
@@ -77,11 +81,11 @@ def _sent(feedings: Sequence[Feeding]) -> None:
     print(styled(line, "bold") + _same(counted, sums[_SUMMED.index("events_processed")]))
 
 
-_SUMMED: Final = ("rows_read", "rows_rejected", "duplicates_dropped", "events_processed", "calls")
+_SUMMED: Final = ("rows_read", "rows_rejected", "rows_excluded", "duplicates_dropped", "events_processed")
 
 
 def _same(counted: int, sent: int) -> str:
-    return styled(" = sent", "good") if counted == sent else styled(" <> sent", "bad")
+    return styled(" ok", "good") if counted == sent else styled(" NO", "bad")
 
 
 def _quality(feedings: Sequence[Feeding]) -> None:
@@ -95,15 +99,28 @@ def _quality(feedings: Sequence[Feeding]) -> None:
 
 def _planted(verdict: Verdict) -> None:
     heading("The troublesome rows planted in the warehouse, and what became of them")
-    lines: dict[tuple[str, str], list[tuple[int, bool, str]]] = {}
-    order = {fate: place for place, fate in enumerate((Fate.REJECTED, Fate.DROPPED, Fate.LEFT_OUT, Fate.SENT))}
-    for kind, met in sorted(verdict.kinds, key=lambda pair: order[pair[0].fate]):
-        fate = f"{kind.fate}: {kind.reason}" if kind.reason else str(kind.fate)
-        lines.setdefault((kind.name, fate), []).append((kind.rows, met, kind.story))
-    for (name, fate), found in lines.items():
-        count, met = sum(count for count, _, _ in found), all(met for _, met, _ in found)
-        mark = styled("ok ", "good") if met else styled("NO ", "bad")
-        print(f"  {mark} {count:>3}  {name:<24}{fate:<32}{styled(found[0][2], 'dim')}")
+    for fate, title in _FATES.items():
+        lines: dict[tuple[str, str], list[tuple[Kind, bool]]] = {}
+        for kind, met in verdict.kinds:
+            if kind.fate is fate:
+                lines.setdefault((kind.name, kind.code), []).append((kind, met))
+        total = sum(kind.rows for found in lines.values() for kind, _ in found)
+        print(f"  {total:>7}  {title}")
+        for (name, code), found in lines.items():
+            count = sum(kind.rows for kind, _ in found)
+            mark = styled("ok ", "good") if all(met for _, met in found) else styled("NO ", "bad")
+            story = found[0][0].story
+            print(f"  {mark} {count:>3}  {name:<30}{styled(story, 'dim')}{code:>{WIDTH - 41 - len(story)}}".rstrip())
+
+
+_FATES: Final = {
+    Fate.SENT: "sent as they were meant: exactly the expected hash or value arrived",
+    Fate.LEFT_OUT: "sent without the cell, which is counted under a warning",
+    Fate.WARNED: "sent, and counted under a warning",
+    Fate.REJECTED: "rejected, with the reason in the rejects file",
+    Fate.EXCLUDED: "excluded by the DAG's own rules, and counted",
+    Fate.DROPPED: "dropped as duplicates of a row before them",
+}
 
 
 def _rejects(feedings: Sequence[Feeding]) -> None:
@@ -117,7 +134,8 @@ def _rejects(feedings: Sequence[Feeding]) -> None:
             what = f"{reason['code']}: {reason['field']} {reason['message']}"
             shown.setdefault(reason["code"], (f"{feeding.feed} row {row['row']}, {who}", what))
     for who, what in list(shown.values())[:REJECTS_SHOWN]:
-        print(f"  {who}\n      {what}")
+        print(f"  {who}")
+        print(textwrap.fill(what, WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 8))
 
 
 def _verdict(verdict: Verdict, calls: Mapping[str, int]) -> None:
@@ -131,8 +149,10 @@ def _verdict(verdict: Verdict, calls: Mapping[str, int]) -> None:
     sent = sum(feeding.result["events_processed"] for feeding in verdict.feedings)
     answers = ", ".join(f"{count} x {status}" for status, count in calls.items())
     heading("It adds up", "good")
+    planted = sum(kind.rows for kind, _ in verdict.kinds)
     print(f"  {sent:,} events sent, the same {sent:,} counted by the local Pinterest ({answers}):")
-    print("  none missing, none twice, no address in clear there or in Airflow's log, every planted row met its fate.")
+    print("  none missing, none twice, no e-mail address in clear there or in Airflow's log.")
+    print(f"  Each of the {planted} planted rows became what it should. All other rows were sent.")
 
 
 def failed(reason: str) -> None:

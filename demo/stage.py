@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 REPOSITORY: Final = Path(__file__).resolve().parent.parent
 DAGS: Final = REPOSITORY / "dags"
+OWN_DAGS: Final = REPOSITORY / "demo" / "dags"
+"""The DAG that only the demo runs; its query uses the templates of the example DAGs."""
+
 AD_ACCOUNT: Final = "549755885175"
 TOKEN: Final = "pina_sandbox"  # noqa: S105 - the local Pinterest's own
 
@@ -123,9 +126,10 @@ def run_airflow(
     """
     home, log = folder / "airflow", folder / "airflow.log"
     home.mkdir()
+    dags = lay_out_dags(home / "dags")
     plan, answer = folder / "plan.json", folder / "answer.json"
     when = [(dag_id, moment.isoformat()) for dag_id, moment in runs]
-    plan.write_text(json.dumps({"dags_folder": str(DAGS), "runs": when}), encoding="utf-8")
+    plan.write_text(json.dumps({"dags_folder": str(dags), "runs": when}), encoding="utf-8")
     environment = airflow_environment(home, warehouse, pinterest, folder / "rejects")
     with child(["-m", "demo.run_dags", str(plan), str(answer)], log, environment) as airflow:
         try:
@@ -137,12 +141,19 @@ def run_airflow(
     return [TaskRun(**task) for task in json.loads(answer.read_text(encoding="utf-8"))]
 
 
+def lay_out_dags(folder: Path) -> Path:
+    """Copy the example DAGs and the demo's own into one new folder, where Airflow looks for them."""
+    for source in (DAGS, OWN_DAGS):
+        shutil.copytree(source, folder, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+    return folder
+
+
 def airflow_environment(home: Path, warehouse: Path, pinterest: Sandbox, rejects: Path) -> dict[str, str]:
     """Return the environment of an Airflow that knows this stage and nothing else of the user's Airflow."""
     ours = {name: value for name, value in os.environ.items() if not name.upper().startswith("AIRFLOW_")}
     return ours | _IMPORTS | connections(warehouse, pinterest.url, rejects) | {
         "AIRFLOW_HOME": str(home),
-        "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",

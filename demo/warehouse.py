@@ -17,7 +17,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from demo import planted
+from demo import old_shop, planted
+from demo.kinds import Fate, Feed, Kind, sha256
 from demo.people import (
     CURRENCY_OF_SHOP,
     DEVICES,
@@ -29,7 +30,6 @@ from demo.people import (
     ip_address,
     products,
 )
-from demo.planted import Fate, Feed, Kind, sha256
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -103,6 +103,12 @@ def build(path: Path, *, now: dt.datetime, seed: int = 7) -> Warehouse:
         )
         connection.commit()
     return builder.books
+
+
+def add_old_shop(shop: Warehouse) -> Warehouse:
+    """Add the table of the old shop, whose cells only SQLite holds, and return the books with its orders."""
+    old_shop.load(shop.path, shop.quarter.start, shop.quarter.end)
+    return shop._replace(keys=shop.keys | {Feed.OLD_SHOP: old_shop.order_ids()})
 
 
 def stamp(moment: dt.datetime) -> str:

@@ -11,7 +11,7 @@ from limits import RateLimitItemPerMinute
 from limits.storage import RedisStorage
 from limits.strategies import MovingWindowRateLimiter
 
-from airflow_provider_pinterest.delivery.pace import CALLS_PER_MINUTE
+from airflow_provider_pinterest.api.rate_limit import CALLS_PER_MINUTE
 from harness.accounting import arrivals
 from harness.processes import HarnessError, cpu_seconds, say, wait_for
 from scale.cluster import SLOTS, Cluster

@@ -6,7 +6,7 @@ https://developers.pinterest.com/docs/api/v5/events-create/
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from airflow_provider_pinterest.conversions.events import Event
@@ -22,9 +22,10 @@ ENVELOPE: Final = len(_HEAD) + len(_TAIL)
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Events that go out in one request; slices of it are batches too."""
+    """Events of one ad account that go out in one request; slices of it are batches too."""
 
     events: Sequence[Event]
+    ad_account_id: str = ""
 
     def __len__(self) -> int:
         return len(self.events)
@@ -45,13 +46,13 @@ class Batch:
     def halves(self) -> tuple[Batch, Batch]:
         """Cut it in two; defined for two events or more."""
         middle = len(self.events) // 2
-        return Batch(self.events[:middle]), Batch(self.events[middle:])
+        return replace(self, events=self.events[:middle]), replace(self, events=self.events[middle:])
 
     def divided(self, test: Callable[[Event], bool]) -> tuple[Batch, Batch]:
         """Cut it into the events that pass a test and those that do not."""
         return (
-            Batch([event for event in self.events if test(event)]),
-            Batch([event for event in self.events if not test(event)]),
+            replace(self, events=[event for event in self.events if test(event)]),
+            replace(self, events=[event for event in self.events if not test(event)]),
         )
 
 
@@ -60,9 +61,11 @@ class Batcher:
 
     :param max_events: most events of a batch.
     :param max_bytes: most bytes of a batch's body; may be lowered while it runs.
+    :param ad_account_id: where the batches go.
     """
 
-    def __init__(self, max_events: int = MAX_EVENTS, max_bytes: int = 2_000_000) -> None:
+    def __init__(self, max_events: int = MAX_EVENTS, max_bytes: int = 2_000_000, *, ad_account_id: str = "") -> None:
+        self.ad_account_id = ad_account_id
         self.max_events = max_events
         self.max_bytes = max_bytes
         self._events: list[Event] = []
@@ -83,4 +86,4 @@ class Batcher:
     def rest(self) -> Batch | None:
         """Return the batch begun, if any, and begin another."""
         events, self._events, self._size = self._events, [], ENVELOPE - 1
-        return Batch(events) if events else None
+        return Batch(events, self.ad_account_id) if events else None

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import datetime as dt
 from binascii import hexlify
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from decimal import Decimal
 from hashlib import sha256
-from itertools import chain, islice
+from itertools import chain, islice, repeat
 from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
@@ -39,6 +39,7 @@ from airflow_provider_pinterest.conversions.cells import (
 from airflow_provider_pinterest.conversions.names import folded
 from airflow_provider_pinterest.conversions.personal import has_at_sign
 from airflow_provider_pinterest.conversions.reasons import Unfit, Unusable, Verdict
+from airflow_provider_pinterest.conversions.repeats import Repeats
 from airflow_provider_pinterest.redaction import clean
 
 Read = Callable[..., Any]
@@ -64,6 +65,9 @@ _DATES: Final = frozenset({dt.date})
 _TEXTLIKE: Final = frozenset({int, UUID})
 _OBJECTS: Final = frozenset({dict})
 _READ_AS_THEY_ARE: Final = ORDINARY - {float, Decimal}
+_AMBIGUOUS: Final = b'",",'
+"""In the JSON of a list of texts: ``","`` may be the end of a text, and not only what stands between two."""
+
 _first = itemgetter(0)
 _NO_NAMES: Final[Mapping[str, str | None]] = MappingProxyType({})
 _MAPPED: Final = 1_000
@@ -204,9 +208,8 @@ class Text(Reader):
 
     def members(self, cells: Sequence[Any], refused: Refused) -> Members:
         """Return the members of cells."""
-        key = self._key
         try:
-            found = [b"" if cell is None or not (text := str.strip(cell)) else key + _dumps(text) for cell in cells]
+            found = self._of_texts(_trimmed(cells))
         except TypeError:
             texts = _as_text(cells)
             return super().members(cells, refused) if texts is cells else self.members(texts, refused)
@@ -215,12 +218,24 @@ class Text(Reader):
     def both(self, cells: Sequence[Any], refused: Refused) -> tuple[list[Any], Members]:
         """Return the values of cells and their members."""
         try:
-            found = [None if cell is None else str.strip(cell) or None for cell in cells]
-            members = [b"" if text is None else self._key + _dumps(text) for text in found]
+            trimmed = _trimmed(cells)
+            members = self._of_texts(trimmed)
         except TypeError:
             texts = _as_text(cells)
             return super().both(cells, refused) if texts is cells else self.both(texts, refused)
-        return super().both(cells, refused) if self._needs_care(members) else (found, members)
+        if self._needs_care(members):
+            return super().both(cells, refused)
+        return [text or None for text in trimmed], members
+
+    def _of_texts(self, texts: Sequence[str]) -> Members:
+        """Return the members of trimmed texts, written at once.
+
+        :raises TypeError: one of them is not valid Unicode.
+        """
+        written = _dumps(texts)
+        if len(texts) > 1 and written.find(_AMBIGUOUS) < 0:
+            return cut(written[2:-2], b'","', self._key + b'"', b'"')
+        return [self._key + _dumps(text) if text else b"" for text in texts]
 
     def _needs_care(self, members: Members) -> bool:
         if min(map(len, members), default=0) <= self._longest_nothing and not self._nothing.isdisjoint(members):
@@ -286,6 +301,17 @@ class Hashed(Reader):
             except Verdict as verdict:
                 found.append(self.member(refused(row, verdict)))
         return found
+
+
+def _trimmed(cells: Sequence[Any]) -> list[str]:
+    """Return the trimmed texts of cells, empty text where a cell is empty.
+
+    :raises TypeError: one of them is something else.
+    """
+    try:
+        return list(map(str.strip, cells))
+    except TypeError:
+        return ["" if cell is None else str.strip(cell) for cell in cells]
 
 
 def _as_text(cells: Sequence[Any], types: AbstractSet[type] = _TEXTLIKE) -> Sequence[Any]:
@@ -500,21 +526,55 @@ class Objects(Reader):
         """Names in their compared form → how the first object that had them wrote them."""
         self._meant: dict[str, _Place] = {}
         """Names as the first object that had them wrote them → what they mean."""
+        self._repeats = Repeats(self._faultless, self._key)
 
     def members(self, cells: Sequence[Any], refused: Refused) -> Members:
         """Return the members of cells; a list with a name that is not known has none."""
+        members = self._repeats.members(cells)
+        left = [row for row, member in enumerate(members) if member is None]
+        if len(left) == len(cells):
+            return self._read_lists(cells, refused)
+        read = self._read_lists([cells[row] for row in left], lambda at, verdict: refused(left[at], verdict))
+        others = iter(read)
+        return [next(others) if member is None else member for member in members]
+
+    def _faultless(self, objects: Sequence[Any]) -> Sequence[bytes]:
+        """Return what stands between the braces of objects that were read from JSON; nothing for one with a fault."""
+        faults: set[int] = set()
+        columns = self._objects(objects, lambda at, _: faults.add(at), parsed=True)
+        written = map(b"".join, zip(*inside(columns), strict=True)) if columns else repeat(b"", len(objects))
+        return [b"" if at in faults else one for at, one in enumerate(written)]
+
+    def _read_lists(self, cells: Sequence[Any], refused: Refused) -> Members:
+        """Return the members of cells, which are all read."""
         lists, parsed = self._lists(cells, refused)
         objects = list(chain.from_iterable(filter(None, lists)))
         problems: list[tuple[int, Verdict]] = []
-        written = iter(self._objects(objects, lambda at, verdict: problems.append((at, verdict)), parsed=parsed))
-        start, end = self._key + b"[{", b"}]"
-        members = []
-        for found in lists:
-            joined = b"},{".join(filter(None, islice(written, len(found)))) if found else b""
-            members.append(start + joined + end if joined else b"")
+        columns = self._objects(objects, lambda at, verdict: problems.append((at, verdict)), parsed=parsed)
+        members = self._joined(lists, columns) if columns else [b""] * len(lists)
         if problems:
             self._report(lists, problems, members, refused)
         return members
+
+    def _joined(self, lists: Sequence[Any], columns: Sequence[Members]) -> Members:
+        """Join the members of objects to those of the cells in which the objects stand; empty objects are left out."""
+        sizes = [len(found) if found else 0 for found in lists]
+        parts = inside(columns)
+        if not all(parts[0]):
+            [objects] = parts
+            left = iter(objects)
+            sizes = [sum(map(bool, islice(left, size))) for size in sizes]
+            parts = [[*filter(None, objects)]]
+        start = self._key + b"[{"
+        end = b"}]\n" + start  # JSON that is written without spaces has no line break
+        ends = {size: (b"},{",) * (size - 1) + (end,) if size else () for size in set(sizes)}
+        after = chain.from_iterable(map(ends.__getitem__, sizes))
+        joined = start + b"".join(chain.from_iterable(zip(*parts, after, strict=True)))
+        lines = joined.split(b"\n")
+        if all(sizes):
+            return lines[:-1]
+        line = iter(lines)
+        return [next(line) if size else b"" for size in sizes]
 
     @staticmethod
     def _report(
@@ -542,23 +602,25 @@ class Objects(Reader):
             return lists, True
         return self.read_all(cells, refused), False
 
-    def _objects(self, objects: Sequence[Any], refused: Refused, *, parsed: bool) -> Iterable[bytes]:
-        """Return what stands between the braces of each object.
+    def _objects(self, objects: Sequence[Any], refused: Refused, *, parsed: bool) -> list[Members]:
+        """Return the members of objects by field, in the order of the fields.
 
         :param parsed: whether the objects were read from JSON, so that their keys are text.
         """
         if not (only(objects, _OBJECTS) and (parsed or only(chain.from_iterable(objects), TEXTS))):
             objects = [self._plain(at, one, refused) for at, one in enumerate(objects)]
-        present: set[str] = {*chain.from_iterable(objects)}
+        keys = [*chain.from_iterable(objects)]
+        present = set(keys)
         if new := present - self._meant.keys():
             objects = self._learn(new, objects, refused)
-            present = {*chain.from_iterable(objects)} & self._meant.keys()
+            keys = [*chain.from_iterable(objects)]
+            present = self._meant.keys() & keys
         known = sorted(place for place in map(self._meant.__getitem__, present) if place.reader is not None)
+        cells_of = _cells_by_key(objects, keys)
         columns: dict[str, Members] = {}
         found: dict[str, Members] = {}
         for _, name, reader in known:
             assert reader is not None  # noqa: S101 # nosec B101
-            key = self._spelling[name]
             gone: list[int] = []
 
             def left_out(at: int, verdict: Verdict, gone: list[int] = gone, field: str = reader.name) -> Any:
@@ -568,14 +630,11 @@ class Objects(Reader):
                 refused(at, verdict)
                 return getattr(verdict, "kept", None)
 
-            late = reader.members([one.get(key) for one in objects], left_out)
+            late = reader.members(cells_of(self._spelling[name]), left_out)
             found[name] = _over(late, found.get(name), gone)
             columns[reader.name] = _over(late, columns.get(reader.name), gone)
-        if not columns:
-            return [b""] * len(objects)
         self._find_rivals(found, refused)
-        in_order = [columns[name] for name in self._names if name in columns]
-        return map(b"".join, zip(*inside(in_order), strict=True))
+        return [columns[name] for name in self._names if name in columns]
 
     def _learn(
         self, new: AbstractSet[str], objects: Sequence[Mapping[str, Any]], refused: Refused
@@ -655,6 +714,18 @@ def _objects(cell: Any) -> Sequence[Any] | None:
     return values.objects(found[0]) if found and type(cell) is str and type(found[0]) is str else found
 
 
+def _cells_by_key(objects: Sequence[dict[str, Any]], keys: Sequence[str]) -> Callable[[str], Sequence[Any]]:
+    """Return what finds the cells under a key, ``None`` where an object lacks it.
+
+    :param keys: the keys of all objects, one object after the other.
+    """
+    shape = [*objects[0]] if objects else []
+    if len(keys) == len(shape) * len(objects) and keys == shape * len(objects):
+        cells = [*chain.from_iterable(map(dict.values, objects))]
+        return lambda key: cells[shape.index(key) :: len(shape)]
+    return lambda key: [one.get(key) for one in objects]
+
+
 def _over(late: Members, early: Members | None, gone: Sequence[int]) -> Members:
     """Return what later cells say, or earlier ones where those hold nothing; where a cell was refused, what is left."""
     if early is None:
@@ -663,6 +734,22 @@ def _over(late: Members, early: Members | None, gone: Sequence[int]) -> Members:
     for at in gone:
         found[at] = late[at]
     return found
+
+
+def cut(written: bytes, between: bytes, start: bytes, end: bytes, nothing: bytes = b"") -> Members:
+    """Cut a column that was written as JSON without line breaks into members.
+
+    This takes a third of the time of writing one member after the other.
+
+    :param between: what stands between two values.
+    :param start: what each member starts with.
+    :param end: what it ends with.
+    :param nothing: the value that is not sent.
+    """
+    joined = b"".join([start, written.replace(between, end + b"\n" + start), end])
+    empty = start + nothing + end
+    members = joined.split(b"\n")
+    return [b"" if member == empty else member for member in members] if joined.find(empty) >= 0 else members
 
 
 def inside(columns: Sequence[Members]) -> list[Members]:

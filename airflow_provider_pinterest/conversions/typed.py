@@ -14,7 +14,7 @@ from typing import Any, Final
 import orjson
 
 from airflow_provider_pinterest.conversions.cells import only
-from airflow_provider_pinterest.conversions.columns import MEMO_CELL, Members, Read, Reader, Refused, Remembered
+from airflow_provider_pinterest.conversions.columns import MEMO_CELL, Members, Read, Reader, Refused, Remembered, cut
 from airflow_provider_pinterest.conversions.values import EARLIEST, EXPONENT_LIMIT
 
 _NONE: Final = type(None)
@@ -28,6 +28,9 @@ _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _NAIVE_EPOCH: Final = _EPOCH.replace(tzinfo=None)
 _DATE: Final = len("2026-11-21T")
 _DAY: Final = 86_400
+_IN_NUMBERS: Final = b"0123456789.,-nul"
+"""What a column of JSON numbers and nulls is written with, exponents apart."""
+
 _without_digits: Final = str.maketrans(dict.fromkeys("0123456789."))
 
 
@@ -47,6 +50,8 @@ class Numbers(Remembered):
             found = self._decimals(cells)
         elif (kind is float or kind is int) and only(cells, _FLOATS):
             found = self._floats(cells)
+        elif kind is str and only(cells, _TEXTS):
+            found = self._texts(cells)
         return super().members(cells, refused) if found is None else found
 
     def _decimals(self, cells: Sequence[Any]) -> Members | None:
@@ -54,8 +59,7 @@ class Numbers(Remembered):
         texts = ["" if cell is None else str(cell) for cell in cells]
         if "".join(texts).translate(_without_digits) or max(map(len, texts), default=0) > EXPONENT_LIMIT:
             return None
-        start = self._key + b'"'
-        return [start + text.encode() + b'"' if text else b"" for text in texts]
+        return self._cut(",".join(texts).encode())
 
     def _floats(self, cells: Sequence[Any]) -> Members | None:
         """Return the members of floats and integers, ``None`` if one is infinite or written with an exponent."""
@@ -65,8 +69,22 @@ class Numbers(Remembered):
             return None
         if b"e" in written or b"E" in written or math.inf in cells or -math.inf in cells:
             return None
-        start = self._key + b'"'
-        return [b"" if text == b"null" else start + text + b'"' for text in written[1:-1].split(b",")]
+        return self._cut(written[1:-1], b"null")
+
+    def _texts(self, cells: Sequence[str | None]) -> Members | None:
+        """Return the members of texts, ``None`` if one of them is not a usual JSON number without an exponent."""
+        texts = ["null" if cell is None else cell for cell in cells]
+        try:
+            written = ",".join(texts).encode()
+            if written.translate(None, _IN_NUMBERS) or max(map(len, texts)) > EXPONENT_LIMIT:
+                return None
+            found = orjson.loads(b"[" + written + b"]")
+        except ValueError:
+            return None
+        return self._cut(written, b"null") if len(found) == len(texts) else None
+
+    def _cut(self, written: bytes, nothing: bytes = b"") -> Members:
+        return cut(written, b",", self._key + b'"', b'"', nothing)
 
 
 class Integers(Remembered):

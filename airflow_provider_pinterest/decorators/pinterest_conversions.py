@@ -17,8 +17,7 @@ from airflow_provider_pinterest.operators.send_conversions import SendConversion
 
 if TYPE_CHECKING:
     from airflow_provider_pinterest.airflow_versions import Context, TaskDecorator
-    from airflow_provider_pinterest.sources.cursors import Query
-    from airflow_provider_pinterest.sources.values import Values
+    from airflow_provider_pinterest.sources.base import OpenSource
 
 _SHOWN: Final = (str, int, float, dt.date, dt.timedelta, type(None))
 """Arguments of these types are shown among the rendered fields; any other may be rows of an upstream task."""
@@ -54,7 +53,7 @@ class _SendConversionsDecorated(DecoratedOperator, SendConversionsOperator):
         """Call the function and deliver its rows."""
         return super(DecoratedOperator, self).execute(context)
 
-    def source(self, context: Context) -> Query | Values:
+    def source(self, context: Context) -> OpenSource:
         """Call the function, each time that its rows are to be read from the first."""
         self.op_args = [_unwrapped(value) for value in self.op_args]
         self.op_kwargs = {name: _unwrapped(value) for name, value in self.op_kwargs.items()}
@@ -65,9 +64,9 @@ class _SendConversionsDecorated(DecoratedOperator, SendConversionsOperator):
             raise ParameterError(
                 f"{self.python_callable.__name__} returned None: return or yield rows, or an empty list."
             )
-        from airflow_provider_pinterest.sources.values import Values
+        from airflow_provider_pinterest.sources.iterables import IterableSource
 
-        return Values(self.events, replayable=True)
+        return IterableSource(self.events, replayable=True)
 
     def _do_render_template_fields(
         self,

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import Final, NamedTuple
 
+from airflow_provider_pinterest.api.interruptible import Stopped
 from airflow_provider_pinterest.conversions.events import Event, Rejection, Stage
 from airflow_provider_pinterest.conversions.reasons import Reason
-from airflow_provider_pinterest.delivery.interruptible import Stopped
 from airflow_provider_pinterest.delivery.result import Delivered
 
 _NO_ROWS: Final[frozenset[int]] = frozenset()

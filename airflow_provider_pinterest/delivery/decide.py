@@ -11,17 +11,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final, NamedTuple, assert_never
 
-from airflow_provider_pinterest.delivery.answers import (
-    Answer,
-    Busy,
-    Denied,
-    Doubt,
-    Listed,
-    Misconfigured,
-    Refused,
-    TooLarge,
-    Trace,
-)
+from airflow_provider_pinterest.api.events import Answer, Listed, Refused
+from airflow_provider_pinterest.api.responses import Busy, Denied, Doubt, Misconfigured, TooLarge, Trace
 from airflow_provider_pinterest.exceptions import (
     ConfigurationError,
     CredentialError,

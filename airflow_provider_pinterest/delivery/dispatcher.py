@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from airflow_provider_pinterest.api.interruptible import Stopped
 from airflow_provider_pinterest.conversions.batches import Batch
 from airflow_provider_pinterest.conversions.events import Event
 from airflow_provider_pinterest.delivery.batch_outcome import BatchOutcome
-from airflow_provider_pinterest.delivery.interruptible import Stopped
 from airflow_provider_pinterest.delivery.result import Delivered
 from airflow_provider_pinterest.delivery.rowset import RowSet
 from airflow_provider_pinterest.delivery.sections import Section

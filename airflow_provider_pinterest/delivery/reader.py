@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, Protocol, TypeVar
 
-from airflow_provider_pinterest.delivery.interruptible import Stopped
+from airflow_provider_pinterest.api.interruptible import Stopped
 from airflow_provider_pinterest.delivery.sections import Section
 from airflow_provider_pinterest.exceptions import PinterestError
 

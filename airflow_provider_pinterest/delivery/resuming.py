@@ -250,4 +250,5 @@ def _batch(
     if held:
         events = [event for event in events if event.row not in held]
     uncertain = frozenset(event.row for event in doubt if event.row not in held)
-    return InFlightBatch(section, Batch(events), hold, since=since, uncertain=uncertain)
+    batch = Batch(events, section.ad_account_id)
+    return InFlightBatch(section, batch, hold, since=since, uncertain=uncertain)

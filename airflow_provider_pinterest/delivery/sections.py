@@ -90,6 +90,7 @@ class Section:
     :param examples: some of its rejections.
     :param pending: what an earlier attempt left of the batch.
     :param prefix: whether an earlier attempt has accounted for all of it.
+    :param ad_account_id: where its events go.
     :param balance: counts to add with it, see :meth:`~.checkpoint.Finished.not_told_apart`.
     :param since: Unix seconds since when its events may have been sent by an earlier attempt; ``None``: they were not.
     """
@@ -107,6 +108,7 @@ class Section:
     prefix: bool = False
     since: float | None = None
     balance: Delivered | None = None
+    ad_account_id: str = ""
 
     @property
     def size(self) -> int:
@@ -290,6 +292,7 @@ class SectionCutter:
             prefix,
             self._since,
             self._balance,
+            self.batcher.ad_account_id,
         )
         self._begin()
         return section

@@ -14,11 +14,13 @@ from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from typing import Final
 
+from airflow_provider_pinterest.api.events import Answer, EventsEndpoint, Listed, Refused
+from airflow_provider_pinterest.api.interruptible import Stopped
+from airflow_provider_pinterest.api.rate_limit import RateLimiter
+from airflow_provider_pinterest.api.responses import Denied, Doubt, Trace
 from airflow_provider_pinterest.conversions.batches import Batch
 from airflow_provider_pinterest.conversions.events import Event, Rejection
-from airflow_provider_pinterest.delivery.answers import Answer, Denied, Doubt, Listed, Refused, Trace
 from airflow_provider_pinterest.delivery.batch_outcome import BatchOutcome, counted, failed, held
-from airflow_provider_pinterest.delivery.client import Client
 from airflow_provider_pinterest.delivery.decide import (
     Deduplicable,
     Deliver,
@@ -32,8 +34,6 @@ from airflow_provider_pinterest.delivery.decide import (
     Stop,
     decide,
 )
-from airflow_provider_pinterest.delivery.interruptible import Stopped
-from airflow_provider_pinterest.delivery.pace import Pace
 from airflow_provider_pinterest.delivery.result import HOUR
 from airflow_provider_pinterest.exceptions import DeliveryError, RefusedError
 from airflow_provider_pinterest.redaction import Secret
@@ -65,8 +65,8 @@ def resendable(event: Event, on_doubt: str | None) -> bool:
 class Sender:
     """Gets batches accepted; shared by the threads that send.
 
-    :param client: the endpoint of one ad account.
-    :param pace: its rate limiter.
+    :param endpoint: receives the events.
+    :param rate_limiter: admits its calls.
     :param on_doubt: what to do with events whose outcome is unknown; ``None``: resend those that Pinterest can
         deduplicate, hold the others.
     :param max_wait: seconds that a batch may wait after its first failure before the run ends.
@@ -78,8 +78,8 @@ class Sender:
 
     def __init__(
         self,
-        client: Client,
-        pace: Pace,
+        endpoint: EventsEndpoint,
+        rate_limiter: RateLimiter,
         *,
         on_doubt: OnDoubt | None = None,
         max_wait: float = MAX_WAIT,
@@ -88,8 +88,9 @@ class Sender:
         wall: Callable[[], float] = time.time,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        self._client = client
-        self._pace = pace
+        self._endpoint = endpoint
+        self._client = endpoint.client
+        self._rate_limiter = rate_limiter
         self.on_doubt = on_doubt
         self._max_wait = max_wait
         self._guard = guard
@@ -109,11 +110,11 @@ class Sender:
     @property
     def resends_all(self) -> bool:
         """Whether second copies of any event do no harm, or the user accepts them."""
-        return self._client.test or self.on_doubt is OnDoubt.RESEND
+        return self._endpoint.test or self.on_doubt is OnDoubt.RESEND
 
     def resendable(self, event: Event) -> bool:
         """Return whether a second copy of the event does no harm soon after the first, or the user accepts it."""
-        return self._client.test or resendable(event, self.on_doubt)
+        return self._endpoint.test or resendable(event, self.on_doubt)
 
     def all_resendable(self, events: Iterable[Event]) -> bool:
         """Return whether that holds for each of the events."""
@@ -127,12 +128,12 @@ class Sender:
         """Begin no further call; those under way continue."""
         if not self._stopping:  # a signal handler may run while the lock of the event is held below it
             self._stopping = True
-            self._pace.stop.set()
+            self._rate_limiter.stop.set()
 
     @property
     def stopped(self) -> bool:
         """Whether no further call may begin."""
-        return self._pace.stop.is_set()
+        return self._rate_limiter.stop.is_set()
 
     def abort(self) -> None:
         """Begin no further call, and abort those under way. May be called in a signal handler."""
@@ -193,15 +194,19 @@ class Sender:
             if credential.expired or token == refused_token:
                 answer = self._client.renew(token, refusal if token == refused_token else None)
             if answer is None:
-                self._pace.wait()
+                self._rate_limiter.wait(part.ad_account_id)
                 if not deduplicable:
                     announce(part.events)
                 self._guard()
                 token = credential.token
                 sent += 1
                 outcome.called(again=sent > 1)
-                answer = self._client.post(
-                    body, len(part), fresh=not deduplicable, begin=lambda: outcome.begin(part.events)
+                answer = self._endpoint.send(
+                    part.ad_account_id,
+                    body,
+                    len(part),
+                    fresh=not deduplicable,
+                    begin=lambda: outcome.begin(part.events),
                 )
             if isinstance(answer, Doubt) or (isinstance(answer, Refused) and answer.partly):
                 outcome.doubtful()
@@ -235,8 +240,8 @@ class Sender:
                         resent = True
                         self._warn_of_late_copies(part, outcome)
                     if for_all:
-                        self._pace.pause(after)
-                    self._pace.sleep(after)
+                        self._rate_limiter.pause(after, part.ad_account_id)
+                    self._rate_limiter.sleep(after)
                     self.waited = max(self.waited, self._clock() - first_failure)
                 case Renew():
                     refused_token = token
@@ -302,7 +307,7 @@ class Sender:
         """Count what is sent again and may be so late that Pinterest counts it as offline."""
         now = self._wall()
         late = sum(now - event.time > HOUR for event in part.events)
-        if late and not self._client.test:
+        if late and not self._endpoint.test:
             outcome.warn(Counter(dedup_uncertain=late))
 
     def _isolate(self, event: Event, trace: Trace, refused: list[tuple[Event, Trace]]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from airflow_provider_pinterest.delivery.interruptible import Stopped
+from airflow_provider_pinterest.api.interruptible import Stopped
 
 
 class StopSignal:

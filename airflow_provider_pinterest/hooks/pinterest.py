@@ -1,4 +1,4 @@
-"""An Airflow connection of type ``pinterest`` → a client of one ad account.
+"""An Airflow connection of type ``pinterest``.
 
 https://developers.pinterest.com/docs/api-features/conversion-overview/
 """
@@ -10,7 +10,7 @@ import hashlib
 import logging
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from functools import cached_property
 from typing import Any, ClassVar
@@ -18,12 +18,11 @@ from typing import Any, ClassVar
 import orjson
 
 from airflow_provider_pinterest.airflow_versions import BaseHook, Connection, mask_secret
-from airflow_provider_pinterest.delivery.answers import Busy, Denied, Doubt, Listed, Misconfigured
-from airflow_provider_pinterest.delivery.client import Client, account_id, base_url
-from airflow_provider_pinterest.delivery.credentials import Credential, Tokens, is_token
+from airflow_provider_pinterest.api.client import Client
+from airflow_provider_pinterest.api.connection import PinterestConnection
+from airflow_provider_pinterest.api.events import Listed, account_id
+from airflow_provider_pinterest.api.responses import Busy, Denied, Doubt, Misconfigured
 from airflow_provider_pinterest.delivery.decide import denied, misconfigured, unavailable
-from airflow_provider_pinterest.delivery.pace import CALLS_PER_MINUTE, MEMORY, Pace, storage
-from airflow_provider_pinterest.delivery.sender import MAX_WAIT, OnDoubt, Sender
 from airflow_provider_pinterest.exceptions import ParameterError, PinterestError
 from airflow_provider_pinterest.hooks.lookup import find_connection
 from airflow_provider_pinterest.problems import Problems
@@ -101,7 +100,7 @@ class PinterestHook(BaseHook):
         :param wanted: the task's own; ``None``: the connection's.
         :raises ParameterError: there is none, or it is not one to 18 digits.
         """
-        found = self._extra("ad_account_id") if wanted is None else wanted
+        found = self.connection.extra_dejson.get("ad_account_id") if wanted is None else wanted
         if found in (None, ""):
             raise ParameterError(
                 self._with_unknown_extras(
@@ -120,67 +119,37 @@ class PinterestHook(BaseHook):
         found = Problems()
         found.checked(self.ad_account_id, ad_account_id, otherwise="")
         if sends:
-            found.checked(self.host, otherwise="")
-            found.checked(self._tokens, otherwise=None)
-            found.checked(self._calls_per_minute, otherwise=0)
-            found.checked(storage, self._secret("rate_limit_storage") or MEMORY, otherwise=None)
+            found.checked(self.api_connection().check, otherwise=None)
         found.raise_all()
 
+    def api_connection(self) -> PinterestConnection:
+        """Return the connection in the form that needs no Airflow."""
+        extra = self.connection.extra_dejson
+
+        def text(name: str) -> str | None:
+            return str(extra.get(name) or "").strip() or None
+
+        return PinterestConnection(
+            access_token=Secret((self.connection.password or "").strip()),
+            ad_account_id=extra.get("ad_account_id"),
+            host=self.connection.host,
+            app_id=text("app_id"),
+            app_secret=text("app_secret"),
+            refresh_token=text("refresh_token"),
+            calls_per_minute=extra.get("calls_per_minute"),
+            rate_limit_storage=text("rate_limit_storage"),
+            name=f"Connection {self.pinterest_conn_id!r}",
+            token_field="password",  # noqa: S106 - the name of a field
+            read_again=lambda: type(self)(self.pinterest_conn_id).api_connection(),
+            on_secret=mask_secret,
+        )
+
     def get_conn(self) -> Client:
-        """Return a client of the connection's own ad account.
+        """Return a client for calls with the connection's token.
 
         :raises ParameterError: the connection lacks something; the message says what.
         """
-        return self.client()
-
-    def host(self) -> str:
-        """Return the API's base URL, checked.
-
-        :raises ParameterError: the connection's host is not https, and not http to this machine.
-        """
-        return base_url(self.connection.host)
-
-    def client(self, ad_account_id: str | None = None, *, test: bool = False, connections: int = 1) -> Client:
-        """Return a client of an ad account.
-
-        :param ad_account_id: ``None``: the connection's.
-        :param test: validate without recording.
-        :param connections: how many calls may be under way at once.
-        :raises ParameterError: the connection lacks something; the message says what.
-        """
-        credential = Credential(
-            self._tokens(), reread=self._tokens_now, on_new_token=lambda issued: mask_secret(issued.reveal())
-        )
-        return Client(self.host(), self.ad_account_id(ad_account_id), credential, test=test, connections=connections)
-
-    def sender(
-        self,
-        ad_account_id: str | None = None,
-        *,
-        test: bool = False,
-        connections: int = 1,
-        on_doubt: OnDoubt | None = None,
-        max_wait: float = MAX_WAIT,
-        guard: Callable[[], None] = lambda: None,
-    ) -> Sender:
-        """Return a sender of batches to an ad account, at the connection's rate.
-
-        :param ad_account_id: ``None``: the connection's.
-        :param test: validate without recording.
-        :param connections: how many calls may be under way at once.
-        :param on_doubt: what to do with events whose outcome is unknown.
-        :param max_wait: seconds that a batch may wait after its first failure.
-        :param guard: called before each call; raises ``Stopped`` when this process must not send any more.
-        :raises ParameterError: the connection lacks something; the message says what.
-        """
-        client = self.client(ad_account_id, test=test, connections=connections)
-        pace = Pace(
-            self.host() if test else f"{self.host()}/{client.ad_account_id}",  # test calls count per app
-            calls_per_minute=self._calls_per_minute(),
-            uri=self._secret("rate_limit_storage") or MEMORY,
-            test=test,
-        )
-        return Sender(client, pace, on_doubt=on_doubt, max_wait=max_wait, guard=guard)
+        return self.api_connection().client()
 
     def test_connection(self) -> tuple[bool, str]:
         """Send one invented event in test mode, which is validated and not recorded; say in words what is wrong."""
@@ -190,15 +159,17 @@ class PinterestHook(BaseHook):
 
     def _test_connection(self) -> tuple[bool, str]:
         try:
-            with closing(self.client(test=True)) as client:
-                answer = client.post(_test_body(), 1)
+            account = self.ad_account_id()
+            events = self.api_connection().events(test=True)
+            with closing(events.client) as client:
+                answer = events.send(account, _test_body(), 1)
                 if isinstance(answer, Denied) and answer.trace.status == 401 and client.credential.renewable:
-                    answer = client.renew(client.credential.token, answer) or client.post(_test_body(), 1)
+                    answer = client.renew(client.credential.token, answer) or events.send(account, _test_body(), 1)
         except PinterestError as error:
             return False, str(error)
         match answer:
             case Listed(failed=failed, unknown=unknown) if not failed and not unknown:
-                return True, f"Ad account {client.ad_account_id} takes events with this token."
+                return True, f"Ad account {account} takes events with this token."
             case Listed(failed=failed):
                 return (
                     False,
@@ -212,54 +183,6 @@ class PinterestHook(BaseHook):
                 return False, str(unavailable(answer))
             case _:
                 return False, f"Pinterest refused a test event ({answer.trace})."
-
-    def _calls_per_minute(self) -> int:
-        value = self._extra("calls_per_minute")
-        try:
-            calls = int(str(value)) if value not in (None, "") else CALLS_PER_MINUTE
-        except (TypeError, ValueError):
-            calls = 0
-        if calls < 1:
-            raise ParameterError(
-                f"calls_per_minute in connection {self.pinterest_conn_id!r} must be a whole number of 1 or more."
-            )
-        return calls
-
-    def _tokens(self) -> Tokens:
-        """Return the tokens of the connection, masked from logs.
-
-        :raises ParameterError: there is none, or it holds characters that no token has.
-        """
-        token = Secret((self.connection.password or "").strip())
-        if not token:
-            raise ParameterError(
-                f"Connection {self.pinterest_conn_id!r} has no access token: put one into its password "
-                "(Ads Manager → Conversions → Conversions API → Generate token)."
-            )
-        if not is_token(token):
-            raise ParameterError(
-                f"The access token in connection {self.pinterest_conn_id!r} holds characters that no token has: "
-                "paste it again."
-            )
-        found = Tokens(token, self._secret("refresh_token"), self._text("app_id"), self._secret("app_secret"))
-        for secret in (found.access, found.refresh, found.app_secret):
-            if secret:
-                mask_secret(secret.reveal())
-        return found
-
-    def _tokens_now(self) -> Tokens:
-        """Read the connection again, for tokens that were replaced there while the task runs."""
-        return type(self)(self.pinterest_conn_id)._tokens()  # noqa: SLF001
-
-    def _secret(self, name: str) -> Secret | None:
-        found = Secret(str(self._extra(name) or "").strip())
-        return found or None
-
-    def _text(self, name: str) -> str | None:
-        return str(self._extra(name) or "").strip() or None
-
-    def _extra(self, name: str) -> Any:
-        return self.connection.extra_dejson.get(name)
 
 
 def _most_like(name: str, known: Sequence[str]) -> str | None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
-import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from logging import Logger
 from typing import Any, Final
 
@@ -21,6 +19,7 @@ from airflow_provider_pinterest.exceptions import (
     ResultError,
     StoppedError,
 )
+from airflow_provider_pinterest.logs import log_lines
 from airflow_provider_pinterest.operators.errors import (
     FailedAccountingError,
     FailedResendError,
@@ -32,12 +31,6 @@ from airflow_provider_pinterest.operators.errors import (
     WrongMappingError,
     WrongParameterError,
 )
-
-_SENTENCES: Final = re.compile(r"(?<=[.?]) (?=[A-Z0-9])")
-
-WIDTH: Final = 70
-"""Characters of a log line. With time and level before it, a terminal or Airflow's log view shows about 110."""
-
 
 _FOR_AIRFLOW: Final[Mapping[type[PinterestError], type[PinterestError]]] = {
     MappingError: WrongMappingError,
@@ -68,26 +61,4 @@ def report(log: Logger | Any, error: PinterestError) -> None:
     *said, ending = str(error).split("\n")
     if isinstance(error, AirflowFailException):
         said.append("Airflow does not retry this error.")
-    log_error(log, "\n".join([*said, ending]))
-
-
-def log_error(log: Logger | Any, text: str) -> None:
-    """Log a text as short lines, each a record of its own, which no log view cuts."""
-    for line in wrapped(text):
-        log.error("%s", line)
-
-
-def wrapped(text: str) -> Iterator[str]:
-    """Yield a text in lines of at most :data:`WIDTH`, unless a word is longer; each sentence begins a line."""
-    for paragraph in text.splitlines():
-        indent = ""
-        for sentence in _SENTENCES.split(paragraph):
-            yield from textwrap.wrap(
-                sentence,
-                WIDTH,
-                initial_indent=indent,
-                subsequent_indent="  ",
-                break_long_words=False,
-                break_on_hyphens=False,
-            )
-            indent = "  " if paragraph.startswith("- ") else ""
+    log_lines(log, "\n".join([*said, ending]))

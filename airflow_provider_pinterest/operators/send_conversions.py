@@ -30,8 +30,7 @@ from airflow_provider_pinterest.problems import SEVERAL, raise_all
 if TYPE_CHECKING:
     from airflow_provider_pinterest.airflow_versions import Context
     from airflow_provider_pinterest.delivery.stop import StopSignal
-    from airflow_provider_pinterest.sources.cursors import Query
-    from airflow_provider_pinterest.sources.values import Values
+    from airflow_provider_pinterest.sources.base import OpenSource
 
 
 class Withheld:
@@ -274,20 +273,20 @@ class SendConversionsOperator(BaseOperator):
             return ["sql needs sql_conn_id, the connection of the warehouse."] if needed else []
         if isinstance(self.events, Withheld) or is_late(self.events):
             return []
-        from airflow_provider_pinterest.sources.values import problem_of
+        from airflow_provider_pinterest.sources.iterables import problem_of
 
         problem = problem_of(self.events)
         return [] if problem is None else [problem]
 
     def _run(self, context: Context, checkpoint: dict[str, Any] | None) -> dict[str, Any]:
         from airflow_provider_pinterest.delivery.stop import StopSignal
-        from airflow_provider_pinterest.operators.execution import Execution
+        from airflow_provider_pinterest.operators.execution import TaskRunner
 
         self._stop = StopSignal()
         if self._killed:
             self._stop.set()
         try:
-            return Execution(self, context, self._stop).run(checkpoint)
+            return TaskRunner(self, context, self._stop).run(checkpoint)
         finally:
             self._stop, self._killed = None, False
 
@@ -312,19 +311,19 @@ class SendConversionsOperator(BaseOperator):
         ):
             parent.events = Withheld(parent.events)
 
-    def source(self, context: Context) -> Query | Values:
+    def source(self, context: Context) -> OpenSource:
         """Return the rows' source.
 
         :raises ParameterError: there is none, or more than one, or it cannot be read.
         """
         from airflow_provider_pinterest.hooks.lookup import find_connection
-        from airflow_provider_pinterest.sources.cursors import Query
-        from airflow_provider_pinterest.sources.values import Values
+        from airflow_provider_pinterest.sources.iterables import IterableSource
+        from airflow_provider_pinterest.sources.sql import SqlSource
 
         raise_all(self._problems_of_source())
         if self.sql is None:
             events: Any = self.events.rows if isinstance(self.events, Withheld) else self.events
-            return Values(in_any_thread(events.resolve(context)) if is_output(events) else events)
+            return IterableSource(in_any_thread(events.resolve(context)) if is_output(events) else events)
         options = TaskOptions.of(self)
         hook = find_connection(options.sql_conn_id or "", "sql_conn_id").get_hook(hook_params=options.hook_params)  # type: ignore[no-untyped-call]
         if not isinstance(hook, DbApiHook):
@@ -332,4 +331,4 @@ class SendConversionsOperator(BaseOperator):
                 f"Connection {options.sql_conn_id!r} uses {type(hook).__name__}, which is not a DbApiHook.",
                 advice="Name the connection of an SQL database, or pass the rows as events.",
             )
-        return Query(hook, options.sql or "", options.parameters)
+        return SqlSource(hook, options.sql or "", options.parameters)

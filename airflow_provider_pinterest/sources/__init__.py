@@ -1,3 +1,7 @@
-"""Rows, wherever they come from: each source yields chunks that share their columns."""
+"""Rows from elsewhere, in chunks with the same columns. Imports no Airflow.
+
+``base`` says what a source has to offer. ``sql`` reads a query, with a reader for each driver in ``drivers`` and its
+style of ``placeholders``; ``iterables`` reads lists and generators.
+"""
 
 from __future__ import annotations

@@ -31,7 +31,23 @@ NUMBERS = (
     | st.decimals()
     | st.decimals(0, 10**6, places=2)
     | st.sampled_from(
-        [0, -0.0, 1e16, 1e-7, Decimal("0E-10"), Decimal("1E+3"), Decimal("-0"), True, "12.50", "3", "", None]
+        [
+            0,
+            -0.0,
+            1e16,
+            1e-7,
+            Decimal("0E-10"),
+            Decimal("1E+3"),
+            Decimal("-0"),
+            True,
+            "12.50",
+            "3",
+            "",
+            "1,5",
+            "007",
+            "null",
+            None,
+        ]
     )
 )
 MOMENTS = (
@@ -49,6 +65,7 @@ COLUMNS = {
     "device_info.battery_level": NUMBERS | st.integers(-2, 102) | st.integers(-2, 102).map(str),
     "opt_out": st.booleans() | st.sampled_from([1, 0, 1.0, "true", "f", "yes", "2", None, ""]),
     "custom_data.order_id": st.integers() | st.uuids() | st.integers(0, 9).map(str) | st.none(),
+    "custom_data.np": st.text('",\\\\\n a0%@ü\x85') | st.text(',"', max_size=3) | st.none(),
     "event_id": st.integers() | st.uuids() | st.integers(0, 9).map(str) | st.none() | st.booleans(),
     "user_data.db": st.dates(dt.date(1890, 1, 1)) | st.dates().map(str) | st.none(),
     "user_data.external_id": st.integers() | st.uuids() | st.text() | st.none(),

@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 
 from demo import planted, verdict
-from demo.planted import Fate, Feed
+from demo.kinds import Fate, Feed
 from demo.warehouse import DAY, SHOPS, STORE_TIMEZONE
 from harness.accounting import imbalances
 

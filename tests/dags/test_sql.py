@@ -14,7 +14,7 @@ import psycopg2
 import pytest
 
 from demo import stage, warehouse
-from demo.planted import Feed
+from demo.kinds import Feed
 from tests.dags.databases import copy_to_duckdb, copy_to_postgres
 
 FEEDS = {

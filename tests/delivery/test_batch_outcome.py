@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_pinterest.api.rate_limit import Stopped
 from airflow_provider_pinterest.delivery.batch_outcome import BatchOutcome, counted, failed, held
-from airflow_provider_pinterest.delivery.pace import Stopped
 from airflow_provider_pinterest.delivery.result import Delivered
 from tests.delivery.world import event
 

@@ -8,16 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_pinterest.delivery.answers import (
-    Busy,
-    Denied,
-    Doubt,
-    Listed,
-    Misconfigured,
-    Refused,
-    TooLarge,
-    Trace,
-)
+from airflow_provider_pinterest.api.events import Listed, Refused
+from airflow_provider_pinterest.api.responses import Busy, Denied, Doubt, Misconfigured, TooLarge, Trace
 from airflow_provider_pinterest.delivery.decide import (
     LONGEST_WAIT,
     Deduplicable,

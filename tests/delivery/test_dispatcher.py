@@ -9,18 +9,18 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_pinterest.api.events import EventsEndpoint
+from airflow_provider_pinterest.api.rate_limit import Stopped
 from airflow_provider_pinterest.conversions.batches import Batch
 from airflow_provider_pinterest.conversions.events import Event
 from airflow_provider_pinterest.delivery.checkpoint import RowsHash
-from airflow_provider_pinterest.delivery.client import Client
 from airflow_provider_pinterest.delivery.dispatcher import Dispatcher, InFlightBatch
-from airflow_provider_pinterest.delivery.pace import Stopped
 from airflow_provider_pinterest.delivery.run import Mailbox
 from airflow_provider_pinterest.delivery.sections import RowCounts, Section
 from airflow_provider_pinterest.exceptions import PinterestError
 from airflow_provider_pinterest.sandbox import Sandbox
-from tests.delivery import wire as wires
-from tests.delivery.wire import WireScenario
+from tests.api import wire as wires
+from tests.api.wire import WireScenario
 from tests.delivery.world import NOW, batch, chunks, event
 
 SOON = 5.0
@@ -325,17 +325,17 @@ def test_a_run_that_cannot_start_a_thread_to_read_fails_and_does_not_hang(pinter
 
 def test_a_bug_in_a_thread_ends_the_run_stops_the_others_and_the_next_try_sends_nothing_twice(pinterest, monkeypatch):
     scenario = WireScenario(pinterest.url, ["offline"] * 60, batch_size=5)
-    post = Client.post
+    send = EventsEndpoint.send
     calls = []
 
-    def breaks(self, body, events, **options):
+    def breaks(self, account, body, events, **options):
         calls.append(1)
         if len(calls) == 5:
             raise ZeroDivisionError
-        return post(self, body, events, **options)
+        return send(self, account, body, events, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Client, "post", breaks)
+        patch.setattr(EventsEndpoint, "send", breaks)
         with pytest.raises(ZeroDivisionError):
             scenario.run_attempt()
     assert len(calls) < 12

@@ -13,7 +13,7 @@ import pytest
 from airflow_provider_pinterest.delivery.sender import OnDoubt
 from airflow_provider_pinterest.exceptions import CredentialError, RefusedError, UnavailableError
 from airflow_provider_pinterest.sandbox import Sandbox
-from tests.delivery.wire import WireScenario, drips_its_body, drips_its_head, serving
+from tests.api.wire import WireScenario, drips_its_body, drips_its_head, serving
 from tests.delivery.world import NOW
 
 WEB = ["web"] * 60

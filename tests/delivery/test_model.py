@@ -7,9 +7,9 @@ from collections import Counter
 
 import pytest
 
+from airflow_provider_pinterest.api.rate_limit import Stopped
 from airflow_provider_pinterest.delivery import rejects
 from airflow_provider_pinterest.delivery.checkpoint import KEY
-from airflow_provider_pinterest.delivery.pace import Stopped
 from airflow_provider_pinterest.delivery.sender import OnDoubt
 from airflow_provider_pinterest.exceptions import DeliveryError, RefusedError
 from tests.delivery.world import NOW, FaultPoint, InterruptedTask, KilledError, Scenario

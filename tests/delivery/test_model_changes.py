@@ -8,12 +8,12 @@ from collections import Counter
 import orjson
 import pytest
 
+from airflow_provider_pinterest.api.rate_limit import Stopped
 from airflow_provider_pinterest.conversions.builder import EventBuilder
 from airflow_provider_pinterest.conversions.events import Chunk
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 from airflow_provider_pinterest.delivery import rejects
 from airflow_provider_pinterest.delivery.checkpoint import KEY, Checkpoint, Finished, read_state
-from airflow_provider_pinterest.delivery.pace import Stopped
 from airflow_provider_pinterest.delivery.resuming import Attempt, Start, decide_start, start_over
 from airflow_provider_pinterest.delivery.sections import SourceChangedError, needs_verification, verify_finished
 from airflow_provider_pinterest.delivery.sender import OnDoubt

@@ -7,14 +7,14 @@ import time
 
 import pytest
 
+from airflow_provider_pinterest.api.rate_limit import Stopped
 from airflow_provider_pinterest.conversions.batches import Batcher
 from airflow_provider_pinterest.delivery import reader
 from airflow_provider_pinterest.delivery.checkpoint import KEY, Checkpoint, RowsHash, read_state
-from airflow_provider_pinterest.delivery.pace import Stopped
 from airflow_provider_pinterest.delivery.reader import ReadAhead, Reading
 from airflow_provider_pinterest.delivery.sections import RowCounts, Section, SectionCutter
 from airflow_provider_pinterest.sandbox import Sandbox
-from tests.delivery.wire import WireScenario
+from tests.api.wire import WireScenario
 from tests.delivery.world import NOW, InterruptedTask, chunks, event
 
 SOON = 5.0

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_pinterest.delivery.answers import Denied, Doubt, Listed, Misconfigured
-from airflow_provider_pinterest.delivery.client import PRODUCTION, Client, account_id, base_url
-from airflow_provider_pinterest.delivery.credentials import Credential, Tokens
+from airflow_provider_pinterest.api.client import PRODUCTION, Client, base_url
+from airflow_provider_pinterest.api.credentials import Credential, Tokens
+from airflow_provider_pinterest.api.events import EventsEndpoint, Listed, account_id
+from airflow_provider_pinterest.api.responses import Denied, Doubt, Misconfigured
 from airflow_provider_pinterest.exceptions import CredentialError, ParameterError
 from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
 from airflow_provider_pinterest.redaction import Secret
@@ -24,8 +25,8 @@ from airflow_provider_pinterest.sandbox import Sandbox
 from airflow_provider_pinterest.sandbox.tokens import Token
 from harness.certificates import certificate
 from harness.task import RecordingTaskInstance
-from tests.delivery import wire as wires
-from tests.delivery.wire import client, serving
+from tests.api import wire as wires
+from tests.api.wire import client, serving
 from tests.running import logged, row, rows, run
 
 # Airflow 2.11 asks a path about its future.
@@ -129,7 +130,7 @@ def test_an_ad_account_s_id_cannot_change_the_path(account):
     with pytest.raises(ParameterError, match="ad_account_id"):
         account_id(account)
     with pytest.raises(ParameterError, match="ad_account_id"):
-        Client(PRODUCTION, account, Credential(Tokens(Secret("t"))))
+        EventsEndpoint(Client(PRODUCTION, Credential(Tokens(Secret("t"))))).send(account, b"{}", 1)
 
 
 # ---- the wire ----
@@ -208,7 +209,7 @@ def test_the_token_is_sent_once_in_its_header():
 
 def test_no_repr_shows_a_secret():
     credential = Credential(TOKENS)
-    made = Client(PRODUCTION, "1", credential)
+    made = Client(PRODUCTION, credential)
 
     for shown in (repr(credential), str(credential), repr(made), f"{vars(made)}", f"{vars(credential)}"):
         for secret in (TOKEN, "pinr_hidden", "shh"):

@@ -10,17 +10,18 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_pinterest.api.credentials import Credential, Tokens
+from airflow_provider_pinterest.api.events import Refused
+from airflow_provider_pinterest.api.rate_limit import RateLimiter, Stopped
+from airflow_provider_pinterest.api.responses import Busy, Denied, Doubt, TooLarge, Trace
 from airflow_provider_pinterest.conversions.batches import Batch
-from airflow_provider_pinterest.delivery.answers import Busy, Denied, Doubt, Refused, TooLarge, Trace
 from airflow_provider_pinterest.delivery.checkpoint import KEY, Checkpoint, read_state
-from airflow_provider_pinterest.delivery.credentials import Credential, Tokens
-from airflow_provider_pinterest.delivery.pace import Pace, Stopped
 from airflow_provider_pinterest.delivery.sender import SAME_REFUSALS, OnDoubt, Sender
 from airflow_provider_pinterest.exceptions import CredentialError, RefusedError, UnavailableError
 from airflow_provider_pinterest.redaction import Secret
 from airflow_provider_pinterest.sandbox import Sandbox
-from tests.delivery import wire as wires
-from tests.delivery.wire import WireScenario, client, serving
+from tests.api import wire as wires
+from tests.api.wire import WireScenario, client, serving
 from tests.delivery.world import (
     NOW,
     BatchDelivery,
@@ -48,7 +49,11 @@ class Scripted:
         self.credential = credential or SimpleNamespace(expired=False, renewable=False, token="t")
         self.renewals = []
 
-    def post(self, body, events, *, begin, fresh=False):
+    @property
+    def client(self):
+        return self
+
+    def send(self, _, body, events, *, begin, fresh=False):
         ids = ids_of(body)
         begin()
         self.sent.append(ids)
@@ -80,7 +85,7 @@ def accounted(batch_, done):
     return done
 
 
-def threaded(fake: Any, pace: Pace, **options: Any) -> Sender:
+def threaded(fake: Any, pace: RateLimiter, **options: Any) -> Sender:
     """Return a sender on the real clock."""
     return Sender(fake, pace, **options)
 
@@ -319,7 +324,7 @@ def test_every_attempt_counts_against_the_rate_limit():
     asked = []
 
     class Counting(FakePace):
-        def wait(self):
+        def wait(self, ad_account_id=""):
             asked.append(1)
 
     fake = Scripted(in_turn(Busy(Trace(503)), Refused(Trace(400), partly=False)))
@@ -331,7 +336,7 @@ def test_every_attempt_counts_against_the_rate_limit():
 
 def test_a_429_pauses_all_threads():
     """Real threads: eight batches, the first answer is a 429, and nobody calls while the pause lasts."""
-    pace = Pace("pause", calls_per_minute=10**6)
+    pace = RateLimiter("pause", calls_per_minute=10**6)
     moments = []
     first = threading.Event()
 
@@ -549,7 +554,7 @@ def test_stop_lets_what_is_under_way_finish_and_nothing_else_begin():
         begun.set()
         gate.wait(5)
 
-    made = threaded(Scripted(answer), Pace("stop"))
+    made = threaded(Scripted(answer), RateLimiter("stop"))
     with ThreadPoolExecutor(1) as threads:
         end = threads.submit(BatchDelivery, made, batch(2))
         begun.wait(5)
@@ -563,7 +568,7 @@ def test_stop_lets_what_is_under_way_finish_and_nothing_else_begin():
 
 
 def test_a_stop_ends_a_wait_at_once():
-    made = threaded(Scripted(lambda ids: Busy(Trace(503), 60.0)), Pace("wait"), max_wait=100.0)
+    made = threaded(Scripted(lambda ids: Busy(Trace(503), 60.0)), RateLimiter("wait"), max_wait=100.0)
     with ThreadPoolExecutor(1) as threads:
         started = time.monotonic()
         end = threads.submit(BatchDelivery, made, batch(1))

@@ -17,15 +17,16 @@ from typing import Any
 
 import orjson
 
+from airflow_provider_pinterest.api.events import Answer, Listed, Refused
+from airflow_provider_pinterest.api.rate_limit import Stopped
+from airflow_provider_pinterest.api.responses import Busy, Denied, Doubt, TooLarge, Trace
 from airflow_provider_pinterest.conversions.batches import Batch, Batcher
 from airflow_provider_pinterest.conversions.builder import EventBuilder
 from airflow_provider_pinterest.conversions.events import Chunk, Event
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
-from airflow_provider_pinterest.delivery.answers import Answer, Busy, Denied, Doubt, Listed, Refused, TooLarge, Trace
 from airflow_provider_pinterest.delivery.batch_outcome import BatchOutcome
 from airflow_provider_pinterest.delivery.checkpoint import KEY, Checkpoint, read_state
 from airflow_provider_pinterest.delivery.dispatcher import Dispatcher, InFlightBatch
-from airflow_provider_pinterest.delivery.pace import Stopped
 from airflow_provider_pinterest.delivery.progress import Progress
 from airflow_provider_pinterest.delivery.reader import ReadAhead, Reading
 from airflow_provider_pinterest.delivery.rejects import Rejects
@@ -269,7 +270,11 @@ class FakeClient:
         self.credential = SimpleNamespace(expired=False, renewable=False, token="t")
         self.aborted = False
 
-    def post(self, body: bytes, events: int, *, begin: Callable[[], None], **_: Any) -> Answer:
+    @property
+    def client(self) -> FakeClient:
+        return self
+
+    def send(self, _: str, body: bytes, events: int, *, begin: Callable[[], None], **options: Any) -> Answer:
         assert events == len(ids_of(body))
         self.fault_point.step()
         begin()
@@ -295,10 +300,10 @@ class FakePace:
     def clock(self) -> float:
         return self.now
 
-    def wait(self) -> None:
+    def wait(self, ad_account_id: str = "") -> None:
         self.sleep(0.0)
 
-    def pause(self, seconds: float) -> None:
+    def pause(self, seconds: float, ad_account_id: str = "") -> None:
         self.paused.append(seconds)
 
     def sleep(self, seconds: float) -> None:

@@ -52,8 +52,9 @@ def test_the_demo_adds_up_and_leaves_nothing_behind(tmp_path):
         output, _ = demo.communicate(timeout=110)
 
     assert demo.returncode == 0, output
-    assert "25,000 events sent, the same 25,000 counted" in output
+    assert "25,200 events sent, the same 25,200 counted" in output
     assert "\033[" not in output
+    assert [line for line in output.splitlines() if len(line) > 100] == []
     assert list(tmp_path.iterdir()) == []
     assert processes_that_mention(str(tmp_path)) == []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 import json
 from pathlib import Path
@@ -9,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from demo import planted, verdict, warehouse
-from demo.planted import Fate, Feed
+from demo import old_shop, planted, verdict, warehouse
+from demo.kinds import Fate, Feed, sha256
 from demo.run_dags import TaskRun
 from demo.warehouse import Warehouse
 
@@ -29,8 +30,10 @@ class Books:
         self.received = [
             event(feed, key, self.proofs(key))
             for feed in verdict.TASKS.values()
+            if feed is not Feed.OLD_SHOP
             for key in sorted(self.warehouse.keys[feed])
         ]
+        self.received += [old_order(key) for key in sorted(old_shop.order_ids())]
 
     def proofs(self, key: str) -> dict[str, list[str]]:
         return {
@@ -43,11 +46,47 @@ class Books:
         return list(verdict.judge(self.warehouse, self.tasks, self.received, log).faults)
 
 
+def old_order(key: str) -> dict[str, Any]:
+    """Return the event that must arrive for an order of the old shop."""
+    found: dict[str, Any] = {
+        "event_name": "checkout",
+        "action_source": "web",
+        "event_id": key.lower(),
+        "custom_data": {"order_id": key},
+        "user_data": {"em": [sha256(old_shop.usual_address(key))]},
+    }
+    for planted_key, _, row in old_shop.planted_rows():
+        if planted_key == key:
+            for path, value in row.arrives.items():
+                put(found, path, value)
+    return found
+
+
+def put(event: dict[str, Any], path: str, value: Any) -> None:
+    *places, name = path.split(".")
+    for place in places:
+        event = event.setdefault(place, {})
+    if value is None:
+        event.pop(name, None)
+    else:
+        event[name] = value
+
+
+def rejected(feed: Feed) -> list[tuple[dict[str, str], str]]:
+    """Return the keys and the code of each row in the rejects file."""
+    if feed is Feed.OLD_SHOP:
+        rows = [(key, case.kind) for key, case, _ in old_shop.planted_rows()]
+        return [({"Order ID": key}, kind.reason) for key, kind in rows if kind.fate is Fate.REJECTED]
+    return [({}, code) for code, rows in planted.reasons(feed, Fate.REJECTED).items() for _ in range(rows)]
+
+
 def result(feed: Feed, folder: Path) -> dict[str, Any]:
     place = folder / feed.name
     place.mkdir()
-    reasons = [code for code, rows in planted.reasons(feed).items() for _ in range(rows)]
-    lines = [json.dumps({"row": row, "reasons": [{"code": code}]}) for row, code in enumerate(reasons, 1)]
+    lines = [
+        json.dumps({"row": row, "keys": keys, "reasons": [{"code": code}]})
+        for row, (keys, code) in enumerate(rejected(feed), 1)
+    ]
     (place / "part-000001.ndjson").write_text("\n".join(lines), encoding="utf-8")
     zeros = ("events_failed", "events_held", "rows_not_sent", "already_sent", "validated_only")
     return {
@@ -55,11 +94,12 @@ def result(feed: Feed, folder: Path) -> dict[str, Any]:
         "events_sent": planted.SENT[feed],
         "events_processed": planted.SENT[feed],
         "rows_rejected": planted.of(feed, Fate.REJECTED),
+        "rows_excluded": planted.of(feed, Fate.EXCLUDED),
         "duplicates_dropped": planted.of(feed, Fate.DROPPED),
         "reasons": planted.reasons(feed),
-        "warnings": {
-            kind.becomes: kind.rows for kind in planted.KINDS if kind.feed is feed and kind.fate is Fate.LEFT_OUT
-        },
+        "warnings": old_shop.warnings()
+        if feed is Feed.OLD_SHOP
+        else {kind.becomes: kind.rows for kind in planted.KINDS if kind.feed is feed and kind.fate is Fate.LEFT_OUT},
         "rejects_path": str(place),
         **dict.fromkeys(zeros, 0),
     }
@@ -84,7 +124,7 @@ def event(feed: Feed, key: str, user_data: dict[str, list[str]]) -> dict[str, An
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
-    return warehouse.build(tmp_path_factory.mktemp("shop") / "warehouse.db", now=NOW)
+    return warehouse.add_old_shop(warehouse.build(tmp_path_factory.mktemp("shop") / "warehouse.db", now=NOW))
 
 
 @pytest.fixture
@@ -129,7 +169,7 @@ def test_an_identifier_hashed_twice_is_found(books):
 
 
 @pytest.mark.parametrize(
-    "name", ["rows_read", "events_processed", "rows_rejected", "duplicates_dropped", "rows_not_sent"]
+    "name", ["rows_read", "events_processed", "rows_rejected", "rows_excluded", "duplicates_dropped", "rows_not_sent"]
 )
 def test_a_wrong_count_is_found(books, name):
     books.tasks[0].result[name] += 1
@@ -150,3 +190,64 @@ def test_a_failed_task_is_found(books):
 def test_a_task_without_a_result_is_found(books):
     books.tasks.pop()
     assert any("left no result" in fault for fault in books.faults())
+
+
+@pytest.fixture(scope="module")
+def orders() -> dict[str, dict[str, Any]]:
+    """Every event of the old shop that must arrive, by its order number."""
+    return {key: old_order(key) for key in old_shop.order_ids()}
+
+
+@pytest.fixture(scope="module")
+def refused() -> dict[str, list[str]]:
+    """What the rejects file of the old shop must say, by order number."""
+    return {keys["Order ID"]: [code] for keys, code in rejected(Feed.OLD_SHOP)}
+
+
+@pytest.mark.parametrize("case", old_shop.CASES, ids=lambda case: case.name)
+def test_any_old_order_that_became_something_else_is_found(case, orders, refused):
+    assert old_shop.differences(case, orders, refused) == []
+    for key in [key for key, its_case, _ in old_shop.planted_rows() if its_case is case]:
+        changed = {other: event for other, event in orders.items() if other != key}
+        if key not in orders:
+            changed[key] = {}
+
+        [fault] = old_shop.differences(case, changed, refused)
+
+        assert fault.startswith(key)
+
+
+@pytest.mark.parametrize("case", old_shop.CASES, ids=lambda case: case.name)
+def test_any_value_of_an_old_order_that_is_not_the_one_meant_is_found(case, orders, refused):
+    for key, its_case, row in old_shop.planted_rows():
+        for path in row.arrives if its_case is case else ():
+            changed = copy.deepcopy(orders[key])
+            put(changed, path, ["0" * 64])
+
+            assert old_shop.differences(case, orders | {key: changed}, refused) == [
+                f"{key}: {path} is not what was meant"
+            ]
+
+
+def test_an_old_order_rejected_for_another_reason_is_found(books):
+    place = next(task for task in books.tasks if task.task_id == "send_old_shop").result["rejects_path"]
+    file = next(Path(place).iterdir())
+    lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    codes = [line["reasons"] for line in lines]
+    for line, reasons in zip(lines, codes[1:] + codes[:1], strict=True):
+        line["reasons"] = reasons
+    file.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+
+    assert any("other reasons among the rejects" in fault for fault in books.faults())
+
+
+def test_a_warning_of_the_old_shop_that_was_not_planted_is_found(books):
+    next(task for task in books.tasks if task.task_id == "send_old_shop").result["warnings"]["unusable_ge"] = 1
+
+    assert any("the result says warnings" in fault for fault in books.faults())
+
+
+def test_an_address_in_clear_anywhere_in_an_event_is_found(books):
+    books.received[0]["custom_data"]["search_string"] = "somebody@example.com"
+
+    assert any("address in clear" in fault for fault in books.faults())

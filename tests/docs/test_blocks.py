@@ -17,7 +17,7 @@ import pytest
 from airflow.providers.common.compat.sdk import DAG, XComArg, task
 
 from airflow_provider_pinterest import __version__
-from airflow_provider_pinterest.delivery.client import base_url
+from airflow_provider_pinterest.api.client import base_url
 from airflow_provider_pinterest.hooks.pinterest import PinterestHook
 from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
 from airflow_provider_pinterest.sandbox import Sandbox
@@ -144,9 +144,9 @@ def test_json_is_json(block):
 def test_a_connection_in_json_makes_a_client(block, monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_PINTEREST_DEFAULT", json.dumps(json.loads(block.text.replace("…", "xyz"))))
 
-    client = PinterestHook().client()
+    client = PinterestHook().get_conn()
 
-    assert client.ad_account_id == "549755885175"
+    assert PinterestHook().ad_account_id() == "549755885175"
     assert set(json.loads(block.text)["extra"]) <= set(PinterestHook.EXTRAS)
     assert client.credential._tokens.refreshable == ("refresh_token" in block.text)
 
@@ -212,8 +212,8 @@ def test_a_connection_as_a_uri_makes_a_client(uri, token, monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_PINTEREST_DEFAULT", encoded)
 
     assert PinterestHook.get_connection("pinterest_default").password == token
-    assert PinterestHook().client().ad_account_id == "549755885175"
-    assert PinterestHook().host() == base_url(None)
+    assert PinterestHook().ad_account_id() == "549755885175"
+    assert PinterestHook().api_connection().url() == base_url(None)
 
 
 def test_the_characters_that_a_uri_needs_encoded_are_encoded_right():

@@ -10,11 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import airflow_provider_pinterest
-from airflow_provider_pinterest.delivery.answers import Busy, Denied, Doubt, Listed
-from airflow_provider_pinterest.delivery.client import Client
-from airflow_provider_pinterest.delivery.credentials import Credential, Tokens
+from airflow_provider_pinterest.api.credentials import Credential, Tokens
+from airflow_provider_pinterest.api.events import Listed
+from airflow_provider_pinterest.api.responses import Busy, Denied, Doubt
 from airflow_provider_pinterest.exceptions import CredentialError, UnavailableError
 from airflow_provider_pinterest.redaction import Secret
+from tests.api.wire import OneAccount
 from tests.hooks.listening import PROCESSED, ScriptedReply, listening, processed
 from tests.running import deliver, ids, rows
 
@@ -29,7 +30,7 @@ def client():
     made = []
 
     def make(url, timeouts=(2.0, 2.0, 4.0), **options):
-        made.append(Client(url, "1", Credential(Tokens(Secret("pina_secret"))), timeouts=timeouts, **options))
+        made.append(OneAccount(url, Credential(Tokens(Secret("pina_secret"))), timeouts=timeouts, **options))
         return made[-1]
 
     yield make
@@ -133,7 +134,7 @@ def test_a_server_that_drips_ends_within_the_total_time_out(pinterest, client):
     pinterest.fault("drip", seconds=0.02)
     body = b'{"data":[{"event_name":"checkout","action_source":"web","event_time":1763766000,"event_id":"1",'
     body += b'"user_data":{"client_ip_address":"203.0.113.1","client_user_agent":"x"}}]}'
-    one = Client(pinterest.url, "1", Credential(Tokens(Secret(pinterest.token))), timeouts=SOON)
+    one = OneAccount(pinterest.url, Credential(Tokens(Secret(pinterest.token))), timeouts=SOON)
     started = time.monotonic()
 
     answer = one.post(body, 1)
@@ -147,7 +148,7 @@ def test_a_server_that_drips_ends_within_the_total_time_out(pinterest, client):
 
 def test_a_call_after_one_that_was_cut_off_finds_a_new_connection(pinterest, client):
     pinterest.fault("drip", seconds=0.05, times=1)
-    one = Client(pinterest.url, "1", Credential(Tokens(Secret(pinterest.token))), timeouts=SOON)
+    one = OneAccount(pinterest.url, Credential(Tokens(Secret(pinterest.token))), timeouts=SOON)
 
     first, second = one.post(BODY, 1), one.post(BODY, 1)
     one.close()
@@ -182,7 +183,7 @@ def test_a_connection_that_is_not_taken_ends_after_the_connect_time_out(client):
 @pytest.mark.parametrize("kind", ["drop", "reset"])
 def test_a_connection_that_breaks_is_in_doubt(pinterest, client, kind):
     pinterest.fault(kind)
-    one = Client(pinterest.url, "1", Credential(Tokens(Secret(pinterest.token))))
+    one = OneAccount(pinterest.url, Credential(Tokens(Secret(pinterest.token))))
 
     assert isinstance(one.post(BODY, 1), Doubt)
     one.close()

@@ -15,9 +15,9 @@ TOKEN = "pina_secret"
 
 
 def client(**wanted):
-    found = PinterestHook().client(**wanted)
-    found.close()
-    return found
+    hook = PinterestHook()
+    hook.check(**wanted)
+    hook.get_conn().close()
 
 
 def refused(**wanted):
@@ -128,7 +128,7 @@ def test_without_a_host_the_client_is_pinterest_s_own(connect):
     assert (found._route.host, found._route.port) == ("api.pinterest.com", 443)
     assert found._route.tls is not None
     assert found._events_path == "/v5/ad_accounts/1/events"
-    assert PinterestHook().host() == "https://api.pinterest.com/v5"
+    assert PinterestHook().api_connection().url() == "https://api.pinterest.com/v5"
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_calls_per_minute_must_be_a_whole_number(connect, value):
     connect(password=TOKEN, extra={"ad_account_id": "1", "calls_per_minute": value})
 
     with pytest.raises(ParameterError, match="calls_per_minute"):
-        PinterestHook().sender()
+        PinterestHook().check()
 
 
 @pytest.mark.parametrize("value", ["5000", 1, "", None])
@@ -299,7 +299,7 @@ def test_the_form_of_airflow_before_3_2_names_the_token():
 
 def test_neither_hook_nor_client_nor_credential_shows_the_token_in_its_repr(pinterest):
     hook = PinterestHook()
-    found = hook.client()
+    found = hook.get_conn()
 
     for thing in (hook, found, found.credential, vars(found.credential), vars(hook), vars(found)):
         shown = repr(thing) if not isinstance(thing, dict) else repr({k: repr(v) for k, v in thing.items()})

@@ -12,8 +12,8 @@ from urllib3.connection import HTTPConnection
 
 from airflow_provider_pinterest.hooks.pinterest import PinterestHook
 from harness.certificates import certificate
-from tests.delivery import wire as wires
-from tests.delivery.wire import proxying, serving
+from tests.api import wire as wires
+from tests.api.wire import proxying, serving
 from tests.running import deliver, rows
 
 TESTS = Path(__file__).parent.parent
@@ -138,14 +138,14 @@ def test_a_proxy_that_cannot_work(secretive, monkeypatch, proxy):
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     secretive(host="https://api.example.com/v5")
 
-    assert "HTTPS_PROXY" in str(refused(PinterestHook().client))
+    assert "HTTPS_PROXY" in str(refused(lambda: PinterestHook().get_conn()))
 
 
 @pytest.mark.parametrize("token", ["pina_frames ü", "pina_frames\x00x", "pina_frames two"])
 def test_a_token_of_other_characters(pinterest, connect, token):
     connect(pinterest, password=token)
 
-    assert "paste it again" in str(refused(PinterestHook().client))
+    assert "paste it again" in str(refused(lambda: PinterestHook().get_conn()))
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_a_token_of_other_characters(pinterest, connect, token):
 def test_an_extra_that_cannot_work(secretive, extra):
     secretive(extra=extra)
 
-    refused(PinterestHook().sender)
+    refused(lambda: PinterestHook().check())
     fails()
 
 
@@ -165,7 +165,7 @@ def test_a_store_that_cannot_work(secretive, uri):
     pytest.importorskip("redis")
     secretive(extra={"rate_limit_storage": uri})
 
-    assert "rate_limit_storage" in str(refused(PinterestHook().sender))
+    assert "rate_limit_storage" in str(refused(lambda: PinterestHook().api_connection().rate_limiter()))
     fails()
 
 
@@ -173,8 +173,8 @@ def test_an_interruption_while_the_request_is_written(secretive, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    client = PinterestHook().client()
+    events = PinterestHook().api_connection().events()
     monkeypatch.setattr(HTTPConnection, "getresponse", interrupted)
 
-    assert isinstance(refused(lambda: client.post(b"{}", 1)), KeyboardInterrupt)
-    client.close()
+    assert isinstance(refused(lambda: events.send("1", b"{}", 1)), KeyboardInterrupt)
+    events.client.close()

@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 import orjson
 import pytest
 
-from airflow_provider_pinterest.delivery.answers import Busy
-from airflow_provider_pinterest.delivery.client import Client
-from airflow_provider_pinterest.delivery.credentials import Credential, Tokens
-from airflow_provider_pinterest.delivery.pace import Stopped
+from airflow_provider_pinterest.api.client import Client
+from airflow_provider_pinterest.api.credentials import Credential, Tokens
+from airflow_provider_pinterest.api.rate_limit import Stopped
+from airflow_provider_pinterest.api.responses import Busy
 from airflow_provider_pinterest.exceptions import CredentialError, UnavailableError
 from airflow_provider_pinterest.hooks import pinterest as hook_module
 from airflow_provider_pinterest.hooks.pinterest import PinterestHook
@@ -99,7 +99,7 @@ def test_the_tokens_that_pinterest_issues_are_masked_from_logs(pinterest, oauth,
     pinterest.expire_tokens()
 
     hook = PinterestHook()
-    client = hook.client()
+    client = hook.get_conn()
     client.renew(client.credential.token)
     client.close()
 
@@ -118,7 +118,7 @@ def test_a_token_pasted_with_a_line_break_is_masked_as_it_is_sent(pinterest, con
     monkeypatch.setattr(hook_module, "mask_secret", masked.append)
     connect(pinterest, password=f"{pinterest.token}\n")
 
-    client = PinterestHook().client()
+    client = PinterestHook().get_conn()
     client.close()
 
     assert client.credential.token.reveal() in masked
@@ -136,7 +136,7 @@ def test_a_refreshed_token_never_stands_in_a_log(pinterest, oauth):
 
 def test_a_refresh_token_that_was_replaced_is_used_the_next_time(pinterest, oauth):
     pinterest.settings(rotate_refresh_token=True)
-    client = PinterestHook().client()
+    client = PinterestHook().get_conn()
 
     for _ in range(2):
         client.renew(client.credential.token)
@@ -146,7 +146,7 @@ def test_a_refresh_token_that_was_replaced_is_used_the_next_time(pinterest, oaut
 
 
 def test_threads_that_meet_the_same_expired_token_refresh_it_once(pinterest, oauth):
-    client = PinterestHook().client(connections=8)
+    client = PinterestHook().api_connection().client(connections=8)
     used = client.credential.token
 
     with ThreadPoolExecutor(8) as threads:
@@ -235,7 +235,7 @@ def test_a_token_endpoint_that_stays_away_is_no_fault_of_the_credential(pinteres
 
 def test_a_token_endpoint_that_drips_is_cut_off(pinterest, oauth):
     pinterest.fault("drip", on="token", seconds=0.2)
-    client = PinterestHook().client()
+    client = PinterestHook().get_conn()
     client._timeouts = (1.0, 1.0, 0.3)
 
     found = client.renew(client.credential.token)
@@ -248,7 +248,7 @@ def test_a_token_endpoint_that_drips_is_cut_off(pinterest, oauth):
 def test_whoever_waits_for_a_token_is_cut_off_by_an_abort():
     with listening(ScriptedReply(pause=0)) as silent:
         credential = Credential(Tokens(Secret("old"), Secret("r"), "7", Secret("s")))
-        client = Client(silent.url, "1", credential, connections=8)
+        client = Client(silent.url, credential, connections=8)
         with ThreadPoolExecutor(8) as threads:
             waiting = [threads.submit(client.renew, Secret("old")) for _ in range(8)]
             while not silent.requests:

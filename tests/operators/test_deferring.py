@@ -246,14 +246,14 @@ class TestKilled:
         pinterest.fault("status", status=503, after=2, headers={"Retry-After": "300"})
         from airflow_provider_pinterest.operators import execution
 
-        defers = execution.Execution._fail_or_defer
+        defers = execution.TaskRunner._defer
 
         def killed_meanwhile(self, *args):
             life.kill()
             defers(self, *args)
 
         with monkeypatch.context() as patch:
-            patch.setattr(execution.Execution, "_fail_or_defer", killed_meanwhile)
+            patch.setattr(execution.TaskRunner, "_defer", killed_meanwhile)
             ran = life.attempt()
 
         assert not isinstance(ran.error, TaskDeferred)

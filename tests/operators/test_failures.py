@@ -30,8 +30,9 @@ from airflow_provider_pinterest.exceptions import (
     StoppedError,
     UnavailableError,
 )
+from airflow_provider_pinterest.logs import WIDTH, wrapped
 from airflow_provider_pinterest.operators import errors
-from airflow_provider_pinterest.operators.failures import WIDTH, for_airflow, wrapped
+from airflow_provider_pinterest.operators.failures import for_airflow
 from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
 from tests.running import deliver, ids, row, rows, run
 
@@ -49,7 +50,7 @@ def block(caplog):
         return [
             record.getMessage()
             for record in caplog.records
-            if record.levelno == logging.ERROR and record.name == "tests.task"
+            if record.levelno == logging.ERROR and record.name in ("tests.task", "airflow_provider_pinterest.sync.run")
         ]
 
     return lines

@@ -12,8 +12,9 @@ from airflow.providers.common.compat.sdk import DAG, AirflowFailException
 from airflow_provider_pinterest.airflow_versions import conf
 from airflow_provider_pinterest.delivery.sender import OnDoubt
 from airflow_provider_pinterest.exceptions import ParameterError
-from airflow_provider_pinterest.operators.options import DEFAULTS, KINDS, ON_DOUBT
+from airflow_provider_pinterest.operators.options import DEFAULTS, KINDS
 from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
+from airflow_provider_pinterest.sync.options import ON_DOUBT
 from tests.running import row, rows
 
 WRONG_TYPES: dict[str, list[Any]] = {

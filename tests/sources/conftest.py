@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import BaseHook
 
-from airflow_provider_pinterest.sources.cursors import Query
+from airflow_provider_pinterest.sources.sql import SqlSource
 
 
 class Queries:
@@ -13,9 +13,9 @@ class Queries:
 
     hook: Any = None
 
-    def __call__(self, sql: str, parameters: Any = None, **hook_params: Any) -> Query:
+    def __call__(self, sql: str, parameters: Any = None, **hook_params: Any) -> SqlSource:
         self.hook = BaseHook.get_connection("warehouse").get_hook(hook_params=hook_params)
-        return Query(self.hook, sql, parameters)
+        return SqlSource(self.hook, sql, parameters)
 
 
 @pytest.fixture

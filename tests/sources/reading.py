@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_pinterest.exceptions import SourceError
-from airflow_provider_pinterest.sources.cursors import Query
+from airflow_provider_pinterest.sources.sql import SqlSource
 
 
 class Hook:
@@ -25,14 +25,14 @@ class Hook:
         return sql.split(";")
 
 
-def read(query: Query) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+def read(query: SqlSource) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
     """Return the columns and all rows, as tuples."""
     chunks = list(query.chunks())
     [columns] = {chunk.columns for chunk in chunks}
     return columns, [tuple(cells) for chunk in chunks for cells in chunk.rows]
 
 
-def broken(query: Query) -> tuple[str, int]:
+def broken(query: SqlSource) -> tuple[str, int]:
     """Return what is said of a query that cannot be read, and how many rows came first."""
     came = [0]
     with pytest.raises(SourceError) as caught:
@@ -40,7 +40,7 @@ def broken(query: Query) -> tuple[str, int]:
     return str(caught.value), sum(came)
 
 
-def cancelled(query: Query) -> str:
+def cancelled(query: SqlSource) -> str:
     """Cancel a query, whose first row never comes, from another thread; return what is said of it."""
     found: list[BaseException] = []
 
@@ -62,7 +62,7 @@ def cancelled(query: Query) -> str:
     return str(found[0])
 
 
-def growth(query: Query) -> tuple[int, float]:
+def growth(query: SqlSource) -> tuple[int, float]:
     """Read a query; return its number of rows, and by how many MiB this process grew at most."""
     before = resident()
     count, most = 0, 0.0

@@ -8,8 +8,8 @@ from decimal import Decimal
 
 import pytest
 
-from airflow_provider_pinterest.sources.cursors import Query
 from airflow_provider_pinterest.sources.drivers.bigquery import PAGE_ROWS, decoder
+from airflow_provider_pinterest.sources.sql import SqlSource
 from tests.sources.drivers.recorded import of_module
 from tests.sources.reading import Hook, broken, read
 
@@ -72,7 +72,7 @@ class BigQueryConnection:
 
 def query(cursor, parameters=None):
     connection = of_module("airflow.providers.google.cloud.hooks.bigquery", BigQueryConnection)(cursor)
-    return Query(Hook(lambda: connection), "SELECT 1 LIKE '%'", parameters)
+    return SqlSource(Hook(lambda: connection), "SELECT 1 LIKE '%'", parameters)
 
 
 def field(kind, mode="NULLABLE", fields=(), name="cell"):

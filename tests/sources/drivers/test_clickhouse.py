@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from airflow_provider_pinterest.sources.cursors import Query
 from airflow_provider_pinterest.sources.drivers.clickhouse import BLOCK_ROWS, unwrapped
+from airflow_provider_pinterest.sources.sql import SqlSource
 from tests.sources.drivers.recorded import Connection, Cursor, Server, of_module
 from tests.sources.reading import Hook, broken, growth, read
 
@@ -91,7 +91,7 @@ DRIVER = of_module("clickhouse_driver.dbapi.connection", DriverConnection)
 
 
 def query(server, connection):
-    return Query(Hook(lambda: connection(server)), "SELECT 1")
+    return SqlSource(Hook(lambda: connection(server)), "SELECT 1")
 
 
 @pytest.mark.parametrize("connection", [CONNECT, DRIVER])
@@ -167,7 +167,7 @@ class TestEngine:
         pytest.importorskip("chdb")
         driver = pytest.importorskip("clickhouse_connect")
         made = pytest.importorskip("clickhouse_connect.dbapi.connection").Connection
-        return lambda sql, parameters=None: Query(Hook(lambda: _connected(driver, made)), sql, parameters)
+        return lambda sql, parameters=None: SqlSource(Hook(lambda: _connected(driver, made)), sql, parameters)
 
     def test_cells_come_as_what_they_mean(self, query):
         sql = """

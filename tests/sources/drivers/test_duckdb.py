@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_pinterest.sources.cursors import Query
+from airflow_provider_pinterest.sources.sql import SqlSource
 from tests.sources.reading import Hook, broken, cancelled, growth, read
 
 duckdb = pytest.importorskip("duckdb")
@@ -16,7 +16,7 @@ duckdb = pytest.importorskip("duckdb")
 
 @pytest.fixture
 def query():
-    return lambda sql, parameters=None: Query(Hook(duckdb.connect), sql, parameters)
+    return lambda sql, parameters=None: SqlSource(Hook(duckdb.connect), sql, parameters)
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from /proc")

@@ -13,7 +13,7 @@ import pytest
 
 from airflow_provider_pinterest.conversions.values import unix_time
 from airflow_provider_pinterest.exceptions import SourceError
-from airflow_provider_pinterest.sources.cursors import Query
+from airflow_provider_pinterest.sources.sql import SqlSource
 from tests.sources.drivers.recorded import Connection, Cursor, Server, of_module
 from tests.sources.reading import Hook, read
 
@@ -81,7 +81,7 @@ def query(server, jvm=None, sql="SELECT 1", parameters=None):
             jvm.attach()
         return connection(server)
 
-    return Query(Hook(connect), sql, parameters)
+    return SqlSource(Hook(connect), sql, parameters)
 
 
 def java(name, *bases, value=None, **methods):
@@ -220,7 +220,7 @@ class TestThreads:
 
         def work():
             with pytest.raises(SourceError, match="refused"):
-                list(Query(Hook(connect), "SELECT 1").chunks())
+                list(SqlSource(Hook(connect), "SELECT 1").chunks())
 
         in_a_thread(work)
 
@@ -345,7 +345,7 @@ def advice(sql, parameters, error, *, connecting=False):
     server = Server([], [])
     cursor = type("Failing", (Cursor,), {"execute": fail})
     kind = type("Jdbc", (Connection,), {"cursor": lambda self: cursor(self.server)})
-    made = Query(Hook(fail if connecting else lambda: of_module("jaydebeapi", kind)(server)), sql, parameters)
+    made = SqlSource(Hook(fail if connecting else lambda: of_module("jaydebeapi", kind)(server)), sql, parameters)
     with pytest.raises(SourceError) as caught:
         list(made.chunks())
     return str(caught.value).partition("What to do: ")[2]

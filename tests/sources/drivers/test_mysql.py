@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_pinterest.exceptions import SourceError
-from airflow_provider_pinterest.sources.cursors import Query
 from airflow_provider_pinterest.sources.drivers.mysql import PATIENCE
+from airflow_provider_pinterest.sources.sql import SqlSource
 from tests.sources.reading import Hook, broken, cancelled, growth, read
 
 MANY = "SELECT seq AS order_id, REPEAT('x', 400) AS event_id FROM seq_1_to_300000"
@@ -50,7 +50,7 @@ def connect(request):
 
 @pytest.fixture
 def query(connect):
-    return lambda sql, parameters=None, **options: Query(Hook(lambda: connect(**options)), sql, parameters)
+    return lambda sql, parameters=None, **options: SqlSource(Hook(lambda: connect(**options)), sql, parameters)
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from /proc")

@@ -8,7 +8,7 @@ import datetime as dt
 import psycopg2
 import pytest
 
-from airflow_provider_pinterest.sources.cursors import Query
+from airflow_provider_pinterest.sources.sql import SqlSource
 from tests.sources.reading import Hook, read
 
 
@@ -20,7 +20,7 @@ def connect(request, postgres):
 
 @pytest.fixture
 def rows(connect):
-    return lambda sql, parameters=None: read(Query(Hook(connect), sql, parameters))[1]
+    return lambda sql, parameters=None: read(SqlSource(Hook(connect), sql, parameters))[1]
 
 
 @pytest.mark.parametrize(
@@ -104,6 +104,6 @@ def test_text_of_a_database_that_does_not_know_its_encoding(postgres):
     dsn = f"{postgres.dsn.rpartition('/')[0]}/unknown"
     sql = r"SELECT 'ada' UNION ALL SELECT convert_from('\xc3a9'::bytea, 'SQL_ASCII') "
     sql += r"UNION ALL SELECT convert_from('\xe9'::bytea, 'SQL_ASCII')"
-    _, found = read(Query(Hook(lambda: psycopg2.connect(dsn)), sql))
+    _, found = read(SqlSource(Hook(lambda: psycopg2.connect(dsn)), sql))
 
     assert found == [("ada",), ("é".encode(),), (b"\xe9",)]

@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_pinterest.sources.cursors import Query
 from airflow_provider_pinterest.sources.drivers import READERS, reader_for
 from airflow_provider_pinterest.sources.drivers.base import DriverReader
+from airflow_provider_pinterest.sources.sql import SqlSource
 from tests.sources.drivers.recorded import Connection, Cursor, Server, of_module
 from tests.sources.reading import Hook, read
 
 
 def query(server, connection, sql="SELECT 1"):
-    return Query(Hook(lambda: connection(server)), sql)
+    return SqlSource(Hook(lambda: connection(server)), sql)
 
 
 def ended_from_beside(server, connection):

@@ -7,7 +7,7 @@ import contextlib
 import psycopg2
 import pytest
 
-from airflow_provider_pinterest.sources.cursors import Query
+from airflow_provider_pinterest.sources.sql import SqlSource
 from tests.sources.drivers.recorded import of_module
 from tests.sources.reading import Hook, broken, cancelled, read
 
@@ -58,7 +58,7 @@ def query(postgres, connections):
         connections.append(of_module("redshift_connector.core", RedshiftConnection)(postgres.dsn))
         return connections[-1]
 
-    return lambda sql, parameters=None: Query(Hook(connect), sql, parameters)
+    return lambda sql, parameters=None: SqlSource(Hook(connect), sql, parameters)
 
 
 def test_rows_come_from_a_cursor_of_the_server(query, connections):

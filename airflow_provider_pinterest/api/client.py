@@ -1,19 +1,19 @@
-"""One call: a body goes to Pinterest, an answer comes back.
+"""One call of Pinterest's API: a request goes out, a response comes back. Each endpoint has a module of its own.
 
-https://developers.pinterest.com/docs/api/v5/events-create/
+https://developers.pinterest.com/docs/api/v5/
 """
 
 from __future__ import annotations
 
 import logging
-import re
 import threading
 import time
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import closing, suppress
-from typing import Final, NamedTuple
-from urllib.parse import urlencode, urlsplit
+from functools import partial
+from typing import Final
+from urllib.parse import urlsplit
 
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import LocationValueError
@@ -21,22 +21,22 @@ from urllib3.response import HTTPResponse
 from urllib3.util.url import parse_url
 
 from airflow_provider_pinterest import __version__
-from airflow_provider_pinterest.delivery.answers import (
-    Answer,
+from airflow_provider_pinterest.api.connections import Connections
+from airflow_provider_pinterest.api.credentials import Credential
+from airflow_provider_pinterest.api.failures import connect_failure, exchange_failure
+from airflow_provider_pinterest.api.interruptible import NoThreadError, Stopped
+from airflow_provider_pinterest.api.oauth import request_token
+from airflow_provider_pinterest.api.request import Request
+from airflow_provider_pinterest.api.responses import (
     Busy,
     Denied,
     Doubt,
     Misconfigured,
     Reply,
     Trace,
-    read_answer,
 )
-from airflow_provider_pinterest.delivery.connections import Connections
-from airflow_provider_pinterest.delivery.credentials import Credential
-from airflow_provider_pinterest.delivery.failures import connect_failure, exchange_failure
-from airflow_provider_pinterest.delivery.interruptible import NoThreadError, Stopped
-from airflow_provider_pinterest.delivery.route import find_route, is_loopback
-from airflow_provider_pinterest.delivery.watchdog import Call, Watchdog
+from airflow_provider_pinterest.api.route import find_route, is_loopback
+from airflow_provider_pinterest.api.watchdog import Call, Watchdog
 from airflow_provider_pinterest.exceptions import ParameterError, UnavailableError
 from airflow_provider_pinterest.redaction import Secret
 
@@ -81,41 +81,13 @@ def base_url(host: str | None) -> str:
     return url
 
 
-def account_id(value: object) -> str:
-    """Return an ad account's id, checked: it becomes part of the URL's path.
-
-    :raises ParameterError: it is not one to 18 digits.
-    """
-    text = str(value).strip()
-    if not re.fullmatch(r"[0-9]{1,18}", text):
-        raise ParameterError(
-            f"ad_account_id must be 1 to 18 digits, as in Ads Manager's address bar, got {text[:40]!r}."
-        )
-    return text
-
-
-class _Request(NamedTuple):
-    """A request. Secret parts are made when they are written, so that no local variable holds them.
-
-    :param body: returns the body.
-    :param authorization: returns the value of the ``Authorization`` header.
-    """
-
-    path: str
-    body: Callable[[], bytes]
-    content_type: str
-    authorization: Callable[[], str]
-
-
 class Client:
-    """The events endpoint of one ad account; shared by threads.
+    """Makes calls with one access token; shared by threads.
 
     It sends no cookies, follows no redirects and retries nothing.
 
     :param url: the API's base URL, see :func:`base_url`.
-    :param ad_account_id: digits, see :func:`account_id`.
     :param credential: the token.
-    :param test: send with ``?test=true``: validated, answered, not recorded.
     :param connections: how many idle connections are kept alive: one for each thread that sends.
     :param timeouts: seconds for each step of connecting, to receive something, and for the whole call.
     :raises ConfigurationError: the environment's proxy or CA bundle cannot be used.
@@ -124,30 +96,23 @@ class Client:
     def __init__(
         self,
         url: str,
-        ad_account_id: str,
         credential: Credential,
         *,
-        test: bool = False,
         connections: int = 1,
         timeouts: tuple[float, float, float] = (CONNECT_TIMEOUT, READ_TIMEOUT, TOTAL_TIMEOUT),
     ) -> None:
-        self.ad_account_id = account_id(ad_account_id)
-        self.test = test
         self.credential = credential
         self._timeouts = timeouts
         self._route = find_route(url)
-        self._events_path = f"{self._route.path}/ad_accounts/{self.ad_account_id}/events{'?test=true' if test else ''}"
-        self._token_path = f"{self._route.path}/oauth/token"
         self._aborted = threading.Event()
         self._connections = Connections(self._route, connections, self._aborted)
         self._watchdog = Watchdog()
 
-    def post(
-        self, body: bytes, events: int, *, fresh: bool = False, begin: Callable[[], None] = lambda: None
-    ) -> Answer:
-        """Send one body; network failures are answers, too.
+    def call(
+        self, request: Request, *, fresh: bool = False, begin: Callable[[], None] = lambda: None
+    ) -> Reply | Busy | Doubt | Misconfigured:
+        """Make one call, which ends in time or when it is aborted. Network failures are returned, not raised.
 
-        :param events: how many events the body holds.
         :param fresh: send over a new connection that is closed afterwards. A server may close a kept-alive
             connection at any moment, which leaves the outcome of the next request unknown.
         :param begin: called once, when the connection is ready and just before the first byte of the request is
@@ -155,47 +120,6 @@ class Client:
         :raises Stopped: ``begin`` raised it, or :meth:`abort` came before ``begin``: nothing was written.
         :raises UnavailableError: no thread could be started to watch over the call: nothing was written.
         """
-        request = _Request(self._events_path, lambda: body, "application/json", self.credential.bearer)
-        reply = self._exchange(request, fresh=fresh, begin=begin)
-        if isinstance(reply, Reply):
-            return read_answer(reply, events, time.time())
-        return reply
-
-    def renew(self, used: Secret, refused: Denied | None = None) -> Busy | Denied | Misconfigured | None:
-        """Replace a token for all threads, unless another thread has replaced it already.
-
-        :param used: the token that was refused or is too old.
-        :param refused: the answer that refused it.
-        :return: ``None``: there is another token. ``refused``: there is none. Otherwise why it could not be asked for.
-        :raises CredentialError: Pinterest refuses to issue one.
-        :raises Stopped: :meth:`abort` was called.
-        """
-        return self.credential.renew(used, self._ask_for_token, refused=refused, stop=self._aborted)
-
-    def abort(self) -> None:
-        """Cut every call under way and make no more; returns at once.
-
-        Calls that had begun to send end as :class:`Doubt`; the others raise ``Stopped``.
-        """
-        self._aborted.set()
-        self._watchdog.cut_all()
-
-    def close(self) -> None:
-        """Close the idle connections."""
-        self._connections.close()
-        self._watchdog.close()
-
-    def _ask_for_token(
-        self, form: Mapping[str, Secret], basic: Callable[[], str]
-    ) -> Reply | Busy | Doubt | Misconfigured:
-        return self._exchange(
-            _Request(self._token_path, lambda: _urlencoded(form), "application/x-www-form-urlencoded", basic)
-        )
-
-    def _exchange(
-        self, request: _Request, *, fresh: bool = False, begin: Callable[[], None] = lambda: None
-    ) -> Reply | Busy | Doubt | Misconfigured:
-        """Make one call, which ends in time or when it is cut."""
         deadline = time.monotonic() + self._timeouts[2]
         connection = self._connect(fresh=fresh)
         if not isinstance(connection, HTTPConnection):
@@ -215,6 +139,30 @@ class Client:
             else:
                 connection.close()
         return reply
+
+    def renew(self, used: Secret, refused: Denied | None = None) -> Busy | Denied | Misconfigured | None:
+        """Replace a token for all threads, unless another thread has replaced it already.
+
+        :param used: the token that was refused or is too old.
+        :param refused: the answer that refused it.
+        :return: ``None``: there is another token. ``refused``: there is none. Otherwise why it could not be asked for.
+        :raises CredentialError: Pinterest refuses to issue one.
+        :raises Stopped: :meth:`abort` was called.
+        """
+        return self.credential.renew(used, partial(request_token, self), refused=refused, stop=self._aborted)
+
+    def abort(self) -> None:
+        """Cut every call under way and make no more; returns at once.
+
+        Calls that had begun to send end as :class:`Doubt`; the others raise ``Stopped``.
+        """
+        self._aborted.set()
+        self._watchdog.cut_all()
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        self._connections.close()
+        self._watchdog.close()
 
     def _connect(self, *, fresh: bool) -> HTTPConnection | Busy | Misconfigured:
         """Return a connection that is ready, or why there is none.
@@ -252,20 +200,40 @@ class Client:
         raise _no_thread()
 
     def _talk(
-        self, connection: HTTPConnection, request: _Request, call: Call, *, fresh: bool
+        self, connection: HTTPConnection, request: Request, call: Call, *, fresh: bool
     ) -> tuple[Reply | Doubt, bool]:
         """Send a request and read the answer; return it, and whether the connection can be used again."""
         try:
-            with closing(_ask(connection, request, fresh=fresh)) as response:
+            with closing(self._send(connection, request, fresh=fresh)) as response:
                 content, complete = _content(response)
         except Exception as error:  # noqa: BLE001 - urllib3's, http.client's, the system's: all of them
             return self._cut_off(call) or exchange_failure(error, self._route), False
         except BaseException as interruption:  # noqa: BLE001 - raised again, without the library's frames, which hold the token
             raise interruption.with_traceback(None)  # noqa: B904
         status = response.status
-        log.debug("POST %s: HTTP %d, %d bytes", request.path, status, len(content or b""))
+        log.debug("POST %s: HTTP %d, %d bytes", self._route.path + request.path, status, len(content or b""))
         reply = Reply(status, response.headers, content)
         return reply, complete and status >= 200 and status not in _WRONG_CONNECTION and not connection.is_closed
+
+    def _send(self, connection: HTTPConnection, request: Request, *, fresh: bool) -> HTTPResponse:
+        # The server may answer and close before it has read the whole body.
+        with suppress(BrokenPipeError, ConnectionResetError):
+            connection.request(
+                "POST",
+                self._route.path + request.path,
+                body=request.body(),
+                headers={
+                    "User-Agent": USER_AGENT,
+                    "Accept": "application/json",
+                    "Accept-Encoding": "identity",
+                    "Content-Type": request.content_type,
+                    **({"Connection": "close"} if fresh else {}),
+                    "Authorization": (request.authorization or self.credential.bearer)(),
+                },
+                preload_content=False,
+                decode_content=False,
+            )
+        return connection.getresponse()
 
     def _cut_off(self, call: Call) -> Doubt | None:
         """Return why a call was cut, if it was."""
@@ -276,27 +244,6 @@ class Client:
         if self._aborted.is_set():
             return Doubt(Trace(message="cut off because the run was stopped", host=self._route.address))
         return None
-
-
-def _ask(connection: HTTPConnection, request: _Request, *, fresh: bool) -> HTTPResponse:
-    # The server may answer and close before it has read the whole body.
-    with suppress(BrokenPipeError, ConnectionResetError):
-        connection.request(
-            "POST",
-            request.path,
-            body=request.body(),
-            headers={
-                "User-Agent": USER_AGENT,
-                "Accept": "application/json",
-                "Accept-Encoding": "identity",
-                "Content-Type": request.content_type,
-                **({"Connection": "close"} if fresh else {}),
-                "Authorization": request.authorization(),
-            },
-            preload_content=False,
-            decode_content=False,
-        )
-    return connection.getresponse()
 
 
 def _content(response: HTTPResponse) -> tuple[bytes | None, bool]:
@@ -332,10 +279,6 @@ def _decoded(content: bytes, encoding: str) -> bytes | None:
     except zlib.error:
         return None
     return plain if decoder.eof else None
-
-
-def _urlencoded(form: Mapping[str, Secret]) -> bytes:
-    return urlencode({name: value.reveal() for name, value in form.items()}).encode()
 
 
 def _no_thread() -> UnavailableError:

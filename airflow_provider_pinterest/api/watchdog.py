@@ -8,7 +8,7 @@ import time
 from contextlib import suppress
 from typing import Any, Final
 
-from airflow_provider_pinterest.delivery.interruptible import start_thread
+from airflow_provider_pinterest.api.interruptible import start_thread
 
 LINGER: Final = 10.0
 """Seconds that the thread stays when it has nothing to watch."""

@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 import orjson
 import pytest
 
-from airflow_provider_pinterest.delivery import credentials as module
-from airflow_provider_pinterest.delivery.answers import Busy, Denied, Doubt, Misconfigured, Reply, Trace
-from airflow_provider_pinterest.delivery.credentials import Credential, Tokens
-from airflow_provider_pinterest.delivery.pace import Stopped
+from airflow_provider_pinterest.api import credentials as module
+from airflow_provider_pinterest.api.credentials import Credential, Tokens
+from airflow_provider_pinterest.api.rate_limit import Stopped
+from airflow_provider_pinterest.api.responses import Busy, Denied, Doubt, Misconfigured, Reply, Trace
 from airflow_provider_pinterest.exceptions import CredentialError, ParameterError
 from airflow_provider_pinterest.redaction import Secret
 

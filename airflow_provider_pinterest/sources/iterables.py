@@ -17,7 +17,7 @@ CHUNK_BYTES: Final = 4_000_000
 """Most bytes of a chunk, about."""
 
 
-class Values:
+class IterableSource:
     """The rows of a list or another iterable of mappings.
 
     Lists among them are laid out one level deep: the output of a mapped upstream task is a list of lists.
@@ -27,6 +27,9 @@ class Values:
     :param replayable: whether each attempt gets the rows anew; an iterator can be read only once.
     :raises ParameterError: it is something else; the message says what to pass.
     """
+
+    ordered = True
+    columns_complete = False
 
     def __init__(self, events: object, *, replayable: bool = False) -> None:
         problem = problem_of(events, replayable=replayable)
@@ -39,6 +42,15 @@ class Values:
         self._events = rows
         self.once = isinstance(events, Iterator)
         """Whether the rows can be read only once."""
+
+    @property
+    def fingerprint(self) -> Mapping[str, object]:
+        """Nothing: changed rows are noticed when they are read."""
+        return {}
+
+    def open(self) -> IterableSource:
+        """Return the rows, to be read from the first."""
+        return self
 
     def cancel(self) -> None:
         """Do nothing: reading the rows does not wait for a warehouse."""

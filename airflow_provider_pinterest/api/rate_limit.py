@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import Counter
 from functools import lru_cache
 from typing import Final
 
@@ -20,11 +21,11 @@ from limits.errors import ConfigurationError
 from limits.storage import MemoryStorage, Storage, storage_from_string
 from limits.strategies import MovingWindowRateLimiter
 
-from airflow_provider_pinterest.delivery.interruptible import NoThreadError, Stopped, run_interruptibly
+from airflow_provider_pinterest.api.interruptible import NoThreadError, Stopped, run_interruptibly
 from airflow_provider_pinterest.exceptions import ParameterError, UnavailableError
 from airflow_provider_pinterest.redaction import Secret
 
-__all__ = ["CALLS_PER_MINUTE", "MEMORY", "Pace", "Stopped", "storage"]
+__all__ = ["CALLS_PER_MINUTE", "MEMORY", "RateLimiter", "Stopped", "storage"]
 
 log = logging.getLogger(__name__)
 
@@ -79,12 +80,12 @@ def _shared_storage(uri: Secret) -> Storage | str:
     return found if isinstance(found, Storage) else "rate_limit_storage must be memory:// or redis://host:port/db."
 
 
-class Pace:
-    """Lets calls through at the account's rate, for all threads that share it.
+class RateLimiter:
+    """Admits calls at the rate of the ad account that each goes to; shared by threads.
 
     No lock is held while the shared store is asked: a slow store delays each thread by its own question only.
 
-    :param budget: what the calls count against, such as host and ad account.
+    :param host: the API's base URL. Calls count against an ad account there; test calls against the host.
     :param calls_per_minute: the limit.
     :param uri: the store that shares the counts; it may hold a password.
     :param test: count against the limit for test calls instead.
@@ -93,7 +94,7 @@ class Pace:
 
     def __init__(
         self,
-        budget: str,
+        host: str,
         *,
         calls_per_minute: int = CALLS_PER_MINUTE,
         uri: Secret = MEMORY,
@@ -101,42 +102,46 @@ class Pace:
         stop: threading.Event | None = None,
     ) -> None:
         self.stop = stop or threading.Event()
-        self._key = f"test/{budget}" if test else budget
+        self._host = host
+        self._test = test
         self._limit = _limit(calls_per_minute, test=test)
         self._here = _PaddedSecond(TEST_CALLS_PER_SECOND, namespace=NAMESPACE) if test else self._limit
         self._alone = _limit(max(1, calls_per_minute // ALONE_SHARE), test=test, share=ALONE_SHARE)
         self._local = MovingWindowRateLimiter(storage(MEMORY))
         self._shared = None if uri == MEMORY else MovingWindowRateLimiter(storage(uri))
         self._ask_after = 0.0
-        self._resume = 0.0
+        self._resume: dict[str, float] = {}
+        """Key → monotonic seconds before which no call goes out."""
         self._lock = threading.Lock()
-        self._asking = 0
-        """Calls that have a place in the local window and wait for the shared store."""
+        self._asking: Counter[str] = Counter()
+        """Key → calls that have a place in the local window and wait for the shared store."""
 
-    def wait(self) -> None:
-        """Return when one more call may go out, which is then counted.
+    def wait(self, ad_account_id: str = "") -> None:
+        """Return when one more call to an ad account may go out, which is then counted.
 
         :raises Stopped: the run was told to stop.
         :raises UnavailableError: the window in memory needs a thread, and none can be started.
         """
+        key = self._key(ad_account_id)
         longest = time.monotonic() + self._limit.get_expiry() + 1
         while True:
-            self.sleep(self._resume - time.monotonic())
+            self.sleep(self._resume.get(key, 0.0) - time.monotonic())
             try:
-                wait = self._admit()
+                wait = self._admit(key)
             except RuntimeError as error:
                 raise UnavailableError(f"The rate limit cannot be kept: {error}.") from None
             if wait <= 0:
                 self.sleep(0)
                 return
             if time.monotonic() > longest:
-                self._local.clear(self._here, self._key)  # the wall clock, which `limits` reads, was set back
+                self._local.clear(self._here, key)  # the wall clock, which `limits` reads, was set back
             self.sleep(min(max(wait, 0.005), 1.0))
 
-    def pause(self, seconds: float) -> None:
-        """Make every call wait that long from now, whichever thread makes it."""
+    def pause(self, seconds: float, ad_account_id: str = "") -> None:
+        """Make every call to an ad account wait that long from now, whichever thread makes it."""
+        key = self._key(ad_account_id)
         with self._lock:
-            self._resume = max(self._resume, time.monotonic() + seconds)
+            self._resume[key] = max(self._resume.get(key, 0.0), time.monotonic() + seconds)
 
     def sleep(self, seconds: float) -> None:
         """Sleep, unless the run is told to stop.
@@ -146,7 +151,10 @@ class Pace:
         if self.stop.wait(seconds) if seconds > 0 else self.stop.is_set():
             raise Stopped
 
-    def _admit(self) -> float:
+    def _key(self, ad_account_id: str) -> str:
+        return f"test/{self._host}" if self._test else f"{self._host}/{ad_account_id}"
+
+    def _admit(self, key: str) -> float:
         """Count a call if it may go out; return the seconds to wait if not.
 
         The local window comes on top of the shared one, so that a store that loses its counts costs one window
@@ -154,30 +162,30 @@ class Pace:
         counts is not wasted.
         """
         with self._lock:
-            if not self._local.test(self._here, self._key, cost=self._asking + 1):
-                return _until_free(self._local, self._here, self._key)
-            self._asking += 1
+            if not self._local.test(self._here, key, cost=self._asking[key] + 1):
+                return _until_free(self._local, self._here, key)
+            self._asking[key] += 1
         try:
-            shared = self._shared_wait()
+            shared = self._shared_wait(key)
         except BaseException:
             with self._lock:
-                self._asking -= 1
+                self._asking[key] -= 1
             raise
         with self._lock:
-            self._asking -= 1
-            return self._count(shared)
+            self._asking[key] -= 1
+            return self._count(key, shared)
 
-    def _count(self, shared: float | None) -> float:
+    def _count(self, key: str, shared: float | None) -> float:
         """Count a call that the shared store lets through; return the seconds to wait if it must wait."""
         if shared is None:
-            if not self._local.hit(self._alone, self._key):
-                return _until_free(self._local, self._alone, self._key)
+            if not self._local.hit(self._alone, key):
+                return _until_free(self._local, self._alone, key)
             shared = 0.0
-        if shared <= 0 and not self._local.hit(self._here, self._key):  # another run of this process was faster
-            return _until_free(self._local, self._here, self._key)
+        if shared <= 0 and not self._local.hit(self._here, key):  # another run of this process was faster
+            return _until_free(self._local, self._here, key)
         return shared
 
-    def _shared_wait(self) -> float | None:
+    def _shared_wait(self, key: str) -> float | None:
         """Ask the shared store; return the seconds to wait, or ``None`` when it does not answer in time.
 
         :raises Stopped: the run was told to stop.
@@ -187,7 +195,7 @@ class Pace:
         if time.monotonic() < self._ask_after:
             return None
         try:
-            return run_interruptibly(self._hit_shared, seconds=2 * STORE_TIMEOUT, stop=self.stop)
+            return run_interruptibly(lambda: self._hit_shared(key), seconds=2 * STORE_TIMEOUT, stop=self.stop)
         except Stopped:
             raise
         except NoThreadError:
@@ -197,10 +205,10 @@ class Pace:
         self._go_alone(problem)
         return None
 
-    def _hit_shared(self) -> float:
-        if self._shared is None or self._shared.hit(self._limit, self._key):
+    def _hit_shared(self, key: str) -> float:
+        if self._shared is None or self._shared.hit(self._limit, key):
             return 0.0
-        return _until_free(self._shared, self._limit, self._key)
+        return _until_free(self._shared, self._limit, key)
 
     def _go_alone(self, problem: str) -> None:
         """Leave the shared store alone for a while; say so once for all threads that waited for it."""

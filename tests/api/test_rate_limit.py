@@ -19,9 +19,9 @@ from types import SimpleNamespace
 import pytest
 from limits.storage import storage_from_string
 
-from airflow_provider_pinterest.delivery import pace as module
-from airflow_provider_pinterest.delivery.interruptible import NoThreadError
-from airflow_provider_pinterest.delivery.pace import ASK_AGAIN, Pace, Stopped, storage
+from airflow_provider_pinterest.api import rate_limit as module
+from airflow_provider_pinterest.api.interruptible import NoThreadError
+from airflow_provider_pinterest.api.rate_limit import ASK_AGAIN, RateLimiter, Stopped, storage
 from airflow_provider_pinterest.exceptions import ParameterError
 from airflow_provider_pinterest.redaction import Secret
 from harness.redis import running_redis
@@ -45,7 +45,7 @@ def clock(monkeypatch):
     return MovableClock(monkeypatch)
 
 
-class VirtualPace(Pace):
+class VirtualPace(RateLimiter):
     """Passes the time in place of sleeping."""
 
     clock: MovableClock
@@ -76,7 +76,7 @@ def most_within(found, seconds):
 
 def admitted(pace, at_most):
     """Return how many calls may go out now."""
-    return next((count for count in range(at_most) if pace._admit() > 0), at_most)
+    return next((count for count in range(at_most) if pace._admit(pace._key("")) > 0), at_most)
 
 
 def test_no_minute_holds_more_calls_than_the_limit_wherever_it_begins(clock):
@@ -107,7 +107,7 @@ def test_test_mode_has_a_limit_of_its_own_of_ten_a_second(clock):
 
 def test_test_calls_do_not_count_against_the_others(clock):
     budget = uuid.uuid4().hex
-    tests, others = (Pace(budget, calls_per_minute=3, test=test) for test in (True, False))
+    tests, others = (RateLimiter(budget, calls_per_minute=3, test=test) for test in (True, False))
 
     assert admitted(tests, 100) == 10
     assert admitted(others, 100) == 3
@@ -115,7 +115,7 @@ def test_test_calls_do_not_count_against_the_others(clock):
 
 def test_two_that_name_the_same_budget_share_it_and_others_do_not(clock):
     budget = uuid.uuid4().hex
-    first, second, other = (Pace(name, calls_per_minute=10) for name in (budget, budget, uuid.uuid4().hex))
+    first, second, other = (RateLimiter(name, calls_per_minute=10) for name in (budget, budget, uuid.uuid4().hex))
 
     assert admitted(first, 4) == 4
     assert admitted(second, 100) == 6
@@ -134,7 +134,7 @@ def test_a_pause_holds_every_call_back_and_a_shorter_one_does_not_shorten_it(clo
 
 
 def test_a_stop_ends_every_wait_and_lets_nothing_more_through():
-    pace = Pace(uuid.uuid4().hex, calls_per_minute=1)
+    pace = RateLimiter(uuid.uuid4().hex, calls_per_minute=1)
     pace.wait()
     with ThreadPoolExecutor(4) as threads:
         ends = [threads.submit(pace.wait) for _ in range(4)]
@@ -182,9 +182,9 @@ def test_a_pause_does_not_depend_on_the_wall_clock(clock):
 
 def test_runs_in_threads_of_one_process_stay_within_the_limit_together(clock):
     budget = uuid.uuid4().hex
-    paces = [Pace(budget, calls_per_minute=50) for _ in range(8)]
+    paces = [RateLimiter(budget, calls_per_minute=50) for _ in range(8)]
     with ThreadPoolExecutor(8) as threads:
-        taken = threads.map(lambda number: paces[number % 8]._admit() <= 0, range(400))
+        taken = threads.map(lambda number: paces[number % 8]._admit(paces[0]._key("")) <= 0, range(400))
         assert sum(taken) == 50
 
 
@@ -204,14 +204,14 @@ def test_runs_in_threads_of_one_process_stay_within_the_limit_together(clock):
 )
 def test_another_store_is_a_parameter_error(uri):
     with pytest.raises(ParameterError, match="rate_limit_storage"):
-        Pace("b", uri=Secret(uri))
+        RateLimiter("b", uri=Secret(uri))
 
 
 @pytest.mark.parametrize("uri", ["redis://h:port/0", "redis://[::1", "redis://user:s3cret@h:99999999/0"])
 def test_an_address_that_cannot_be_read_is_a_parameter_error_that_does_not_repeat_it(uri):
     pytest.importorskip("redis")
     with pytest.raises(ParameterError) as raised:
-        Pace("b", uri=Secret(uri))
+        RateLimiter("b", uri=Secret(uri))
 
     assert "is not a valid URL" in str(raised.value)
     assert "s3cret" not in str(raised.value)
@@ -252,9 +252,9 @@ def _forget_stores(monkeypatch):
 WORKER = """
 import json, sys, time
 from limits import RateLimitItemPerSecond
-from airflow_provider_pinterest.delivery import pace
+from airflow_provider_pinterest.api import rate_limit
 pace._PaddedMinute = RateLimitItemPerSecond  # so that a window passes in a second
-found = pace.Pace(sys.argv[2], calls_per_minute=int(sys.argv[3]), uri=pace.Secret(sys.argv[1]))
+found = pace.RateLimiter(sys.argv[2], calls_per_minute=int(sys.argv[3]), uri=pace.Secret(sys.argv[1]))
 calls = []
 print("ready", flush=True)
 end = float(sys.stdin.readline())
@@ -298,7 +298,7 @@ def test_four_processes_share_one_budget_fairly_and_no_window_holds_too_many(red
 def test_a_store_that_loses_its_counts_costs_one_window_at_most(redis):
     import redis as library
 
-    pace = Pace(uuid.uuid4().hex, calls_per_minute=30, uri=Secret(redis.url()))
+    pace = RateLimiter(uuid.uuid4().hex, calls_per_minute=30, uri=Secret(redis.url()))
     assert admitted(pace, 100) == 30
     with library.Redis.from_url(redis.url()) as connection:
         connection.flushall()
@@ -322,7 +322,9 @@ def test_a_store_that_is_dead_leaves_a_tenth(tmp_path, monkeypatch, caplog):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
 
-    alone(Pace(uuid.uuid4().hex, calls_per_minute=100, uri=Secret(f"redis://:s3cret@127.0.0.1:{port}/0")), caplog)
+    alone(
+        RateLimiter(uuid.uuid4().hex, calls_per_minute=100, uri=Secret(f"redis://:s3cret@127.0.0.1:{port}/0")), caplog
+    )
 
     assert "s3cret" not in caplog.text
 
@@ -332,7 +334,9 @@ def test_a_store_that_accepts_and_never_answers_leaves_a_tenth(monkeypatch, capl
     monkeypatch.setattr(module, "STORE_TIMEOUT", 0.1)
     with socket.create_server(("127.0.0.1", 0), backlog=50) as silent:
         alone(
-            Pace(uuid.uuid4().hex, calls_per_minute=100, uri=Secret(f"redis://127.0.0.1:{silent.getsockname()[1]}/0")),
+            RateLimiter(
+                uuid.uuid4().hex, calls_per_minute=100, uri=Secret(f"redis://127.0.0.1:{silent.getsockname()[1]}/0")
+            ),
             caplog,
         )
 
@@ -362,7 +366,7 @@ class SlowStore:
 
 
 def test_a_slow_store_does_not_make_threads_wait_in_line():
-    pace = Pace(uuid.uuid4().hex, calls_per_minute=1_000)
+    pace = RateLimiter(uuid.uuid4().hex, calls_per_minute=1_000)
     pace._shared = SlowStore(0.05)  # type: ignore[assignment]
     started = time.monotonic()
     with ThreadPoolExecutor(16) as threads:
@@ -375,10 +379,10 @@ def test_a_slow_store_does_not_make_threads_wait_in_line():
 
 def test_threads_that_ask_a_slow_store_at_once_waste_none_of_its_calls():
     """Each has a place in the local window before it asks."""
-    pace = Pace(uuid.uuid4().hex, calls_per_minute=10)
+    pace = RateLimiter(uuid.uuid4().hex, calls_per_minute=10)
     pace._shared = SlowStore(0.02)  # type: ignore[assignment]
     with ThreadPoolExecutor(16) as threads:
-        admitted_ = sum(wait <= 0 for wait in threads.map(lambda _: pace._admit(), range(64)))
+        admitted_ = sum(wait <= 0 for wait in threads.map(lambda _: pace._admit(pace._key("")), range(64)))
 
     assert admitted_ == 10
     assert pace._shared.hits == 10  # type: ignore[union-attr]
@@ -386,11 +390,11 @@ def test_threads_that_ask_a_slow_store_at_once_waste_none_of_its_calls():
 
 def test_threads_that_wait_for_a_hanging_store_are_delayed_once_and_stay_within_a_tenth(monkeypatch, caplog):
     monkeypatch.setattr(module, "STORE_TIMEOUT", 0.1)
-    pace = Pace(uuid.uuid4().hex, calls_per_minute=100)
+    pace = RateLimiter(uuid.uuid4().hex, calls_per_minute=100)
     pace._shared = SlowStore(1.0)  # type: ignore[assignment]
     started = time.monotonic()
     with caplog.at_level(logging.WARNING, logger=module.__name__), ThreadPoolExecutor(16) as threads:
-        admitted_ = sum(wait <= 0 for wait in threads.map(lambda _: pace._admit(), range(16)))
+        admitted_ = sum(wait <= 0 for wait in threads.map(lambda _: pace._admit(pace._key("")), range(16)))
 
     assert time.monotonic() - started < 0.9
     assert admitted_ == 10
@@ -398,7 +402,7 @@ def test_threads_that_wait_for_a_hanging_store_are_delayed_once_and_stay_within_
 
 
 def test_where_no_thread_can_be_started_the_store_is_left_alone(monkeypatch, caplog):
-    pace = Pace(uuid.uuid4().hex, calls_per_minute=100)
+    pace = RateLimiter(uuid.uuid4().hex, calls_per_minute=100)
     pace._shared = SlowStore(0.0)  # type: ignore[assignment]
 
     def refuses(*_, **__):
@@ -411,7 +415,7 @@ def test_where_no_thread_can_be_started_the_store_is_left_alone(monkeypatch, cap
 
 
 def test_a_store_that_dies_in_the_middle_leaves_a_tenth(redis, caplog):
-    pace = Pace(uuid.uuid4().hex, calls_per_minute=100, uri=Secret(redis.url()))
+    pace = RateLimiter(uuid.uuid4().hex, calls_per_minute=100, uri=Secret(redis.url()))
     assert admitted(pace, 20) == 20
     redis.service.process.kill()
     redis.service.process.wait()
@@ -420,7 +424,7 @@ def test_a_store_that_dies_in_the_middle_leaves_a_tenth(redis, caplog):
 
 
 def test_a_store_that_hangs_in_the_middle_leaves_a_tenth_and_is_asked_again_later(redis, caplog):
-    pace = Pace(uuid.uuid4().hex, calls_per_minute=100, uri=Secret(redis.url()))
+    pace = RateLimiter(uuid.uuid4().hex, calls_per_minute=100, uri=Secret(redis.url()))
     assert admitted(pace, 20) == 20
     redis.service.process.send_signal(signal.SIGSTOP)
 
@@ -436,13 +440,13 @@ def test_in_test_mode_a_process_alone_takes_one_call_a_second(monkeypatch, caplo
     pytest.importorskip("redis")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    pace = Pace(uuid.uuid4().hex, uri=Secret(f"redis://127.0.0.1:{port}/0"), test=True)
+    pace = RateLimiter(uuid.uuid4().hex, uri=Secret(f"redis://127.0.0.1:{port}/0"), test=True)
 
     assert admitted(pace, 100) == 1
 
 
 def test_a_thread_that_waits_for_a_hanging_store_does_not_keep_a_stop_waiting(redis):
-    pace = Pace(uuid.uuid4().hex, calls_per_minute=100, uri=Secret(redis.url()))
+    pace = RateLimiter(uuid.uuid4().hex, calls_per_minute=100, uri=Secret(redis.url()))
     pace.wait()
     redis.service.process.send_signal(signal.SIGSTOP)
     ended = []

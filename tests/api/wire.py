@@ -11,15 +11,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from airflow_provider_pinterest.api.client import Client
+from airflow_provider_pinterest.api.credentials import Credential, Tokens
+from airflow_provider_pinterest.api.events import Answer, EventsEndpoint
+from airflow_provider_pinterest.api.rate_limit import RateLimiter
 from airflow_provider_pinterest.conversions.batches import Batcher
 from airflow_provider_pinterest.conversions.builder import EventBuilder
 from airflow_provider_pinterest.conversions.events import Chunk
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 from airflow_provider_pinterest.delivery.checkpoint import KEY, Checkpoint, read_state
-from airflow_provider_pinterest.delivery.client import Client
-from airflow_provider_pinterest.delivery.credentials import Credential, Tokens
 from airflow_provider_pinterest.delivery.dispatcher import Dispatcher
-from airflow_provider_pinterest.delivery.pace import Pace
 from airflow_provider_pinterest.delivery.progress import Progress
 from airflow_provider_pinterest.delivery.reader import ReadAhead, Reading
 from airflow_provider_pinterest.delivery.rejects import Rejects
@@ -207,12 +208,32 @@ def accepts_and_says_nothing() -> Iterator[int]:
         yield silent.getsockname()[1]
 
 
+class OneAccount(EventsEndpoint):
+    """The events endpoint with an account, and what its client can do."""
+
+    def __init__(
+        self, url: str, credential: Any, *, account: str = ACCOUNT, test: bool = False, **options: Any
+    ) -> None:
+        super().__init__(Client(url, credential, **options), test=test)
+        self.account = ACCOUNT
+        self.credential = self.client.credential
+        self.renew = self.client.renew
+        self.abort = self.client.abort
+        self.close = self.client.close
+
+    def send(self, ad_account_id: str, body: bytes, events: int, **options: Any) -> Answer:
+        return super().send(ad_account_id or self.account, body, events, **options)
+
+    def post(self, body: bytes, events: int, **options: Any) -> Answer:
+        return self.send(self.account, body, events, **options)
+
+
 @contextmanager
-def client(url: str, **options: Any) -> Iterator[Client]:
+def client(url: str, **options: Any) -> Iterator[OneAccount]:
     """Return a client with short time-outs."""
     options = {"timeouts": (2.0, 5.0, 10.0), **options}
     credential = options.pop("credential", None) or Credential(Tokens(Secret(options.pop("token", Sandbox.token))))
-    made = Client(url, ACCOUNT, credential, **options)
+    made = OneAccount(url, credential, **options)
     try:
         yield made
     finally:
@@ -245,7 +266,7 @@ class WireScenario:
         with client(self.url, connections=self.in_flight, **self.client_options) as pinterest:
             sender = Sender(
                 pinterest,
-                Pace(f"{self.url}/{uuid.uuid4()}", calls_per_minute=10**6),
+                RateLimiter(f"{self.url}/{uuid.uuid4()}", calls_per_minute=10**6),
                 on_doubt=self.on_doubt,
                 max_wait=self.max_wait,
                 wall=lambda: NOW,

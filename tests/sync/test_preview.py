@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from airflow_provider_pinterest.operators.account import LONGEST_TEXT, shortened
+from airflow_provider_pinterest.sync.preview import LONGEST_TEXT, shortened
 
 
 def shown(**event):

@@ -10,12 +10,12 @@ from types import MappingProxyType
 import pytest
 
 from airflow_provider_pinterest.exceptions import ParameterError, SourceError
-from airflow_provider_pinterest.sources.values import CHUNK, CHUNK_BYTES, Values
+from airflow_provider_pinterest.sources.iterables import CHUNK, CHUNK_BYTES, IterableSource
 
 
 def laid_out(events):
     """Return the rows as they come, each as a dict, and how many chunks they came in."""
-    chunks = list(Values(events, replayable=True).chunks())
+    chunks = list(IterableSource(events, replayable=True).chunks())
     return [dict(zip(chunk.columns, cells, strict=True)) for chunk in chunks for cells in chunk.rows], len(chunks)
 
 
@@ -65,7 +65,7 @@ def test_lists_of_a_mapped_upstream_are_laid_out_in_their_order():
 
 def test_lists_within_lists_within_lists_are_an_error():
     with pytest.raises(ParameterError, match="row 2 is list"):
-        Values([{"a": 1}, [[{"a": 2}]]])
+        IterableSource([{"a": 1}, [[{"a": 2}]]])
 
 
 @pytest.mark.parametrize("events", [({"a": 1},), iter([{"a": 1}]), ({"a": n} for n in [1]), Pieces({"a": 1})])
@@ -94,7 +94,7 @@ def test_a_generator_is_read_no_further_than_needed():
             asked.append(number)
             yield {"a": number}
 
-    next(Values(generate(), replayable=True).chunks())
+    next(IterableSource(generate(), replayable=True).chunks())
 
     assert len(asked) <= CHUNK + 1
 
@@ -104,7 +104,7 @@ def test_rows_that_came_before_a_generator_raised_are_not_lost():
         yield from ({"a": number} for number in range(CHUNK + 3))
         raise KeyError("tax")
 
-    chunks = Values(generate(), replayable=True).chunks()
+    chunks = IterableSource(generate(), replayable=True).chunks()
 
     assert [len(next(chunks).rows), len(next(chunks).rows)] == [CHUNK, 3]
     with pytest.raises(KeyError, match="tax"):
@@ -114,11 +114,11 @@ def test_rows_that_came_before_a_generator_raised_are_not_lost():
 @pytest.mark.parametrize("bad", [None, 1, "a", b"a", ["a"], {1: 2}, object()])
 def test_a_list_is_checked_to_its_end_before_anything_is_read(bad):
     with pytest.raises(ParameterError, match="row 3 is"):
-        Values([{"a": 1}, {"a": 2}, bad])
+        IterableSource([{"a": 1}, {"a": 2}, bad])
 
 
 def test_a_generator_with_something_else_breaks_off_there():
-    chunks = Values(iter([{"a": 1}, {"b": 2}, "text"]), replayable=True).chunks()
+    chunks = IterableSource(iter([{"a": 1}, {"b": 2}, "text"]), replayable=True).chunks()
 
     assert next(chunks).columns == ("a",)
     with pytest.raises(SourceError, match="row 3 is str"):
@@ -144,7 +144,7 @@ def test_a_generator_with_something_else_breaks_off_there():
 )
 def test_anything_else_is_refused_with_what_to_pass(events, words):
     with pytest.raises(ParameterError) as caught:
-        Values(events)
+        IterableSource(events)
 
     assert words in str(caught.value)
 
@@ -154,12 +154,12 @@ def test_a_data_frame_is_told_how_to_become_rows():
         def to_dict(self, orient): ...
 
     with pytest.raises(ParameterError, match=r"got a DataFrame.*to_dict\('records'\)"):
-        Values(DataFrame())
+        IterableSource(DataFrame())
 
 
 def test_the_error_shows_nothing_of_the_row():
     with pytest.raises(ParameterError) as caught:
-        Values([{"email": "ada@example.com"}, "ada@example.com"])
+        IterableSource([{"email": "ada@example.com"}, "ada@example.com"])
 
     assert "ada" not in str(caught.value)
 
@@ -169,12 +169,12 @@ def test_the_error_shows_nothing_of_the_row():
 )
 def test_what_can_be_read_only_once_is_refused_unless_each_attempt_gets_it_anew(events):
     with pytest.raises(ParameterError, match=r"only once.*list.*@task\.pinterest_conversions"):
-        Values(events)
-    list(Values(events, replayable=True).chunks())
+        IterableSource(events)
+    list(IterableSource(events, replayable=True).chunks())
 
 
 def test_a_lazy_sequence_can_be_read_again():
-    values = Values(Pieces([{"a": 1}], [{"a": 2}]))
+    values = IterableSource(Pieces([{"a": 1}], [{"a": 2}]))
 
     assert [list(chunk.rows) for chunk in values.chunks()] == [[[1], [2]]] == [list(c.rows) for c in values.chunks()]
 
@@ -182,7 +182,7 @@ def test_a_lazy_sequence_can_be_read_again():
 @pytest.mark.parametrize("nested", [False, True])
 def test_chunks_of_heavy_rows_are_short(nested):
     row = {"a": {"b": ["x" * 100_000]} if nested else "x" * 100_000}
-    sizes = [len(chunk.rows) for chunk in Values([row] * 1_000).chunks()]
+    sizes = [len(chunk.rows) for chunk in IterableSource([row] * 1_000).chunks()]
 
     assert sum(sizes) == 1_000
     assert max(sizes) * 100_000 <= 1.5 * CHUNK_BYTES
@@ -190,13 +190,13 @@ def test_chunks_of_heavy_rows_are_short(nested):
 
 def test_chunks_are_short_from_the_row_on_that_rows_are_heavy():
     events = [{"a": "x"}] * 1_900 + [{"a": "x" * 1_000_000}] * 100
-    heavy = [sum(len(cells[0]) for cells in chunk.rows) for chunk in Values(events).chunks()]
+    heavy = [sum(len(cells[0]) for cells in chunk.rows) for chunk in IterableSource(events).chunks()]
 
     assert max(heavy) < 20_000_000
 
 
 def test_cancelling_does_nothing():
-    values = Values([{"a": 1}])
+    values = IterableSource([{"a": 1}])
     values.cancel()
 
     assert list(values.chunks())

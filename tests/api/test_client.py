@@ -14,14 +14,15 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from airflow_provider_pinterest.delivery import connections
-from airflow_provider_pinterest.delivery.answers import Busy, Doubt, Listed, Misconfigured
-from airflow_provider_pinterest.delivery.pace import Pace, Stopped
+from airflow_provider_pinterest.api import connections
+from airflow_provider_pinterest.api.events import Listed
+from airflow_provider_pinterest.api.rate_limit import RateLimiter, Stopped
+from airflow_provider_pinterest.api.responses import Busy, Doubt, Misconfigured
 from airflow_provider_pinterest.exceptions import ConfigurationError, UnavailableError
 from airflow_provider_pinterest.redaction import Secret
 from harness.certificates import certificate
-from tests.delivery import wire as wires
-from tests.delivery.wire import accepts_and_says_nothing, client, full_backlog, proxying, serving
+from tests.api import wire as wires
+from tests.api.wire import accepts_and_says_nothing, client, full_backlog, proxying, serving
 from tests.hooks.listening import ScriptedReply, listening
 
 HOST = "api.example.com"
@@ -236,7 +237,7 @@ def test_where_no_thread_can_be_started_the_call_fails(kept, monkeypatch):
     with listening() as listener, client(listener.url) as pinterest:
         if kept:
             pinterest.post(BODY, 1)
-            monkeypatch.setattr(pinterest._watchdog, "_running", False)
+            monkeypatch.setattr(pinterest.client._watchdog, "_running", False)
 
         def refuses(_):
             raise RuntimeError("can't start new thread")
@@ -360,7 +361,7 @@ def test_after_a_stop_no_call_is_made():
 def test_a_stop_ends_the_wait_for_a_rate_store_that_accepts_and_never_answers():
     pytest.importorskip("redis")
     with accepts_and_says_nothing() as port, ThreadPoolExecutor(8) as threads:
-        pace = Pace("stop", uri=Secret(f"redis://127.0.0.1:{port}/0"))
+        pace = RateLimiter("stop", uri=Secret(f"redis://127.0.0.1:{port}/0"))
         waiting = [threads.submit(pace.wait) for _ in range(8)]
         time.sleep(0.1)
         assert not any(one.done() for one in waiting)
@@ -507,9 +508,9 @@ def test_no_proxy_is_respected(monkeypatch):
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         monkeypatch.setenv("NO_PROXY", "example.com")
         with client(f"https://{HOST}/v5") as pinterest:
-            assert pinterest._route.proxy is None
+            assert pinterest.client._route.proxy is None
         with client("https://api.example.org/v5") as pinterest:
-            assert pinterest._route.proxy is not None
+            assert pinterest.client._route.proxy is not None
 
 
 DENIED = {407: "user and password", 403: "NO_PROXY", 405: "NO_PROXY"}
@@ -635,7 +636,7 @@ def test_a_proxy_that_cannot_work_is_refused_without_its_password(proxy, monkeyp
 def test_a_proxy_without_a_scheme_is_http(monkeypatch):
     monkeypatch.setenv("HTTPS_PROXY", "proxy.example.com:3128")
     with client(f"https://{HOST}/v5") as pinterest:
-        proxy = pinterest._route.proxy
+        proxy = pinterest.client._route.proxy
 
     assert proxy is not None
     assert (proxy.url.scheme, proxy.address) == ("http", "proxy.example.com:3128")

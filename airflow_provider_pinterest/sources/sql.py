@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing, suppress
 from typing import Any, Final
 
@@ -29,15 +29,41 @@ _ROW_LINES: Final = ("DETAIL:", "CONTEXT:")
 """Lines of a Postgres error that quote the row."""
 
 
-class Query:
+class Database:
+    """Makes connections without Airflow.
+
+    :param connect: returns a new connection of any DB-API driver.
+    :param name: names the database in errors.
+    """
+
+    def __init__(self, connect: Callable[[], Any], name: str = "") -> None:
+        self._connect = connect
+        self.name = name
+
+    def get_conn(self) -> Any:
+        """Return a new connection."""
+        return self._connect()
+
+    @staticmethod
+    def split_sql_string(sql: str) -> list[str]:
+        """Return the statements of a text."""
+        import sqlparse
+
+        return [one for one in sqlparse.split(sql) if one.strip()]
+
+
+class SqlSource:
     """The rows of one query, read once from the first to the last.
 
     :mod:`airflow_provider_pinterest.sources.drivers` says how they are read. Nothing is committed.
 
-    :param hook: a ``DbApiHook``.
+    :param hook: makes connections: a ``DbApiHook``, or a :class:`Database`.
     :param sql: one statement that returns rows.
     :param parameters: bound to it by the driver.
     """
+
+    columns_complete = True
+    once = False
 
     def __init__(self, hook: Any, sql: str, parameters: Parameters = None) -> None:
         self._hook = hook
@@ -45,6 +71,15 @@ class Query:
         self._parameters = parameters
         self._reader: DriverReader | None = None
         self._cancelled = False
+
+    @property
+    def fingerprint(self) -> Mapping[str, object]:
+        """The statement and its parameters."""
+        return {"sql": self._sql, "parameters": self._parameters}
+
+    def open(self) -> SqlSource:
+        """Return the same rows, to be read from the first."""
+        return SqlSource(self._hook, self._sql, self._parameters)
 
     @property
     def ordered(self) -> bool:
@@ -138,6 +173,8 @@ class Query:
 
 def warehouse(hook: Any) -> str:
     """Return which warehouse a hook connects to: its connection, and host and port if there are any."""
+    if isinstance(hook, Database):
+        return hook.name
     name = address = ""
     with suppress(Exception):  # hooks differ, and a secrets backend may be out of reach
         name = str(hook.get_conn_id())

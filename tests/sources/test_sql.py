@@ -16,8 +16,8 @@ import psycopg2
 import pytest
 
 from airflow_provider_pinterest.exceptions import ParameterError, SourceError
-from airflow_provider_pinterest.sources.cursors import FETCH_BYTES, Query, fetch_size
 from airflow_provider_pinterest.sources.drivers.base import FETCH, FETCH_FROM_SERVER, FIRST_FETCH
+from airflow_provider_pinterest.sources.sql import FETCH_BYTES, SqlSource, fetch_size
 from harness.postgres import PostgresServer
 from tests.fixtures import SqliteWarehouse
 from tests.running import impersonal, row, rows
@@ -449,7 +449,7 @@ class OtherHook:
 
 
 def test_a_query_of_another_driver_ends_at_its_next_fetch():
-    made = Query(OtherHook(), "SELECT a")
+    made = SqlSource(OtherHook(), "SELECT a")
     chunks = made.chunks()
     next(chunks)
     other = threading.Thread(target=made.cancel)

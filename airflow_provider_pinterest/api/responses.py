@@ -1,9 +1,7 @@
-"""What one call came to, as a small closed set of answers.
+"""HTTP responses, and what a call comes to where the endpoint does not say it itself.
 
-Every HTTP status, header and body, and every failure of the network, becomes exactly one :data:`Answer`. This
-module decides nothing; see :mod:`.decide`. Network failures are classified in :mod:`.failures`.
-
-https://developers.pinterest.com/docs/api/v5/events-create/
+An endpoint's module adds its own results, as :mod:`.events` does, and asks :func:`without_result` about all other
+responses. Nothing is decided here. Network failures are classified in :mod:`.failures`.
 """
 
 from __future__ import annotations
@@ -73,32 +71,6 @@ class Trace:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
-    """An outcome for every event of the request, by position; those not named were processed.
-
-    :param failed: position → Pinterest's message.
-    :param unknown: positions whose status is neither processed nor failed.
-    :param warnings: events processed with a warning.
-    """
-
-    trace: Trace
-    failed: Mapping[int, str]
-    unknown: frozenset[int]
-    warnings: int
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The request was understood and not accepted, without a word on single events.
-
-    :param partly: whether some of its events may have been accepted all the same (422).
-    """
-
-    trace: Trace
-    partly: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Denied:
     """The token, the role, the account, the host or something between is wrong; the events are good."""
 
@@ -143,40 +115,39 @@ class Doubt:
     retry_after: float | None = None
 
 
-Answer = Listed | Refused | Denied | Misconfigured | TooLarge | Busy | Doubt
-"""Everything that a call can come to."""
-
-_ABOUT_EVENTS: Final = frozenset({400, 422})
-"""The only statuses that speak of events; every other 4xx comes from a gateway or is about the request as a whole."""
-
 _NOT_PROCESSED: Final = frozenset({409, 421, 425, 429, 503})
 _MAYBE_PROCESSED: Final = frozenset({408, 499})
 _STOPPING_5XX: Final = frozenset({501, 505, 511})
 
 
-def read_answer(reply: Reply, sent: int, now: float) -> Answer:
-    """Read an HTTP response to a request of ``sent`` events.
+def json_object(reply: Reply) -> Mapping[str, Any]:
+    """Return the JSON object of a response; empty if there is none."""
+    try:
+        document = orjson.loads(reply.content or b"")
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def trace_of(reply: Reply, document: Mapping[str, Any]) -> Trace:
+    """Return how to find the call again.
+
+    :param document: the response's JSON object.
+    """
+    return Trace(
+        reply.status,
+        _integer(document.get("code")),
+        clean(document.get("message") or ""),
+        _printable(reply.headers.get("x-pinterest-rid")),
+    )
+
+
+def without_result(reply: Reply, trace: Trace, now: float) -> Denied | TooLarge | Busy | Doubt:
+    """Return what a response means that has no result of the endpoint.
 
     :param now: Unix seconds, for a ``Retry-After`` that is a date.
     """
-    status, headers = reply.status, reply.headers
-    document = _document(reply.content or b"")
-    trace = Trace(
-        status,
-        _integer(document.get("code")),
-        clean(document.get("message") or ""),
-        _printable(headers.get("x-pinterest-rid")),
-    )
-    wait = retry_after(headers, now)
-    if status == 200 or status in _ABOUT_EVENTS:
-        if reply.content is None and status != 400:
-            return Doubt(Trace(status, None, "the answer broke off", trace.request_id), wait)
-        outcomes = _outcomes(document, sent) if status != 400 else None
-        if outcomes is not None:
-            return _listed(trace, outcomes)
-        if status == 200:
-            return Doubt(Trace(200, None, "the answer does not list an outcome for every event", trace.request_id))
-        return Refused(trace, partly=status == 422)
+    status, wait = reply.status, retry_after(reply.headers, now)
     if status == 413:
         return TooLarge(trace)
     if status in _NOT_PROCESSED:
@@ -206,50 +177,9 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
     return None
 
 
-def _document(body: bytes) -> Mapping[str, Any]:
-    try:
-        document = orjson.loads(body)
-    except ValueError:
-        return {}
-    return document if isinstance(document, dict) else {}
-
-
 def _integer(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _printable(value: str | None) -> str | None:
     return re.sub(r"[^\w.-]", "", value)[:80] if value else None
-
-
-def _outcomes(document: Mapping[str, Any], sent: int) -> list[Any] | None:
-    """Find the list of outcomes: at the top level, in ``details``, or one level below it."""
-    details = document.get("details")
-    places = [document, details]
-    if isinstance(details, dict):
-        places += details.values()
-    for place in places:
-        for found in (place, place.get("events") if isinstance(place, dict) else None):
-            if isinstance(found, list) and len(found) == sent and _are_outcomes(found):
-                return found
-    return None
-
-
-def _are_outcomes(found: list[Any]) -> bool:
-    """Tell outcomes from a list of something else, such as what is wrong with an event: that has no status."""
-    return all(isinstance(item, dict) for item in found) and any("status" in item for item in found)
-
-
-def _listed(trace: Trace, outcomes: list[dict[str, Any]]) -> Listed:
-    failed: dict[int, str] = {}
-    unknown = set()
-    warnings = 0
-    for position, outcome in enumerate(outcomes):
-        status = outcome.get("status")
-        if status == "processed":
-            warnings += bool(outcome.get("warning_message"))
-        elif status == "failed":
-            failed[position] = clean(outcome.get("error_message") or "Pinterest gives no message")
-        else:
-            unknown.add(position)
-    return Listed(trace, failed, frozenset(unknown), warnings)

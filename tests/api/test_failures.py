@@ -12,9 +12,9 @@ import pytest
 from urllib3 import exceptions as urllib3_errors
 from urllib3.util.url import Url
 
-from airflow_provider_pinterest.delivery.answers import Busy, Doubt, Misconfigured
-from airflow_provider_pinterest.delivery.failures import connect_failure, describe, exchange_failure
-from airflow_provider_pinterest.delivery.route import Proxy, Route
+from airflow_provider_pinterest.api.failures import connect_failure, describe, exchange_failure
+from airflow_provider_pinterest.api.responses import Busy, Doubt, Misconfigured
+from airflow_provider_pinterest.api.route import Proxy, Route
 from airflow_provider_pinterest.redaction import Secret
 
 POOL: Any = None

@@ -1,4 +1,4 @@
-"""How a run ended, in the words of the person who looks at it at night: what arrived, and what Clear will do.
+"""How a run ended: what was delivered, whether that is enough, and what the next attempt will do.
 
 Pure functions from counts to text.
 """
@@ -11,7 +11,30 @@ from typing import Final
 from airflow_provider_pinterest.delivery.result import Tally
 from airflow_provider_pinterest.exceptions import advised
 
-RECOGNISES = "Pinterest recognises by event_name and event_id for 24 hours"
+
+@dataclass(frozen=True, kw_only=True)
+class Vocabulary:
+    """How messages name what may happen next.
+
+    :param name: what is running, at the start of a sentence.
+    :param again: any later attempt.
+    :param clear: a later attempt that a person asks for.
+    :param retry: a later attempt that the orchestrator makes by itself.
+    :param leave: what to do to leave things as they are.
+    :param remembers: where attempts are remembered.
+    """
+
+    name: str = "The run"
+    again: str = "the next attempt"
+    clear: str = "the next attempt"
+    retry: str = "the next attempt"
+    leave: str = "do not start it again"
+    remembers: str = "A state store remembers how far an attempt came."
+
+
+WITHOUT_ORCHESTRATOR: Final = Vocabulary()
+
+RECOGNISES: Final = "Pinterest recognises by event_name and event_id for 24 hours"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +55,7 @@ class Ending:
     :param repeats: whether rows beyond the prefix may have been sent of which nothing is remembered.
     :param forced: whether the user wants every row sent regardless of earlier attempts.
     :param refused: whether the attempt was refused because events could be counted twice.
+    :param vocabulary: names what may happen next.
     """
 
     tally: Tally
@@ -48,9 +72,10 @@ class Ending:
     repeats: bool = False
     forced: bool = False
     refused: bool = False
+    vocabulary: Vocabulary = WITHOUT_ORCHESTRATOR
 
     def sentence(self) -> str:
-        """Return what was delivered, how long it waited, and what Clear or a retry will do."""
+        """Return what was delivered, how long it waited, and what the next attempt will do."""
         return f"{self._delivered()} {self._next()}"
 
     def _delivered(self) -> str:
@@ -69,31 +94,37 @@ class Ending:
         return f"{said}."
 
     def _next(self) -> str:
+        again = _capital(self.vocabulary.again)
         if not self.recorded:
-            return "Nothing is recorded by Pinterest, so Clear or a retry starts at row 1."
+            return f"Nothing is recorded by Pinterest, so {self.vocabulary.again} starts at row 1."
         if self.refused:
-            return "Clear or a retry is refused as well, unless send_everything_again=True is set."
+            return f"{again} is refused as well, unless send_everything_again=True is set."
         if not self.remembers:
             return self._next_unremembered()
-        who = "A retry" if self.forced else "Clear or a retry"
+        who = _capital(self.vocabulary.retry) if self.forced else again
         said = f"{who} continues at row {self.prefix + 1:,} and {self._sends()}."
-        return f"{said} Clear sends every row again, because of send_everything_again=True." if self.forced else said
+        if not self.forced:
+            return said
+        clear = _capital(self.vocabulary.clear)
+        everything = f"{clear} sends every row again, because of send_everything_again=True."
+        return everything if self.vocabulary.clear == self.vocabulary.retry else f"{said} {everything}"
 
     def _next_unremembered(self) -> str:
+        again = _capital(self.vocabulary.again)
         sent = self.tally.delivered.settled + self.doubtful + self.will_be_held
         if self.accepts_copies or self.forced:
             if not sent:
-                return "Clear or a retry starts at row 1."
-            return "Clear or a retry sends every row again, and events may be counted twice."
+                return f"{again} starts at row 1."
+            return f"{again} sends every row again, and events may be counted twice."
         if self.offline:
             return (
-                "Clear or a retry refuses to send again, because nothing is remembered between attempts and Pinterest "
+                f"{again} refuses to send again, because nothing is remembered between attempts and Pinterest "
                 "cannot deduplicate some of the events."
             )
         refuses = "refuses events that Pinterest cannot deduplicate, because nothing is remembered between attempts"
         if not sent:
-            return f"Clear or a retry starts at row 1, and {refuses}."
-        return f"Clear or a retry sends every row again, all of which {RECOGNISES}; it {refuses}."
+            return f"{again} starts at row 1, and {refuses}."
+        return f"{again} sends every row again, all of which {RECOGNISES}; it {refuses}."
 
     def _sends(self) -> str:
         again = []
@@ -108,11 +139,22 @@ class Ending:
         return f"sends {' and '.join(again)}, and {holds}" if again else f"sends nothing twice; it {holds}"
 
 
-UNBEGUN_AT_FIRST: Final = "Nothing was sent. Clear or a retry starts at row 1."
-"""What to say of the first attempt of a run, if it failed before it began."""
+def not_begun(*, remembers: bool, first: bool, vocabulary: Vocabulary) -> str:
+    """Return what to say of an attempt that ended before it knew where to begin.
 
-UNBEGUN: Final = "This attempt sent nothing. Clear or a retry continues where earlier attempts ended."
-"""What to say of an attempt that failed before it knew where to begin, where attempts are remembered."""
+    :param remembers: whether attempts are remembered.
+    :param first: whether it is the first attempt of the run.
+    """
+    again = _capital(vocabulary.again)
+    if not remembers:
+        return Ending(Tally(), remembers=False, vocabulary=vocabulary).sentence()
+    if first:
+        return f"Nothing was sent. {again} starts at row 1."
+    return f"This attempt sent nothing. {again} continues where earlier attempts ended."
+
+
+def _capital(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}"
 
 
 def _events(count: int) -> str:
@@ -135,6 +177,7 @@ def judge(
     recorded: bool = True,
     offline: bool = False,
     listed: str | None = None,
+    vocabulary: Vocabulary = WITHOUT_ORCHESTRATOR,
 ) -> str | None:
     """Return why a run that came to its end fails all the same, or ``None`` when it succeeds.
 
@@ -145,18 +188,20 @@ def judge(
     :param recorded: whether Pinterest records what is sent.
     :param offline: whether events were sent that Pinterest cannot deduplicate, and the user accepts no second copies.
     :param listed: the folder that lists the rows, if there is one.
+    :param vocabulary: names what may happen next.
     """
     where = f" They are listed in {listed}." if listed else ""
-    end = _end(tally, remembers=remembers, recorded=recorded, offline=offline)
+    again = _capital(vocabulary.clear)
+    end = _end(tally, vocabulary, remembers=remembers, recorded=recorded, offline=offline)
     held = tally.delivered.held
     if held:
         clear = (
-            "Clear sends nothing again that was accepted, and the held events only with on_doubt='resend', which may "
-            "count them twice."
+            f"{again} sends nothing again that was accepted, and the held events only with on_doubt='resend', which "
+            "may count them twice."
             if remembers
-            else "Clear would send every row again and is refused."
+            else f"{again} would send every row again and is refused."
         )
-        done = "To leave them as they are, mark the task as success." if remembers else "Then mark the task as success."
+        done = f"{'To leave them as they are,' if remembers else 'Then'} {vocabulary.leave}."
         happened = (
             f"{held:,} events were sent and their outcome is unknown (reason outcome_unknown): a second copy could be "
             f"counted twice, so they were held.{where}"
@@ -198,26 +243,27 @@ def _accepted(tally: Tally) -> str:
     return f"{arrived:,} of {tally.events_built:,} events were accepted"
 
 
-def _end(tally: Tally, *, remembers: bool, recorded: bool, offline: bool) -> str:
-    """Return what was accepted, and what Clear does."""
+def _end(tally: Tally, vocabulary: Vocabulary, *, remembers: bool, recorded: bool, offline: bool) -> str:
+    """Return what was accepted, and what the next attempt does."""
+    again = _capital(vocabulary.clear)
     if not recorded:
-        return "Nothing is recorded by Pinterest, so Clear is safe."
+        return f"Nothing is recorded by Pinterest, so {vocabulary.clear} is safe."
     if not tally.events_built:
-        return "No row became a valid event, so none was sent. Clear reads the rows again."
-    return f"{_accepted(tally)}; {_after_clear(tally, remembers=remembers, offline=offline)}"
+        return f"No row became a valid event, so none was sent. {again} reads the rows again."
+    return f"{_accepted(tally)}; {_after_clear(tally, again, remembers=remembers, offline=offline)}"
 
 
-def _after_clear(tally: Tally, *, remembers: bool, offline: bool) -> str:
+def _after_clear(tally: Tally, again: str, *, remembers: bool, offline: bool) -> str:
     if not remembers:
         if offline:
             return (
-                "Clear is refused, because nothing is remembered between attempts and Pinterest cannot deduplicate "
+                f"{again} is refused, because nothing is remembered between attempts and Pinterest cannot deduplicate "
                 "some of the events."
             )
-        return "Clear sends every row again."
+        return f"{again} sends every row again."
     if tally.delivered.failed:
-        return f"Clear sends only the {tally.delivered.failed:,} that failed, as long as the rows stay the same."
-    return "Clear sends nothing again that was accepted, as long as the rows stay the same."
+        return f"{again} sends only the {tally.delivered.failed:,} that failed, as long as the rows stay the same."
+    return f"{again} sends nothing again that was accepted, as long as the rows stay the same."
 
 
 def all_accepted_before(tally: Tally, when: str) -> str:

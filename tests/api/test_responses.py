@@ -12,19 +12,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from requests.structures import CaseInsensitiveDict
 
-from airflow_provider_pinterest.delivery.answers import (
-    Answer,
-    Busy,
-    Denied,
-    Doubt,
-    Listed,
-    Refused,
-    Reply,
-    TooLarge,
-    Trace,
-    read_answer,
-    retry_after,
-)
+from airflow_provider_pinterest.api.events import Answer, Listed, Refused, read_answer
+from airflow_provider_pinterest.api.responses import Busy, Denied, Doubt, Reply, TooLarge, Trace, retry_after
 from airflow_provider_pinterest.redaction import TEXT_LIMIT, clean
 from tests.tracing import SLOWER
 

@@ -15,8 +15,8 @@ from typing import Any, Final
 
 import orjson
 
-from airflow_provider_pinterest.delivery.answers import Busy, Denied, Doubt, Misconfigured, Reply, Trace, retry_after
-from airflow_provider_pinterest.delivery.interruptible import CHECK_EVERY, NoThreadError, Stopped, run_interruptibly
+from airflow_provider_pinterest.api.interruptible import CHECK_EVERY, NoThreadError, Stopped, run_interruptibly
+from airflow_provider_pinterest.api.responses import Busy, Denied, Doubt, Misconfigured, Reply, Trace, retry_after
 from airflow_provider_pinterest.exceptions import CredentialError, advised
 from airflow_provider_pinterest.redaction import Secret
 

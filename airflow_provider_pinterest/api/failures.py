@@ -14,8 +14,8 @@ from typing import Final
 
 from urllib3 import exceptions as urllib3_errors
 
-from airflow_provider_pinterest.delivery.answers import Busy, Doubt, Misconfigured, Trace
-from airflow_provider_pinterest.delivery.route import CA_VARIABLES, Route
+from airflow_provider_pinterest.api.responses import Busy, Doubt, Misconfigured, Trace
+from airflow_provider_pinterest.api.route import CA_VARIABLES, Route
 from airflow_provider_pinterest.redaction import clean
 
 _ERRNO: Final = {
@@ -88,7 +88,7 @@ def _words(cause: BaseException) -> str | None:
         case TimeoutError():
             return "timed out"
         case ssl.SSLError():
-            return f"TLS failed ({clean(cause.reason or type(cause).__name__)})"
+            return f"TLS failed ({clean(getattr(cause, 'reason', None) or type(cause).__name__)})"
         case OSError() if cause.errno in _ERRNO:
             return _ERRNO[cause.errno]
         case http.client.IncompleteRead() | urllib3_errors.IncompleteRead():

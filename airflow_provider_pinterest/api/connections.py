@@ -10,9 +10,9 @@ from typing import Final
 
 from urllib3.connection import HTTPConnection
 
-from airflow_provider_pinterest.delivery.interruptible import run_interruptibly
-from airflow_provider_pinterest.delivery.route import Route
-from airflow_provider_pinterest.delivery.watchdog import cut
+from airflow_provider_pinterest.api.interruptible import run_interruptibly
+from airflow_provider_pinterest.api.route import Route
+from airflow_provider_pinterest.api.watchdog import cut
 
 LONGEST_IDLE: Final = 15.0
 """Seconds; servers and NAT gateways silently drop connections that are idle for longer."""

@@ -1,0 +1,162 @@
+"""What is needed to call Pinterest: a token, a host, a rate limit and usually an ad account."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Self
+
+from airflow_provider_pinterest.api.client import Client, base_url
+from airflow_provider_pinterest.api.credentials import Credential, Tokens, is_token
+from airflow_provider_pinterest.api.events import EventsEndpoint, account_id
+from airflow_provider_pinterest.api.rate_limit import CALLS_PER_MINUTE, MEMORY, RateLimiter, storage
+from airflow_provider_pinterest.exceptions import ParameterError
+from airflow_provider_pinterest.problems import Problems
+from airflow_provider_pinterest.redaction import Secret
+
+
+@dataclass(frozen=True, kw_only=True)
+class PinterestConnection:
+    """How to reach Pinterest, and as whom. Tokens and passwords are not shown by ``repr``.
+
+    https://developers.pinterest.com/docs/api-features/conversion-overview/
+
+    :param access_token: a conversion token, or one of OAuth.
+    :param ad_account_id: digits; where events go if a run names no account.
+    :param host: the base URL of the API, https only, or http to this machine; ``None``: Pinterest's.
+    :param app_id: with ``app_secret`` and ``refresh_token``, obtains a new access token when the old one expires.
+    :param app_secret: of the app.
+    :param refresh_token: of OAuth.
+    :param calls_per_minute: the rate limit of an ad account.
+    :param rate_limit_storage: where calls are counted: ``memory://``, or ``redis://…`` for several machines.
+    :param name: names the connection in errors, such as ``Connection 'pinterest_default'``.
+    :param token_field: names the place of the access token in errors.
+    :param read_again: returns the connection as it is now, for tokens that were replaced while a run goes on.
+    :param on_secret: receives every secret, also those that Pinterest issues, so that logs can mask them.
+    """
+
+    access_token: str | Secret
+    ad_account_id: str | int | None = None
+    host: str | None = None
+    app_id: str | None = None
+    app_secret: str | Secret | None = None
+    refresh_token: str | Secret | None = None
+    calls_per_minute: int | str | None = None
+    rate_limit_storage: str | Secret | None = None
+    name: str = "The connection"
+    token_field: str = "access_token"  # noqa: S105 - the name of a field
+    read_again: Callable[[], Self] | None = field(default=None, repr=False)
+    on_secret: Callable[[str], None] = field(default=lambda _: None, repr=False)
+
+    def __post_init__(self) -> None:
+        for name in ("access_token", "app_secret", "refresh_token", "rate_limit_storage"):
+            value = getattr(self, name)
+            if not isinstance(value, Secret):
+                object.__setattr__(self, name, Secret(str(value or "").strip()))
+
+    def account(self, wanted: str | int | None = None) -> str:
+        """Return the ad account to send to, checked.
+
+        :param wanted: the run's own; ``None``: the connection's.
+        :raises ParameterError: there is none, or it is not one to 18 digits.
+        """
+        found = self.ad_account_id if wanted is None else wanted
+        if found in (None, ""):
+            raise ParameterError(
+                f"No ad account: pass ad_account_id, or set it in {self.name[:1].lower()}{self.name[1:]}."
+            )
+        return account_id(found)
+
+    def url(self) -> str:
+        """Return the API's base URL, checked.
+
+        :raises ParameterError: the host is not https, and not http to this machine.
+        """
+        return base_url(self.host)
+
+    def check(self) -> None:
+        """Check what calls need.
+
+        :raises ParameterError: names every field that cannot work.
+        """
+        found = Problems()
+        found.checked(self.url, otherwise="")
+        found.checked(self.tokens, otherwise=None)
+        found.checked(self._calls_per_minute, otherwise=0)
+        found.checked(self._storage, otherwise=None)
+        found.raise_all()
+
+    def client(self, *, connections: int = 1) -> Client:
+        """Return a client.
+
+        :param connections: how many calls may be under way at once.
+        :raises ParameterError: the connection lacks something; the message says what.
+        """
+        read_again = self.read_again
+        credential = Credential(
+            self.tokens(),
+            reread=None if read_again is None else lambda: read_again().tokens(),
+            on_new_token=lambda issued: self.on_secret(issued.reveal()),
+        )
+        return Client(self.url(), credential, connections=connections)
+
+    def events(self, *, test: bool = False, connections: int = 1) -> EventsEndpoint:
+        """Return the endpoint that receives events.
+
+        :param test: validate without recording.
+        :param connections: how many calls may be under way at once.
+        :raises ParameterError: the connection lacks something; the message says what.
+        """
+        return EventsEndpoint(self.client(connections=connections), test=test)
+
+    def rate_limiter(self, *, test: bool = False) -> RateLimiter:
+        """Return what admits calls at the connection's rate.
+
+        :param test: whether they are test calls.
+        :raises ParameterError: the limit or the place where calls are counted cannot work.
+        """
+        return RateLimiter(self.url(), calls_per_minute=self._calls_per_minute(), uri=self._uri(), test=test)
+
+    def tokens(self) -> Tokens:
+        """Return the tokens, passed to ``on_secret``.
+
+        :raises ParameterError: there is none, or it has characters that no token has.
+        """
+        token = self._secret("access_token") or Secret("")
+        if not token:
+            raise ParameterError(
+                f"{self.name} has no access token: put one into its {self.token_field} "
+                "(Ads Manager → Conversions → Conversions API → Generate token)."
+            )
+        if not is_token(token):
+            raise ParameterError(
+                f"The access token in {self.name[:1].lower()}{self.name[1:]} has characters that no token has: "
+                "paste it again."
+            )
+        found = Tokens(token, self._secret("refresh_token"), self.app_id, self._secret("app_secret"))
+        for secret in (found.access, found.refresh, found.app_secret):
+            if secret:
+                self.on_secret(secret.reveal())
+        return found
+
+    def _secret(self, name: str) -> Secret | None:
+        found = getattr(self, name)
+        return found if isinstance(found, Secret) and found else None
+
+    def _uri(self) -> Secret:
+        return self._secret("rate_limit_storage") or MEMORY
+
+    def _storage(self) -> None:
+        storage(self._uri())
+
+    def _calls_per_minute(self) -> int:
+        value = self.calls_per_minute
+        try:
+            calls = int(str(value)) if value not in (None, "") else CALLS_PER_MINUTE
+        except (TypeError, ValueError):
+            calls = 0
+        if calls < 1:
+            raise ParameterError(
+                f"calls_per_minute in {self.name[:1].lower()}{self.name[1:]} must be a whole number of 1 or more."
+            )
+        return calls

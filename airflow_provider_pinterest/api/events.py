@@ -1,0 +1,166 @@
+"""The endpoint that receives events: 1 to 1,000 of one ad account.
+
+Every HTTP status, header and body, and every failure of the network, becomes exactly one :data:`Answer`.
+
+https://developers.pinterest.com/docs/api/v5/events-create/
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from airflow_provider_pinterest.api.client import Client
+from airflow_provider_pinterest.api.request import Request
+from airflow_provider_pinterest.api.responses import (
+    Busy,
+    Denied,
+    Doubt,
+    Misconfigured,
+    Reply,
+    TooLarge,
+    Trace,
+    json_object,
+    retry_after,
+    trace_of,
+    without_result,
+)
+from airflow_provider_pinterest.exceptions import ParameterError
+from airflow_provider_pinterest.redaction import clean
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An outcome for every event of the request, by position; those not named were processed.
+
+    :param failed: position → Pinterest's message.
+    :param unknown: positions whose status is neither processed nor failed.
+    :param warnings: events processed with a warning.
+    """
+
+    trace: Trace
+    failed: Mapping[int, str]
+    unknown: frozenset[int]
+    warnings: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The request was understood and not accepted, without a word on single events.
+
+    :param partly: whether some of its events may have been accepted all the same (422).
+    """
+
+    trace: Trace
+    partly: bool
+
+
+Answer = Listed | Refused | Denied | Misconfigured | TooLarge | Busy | Doubt
+"""Everything that a call can come to."""
+
+_ABOUT_EVENTS: Final = frozenset({400, 422})
+"""The only statuses that speak of events; every other 4xx comes from a gateway or is about the request as a whole."""
+
+
+def account_id(value: object) -> str:
+    """Return an ad account's id, checked: it becomes part of the URL's path.
+
+    :raises ParameterError: it is not one to 18 digits.
+    """
+    text = str(value).strip()
+    if not re.fullmatch(r"[0-9]{1,18}", text):
+        raise ParameterError(
+            f"ad_account_id must be 1 to 18 digits, as in Ads Manager's address bar, got {text[:40]!r}."
+        )
+    return text
+
+
+class EventsEndpoint:
+    """Sends events; shared by threads.
+
+    :param client: makes the calls.
+    :param test: send with ``?test=true``: validated, answered, not recorded.
+    """
+
+    def __init__(self, client: Client, *, test: bool = False) -> None:
+        self.client = client
+        self.test = test
+
+    def send(
+        self,
+        ad_account_id: str,
+        body: bytes,
+        events: int,
+        *,
+        fresh: bool = False,
+        begin: Callable[[], None] = lambda: None,
+    ) -> Answer:
+        """Send one body; network failures are answers, too.
+
+        :param ad_account_id: where the events go, see :func:`account_id`.
+        :param events: how many events the body holds.
+        :param fresh: as in :meth:`~.client.Client.call`.
+        :param begin: as in :meth:`~.client.Client.call`.
+        :raises Stopped: ``begin`` raised it, or the client was aborted before ``begin``: nothing was written.
+        :raises UnavailableError: no thread could be started to watch over the call: nothing was written.
+        """
+        path = f"/ad_accounts/{account_id(ad_account_id)}/events{'?test=true' if self.test else ''}"
+        reply = self.client.call(Request(path, lambda: body), fresh=fresh, begin=begin)
+        return read_answer(reply, events, time.time()) if isinstance(reply, Reply) else reply
+
+
+def read_answer(reply: Reply, sent: int, now: float) -> Answer:
+    """Read an HTTP response to a request of ``sent`` events.
+
+    :param now: Unix seconds, for a ``Retry-After`` that is a date.
+    """
+    status = reply.status
+    document = json_object(reply)
+    trace = trace_of(reply, document)
+    if status != 200 and status not in _ABOUT_EVENTS:
+        return without_result(reply, trace, now)
+    if reply.content is None and status != 400:
+        broken_off = Trace(status, None, "the answer broke off", trace.request_id)
+        return Doubt(broken_off, retry_after(reply.headers, now))
+    outcomes = _outcomes(document, sent) if status != 400 else None
+    if outcomes is not None:
+        return _listed(trace, outcomes)
+    if status == 200:
+        return Doubt(Trace(200, None, "the answer does not list an outcome for every event", trace.request_id))
+    return Refused(trace, partly=status == 422)
+
+
+def _outcomes(document: Mapping[str, Any], sent: int) -> list[Any] | None:
+    """Find the list of outcomes: at the top level, in ``details``, or one level below it."""
+    details = document.get("details")
+    places = [document, details]
+    if isinstance(details, dict):
+        places += details.values()
+    for place in places:
+        for found in (place, place.get("events") if isinstance(place, dict) else None):
+            if isinstance(found, list) and len(found) == sent and _are_outcomes(found):
+                return found
+    return None
+
+
+def _are_outcomes(found: list[Any]) -> bool:
+    """Tell outcomes from a list of something else, such as what is wrong with an event: that has no status."""
+    return all(isinstance(item, dict) for item in found) and any("status" in item for item in found)
+
+
+def _listed(trace: Trace, outcomes: list[dict[str, Any]]) -> Listed:
+    failed: dict[int, str] = {}
+    unknown = set()
+    warnings = 0
+    for position, outcome in enumerate(outcomes):
+        status = outcome.get("status")
+        if status == "processed":
+            warnings += bool(outcome.get("warning_message"))
+        elif status == "failed":
+            failed[position] = clean(outcome.get("error_message") or "Pinterest gives no message")
+        else:
+            unknown.add(position)
+    return Listed(trace, failed, frozenset(unknown), warnings)

@@ -1,0 +1,21 @@
+"""A request to Pinterest's API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+
+class Request(NamedTuple):
+    """A POST request. Secret parts are made when they are written, so that no local variable holds them.
+
+    :param path: below the base URL, with its query.
+    :param body: returns the body.
+    :param content_type: of the body.
+    :param authorization: returns the value of the ``Authorization`` header; ``None``: the access token.
+    """
+
+    path: str
+    body: Callable[[], bytes]
+    content_type: str = "application/json"
+    authorization: Callable[[], str] | None = None

@@ -1,0 +1,115 @@
+"""What a task instance tells about the attempt that it is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow_provider_pinterest.airflow_versions import ObjectStoragePath, may_be_forgotten
+from airflow_provider_pinterest.api.interruptible import Stopped
+from airflow_provider_pinterest.delivery import checkpoint_v2
+from airflow_provider_pinterest.delivery.rejects import folder_name, legacy_folder_name
+from airflow_provider_pinterest.operators.options import DEFAULTS
+from airflow_provider_pinterest.sync.attempt import DECISIVE, NEWER, AttemptInfo
+from airflow_provider_pinterest.sync.verdict import Vocabulary
+
+if TYPE_CHECKING:
+    from airflow_provider_pinterest.airflow_versions import Context
+    from airflow_provider_pinterest.operators.options import TaskOptions
+
+AIRFLOW: Final = Vocabulary(
+    name="The task",
+    again="Clear or a retry",
+    clear="Clear",
+    retry="a retry",
+    leave="mark the task as success",
+    remembers="Airflow 3.3 or later remembers how far an attempt came, with resume=True.",
+)
+"""What people press and read in Airflow."""
+
+SOURCE: Final = ("sql", "sql_conn_id", "hook_params", "parameters")
+"""Parameters that decide which rows a source yields."""
+
+
+def attempt_info(
+    options: TaskOptions, context: Context, *, account: str, carried: Mapping[str, Any] | None
+) -> AttemptInfo:
+    """Return what Airflow knows about this attempt.
+
+    :param account: the ad account.
+    :param carried: the checkpoint that a deferral brought along.
+    """
+    return AttemptInfo(
+        number=try_number(context),
+        identity=identity(context),
+        may_be_forgotten=may_be_forgotten(context),
+        carried=carried,
+        guard=not_orphaned(),
+        earlier_rejects=_earlier_rejects(options, context),
+        fingerprint_v2=_fingerprint_v2(options, account),
+        vocabulary=AIRFLOW,
+    )
+
+
+def rejects_folder(options: TaskOptions, context: Context) -> Any:
+    """Return the folder of this run's rejects, the same for every attempt; ``None``: none are written."""
+    return ObjectStoragePath(options.rejects_path) / folder_name(*_run(context)) if options.rejects_path else None
+
+
+def try_number(context: Context) -> int:
+    """Return the number of this attempt, from 1."""
+    number = getattr(context["ti"], "try_number", 1)
+    return number if isinstance(number, int) else 1
+
+
+def identity(context: Context) -> dict[str, Any]:
+    """Return what stays the same for the retries of a run and changes when the task is cleared; empty: unknown.
+
+    Clear sets ``max_tries`` to the attempts made plus ``retries``. It may set it to the same number only if `retries`
+    is changed, so both count, and so does the number of times that the DAG run was cleared, where it is known.
+    """
+    max_tries = getattr(context["ti"], "max_tries", None)
+    if not isinstance(max_tries, int):
+        return {}
+    found: dict[str, Any] = {"max_tries": max_tries}
+    for name, holder, attribute in (("retries", "task", "retries"), ("cleared", "dag_run", "clear_number")):
+        value = getattr(context.get(holder), attribute, None)
+        if isinstance(value, int):
+            found[name] = value
+    return found
+
+
+def not_orphaned() -> Callable[[], None]:
+    """Return a guard that lets nothing more be sent once the supervising process is gone.
+
+    Airflow starts another attempt then; this one would send beside it.
+    """
+    parent = os.getppid()
+
+    def guard() -> None:
+        if os.getppid() != parent:
+            raise Stopped
+
+    return guard
+
+
+def _run(context: Context) -> tuple[object, ...]:
+    """Return what identifies a task's run."""
+    ti = context["ti"]
+    index = getattr(ti, "map_index", -1)
+    parts = (getattr(ti, name, None) for name in ("dag_id", "run_id", "task_id"))
+    return *parts, index if index not in (-1, None) else ""
+
+
+def _earlier_rejects(options: TaskOptions, context: Context) -> Sequence[Any]:
+    if not options.rejects_path:
+        return ()
+    return (ObjectStoragePath(options.rejects_path) / legacy_folder_name(*_run(context)),)
+
+
+def _fingerprint_v2(options: TaskOptions, account: str) -> str:
+    """Return the fingerprint of the parameters as version 2 stored it."""
+    names = (*SOURCE, *DECISIVE, *(name for name in NEWER if getattr(options, name) != DEFAULTS[name]))
+    decisive = {name: getattr(options, name) for name in names}
+    return checkpoint_v2.fingerprint(account=account, **decisive, rejects_path=options.rejects_path)

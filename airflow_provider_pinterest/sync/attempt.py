@@ -1,0 +1,136 @@
+"""What an attempt is, as its orchestrator tells, and what earlier attempts left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from airflow_provider_pinterest.delivery.checkpoint import (
+    KEY,
+    Checkpoint,
+    Finished,
+    StateStore,
+    UnreadableStateError,
+    fingerprint,
+    read_state,
+)
+from airflow_provider_pinterest.delivery.resuming import Attempt
+from airflow_provider_pinterest.delivery.sender import OnDoubt
+from airflow_provider_pinterest.sync.options import SyncOptions, defaults_of
+from airflow_provider_pinterest.sync.verdict import WITHOUT_ORCHESTRATOR, Vocabulary
+
+DECISIVE: Final = (
+    "field_map",
+    "identifiers",
+    "defaults",
+    "event_id_from",
+    "timezone",
+    "max_event_age",
+    "key_columns",
+)
+"""Options that decide what the rows become; a checkpoint is valid only for the same values."""
+
+NEWER: Final = (
+    "placeholders",
+    "event_names",
+    "consent_column",
+    "minimum_age",
+    "excluded_categories",
+    "exclude_bots",
+    "exclude_networks",
+)
+"""The same, of which only values other than the defaults count: what is stored does not name the others."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttemptInfo:
+    """What the orchestrator knows about an attempt. Without an orchestrator, the defaults are right.
+
+    :param number: of the attempt, from 1.
+    :param identity: the same for all retries of a run, another one after it was cleared; empty: unknown.
+    :param may_be_forgotten: whether something that an earlier attempt stored may be gone.
+    :param carried: the state that an earlier attempt handed over, if it was not stored.
+    :param guard: called before each call; raises ``Stopped`` when this process must not send any more.
+    :param earlier_rejects: folders where an earlier version wrote rejects of this run.
+    :param fingerprint_v2: of the parameters, as an earlier version stored it.
+    :param vocabulary: how messages name what the orchestrator does next.
+    """
+
+    number: int = 1
+    identity: Mapping[str, Any] = field(default_factory=dict)
+    may_be_forgotten: bool = False
+    carried: Mapping[str, Any] | None = None
+    guard: Callable[[], None] = lambda: None
+    earlier_rejects: Sequence[Any] = ()
+    fingerprint_v2: str = ""
+    vocabulary: Vocabulary = WITHOUT_ORCHESTRATOR
+
+
+def attempt_of(
+    info: AttemptInfo,
+    options: SyncOptions,
+    source: Mapping[str, object],
+    *,
+    account: str,
+    host: str,
+    remembers: bool,
+    clock: Callable[[], float] = time.time,
+) -> Attempt:
+    """Return what this attempt is, for the comparison with earlier ones.
+
+    :param source: fingerprint of the source.
+    :param host: base URL of the API.
+    :param remembers: whether there is a state store.
+    """
+    defaults = defaults_of(SyncOptions)
+    decisive = {name: getattr(options, name) for name in DECISIVE}
+    decisive |= {name: value for name in NEWER if (value := getattr(options, name)) != defaults[name]}
+    return Attempt(
+        number=info.number if options.sends else 1,  # other runs leave no trace and know of none
+        fingerprint=fingerprint(host=host, ad_account_id=account, **decisive, **source),
+        fingerprint_v2=info.fingerprint_v2,
+        identity=info.identity,
+        now=clock(),
+        remembers=remembers,
+        may_be_forgotten=info.may_be_forgotten,
+        resends_all=options.on_doubt == OnDoubt.RESEND,
+        send_again=options.send_everything_again,
+    )
+
+
+def stored_state(store: StateStore | None, carried: Mapping[str, Any] | None) -> Checkpoint | Finished | str | None:
+    """Return the newest state that earlier attempts left; text says why it cannot be read.
+
+    :param carried: what an earlier attempt handed over. A later attempt may have stored something newer since.
+    """
+    stored = store.get(KEY) if store else None
+    here = None if stored is None else _read(stored)
+    brought = None if carried is None else _read(carried)
+    if isinstance(here, str):
+        return here
+    if isinstance(brought, str):
+        return here or brought
+    if here is None or brought is None:
+        return here or brought
+    return here if here.written >= brought.written else brought
+
+
+def fence(store: StateStore | None, checkpoint: Checkpoint) -> None:
+    """Learn whether another attempt has taken the place of this one, before any rejects are changed.
+
+    What is stored stays as it is. Whatever this raises ends the run.
+
+    :param checkpoint: stored where nothing is.
+    """
+    if store is not None:
+        stored = store.get(KEY)
+        store.set(KEY, checkpoint.as_json() if stored is None else stored)
+
+
+def _read(stored: object) -> Checkpoint | Finished | str:
+    try:
+        return read_state(stored)
+    except UnreadableStateError as error:
+        return str(error)

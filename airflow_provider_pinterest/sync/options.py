@@ -1,0 +1,326 @@
+"""The options of a run: one line for each, with the values it may have."""
+
+from __future__ import annotations
+
+import ast
+import datetime as dt
+import json
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Annotated, Any, Final, get_type_hints
+from zoneinfo import ZoneInfo
+
+from airflow_provider_pinterest.conversions.batches import MAX_EVENTS
+from airflow_provider_pinterest.problems import Problems, raise_all
+
+if TYPE_CHECKING:
+    from airflow_provider_pinterest.conversions.exclusions import Exclusions
+    from airflow_provider_pinterest.conversions.mapping import ColumnMapping
+
+SMALLEST_BATCH: Final = 10_000
+"""Bytes that a batch must be allowed at least: one event of the usual size fits several times."""
+
+MOST_IN_FLIGHT: Final = 64
+"""Batches under way at once at most: twice what the published limit needs at 300 ms."""
+
+MOST_PROCESSES: Final = 32
+"""Processes at most: the task reads and sends for a few only."""
+
+OLDEST: Final = 120
+"""Largest ``minimum_age``, in years."""
+
+LONGEST_SHOWN: Final = 60
+"""Characters of a value that an error shows."""
+
+_PYTHON_DURATION: Final = re.compile(
+    r"(?:(?P<days>\d+) days?(?:, )?)?(?:(?P<hours>\d+):(?P<minutes>\d\d):(?P<seconds>\d\d(?:\.\d+)?))?"
+)
+_ISO_DURATION: Final = re.compile(
+    r"P(?:(?P<weeks>\d+)W)?(?:(?P<days>\d+)D)?"
+    r"(?:T(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+(?:\.\d+)?)S)?)?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterKind:
+    """The values that a parameter may have.
+
+    :param says: completes "must be …" in an error.
+    :param fits: whether a value is one of them.
+    :param read: returns the value that a rendered template's text stands for, or the text if it stands for none.
+    :param shown: whether an error may show the value. Some hold secrets or personal data.
+    """
+
+    says: str
+    fits: Callable[[Any], bool]
+    read: Callable[[str], object] = str
+    shown: bool = True
+
+
+def _is_template(value: object) -> bool:
+    """Return whether a value stands for one that is known later, such as a Jinja template."""
+    return (isinstance(value, str) and ("{{" in value or "{%" in value)) or callable(value) or hasattr(value, "resolve")
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_tolerance(value: Any) -> bool:
+    return (isinstance(value, float) and 0 <= value <= 1) or (_is_whole(value) and value >= 0)
+
+
+def _is_list_of_names(value: object) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, (str, bytes)) and all(map(_is_text, value))
+
+
+def _is_zone(value: object) -> bool:
+    try:
+        return isinstance(value, str) and ZoneInfo(value) is not None
+    except (KeyError, ValueError, OSError):
+        return False
+
+
+def _is_duration(value: object, least: dt.timedelta) -> bool:
+    return isinstance(value, dt.timedelta) and value >= least
+
+
+def _is_mapping(value: object, of: Callable[[Any], bool]) -> bool:
+    return isinstance(value, Mapping) and all(
+        isinstance(name, str) and (_is_template(one) or of(one)) for name, one in value.items()
+    )
+
+
+def _read_number(text: str) -> object:
+    for number in (int, float):
+        try:
+            return number(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _read_switch(text: str) -> object:
+    return {"true": True, "false": False}.get(text.strip().lower(), text)
+
+
+def _read_duration(text: str) -> object:
+    """Read ISO 8601, such as ``P7D`` or ``PT90S``, or a ``timedelta`` as Python writes it."""
+    found = _ISO_DURATION.fullmatch(text.strip()) or _PYTHON_DURATION.fullmatch(text.strip())
+    parts = {name: float(value) for name, value in found.groupdict().items() if value} if found else {}
+    try:
+        return dt.timedelta(**parts) if parts else text
+    except OverflowError:
+        return text
+
+
+def _read_structure(text: str) -> object:
+    """Read JSON, or a list or dictionary as Python writes it."""
+    for read in (json.loads, ast.literal_eval):
+        try:
+            return read(text)
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            continue
+    return text
+
+
+def _read_names(text: str) -> object:
+    """Read a list, or names with commas between them."""
+    found = _read_structure(text) if text.lstrip().startswith(("[", "(")) else text
+    return [name.strip() for name in text.split(",") if name.strip()] if isinstance(found, str) else found
+
+
+def between(least: int, most: int) -> ParameterKind:
+    """Return the whole numbers between two, both included."""
+    return ParameterKind(f"{least} to {most}", lambda value: _is_whole(value) and least <= value <= most, _read_number)
+
+
+def at_least(least: int) -> ParameterKind:
+    """Return the whole numbers from one on."""
+    return ParameterKind(f"{least} or more", lambda value: _is_whole(value) and value >= least, _read_number)
+
+
+def _mapping_of(says: str, of: Callable[[Any], bool]) -> ParameterKind:
+    return ParameterKind(says, lambda value: _is_mapping(value, of), _read_structure, shown=False)
+
+
+def or_none(kind: ParameterKind) -> ParameterKind:
+    """Return the same for a parameter that a template may set to ``None``."""
+    return ParameterKind(kind.says, kind.fits, lambda text: None if text.strip() in ("", "None") else kind.read(text))
+
+
+TEXT: Final = ParameterKind("text that is not empty", _is_text)
+STATEMENT: Final = ParameterKind("one statement, as text or the path of a .sql file", _is_text, shown=False)
+ACCOUNT: Final = ParameterKind(
+    "1 to 18 digits, as in Ads Manager's address bar",
+    lambda value: (isinstance(value, str) or _is_whole(value)) and bool(re.fullmatch(r"\s*[0-9]{1,18}\s*", str(value))),
+)
+FOLDER: Final = ParameterKind(
+    "the path or the URL of a folder",
+    lambda value: _is_text(value) or isinstance(value, os.PathLike) or hasattr(value, "iterdir"),
+)
+ZONE: Final = ParameterKind("the IANA name of a time zone, such as Europe/Berlin", _is_zone)
+SWITCH: Final = ParameterKind(
+    "true or false",
+    lambda value: isinstance(value, bool) or (isinstance(value, str) and value.strip().lower() in ("true", "false")),
+    _read_switch,
+)
+TOLERANCE: Final = ParameterKind(
+    "a number of rows (int) or a share from 0.0 to 1.0 (float)", _is_tolerance, _read_number
+)
+WAIT: Final = ParameterKind(
+    "a timedelta of zero or more", lambda value: _is_duration(value, dt.timedelta()), _read_duration
+)
+AGE: Final = or_none(
+    ParameterKind("a positive timedelta", lambda value: _is_duration(value, dt.timedelta.resolution), _read_duration)
+)
+ON_DOUBT: Final = or_none(ParameterKind("'resend', 'hold' or None", lambda value: value in ("resend", "hold")))
+NAMES: Final = ParameterKind("a list of names", _is_list_of_names, _read_names)
+BOUND: Final = ParameterKind(
+    "a dict or a list of values",
+    lambda value: isinstance(value, (Mapping, Sequence)) and not isinstance(value, (str, bytes)),
+    _read_structure,
+    shown=False,
+)
+ANY_MAPPING: Final = _mapping_of("a dict with names as keys", lambda _: True)
+FIELD_MAP: Final = _mapping_of("a dict of column → field or None", lambda value: value is None or _is_text(value))
+EVENT_NAMES: Final = _mapping_of("a dict of event name → name to send", _is_text)
+SWITCHES: Final = _mapping_of("a dict of identifier → dict of switches", lambda value: isinstance(value, Mapping))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SyncOptions:
+    """The options of a run, checked when they are made.
+
+    They mean what the parameters of the same names of
+    :class:`~airflow_provider_pinterest.operators.send_conversions.SendConversionsOperator` mean.
+
+    :param rejects_path: a folder for this run alone: a local path, or any path object that can open, list and remove
+        files.
+    :raises ParameterError: some cannot work; names all of them.
+    """
+
+    field_map: Annotated[Mapping[str, str | None] | None, FIELD_MAP] = None
+    identifiers: Annotated[Mapping[str, Mapping[str, Any]] | None, SWITCHES] = None
+    defaults: Annotated[Mapping[str, Any] | None, ANY_MAPPING] = None
+    event_id_from: Annotated[Sequence[str], NAMES] = ()
+    event_names: Annotated[Mapping[str, str] | None, EVENT_NAMES] = None
+    placeholders: Annotated[Sequence[str] | None, NAMES] = None
+    timezone: Annotated[str, ZONE] = "UTC"
+    consent_column: Annotated[str | None, TEXT] = None
+    minimum_age: Annotated[int | None, or_none(between(1, OLDEST))] = None
+    excluded_categories: Annotated[Sequence[str], NAMES] = ()
+    exclude_bots: Annotated[bool, SWITCH] = False
+    exclude_networks: Annotated[Sequence[str], NAMES] = ()
+    ad_account_id: Annotated[str | int | None, ACCOUNT] = None
+    test: Annotated[bool, SWITCH] = False
+    validate_only: Annotated[bool, SWITCH] = False
+    max_rejected: Annotated[float, TOLERANCE] = 0.01
+    max_duplicates: Annotated[float, TOLERANCE] = 0.5
+    min_events: Annotated[int, at_least(0)] = 0
+    max_event_age: Annotated[dt.timedelta | None, AGE] = None
+    batch_size: Annotated[int, between(1, MAX_EVENTS)] = MAX_EVENTS
+    max_batch_bytes: Annotated[int, at_least(SMALLEST_BATCH)] = 2_000_000
+    on_doubt: Annotated[str | None, ON_DOUBT] = None
+    max_in_flight: Annotated[int, between(1, MOST_IN_FLIGHT)] = 8
+    processes: Annotated[int, between(0, MOST_PROCESSES)] = 0
+    max_wait: Annotated[dt.timedelta, WAIT] = dt.timedelta(minutes=10)
+    rejects_path: Annotated[Any, FOLDER] = None
+    key_columns: Annotated[Sequence[str], NAMES] = ()
+    send_everything_again: Annotated[bool, SWITCH] = False
+
+    def __post_init__(self) -> None:
+        raise_all(problems_with(type(self), {name: getattr(self, name) for name in kinds_of(type(self))}))
+
+    @property
+    def sends(self) -> bool:
+        """Whether events are sent for good."""
+        return not (self.test or self.validate_only)
+
+    def mapping(self) -> ColumnMapping:
+        """Return what columns mean.
+
+        :raises ParameterError: the parameters contradict one another.
+        """
+        from airflow_provider_pinterest.conversions.mapping import ColumnMapping
+
+        return ColumnMapping(
+            field_map=self.field_map,
+            identifiers=self.identifiers,
+            defaults=self.defaults,
+            event_id_from=self.event_id_from,
+            timezone=self.timezone,
+            key_columns=self.key_columns,
+            event_names=self.event_names,
+            consent_column=self.consent_column,
+            **({} if self.placeholders is None else {"placeholders": self.placeholders}),
+        )
+
+    def exclusions(self) -> Exclusions:
+        """Return which rows are not sent.
+
+        :raises ParameterError: the parameters cannot work.
+        """
+        from airflow_provider_pinterest.conversions.exclusions import Exclusions
+
+        return Exclusions.of(
+            consent_column=self.consent_column,
+            minimum_age=self.minimum_age,
+            excluded_categories=self.excluded_categories,
+            exclude_bots=self.exclude_bots,
+            exclude_networks=self.exclude_networks,
+        )
+
+    def check(self) -> None:
+        """Check the parameters that say what columns mean and which rows are not sent.
+
+        :raises ParameterError: names every problem.
+        """
+        found = Problems()
+        found.checked(self.mapping, otherwise=None)
+        found.checked(self.exclusions, otherwise=None)
+        found.raise_all()
+
+
+def kinds_of(options: type[SyncOptions]) -> Mapping[str, ParameterKind]:
+    """Return the values that each option may have."""
+    if options.__name__ not in _kinds:
+        hints = get_type_hints(options, include_extras=True)
+        _kinds[options.__name__] = {one.name: hints[one.name].__metadata__[0] for one in fields(options)}
+    return _kinds[options.__name__]
+
+
+_kinds: dict[str, Mapping[str, ParameterKind]] = {}
+
+
+def defaults_of(options: type[SyncOptions]) -> Mapping[str, Any]:
+    """Return the default of each option."""
+    return {one.name: one.default for one in fields(options)}
+
+
+def problems_with(options: type[SyncOptions], given: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong with options.
+
+    :param given: all options, or those that are known.
+    """
+    found = []
+    kinds, defaults = kinds_of(options), defaults_of(options)
+    for name, value in given.items():
+        if not (kinds[name].fits(value) or (value is None and defaults[name] is None)):
+            kind = kinds[name]
+            shown = _shown(value) if kind.shown else type(value).__name__
+            found.append(f"{name} must be {kind.says}, got {shown}.")
+    if given.get("on_doubt") == "hold" and "rejects_path" in given and not given["rejects_path"]:
+        found.append("on_doubt='hold' needs rejects_path: held events are listed there.")
+    return found
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"

@@ -1,0 +1,535 @@
+"""One attempt to deliver all rows of a source: gather the parts, deliver, store the end, and say how it ended."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_pinterest.api.connection import PinterestConnection
+from airflow_provider_pinterest.api.interruptible import Stopped
+from airflow_provider_pinterest.conversions.batches import ENVELOPE, Batcher
+from airflow_provider_pinterest.conversions.builder import EventBuilder
+from airflow_provider_pinterest.conversions.events import Chunk, Event
+from airflow_provider_pinterest.conversions.exclusions import Exclusions
+from airflow_provider_pinterest.conversions.mapping import ColumnMapping
+from airflow_provider_pinterest.delivery.checkpoint import VERSION, Checkpoint, Finished, StateStore
+from airflow_provider_pinterest.delivery.dispatcher import Dispatcher
+from airflow_provider_pinterest.delivery.progress import Progress
+from airflow_provider_pinterest.delivery.reader import ReadAhead, Reading
+from airflow_provider_pinterest.delivery.rejects import Rejects
+from airflow_provider_pinterest.delivery.result import Result, Tally
+from airflow_provider_pinterest.delivery.resuming import Attempt, Start, decide_start, start_over
+from airflow_provider_pinterest.delivery.run import Mailbox, Observer, Run
+from airflow_provider_pinterest.delivery.sections import (
+    Section,
+    SectionCutter,
+    SourceChangedError,
+    needs_verification,
+    verify_finished,
+)
+from airflow_provider_pinterest.delivery.sender import OnDoubt, Sender
+from airflow_provider_pinterest.delivery.stop import StopSignal
+from airflow_provider_pinterest.exceptions import (
+    ParameterError,
+    PinterestError,
+    ResendRefusedError,
+    ResultError,
+    StoppedError,
+    UnavailableError,
+)
+from airflow_provider_pinterest.logs import log_lines
+from airflow_provider_pinterest.problems import Problems
+from airflow_provider_pinterest.sync.advice import advice
+from airflow_provider_pinterest.sync.attempt import AttemptInfo, attempt_of, fence, stored_state
+from airflow_provider_pinterest.sync.observer import SyncObserver
+from airflow_provider_pinterest.sync.options import SyncOptions
+from airflow_provider_pinterest.sync.preview import shortened
+from airflow_provider_pinterest.sync.verdict import Ending, all_accepted_before, judge, not_begun
+
+if TYPE_CHECKING:
+    from airflow_provider_pinterest.conversions.event_names import UnlistedName
+    from airflow_provider_pinterest.sources.base import OpenSource, Source
+
+log = logging.getLogger(__name__)
+
+RunResult = dict[str, Any]
+"""The account of a run: its counts by name, see the page "The result"."""
+
+
+def sync(
+    source: Source,
+    options: SyncOptions | None = None,
+    *,
+    connection: PinterestConnection | None = None,
+    state: StateStore | None = None,
+    attempt: AttemptInfo | None = None,
+    observer: SyncObserver | None = None,
+    stop: StopSignal | None = None,
+) -> RunResult:
+    """Send the rows of a source to Pinterest, account for every row, and return the counts.
+
+    With a state store, the next call with the same store continues where this one ended, and sends only what was not
+    accepted. Progress, warnings and the result are logged.
+
+    :param source: the rows.
+    :param options: what columns mean, what is tolerated, how to send; ``None``: the defaults.
+    :param connection: how to reach Pinterest; ``None`` only with ``validate_only``.
+    :param state: where this run stores how far it is; ``None``: nowhere, so that a second call sends everything again.
+    :param attempt: what an orchestrator knows about this attempt.
+    :param observer: told the result, also of a run that fails.
+    :param stop: ends the run from another thread or from a signal handler.
+    :return: the counts by name.
+    :raises ParameterError: an option, a column or the connection cannot work; nothing was sent.
+    :raises SourceError: the source could not be read to its end.
+    :raises DeliveryError: Pinterest does not take the events; rows not sent are counted as such.
+    :raises ResendRefusedError: sending again could count events twice.
+    :raises ResultError: all that could be delivered is, and the result is not what the options allow.
+    :raises StoppedError: ``stop`` was set.
+    """
+    return _Sync(
+        source,
+        options or SyncOptions(),
+        connection,
+        state,
+        attempt or AttemptInfo(),
+        observer or SyncObserver(),
+        stop or StopSignal(),
+    ).run()
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What all attempts of a call share.
+
+    :param folder: of the rejects, if any are written.
+    :param store: where checkpoints are stored, if anywhere.
+    """
+
+    mapping: ColumnMapping
+    exclusions: Exclusions
+    account: str
+    folder: Any
+    store: StateStore | None
+    attempt: Attempt
+
+
+@dataclass(frozen=True)
+class _Sync:
+    """One call of :func:`sync`."""
+
+    source: Source
+    options: SyncOptions
+    connection: PinterestConnection | None
+    state: StateStore | None
+    info: AttemptInfo
+    observer: SyncObserver
+    stop: StopSignal
+
+    def run(self) -> RunResult:
+        """Deliver; an attempt whose rows have changed is followed by another one at once."""
+        with self._followed_by(self._not_begun):
+            if self.stop.is_set():
+                raise StoppedError(f"{self.info.vocabulary.name} was told to stop before it began.")
+            parts = self._parts()
+            state = stored_state(parts.store, self.info.carried)
+        start = decide_start(state, parts.attempt)
+        if isinstance(start, Finished):
+            return self._ended_before(start)
+        try:
+            return self._attempt(parts, start)
+        except SourceChangedError as change:
+            # Nothing was sent of rows that have changed.
+            return self._attempt(parts, start_over(change.checkpoint, parts.attempt, "The rows of the source"))
+
+    def _parts(self) -> _Parts:
+        """Gather what all attempts share, and check it.
+
+        :raises ParameterError: names everything that cannot work.
+        """
+        options, connection = self.options, self.connection
+        found = Problems()
+        mapping = found.checked(options.mapping, otherwise=None)
+        exclusions = found.checked(options.exclusions, otherwise=None)
+        account = found.checked(self._account, otherwise="")
+        if connection is not None and not options.validate_only:
+            found.checked(connection.check, otherwise=None)
+        found.raise_all()
+        store = self.state if options.sends else None
+        return _Parts(
+            mapping=mapping or options.mapping(),
+            exclusions=exclusions or Exclusions(),
+            account=account,
+            folder=_folder(options.rejects_path),
+            store=store,
+            attempt=attempt_of(
+                self.info,
+                options,
+                self.source.fingerprint,
+                account=account,
+                host=connection.url() if connection is not None and not options.validate_only else "",
+                remembers=store is not None,
+            ),
+        )
+
+    def _account(self) -> str:
+        """Return the ad account.
+
+        :raises ParameterError: there is none, or no connection where one is needed.
+        """
+        options = self.options
+        if self.connection is None:
+            if not options.validate_only:
+                raise ParameterError("connection is needed, except with validate_only=True.")
+            return str(options.ad_account_id or "").strip()
+        return self.connection.account(options.ad_account_id)
+
+    def _attempt(self, parts: _Parts, start: Start) -> RunResult:
+        """Read the source once and deliver what is not accounted for."""
+        options, checkpoint = self.options, start.checkpoint
+        if start.notice:
+            (log.warning if start.warn else log.info)("%s", start.notice)
+        with self._followed_by(lambda: self._said_at_start(parts, start)):
+            source = self.source.open()
+            sender = self._sender()
+            fence(parts.store, checkpoint)
+            rejects = self._rejects(parts, start)
+            self.stop.check()
+        if parts.store and not source.ordered:
+            log.warning(
+                "The SQL has no ORDER BY: a retry continues where this attempt ended only if the rows come in the same "
+                "order."
+            )
+        mailbox = Mailbox()
+        reading = _Rows(options, parts, start, (source, self.source.open), sender)
+        progress = Progress(
+            checkpoint,
+            parts.store,
+            rejects=rejects,
+            every_answers=options.max_in_flight,
+            resendable=sender.resendable if sender else lambda _: True,
+            ahead=2 * options.max_in_flight * options.batch_size,
+            on_doubt=options.on_doubt,
+        )
+        run = Run(
+            ReadAhead(
+                reading.sections,
+                reading.state,
+                rest=reading.cutter.rest,
+                wake=mailbox.wake,
+                cancel=source.cancel,
+            ),
+            reading.cutter.batcher,
+            progress,
+            None if sender is None else Dispatcher(sender, options.max_in_flight, mailbox.wake),
+            resume=checkpoint if start.resume else None,
+            stop=self.stop,
+            observer=Observer(
+                first_event=_show if options.validate_only else lambda _: None,
+                not_deduplicable=lambda: self._about_to_send_not_deduplicable(parts, checkpoint),
+            ),
+            mailbox=mailbox,
+        )
+        error: BaseException | None = None
+        try:
+            run.deliver()
+            run.tally.check(reading.state.rows)
+        except SourceChangedError as change:
+            change.checkpoint = progress.last
+            error = change
+        except Stopped:
+            error = self._stopped(self._said(parts, run, sender))
+        except PinterestError as raised:
+            refused = isinstance(raised, ResendRefusedError)
+            error = raised.followed_by(self._said(parts, run, sender, refused=refused))
+            if isinstance(error, UnavailableError):
+                error.state, error.rows_done = progress.last.as_json(), progress.last.rows
+        except BaseException as raised:  # noqa: BLE001 - raised again below
+            error = raised
+        finally:
+            reading.close()
+            if sender is not None:
+                sender.close()
+        result = self._result(parts, run, reading, rejects, checkpoint)
+        changed = isinstance(error, SourceChangedError)
+        unexpected = not changed and error is not None and not isinstance(error, PinterestError)
+        _log_result(run, result, advice(result.values, reading.unlisted_names()) if error is None or changed else ())
+        if error is None:
+            return self._ended(parts, run, result, progress)
+        if not changed:
+            self.observer.ended(dict(result.values), error)
+        if unexpected:
+            log_lines(log, self._said(parts, run, sender))
+            raise error
+        raise error from None
+
+    def _result(
+        self, parts: _Parts, run: Run, reading: _Rows, rejects: Rejects | None, checkpoint: Checkpoint
+    ) -> Result:
+        return Result.of(
+            run.tally,
+            ad_account_id=parts.account,
+            test=self.options.test,
+            seconds=run.seconds,
+            warnings=reading.warnings,
+            coverage=reading.coverage,
+            rejects_path=str(parts.folder) if rejects is not None and rejects.parts else None,
+            resumed_from=checkpoint.rows or None,
+            unlisted={one.name: one.events for one in reading.unlisted_names()},
+        )
+
+    def _ended(self, parts: _Parts, run: Run, result: Result, progress: Progress) -> RunResult:
+        """Judge a run that came to its end, and store that it did."""
+        options, tally = self.options, run.tally
+        finished = progress.finished(identity=parts.attempt.identity, result=dict(result.values), problem=None)
+        problem = judge(
+            tally,
+            max_rejected=options.max_rejected,
+            min_events=options.min_events,
+            max_duplicates=options.max_duplicates,
+            remembers=progress.durable,
+            recorded=options.sends,
+            offline=finished.offline and not parts.attempt.resends_all,
+            listed=result.values["rejects_path"],
+            vocabulary=self.info.vocabulary,
+        )
+        progress.finish(replace(finished, problem=problem))
+        error = ResultError(problem) if problem else None
+        self.observer.ended(dict(result.values), error)
+        if error is not None:
+            raise error
+        earlier = progress.last.earlier
+        if earlier is not None and not tally.events_sent and tally.delivered.already_sent:
+            when = dt.datetime.fromtimestamp(earlier.written, dt.UTC).strftime("%Y-%m-%d %H:%M UTC")
+            log.warning("%s", all_accepted_before(tally, when))
+        return dict(result.values)
+
+    def _ended_before(self, finished: Finished) -> RunResult:
+        """End as the earlier attempt did, whose worker died before its orchestrator knew."""
+        log.info("An earlier attempt of this run came to its end before its worker died: nothing is sent again.")
+        result = {"rows_excluded": 0, "unlisted_event_names": {}, **finished.result}  # an earlier version had neither
+        error = ResultError(finished.problem) if finished.problem else None
+        self.observer.ended(result, error)
+        if error is not None:
+            raise error
+        return result
+
+    def _said(self, parts: _Parts, run: Run, sender: Sender | None, *, refused: bool = False) -> str:
+        """Return what an attempt that ended early has delivered, and what the next one will do."""
+        progress, attempt = run.progress, parts.attempt
+        last = progress.last
+        doubt = progress.in_doubt
+        return Ending(
+            run.tally,
+            prefix=last.rows,
+            doubtful=doubt.again if progress.saved else 0,
+            will_be_held=doubt.held,
+            remembers=progress.durable,
+            recorded=self.options.sends,
+            offline=last.offline,
+            waited=sender.waited if sender else 0.0,
+            earlier=last.accepted if progress.accounted.rows < last.rows else 0,
+            recognised=doubt.recognised,
+            accepts_copies=attempt.resends_all,
+            repeats=last.unknown_before is not None or not progress.saved,
+            forced=attempt.send_again,
+            refused=refused,
+            vocabulary=self.info.vocabulary,
+        ).sentence()
+
+    def _said_at_start(self, parts: _Parts, start: Start) -> str:
+        """Return the same of an attempt that ends before it has read a row."""
+        checkpoint, attempt = start.checkpoint, parts.attempt
+        return Ending(
+            Tally(),
+            prefix=checkpoint.rows,
+            remembers=parts.store is not None,
+            recorded=self.options.sends,
+            offline=checkpoint.offline,
+            earlier=checkpoint.accepted,
+            accepts_copies=attempt.resends_all,
+            repeats=checkpoint.unknown_before is not None,
+            forced=attempt.send_again,
+            vocabulary=self.info.vocabulary,
+        ).sentence()
+
+    def _not_begun(self) -> str:
+        """Return the same of an attempt that ends before it knows where to begin."""
+        return not_begun(remembers=self.state is not None, first=self.info.number == 1, vocabulary=self.info.vocabulary)
+
+    @contextmanager
+    def _followed_by(self, sentence: Callable[[], str]) -> Iterator[None]:
+        """Add a sentence to an error, or log it where the error is not ours."""
+        try:
+            yield
+        except PinterestError as error:
+            raise error.followed_by(sentence()) from None
+        except Stopped:
+            raise self._stopped(sentence()) from None
+        except BaseException:
+            log_lines(log, sentence())
+            raise
+
+    def _stopped(self, sentence: str) -> StoppedError:
+        return StoppedError(f"{self.info.vocabulary.name} was told to stop.").followed_by(sentence)
+
+    def _sender(self) -> Sender | None:
+        """Return what settles batches; ``None`` to validate only."""
+        options, connection = self.options, self.connection
+        if options.validate_only or connection is None:
+            return None
+        sender = Sender(
+            connection.events(test=options.test, connections=options.max_in_flight),
+            connection.rate_limiter(test=options.test),
+            on_doubt=OnDoubt(options.on_doubt) if options.on_doubt else None,
+            max_wait=options.max_wait.total_seconds(),
+            guard=self.info.guard,
+        )
+        self.stop.on_set(sender.abort)
+        return sender
+
+    def _rejects(self, parts: _Parts, start: Start) -> Rejects | None:
+        """Open the folder of the rejects, and prove that it can be written to.
+
+        :raises RejectsError: it cannot.
+        """
+        if parts.folder is None:
+            return None
+        checkpoint = start.checkpoint
+        rejects = Rejects(
+            parts.folder,
+            attempt=self.info.number,
+            keep=checkpoint.keeps if start.resume else None,
+            known=checkpoint.parts,
+            earlier=self.info.earlier_rejects if checkpoint.version < VERSION else (),
+        )
+        rejects.probe()
+        return rejects
+
+    def _about_to_send_not_deduplicable(self, parts: _Parts, checkpoint: Checkpoint) -> None:
+        """Refuse to send events a second time that Pinterest cannot recognise.
+
+        :raises ResendRefusedError: an earlier attempt may have sent them.
+        """
+        if parts.folder is None:
+            log.warning(
+                "There are events that Pinterest cannot deduplicate, and no rejects_path: if an outcome stays unknown, "
+                "only the count of such events will be known."
+            )
+        if checkpoint.unknown_before is not None:
+            raise ResendRefusedError(
+                f"This is attempt {parts.attempt.number}, it is not known what an earlier one sent, and among the rows "
+                "are events that Pinterest cannot deduplicate (action_source offline): they could be counted twice, so "
+                "they were not sent.",
+                advice="If no earlier attempt sent any, or counting twice is acceptable, set "
+                f"send_everything_again=True. {self.info.vocabulary.remembers}",
+            )
+
+
+def _folder(path: Any) -> Any:
+    """Return the path object of a folder."""
+    return Path(path) if isinstance(path, str) else path or None
+
+
+def _show(event: Event) -> None:
+    """Log one event as it would go out, its identifiers shortened."""
+    log.info("One event as it would be sent, identifiers shortened:\n%s", shortened(event.body))
+
+
+def _log_result(run: Run, result: Result, remarks: Iterable[str]) -> None:
+    """Write the result into the log, and some of the rejected rows."""
+    if run.tally.rows_read or run.finished:
+        log.info("%s", result.table())
+    for rejection in run.progress.examples:
+        for code, field, message in rejection.reasons:
+            log.warning("Row %d, %s: %s %s", rejection.row, code, field or "the event", message)
+    for line in remarks:
+        log.warning("%s", line)
+
+
+class _Rows:
+    """The source of one attempt, from its rows to sections."""
+
+    def __init__(
+        self,
+        options: SyncOptions,
+        parts: _Parts,
+        start: Start,
+        source: tuple[OpenSource, Callable[[], OpenSource]],
+        sender: Sender | None,
+    ) -> None:
+        opened, opens = source
+        checkpoint = start.checkpoint
+        self.state = Reading()
+        self._options = options
+        self._parts = parts
+        self._clock = checkpoint.clock
+        self._source = opened
+        self._earlier = checkpoint.earlier if start.resume else None
+        self._resends_held = bool(sender and sender.resends_all)
+        self._verifies = self._earlier is not None and needs_verification(
+            self._earlier, resends_held=self._resends_held
+        )
+        self._first_source = opens() if self._verifies and opened.once else opened
+        self._builder = self._new_builder(options.processes)
+        self.cutter = SectionCutter(
+            Batcher(options.batch_size, options.max_batch_bytes, ad_account_id=parts.account),
+            checkpoint if start.resume else None,
+            resends_held=self._resends_held,
+            unknown_before=checkpoint.unknown_before,
+            lines=parts.folder is not None,
+        )
+
+    def sections(self) -> Iterator[Section]:
+        """Yield the sections of the source."""
+        earlier = self._earlier
+        if earlier is not None and self._verifies:
+            builder = self._new_builder(0)
+            with closing(self._first_source.chunks()) as chunks:
+                outcomes = builder.events(self.state.unlocked(chunks))
+                self.cutter.expect(verify_finished(outcomes, earlier, resends_held=self._resends_held))
+        with closing(self._source.chunks()) as chunks:
+            yield from self.cutter.sections(self._builder.events(self._counted(chunks)))
+
+    @property
+    def warnings(self) -> Mapping[str, int]:
+        """Warning code → events."""
+        return self._builder.warnings
+
+    @property
+    def coverage(self) -> Mapping[str, int]:
+        """Field → events that carry it."""
+        return self._builder.coverage
+
+    def unlisted_names(self) -> Sequence[UnlistedName]:
+        """Return the most frequent names of events that Pinterest does not list."""
+        return self._builder.unlisted_names()
+
+    def close(self) -> None:
+        """End the processes, if there are any."""
+        self._builder.close()
+
+    def _new_builder(self, processes: int) -> EventBuilder:
+        return EventBuilder(
+            self._parts.mapping,
+            now=self._clock,
+            max_event_age=self._options.max_event_age,
+            max_event_bytes=self._options.max_batch_bytes - ENVELOPE,
+            exclusions=self._parts.exclusions,
+            processes=processes,
+        )
+
+    def _counted(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+        """Count the rows of the source, and check the columns of the first chunk.
+
+        :raises MappingError: they cannot be mapped.
+        """
+        for position, chunk in enumerate(self.state.unlocked(chunks)):
+            if position == 0:
+                self._parts.mapping.check(chunk.columns, complete=self._source.columns_complete)
+            self.state.rows += len(chunk.rows)
+            yield chunk

@@ -1,0 +1,175 @@
+"""Objects that repeat are written once, and nobody can tell from what is sent."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_pinterest.conversions.columns import Reader
+from airflow_provider_pinterest.conversions.mapping import ColumnMapping
+from airflow_provider_pinterest.conversions.repeats import KNOWN_BYTES, MOST_SKIPPED, OBJECT_LENGTH, Repeats
+
+PATH = "custom_data.contents"
+KETTLE = {"id": "K-1", "item_name": "Kettle", "item_price": "24.90", "quantity": 1}
+
+NAMES = st.sampled_from(
+    [
+        "id",
+        "ID",
+        "sku",
+        "product_id",
+        "price",
+        "item_price",
+        "quantity",
+        "Qty",
+        "item_name",
+        "brand",
+        "coupon",
+        "colour",
+    ]
+)
+VALUES: st.SearchStrategy[Any] = st.sampled_from(
+    ["a", "", " a ", "0", "null", "12.50", "1,5", "a},{b", 'a}, {"id":"b', '"', "ada@example.com", "ü"]
+) | st.sampled_from([None, True, 1, 1.0, 2.5, -3, 10**20, [], {}, [{"id": "x"}, {"id": "y"}]])
+ITEMS = st.dictionaries(NAMES, VALUES, max_size=4)
+SPACES = st.sampled_from([(",", ":"), (", ", ": "), (" , ", ":")])
+LISTS = st.builds(
+    lambda items, spaces: json.dumps(items, separators=spaces, ensure_ascii=False), st.lists(ITEMS, max_size=3), SPACES
+)
+BROKEN = st.sampled_from(
+    [
+        "[{]",
+        "[{}]",
+        "[{}}]",
+        '[{"id":"a"},{]',
+        '[{"id":"a"},{"id"}]',
+        '[{"id":"a"}},{{"id":"b"}]',
+        "[{},{}]",
+        " ",
+        "[]",
+        '[{"id":"\\ud800"}]',
+    ]
+)
+MAPS: tuple[dict[str, Any], ...] = (
+    {},
+    {"contents.*": None},
+    {"contents.colour": "contents.item_brand", "contents.coupon": "contents.id"},
+)
+
+
+def reader(field_map: dict[str, Any] | None = None) -> Reader:
+    """Make a reader of line items that has read nothing yet."""
+    return ColumnMapping(field_map=field_map or {}).readers[PATH]
+
+
+def read(reader: Reader, cells: list[Any]) -> list[Any]:
+    """Return what each cell becomes, and the codes and places of what is wrong with it."""
+    refused: dict[int, list[str]] = {}
+
+    def note(row: int, verdict: Any) -> None:
+        refused.setdefault(row, []).append(repr(verdict))
+
+    members = reader.members(cells, note)
+    return [(member, refused.get(row, [])) for row, member in enumerate(members)]
+
+
+def as_each_alone(cells: list[str], field_map: dict[str, Any] | None = None) -> list[Any]:
+    """Return what each cell becomes when it is parsed as a whole: text that starts with a space is not cut."""
+    alone = reader(field_map)
+    return [found for cell in cells for found in read(alone, [" " + cell])]
+
+
+@pytest.mark.parametrize("field_map", MAPS, ids=["nothing", "all others ignored", "two mapped"])
+@settings(max_examples=50)
+@given(columns=st.lists(st.lists(LISTS | LISTS | BROKEN, min_size=1, max_size=6), min_size=1, max_size=4))
+@example(columns=[[json.dumps([KETTLE, KETTLE])] * 3, [json.dumps([KETTLE]), "[{]"]])
+def test_lists_become_what_each_is_alone(field_map, columns):
+    shared = reader(field_map)
+    for cells in columns:
+        for _ in range(2):
+            assert read(shared, cells) == as_each_alone(cells, field_map)
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        '[{"id":"a","item_name":"x},{y"},{"id":"b"}]',
+        '[{"id":"a","item_name":"x}, {y"}, {"id":"b"}]',
+        '[{"id":"a"} , {"id":"b"}, {"id":"c"},{"id":"d"}]',
+        '[{"id":"a","properties":[{"k":1},{"k":2}]},{"id":"b"}]',
+        '[{"id":"a","id":"b"},{"id":"c"}]',
+        '[{"id":"a","sku":"b"},{"id":"c"}]',
+        '[{"id":"a","quantity":"many"},{"id":"c"}]',
+        '[{"id":"a","colour":"red"},{"id":"c"}]',
+        '[{"id":"0"},{},{"id":"c"}]',
+        '[{"id":"a","properties":' + "[" * 1_023 + "]" * 1_023 + "}]",
+        '[{"id":"a","properties":"' + "x" * OBJECT_LENGTH + '"}]',
+        "[{}]",
+        "[{]",
+    ],
+)
+def test_a_cut_in_the_wrong_place_changes_nothing(cell):
+    shared = reader()
+    cells = [json.dumps([KETTLE])] * 4 + [cell]
+    for _ in range(3):
+        assert read(shared, cells) == as_each_alone(cells)
+
+
+def test_faults_are_reported_each_time():
+    shared = reader()
+    cells = [json.dumps([KETTLE])] * 4 + [json.dumps([KETTLE, {"id": "a", "product_id": "b", "quantity": "many"}])]
+    for _ in range(3):
+        faults = read(shared, cells)[-1][1]
+        assert len(faults) == 2
+        assert any("ambiguous_item_id" in fault for fault in faults)
+
+
+# The lookup itself
+
+
+def write(objects: list[Any]) -> list[bytes]:
+    """Write what stands between the braces."""
+    return [orjson.dumps(one)[1:-1] for one in objects]
+
+
+def test_objects_are_put_together_again():
+    repeats = Repeats(write, b"k")
+    assert repeats.members(['[{"a":1},{"b":2}]', '[{"b":2}]', None, '[{"a":1}', 5]) == [
+        b'k[{"a":1},{"b":2}]',
+        b'k[{"b":2}]',
+        None,
+        None,
+        None,
+    ]
+
+
+def test_new_objects_are_looked_up_ever_more_rarely():
+    repeats = Repeats(write, b"k")
+    looked_up = [at for at in range(1_000) if repeats.members([f'[{{"a":{at}}}]', "[]"]) != [None, None]]
+    assert looked_up[:5] == [0, 2, 5, 10, 19]
+    assert max(late - early for early, late in pairwise(looked_up)) == MOST_SKIPPED + 1
+
+
+def test_objects_that_repeat_are_looked_up_after_new_ones():
+    repeats = Repeats(write, b"k")
+    for at in range(20):
+        repeats.members([f'[{{"a":{at}}}]'])
+    later = [repeats.members(['[{"a":0},{"a":0}]']) for _ in range(MOST_SKIPPED)]
+    assert later[-1] == [b'k[{"a":0},{"a":0}]']
+    assert later[-2] == later[-1]
+
+
+def test_remembered_objects_are_bounded_in_bytes():
+    repeats = Repeats(write, b"k")
+    for column in range(30_000 // 100):
+        cells = [f'[{{"a":"{column * 100 + at:0200}"}}]' for at in range(100)]
+        for _ in range(2):
+            repeats._left = 0
+            repeats.members(cells)
+    assert sum(len(text) + len(written) for text, written in repeats._known.items()) < 1.05 * KNOWN_BYTES
