@@ -9,6 +9,7 @@ It imports none of them, and is not part of the wheel.
 - ``counting_server``  a stand-in for Pinterest that only counts, as cheaply as it can
 - ``certificates``     a TLS certificate for a server of this machine
 - ``airflow``          the environment of a private Airflow, its connections, the health of its API server
+- ``dag_runs``         parse DAG files and run DAGs once, through Airflow 2.11 or 3
 - ``task``             what the operator needs of Airflow in an attempt: a task instance, a state store
 - ``accounting``       does a result add up, and did every event arrive once
 - ``tables``           Markdown tables, and where the documentation repeats them

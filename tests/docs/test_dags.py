@@ -11,7 +11,7 @@ from unittest import mock
 import pytest
 
 from airflow_provider_pinterest.sandbox import Sandbox
-from demo import run_dags
+from harness import dag_runs
 from harness.airflow import sqlite_connection
 from tests.docs.pages import README, blocks, lines
 
@@ -84,7 +84,7 @@ def dags(airflow_db, rejects):
         (folder / f"readme_{number}.py").write_text(text, "utf-8")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        return run_dags.load(folder)
+        return dag_runs.load(folder)
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def run(dags, warehouse, pinterest, now):
     def ran(dag_id):
         with warnings.catch_warnings(), mock.patch.dict(os.environ, connections):
             warnings.simplefilter("ignore")  # Airflow's own; those of the DAG files are errors above
-            tasks = run_dags.run(dags[dag_id], now)
+            tasks = dag_runs.run(dags[dag_id], now)
         return {task.task_id: task for task in tasks}
 
     return ran

@@ -19,7 +19,7 @@ import pytest
 
 from airflow_provider_pinterest.sandbox import Sandbox
 from airflow_provider_pinterest.sandbox.schema import request_schema
-from demo import run_dags
+from harness import dag_runs
 from harness.accounting import imbalances
 from tests.fixtures import SqliteWarehouse
 from tests.running import impersonal
@@ -79,7 +79,7 @@ def ran(airflow_db, postgres, tmp_path_factory):
         }
         with warnings.catch_warnings(), mock.patch.dict(os.environ, connections):
             warnings.simplefilter("ignore")  # of Airflow's own making
-            tasks = run_dags.run(run_dags.load(folder)["delivering"], RAN_AT)
+            tasks = dag_runs.run(dag_runs.load(folder)["delivering"], RAN_AT)
             yield DeliveredRun(tasks, pinterest, _rendered(), _xcoms())
     shutil.rmtree(folder)
 

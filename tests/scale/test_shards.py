@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import scale
-from demo import run_dags
+from harness import dag_runs
 
 FOLDER = Path(scale.__file__).parent / "dags"
 FILE = FOLDER / "pinterest_scale_out.py"
@@ -53,7 +53,7 @@ def test_the_same_keys_are_cut_the_same_way(module):
 
 
 def test_airflow_takes_the_dag_and_it_says_what_it_needs():
-    [dag] = run_dags.load(FOLDER).values()
+    [dag] = dag_runs.load(FOLDER).values()
     sending = dag.task_dict["send_shard"]
 
     assert dag.dag_id == FILE.stem
