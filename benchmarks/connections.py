@@ -20,7 +20,7 @@ from typing import Any
 
 from airflow_provider_pinterest.api.client import Client
 from airflow_provider_pinterest.api.credentials import Credential, Tokens
-from airflow_provider_pinterest.api.events import EventsEndpoint, Listed
+from airflow_provider_pinterest.api.events_endpoint import EventsEndpoint, PerEventResults
 from airflow_provider_pinterest.redaction import Secret
 from harness.certificates import certificate, server_context
 
@@ -63,7 +63,7 @@ def _measure(scheme: str, folder: Path, calls: int, rounds: int) -> None:
 
 
 def _post(events: EventsEndpoint, body: bytes, *, fresh: bool) -> None:
-    assert isinstance(events.send("1", body, 1, fresh=fresh), Listed)
+    assert isinstance(events.send("1", body, 1, fresh=fresh), PerEventResults)
 
 
 def _seconds(action: Callable[[], None], times: int) -> float:

@@ -58,11 +58,11 @@ def timed() -> Iterator[Stopwatch]:
 def idle() -> Sample:
     """Import Airflow and the operator, and make one: what every task process takes, before any row."""
     with timed() as watch:
-        from airflow_provider_pinterest.operators import execution
+        from airflow_provider_pinterest.operators import task_runner
         from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
 
         SendConversionsOperator(task_id="idle", events=[])
-    del execution
+    del task_runner
     parameters = inspect.signature(SendConversionsOperator.__init__).parameters
     return {
         "seconds": watch.seconds,
@@ -95,7 +95,7 @@ def start_up() -> Sample:
 def transform(count: int) -> Sample:
     """Make JSON bodies of rows: read cells, normalise, hash, validate, write JSON, drop duplicates, batch."""
     from airflow_provider_pinterest.conversions.batches import Batcher
-    from airflow_provider_pinterest.conversions.events import Chunk, Event
+    from airflow_provider_pinterest.conversions.outcomes import Event, RowBatch
 
     builder = _builder()
     batcher = Batcher()
@@ -103,7 +103,7 @@ def transform(count: int) -> Sample:
 
     def make(some: Sequence[rows.Row]) -> None:
         nonlocal written
-        for outcome in builder.events([Chunk(rows.COLUMNS, some)]):
+        for outcome in builder.events([RowBatch(rows.COLUMNS, some)]):
             assert type(outcome) is Event, outcome
             batch = batcher.add(outcome)
             if batch is not None:
@@ -139,15 +139,15 @@ def _laps(count: int, make: Callable[[Sequence[rows.Row]], object]) -> Sample:
 
 def stages(count: int) -> Sample:
     """Take the transformation apart: every part of it is done once more, alone."""
-    from airflow_provider_pinterest.conversions import columns, making
+    from airflow_provider_pinterest.conversions import batch_transformer, columns
     from airflow_provider_pinterest.conversions.batches import Batcher
+    from airflow_provider_pinterest.conversions.column_batches import ColumnBatch, ParsedColumns
     from airflow_provider_pinterest.conversions.duplicates import SeenEvents, event_key
-    from airflow_provider_pinterest.conversions.events import Chunk, Event
     from airflow_provider_pinterest.conversions.mapping import ColumnMapping
-    from airflow_provider_pinterest.conversions.pieces import Fields, Piece
+    from airflow_provider_pinterest.conversions.outcomes import Event, RowBatch
 
     builder, batcher, seen, mapping = _builder(), Batcher(), SeenEvents(), ColumnMapping(defaults=rows.DEFAULTS)
-    parts = {columns.Hashed: "hashed", columns.Objects: "items", columns.Text: "texts", columns.Reader: "others"}
+    parts = {columns.Hashed: "hashed", columns.Objects: "items", columns.Text: "texts", columns.ColumnParser: "others"}
     spent = dict.fromkeys(
         ("whole", "columns", "remembered", *parts.values(), "joined", "duplicates", "batches", "sha256"), 0.0
     )
@@ -163,23 +163,25 @@ def stages(count: int) -> Sample:
     gc.freeze()
     for some in rows.laps(count, CHUNK, now=dt.datetime.now(dt.UTC)):
         with lap("whole"):
-            events = [outcome for outcome in builder.events([Chunk(rows.COLUMNS, some)]) if isinstance(outcome, Event)]
+            events = [
+                outcome for outcome in builder.events([RowBatch(rows.COLUMNS, some)]) if isinstance(outcome, Event)
+            ]
         assert len(events) == len(some)
 
         with lap("columns"):
-            piece = Piece.of(1, Chunk(rows.COLUMNS, some))
-        fields = Fields(mapping, piece)
+            piece = ColumnBatch.of(1, RowBatch(rows.COLUMNS, some))
+        fields = ParsedColumns(mapping, piece)
         for position, path, reader in mapping.plan(rows.COLUMNS).columns:
             cells = piece.columns[position]
             with lap(parts.get(type(reader), "remembered")):
                 if path in fields.values:
-                    reader.both(cells, _not_refused)
+                    reader.parse_and_encode(cells, _not_refused)
                 elif reader.depends_on:
                     reader.beside(cells, fields.of(reader.depends_on), _not_refused)
                 else:
-                    reader.members(cells, _not_refused)
+                    reader.encode(cells, _not_refused)
         with lap("joined"):
-            making.bodies(fields)
+            batch_transformer.bodies(fields)
         with lap("duplicates"):
             for event in events:
                 seen.add(event_key(event.name, event.id))
@@ -206,15 +208,15 @@ def _not_refused(row: int, verdict: Exception) -> None:
 def ceiling(count: int, in_flight: int) -> Sample:
     """Send the same full batch again and again: what is left when rows cost nothing."""
     from airflow_provider_pinterest.conversions.batches import Batch, Batcher
-    from airflow_provider_pinterest.conversions.events import Chunk
+    from airflow_provider_pinterest.conversions.outcomes import RowBatch
     from airflow_provider_pinterest.delivery.dispatcher import Dispatcher, InFlightBatch
-    from airflow_provider_pinterest.delivery.run import Mailbox
+    from airflow_provider_pinterest.delivery.pipeline import Mailbox
     from airflow_provider_pinterest.delivery.sections import SectionCutter
     from airflow_provider_pinterest.delivery.sender import Sender
     from airflow_provider_pinterest.hooks.pinterest import PinterestHook
 
     some = next(rows.laps(1_000, 1_000, now=dt.datetime.now(dt.UTC)))
-    outcomes = _builder().events([Chunk(rows.COLUMNS, some)])
+    outcomes = _builder().events([RowBatch(rows.COLUMNS, some)])
     [section] = SectionCutter(Batcher()).sections(outcomes)
     mailbox = Mailbox()
     hook = PinterestHook()
@@ -246,10 +248,10 @@ def pipeline(count: int, sql: str = "", options: dict[str, Any] | None = None, *
     :param checkpoint: offer the state store that Airflow has since 3.3, so that a checkpoint is kept.
     :return: with what the processes that make events took; ``elsewhere`` is the sum of their most memory.
     """
-    from airflow_provider_pinterest.operators import execution
+    from airflow_provider_pinterest.operators import task_runner
     from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
 
-    del execution  # loaded before the clock starts
+    del task_runner  # loaded before the clock starts
     operator = SendConversionsOperator(
         task_id="send",
         sql=sql or rows.sql(),
@@ -307,25 +309,25 @@ def _used(body: bytes) -> None:
 
 
 def _builder() -> Any:
-    from airflow_provider_pinterest.conversions.builder import EventBuilder
     from airflow_provider_pinterest.conversions.mapping import ColumnMapping
+    from airflow_provider_pinterest.conversions.transform import Transform
 
-    return EventBuilder(ColumnMapping(defaults=rows.DEFAULTS), now=time.time())
+    return Transform(ColumnMapping(defaults=rows.DEFAULTS), now=time.time())
 
 
 @contextmanager
 def _memory_of_processes() -> Iterator[list[int]]:
     """Note the most memory of each process that makes events, when it is told to end."""
-    from airflow_provider_pinterest.conversions import processes
+    from airflow_provider_pinterest.conversions import transform_pool
 
     peaks: list[int] = []
-    close = processes.Worker.close
+    close = transform_pool.PoolWorker.close
 
-    def noted(worker: processes.Worker) -> None:
+    def noted(worker: transform_pool.PoolWorker) -> None:
         peaks.append(peak(worker.process.pid))
         close(worker)
 
-    with patch.object(processes.Worker, "close", noted):
+    with patch.object(transform_pool.PoolWorker, "close", noted):
         yield peaks
 
 

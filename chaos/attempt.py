@@ -24,7 +24,7 @@ from airflow.providers.sqlite.hooks.sqlite import SqliteHook
 
 from airflow_provider_pinterest.delivery.checkpoint import KEY
 from airflow_provider_pinterest.exceptions import DeliveryError, PinterestError
-from airflow_provider_pinterest.operators import execution  # noqa: F401 - loaded once, for all attempts
+from airflow_provider_pinterest.operators import task_runner  # noqa: F401 - loaded once, for all attempts
 from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
 from airflow_provider_pinterest.sources.sql import SqlSource
 from chaos.warehouse import SQL

@@ -18,10 +18,10 @@ from typing import Any, TextIO
 
 from aiohttp import web
 
-from airflow_provider_pinterest.sandbox.pinterest import LocalPinterest, Visit
+from airflow_provider_pinterest.sandbox.local_pinterest import LocalPinterest, Visit
 from airflow_provider_pinterest.sandbox.server import serve
-from airflow_provider_pinterest.sandbox.settings import Settings
-from airflow_provider_pinterest.sandbox.store import Call
+from airflow_provider_pinterest.sandbox.settings import SandboxSettings
+from airflow_provider_pinterest.sandbox.store import ReceivedCall
 from harness.processes import write_port
 
 _event_ids = re.compile(rb'"event_id":"([^"]+)"').findall
@@ -33,11 +33,11 @@ class RecordingPinterest(LocalPinterest):
     :param seen: a line for each call, with the ids of its events.
     """
 
-    def __init__(self, settings: Settings, *, db: Path, seen: TextIO) -> None:
+    def __init__(self, settings: SandboxSettings, *, db: Path, seen: TextIO) -> None:
         super().__init__(settings, db=db)
         self._seen = seen
 
-    def record(self, request: web.Request, visit: Visit, status: int, faults: Sequence[str] = ()) -> Call:
+    def record(self, request: web.Request, visit: Visit, status: int, faults: Sequence[str] = ()) -> ReceivedCall:
         """Keep the call, and the ids of its events if they were not all accepted."""
         body: bytes = getattr(request, "_read_bytes", None) or b""
         ids = _event_ids(body)
@@ -90,7 +90,7 @@ class AttemptStates:
         return int(request.match_info["number"]) == self._current
 
 
-async def _serve(folder: Path, port_file: Path, settings: Settings) -> None:
+async def _serve(folder: Path, port_file: Path, settings: SandboxSettings) -> None:
     ended = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
     with (folder / "seen.txt").open("w", buffering=1) as seen:
@@ -118,7 +118,7 @@ def main() -> None:
     parser.add_argument("--max-body-bytes", type=int, default=5_000_000)
     options = parser.parse_args()
     gc.set_threshold(100_000, 20, 100)
-    settings = Settings().changed(
+    settings = SandboxSettings().changed(
         {
             "partial_failure": options.partial_failure,
             "max_body_bytes": options.max_body_bytes,

@@ -23,20 +23,20 @@ from urllib3.util.url import parse_url
 from airflow_provider_pinterest import __version__
 from airflow_provider_pinterest.api.connections import Connections
 from airflow_provider_pinterest.api.credentials import Credential
-from airflow_provider_pinterest.api.failures import connect_failure, exchange_failure
 from airflow_provider_pinterest.api.interruptible import NoThreadError, Stopped
-from airflow_provider_pinterest.api.oauth import request_token
+from airflow_provider_pinterest.api.network_failures import connect_failure, exchange_failure
+from airflow_provider_pinterest.api.oauth_endpoint import request_token
 from airflow_provider_pinterest.api.request import Request
 from airflow_provider_pinterest.api.responses import (
-    Busy,
-    Denied,
-    Doubt,
+    AccessDenied,
     Misconfigured,
+    OutcomeUnknown,
     Reply,
     Trace,
+    Unavailable,
 )
 from airflow_provider_pinterest.api.route import find_route, is_loopback
-from airflow_provider_pinterest.api.watchdog import Call, Watchdog
+from airflow_provider_pinterest.api.watchdog import Watchdog, WatchedCall
 from airflow_provider_pinterest.exceptions import ParameterError, UnavailableError
 from airflow_provider_pinterest.redaction import Secret
 
@@ -110,13 +110,13 @@ class Client:
 
     def call(
         self, request: Request, *, fresh: bool = False, begin: Callable[[], None] = lambda: None
-    ) -> Reply | Busy | Doubt | Misconfigured:
+    ) -> Reply | Unavailable | OutcomeUnknown | Misconfigured:
         """Make one call, which ends in time or when it is aborted. Network failures are returned, not raised.
 
         :param fresh: send over a new connection that is closed afterwards. A server may close a kept-alive
             connection at any moment, which leaves the outcome of the next request unknown.
         :param begin: called once, when the connection is ready and just before the first byte of the request is
-            written. If it raises, nothing is written. Failures before it are never :class:`Doubt`.
+            written. If it raises, nothing is written. Failures before it are never :class:`OutcomeUnknown`.
         :raises Stopped: ``begin`` raised it, or :meth:`abort` came before ``begin``: nothing was written.
         :raises UnavailableError: no thread could be started to watch over the call: nothing was written.
         """
@@ -124,7 +124,7 @@ class Client:
         connection = self._connect(fresh=fresh)
         if not isinstance(connection, HTTPConnection):
             return connection
-        call = Call(connection.sock)
+        call = WatchedCall(connection.sock)
         reusable = False
         try:
             self._watch(call, deadline)
@@ -140,7 +140,9 @@ class Client:
                 connection.close()
         return reply
 
-    def renew(self, used: Secret, refused: Denied | None = None) -> Busy | Denied | Misconfigured | None:
+    def renew(
+        self, used: Secret, refused: AccessDenied | None = None
+    ) -> Unavailable | AccessDenied | Misconfigured | None:
         """Replace a token for all threads, unless another thread has replaced it already.
 
         :param used: the token that was refused or is too old.
@@ -154,7 +156,7 @@ class Client:
     def abort(self) -> None:
         """Cut every call under way and make no more; returns at once.
 
-        Calls that had begun to send end as :class:`Doubt`; the others raise ``Stopped``.
+        Calls that had begun to send end as :class:`OutcomeUnknown`; the others raise ``Stopped``.
         """
         self._aborted.set()
         self._watchdog.cut_all()
@@ -164,7 +166,7 @@ class Client:
         self._connections.close()
         self._watchdog.close()
 
-    def _connect(self, *, fresh: bool) -> HTTPConnection | Busy | Misconfigured:
+    def _connect(self, *, fresh: bool) -> HTTPConnection | Unavailable | Misconfigured:
         """Return a connection that is ready, or why there is none.
 
         :raises Stopped: the client was aborted.
@@ -190,7 +192,7 @@ class Client:
         connection.timeout = read
         return connection
 
-    def _watch(self, call: Call, deadline: float) -> None:
+    def _watch(self, call: WatchedCall, deadline: float) -> None:
         try:
             self._watchdog.watch(call, deadline)
         except NoThreadError:
@@ -200,8 +202,8 @@ class Client:
         raise _no_thread()
 
     def _talk(
-        self, connection: HTTPConnection, request: Request, call: Call, *, fresh: bool
-    ) -> tuple[Reply | Doubt, bool]:
+        self, connection: HTTPConnection, request: Request, call: WatchedCall, *, fresh: bool
+    ) -> tuple[Reply | OutcomeUnknown, bool]:
         """Send a request and read the answer; return it, and whether the connection can be used again."""
         try:
             with closing(self._send(connection, request, fresh=fresh)) as response:
@@ -235,14 +237,14 @@ class Client:
             )
         return connection.getresponse()
 
-    def _cut_off(self, call: Call) -> Doubt | None:
+    def _cut_off(self, call: WatchedCall) -> OutcomeUnknown | None:
         """Return why a call was cut, if it was."""
         if call.late:
-            return Doubt(
+            return OutcomeUnknown(
                 Trace(message=f"no complete answer within {self._timeouts[2]:g} seconds", host=self._route.address)
             )
         if self._aborted.is_set():
-            return Doubt(Trace(message="cut off because the run was stopped", host=self._route.address))
+            return OutcomeUnknown(Trace(message="cut off because the run was stopped", host=self._route.address))
         return None
 
 

@@ -16,16 +16,24 @@ from typing import Any, Final
 import orjson
 
 from airflow_provider_pinterest.api.interruptible import CHECK_EVERY, NoThreadError, Stopped, run_interruptibly
-from airflow_provider_pinterest.api.responses import Busy, Denied, Doubt, Misconfigured, Reply, Trace, retry_after
+from airflow_provider_pinterest.api.responses import (
+    AccessDenied,
+    Misconfigured,
+    OutcomeUnknown,
+    Reply,
+    Trace,
+    Unavailable,
+    retry_after,
+)
 from airflow_provider_pinterest.exceptions import CredentialError, advised
 from airflow_provider_pinterest.redaction import Secret
 
 log = logging.getLogger(__name__)
 
-Ask = Callable[[Mapping[str, Secret], Callable[[], str]], Reply | Busy | Doubt | Misconfigured]
+Ask = Callable[[Mapping[str, Secret], Callable[[], str]], Reply | Unavailable | OutcomeUnknown | Misconfigured]
 """Sends a form to the token endpoint, with the value of its ``Authorization`` header."""
 
-Renewal = Busy | Denied | Misconfigured | None
+Renewal = Unavailable | AccessDenied | Misconfigured | None
 """What a renewal came to; ``None``: there is another token."""
 
 SHORTEST_LIFETIME: Final = 60.0
@@ -78,7 +86,7 @@ class _Renewing:
     def __init__(self, used: Secret) -> None:
         self.used = used
         self.done = threading.Event()
-        self.outcome: Renewal = Busy(Trace(message="the renewal of the access token was interrupted"))
+        self.outcome: Renewal = Unavailable(Trace(message="the renewal of the access token was interrupted"))
         self.refused: tuple[str, int] | None = None
         """Message and status of a :class:`CredentialError`."""
 
@@ -134,7 +142,7 @@ class Credential:
         """Whether the token should be replaced before it is used; never, if its lifetime is not known."""
         return self._tokens.refreshable and self._clock() >= self._expires
 
-    def renew(self, used: Secret, ask: Ask, *, refused: Denied | None, stop: threading.Event) -> Renewal:
+    def renew(self, used: Secret, ask: Ask, *, refused: AccessDenied | None, stop: threading.Event) -> Renewal:
         """Replace the access token, unless that was done since ``used`` was read.
 
         Of several threads one asks, and the others wait for what it gets.
@@ -165,21 +173,21 @@ class Credential:
         if renewing.refused is not None:
             message, status = renewing.refused
             raise CredentialError(message, status=status)
-        if isinstance(renewing.outcome, Denied):
+        if isinstance(renewing.outcome, AccessDenied):
             return refused
         return renewing.outcome
 
-    def _lead(self, renewing: _Renewing, ask: Ask, *, refused: Denied | None, stop: threading.Event) -> None:
+    def _lead(self, renewing: _Renewing, ask: Ask, *, refused: AccessDenied | None, stop: threading.Event) -> None:
         try:
             renewing.outcome = self._obtain(renewing, ask, refused=refused, stop=stop)
         finally:
             with self._lock:
-                if renewing.refused or isinstance(renewing.outcome, Denied):
+                if renewing.refused or isinstance(renewing.outcome, AccessDenied):
                     self._failed = renewing
                 self._renewing = None
             renewing.done.set()
 
-    def _obtain(self, renewing: _Renewing, ask: Ask, *, refused: Denied | None, stop: threading.Event) -> Renewal:
+    def _obtain(self, renewing: _Renewing, ask: Ask, *, refused: AccessDenied | None, stop: threading.Event) -> Renewal:
         """Look for another token: first in the connection, if this one was refused, then at Pinterest."""
         if refused is not None and self._adopt(stop):
             return None
@@ -233,9 +241,9 @@ class Credential:
         if isinstance(reply, Misconfigured):
             return reply
         if not isinstance(reply, Reply):
-            return Busy(_for_token(reply.trace), reply.retry_after)
+            return Unavailable(_for_token(reply.trace), reply.retry_after)
         if reply.status in _LATER or reply.status >= 500 or reply.content is None:
-            return Busy(_for_token(Trace(reply.status)), retry_after(reply.headers, time.time()))
+            return Unavailable(_for_token(Trace(reply.status)), retry_after(reply.headers, time.time()))
         if not self._take(reply):
             message = advised(
                 f"The access token is expired and could not be refreshed (HTTP {reply.status}).",

@@ -71,7 +71,7 @@ class Trace:
 
 
 @dataclass(frozen=True, slots=True)
-class Denied:
+class AccessDenied:
     """The token, the role, the account, the host or something between is wrong; the events are good."""
 
     trace: Trace
@@ -95,7 +95,7 @@ class TooLarge:
 
 
 @dataclass(frozen=True, slots=True)
-class Busy:
+class Unavailable:
     """Not processed; the same request may be accepted later (429, 503, connection refused).
 
     :param retry_after: seconds that Pinterest asks to wait, ``None`` if it does not say.
@@ -108,7 +108,7 @@ class Busy:
 
 
 @dataclass(frozen=True, slots=True)
-class Doubt:
+class OutcomeUnknown:
     """The outcome is unknown: a server error, a time-out, an unreadable answer."""
 
     trace: Trace
@@ -142,7 +142,7 @@ def trace_of(reply: Reply, document: Mapping[str, Any]) -> Trace:
     )
 
 
-def without_result(reply: Reply, trace: Trace, now: float) -> Denied | TooLarge | Busy | Doubt:
+def without_result(reply: Reply, trace: Trace, now: float) -> AccessDenied | TooLarge | Unavailable | OutcomeUnknown:
     """Return what a response means that has no result of the endpoint.
 
     :param now: Unix seconds, for a ``Retry-After`` that is a date.
@@ -151,10 +151,10 @@ def without_result(reply: Reply, trace: Trace, now: float) -> Denied | TooLarge 
     if status == 413:
         return TooLarge(trace)
     if status in _NOT_PROCESSED:
-        return Busy(trace, wait, for_all=status == 429)
+        return Unavailable(trace, wait, for_all=status == 429)
     if status in _STOPPING_5XX or (300 <= status < 500 and status not in _MAYBE_PROCESSED):
-        return Denied(trace)
-    return Doubt(trace, wait)
+        return AccessDenied(trace)
+    return OutcomeUnknown(trace, wait)
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:

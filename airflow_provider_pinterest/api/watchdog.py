@@ -22,7 +22,7 @@ def cut(sock: Any) -> None:
             socket.socket.shutdown(plain, socket.SHUT_RDWR)  # not SSLSocket's, which discards its state
 
 
-class Call:
+class WatchedCall:
     """A call whose connection can be cut from another thread.
 
     :param sock: the connected socket.
@@ -40,12 +40,12 @@ class Watchdog:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._deadlines: dict[Call, float] = {}
+        self._deadlines: dict[WatchedCall, float] = {}
         self._running = False
         self._closed = False
         self._wakes_at = 0.0
 
-    def watch(self, call: Call, deadline: float) -> None:
+    def watch(self, call: WatchedCall, deadline: float) -> None:
         """Cut the call at a moment of the monotonic clock, unless it is forgotten before.
 
         :raises NoThreadError: the thread cannot be started.
@@ -59,7 +59,7 @@ class Watchdog:
             if deadline < self._wakes_at:
                 self._changed.notify()
 
-    def forget(self, call: Call) -> None:
+    def forget(self, call: WatchedCall) -> None:
         """End the watch over a call."""
         with self._changed:
             self._deadlines.pop(call, None)
@@ -84,7 +84,7 @@ class Watchdog:
             for call in late:
                 cut(call.sock)
 
-    def _wait(self) -> list[Call]:
+    def _wait(self) -> list[WatchedCall]:
         """Return the calls that are late, once there are some; none: the thread shall end."""
         with self._changed:
             while True:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from airflow_provider_pinterest.conversions.events import Event
+from airflow_provider_pinterest.conversions.outcomes import Event
 
 MAX_EVENTS: Final = 1_000
 """The most events that Pinterest takes in one request."""

@@ -20,7 +20,7 @@ from uuid import UUID
 import orjson
 
 from airflow_provider_pinterest.conversions.names import folded
-from airflow_provider_pinterest.conversions.reasons import Unfit
+from airflow_provider_pinterest.conversions.reasons import InvalidCellError
 from airflow_provider_pinterest.redaction import clean
 
 EXACT_FLOAT: Final = 2**53
@@ -103,9 +103,11 @@ def all_text(cells: Iterable[Any]) -> bool:
     return True
 
 
-def unreadable(cell: object) -> Unfit:
+def unreadable(cell: object) -> InvalidCellError:
     """Say that a cell cannot be read."""
-    return Unfit("bad_cell", f"a cell of type {kind(cell)} cannot be read; cast the column to text or a number")
+    return InvalidCellError(
+        "bad_cell", f"a cell of type {kind(cell)} cannot be read; cast the column to text or a number"
+    )
 
 
 def ordinary(cell: Any) -> Any:
@@ -114,7 +116,7 @@ def ordinary(cell: Any) -> Any:
     Scalars and arrays of numpy and pyarrow, instances of subclasses, sets and mappings are converted; bytes that are
     UTF-8 are text. The elements of lists and mappings stay as they are.
 
-    :raises Unfit: its type is unknown, or it does not let itself be converted.
+    :raises InvalidCellError: its type is unknown, or it does not let itself be converted.
     """
     try:
         return _ordinary(cell, known=False)
@@ -245,7 +247,7 @@ def _shown(cell: Any) -> str | float | None:
         return text if isinstance(text, str) and _is_readable(text) else cell[:KEY_LIMIT].hex()
     try:
         found = ordinary(cell)
-    except Unfit:
+    except InvalidCellError:
         if getattr(type(cell), "__str__", None) is object.__str__ or isinstance(cell, BaseException):
             raise  # it has no text but its representation
         said = str.__str__(str(cell)[: KEY_LIMIT + 1])
@@ -272,7 +274,7 @@ def bounded(cell: Any, leaf: Callable[[Any], Any] = ordinary) -> Any:
     """Copy a nested cell into plain lists and dictionaries of limited size.
 
     :param leaf: what to write of a cell that is not nested.
-    :raises Unfit: it is too deep or too large, or something in it cannot be read.
+    :raises InvalidCellError: it is too deep or too large, or something in it cannot be read.
     """
     left = NESTED
 
@@ -283,7 +285,7 @@ def bounded(cell: Any, leaf: Callable[[Any], Any] = ordinary) -> Any:
             raise unreadable(cell)
         try:
             found = ordinary(cell)
-        except Unfit:
+        except InvalidCellError:
             return leaf(cell)
         if type(found) is dict:
             return {copied(name, depth + 1): copied(value, depth + 1) for name, value in found.items()}

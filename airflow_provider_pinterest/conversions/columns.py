@@ -38,14 +38,17 @@ from airflow_provider_pinterest.conversions.cells import (
 )
 from airflow_provider_pinterest.conversions.names import folded
 from airflow_provider_pinterest.conversions.personal import has_at_sign
-from airflow_provider_pinterest.conversions.reasons import Unfit, Unusable, Verdict
+from airflow_provider_pinterest.conversions.reasons import CellError, InvalidCellError, UnusableCellError
 from airflow_provider_pinterest.conversions.repeats import Repeats
 from airflow_provider_pinterest.redaction import clean
 
 Read = Callable[..., Any]
-"""One non-empty cell, and a member on which it depends → the JSON value, ``None`` for nothing; or Unfit or Unusable."""
+"""One non-empty cell, and the member that it depends on → the JSON value; ``None``: nothing to send.
 
-Refused = Callable[[int, Verdict], Any]
+It may raise :class:`InvalidCellError` or :class:`UnusableCellError`.
+"""
+
+Refused = Callable[[int, CellError], Any]
 """Told which cell of a column was refused, and why; returns the value to send, if any."""
 
 Members = list[bytes]
@@ -74,7 +77,7 @@ _MAPPED: Final = 1_000
 """The rank of a name that the author mapped."""
 
 
-class Reader:
+class ColumnParser:
     """Reads the cells of one field.
 
     :param name: the field's JSON key.
@@ -95,25 +98,29 @@ class Reader:
         """Return the value of one cell, of any type; ``None`` where nothing is to send.
 
         :param beside: the member of the field on which it depends, if there is one.
-        :raises Verdict: it has none.
+        :raises CellError: it has none.
         """
         try:
             if type(cell) not in _READ_AS_THEY_ARE:
                 cell = ordinary(cell)
             return None if cell is None else self.read(cell, *beside)
-        except Unusable:
+        except UnusableCellError:
             raise
         except Exception as error:  # noqa: BLE001 - one cell must not end the run
             if type(cell) is str:
                 plain = values.unquoted(cell.strip())
                 if plain != cell.strip():
                     return None if plain is None else self.one(plain, *beside)
-            why = error if isinstance(error, Unfit) else unreadable(cell)
+            why = error if isinstance(error, InvalidCellError) else unreadable(cell)
             raise self._left_out(why) from None
 
-    def _left_out(self, why: Unfit) -> Verdict:
+    def _left_out(self, why: InvalidCellError) -> CellError:
         """Return what an unfit cell comes to: whether its row is rejected, or only the cell left out."""
-        return why if self._unusable is None else Unusable(self._unusable, message=f"{why.at} {why.message}".strip())
+        return (
+            why
+            if self._unusable is None
+            else UnusableCellError(self._unusable, message=f"{why.at} {why.message}".strip())
+        )
 
     def read_all(self, cells: Sequence[Any], refused: Refused) -> list[Any]:
         """Return the values of cells, ``None`` where nothing is to send."""
@@ -132,11 +139,11 @@ class Reader:
         for row, cell in enumerate(cells):
             try:
                 found.append(one(cell))
-            except Verdict as verdict:
+            except CellError as verdict:
                 found.append(refused(row, verdict))
         return found
 
-    def members(self, cells: Sequence[Any], refused: Refused) -> Members:
+    def encode(self, cells: Sequence[Any], refused: Refused) -> Members:
         """Return the members of cells."""
         if only(cells, ORDINARY):
             read, key = self.read, self._key
@@ -146,14 +153,14 @@ class Reader:
                 pass
         return self.written(self.read_each(cells, refused), refused)
 
-    def both(self, cells: Sequence[Any], refused: Refused) -> tuple[list[Any], Members]:
+    def parse_and_encode(self, cells: Sequence[Any], refused: Refused) -> tuple[list[Any], Members]:
         """Return the values of cells and their members."""
         found = self.read_all(cells, refused)
         return found, self.written(found, refused)
 
     def beside(self, cells: Sequence[Any], others: Members, refused: Refused) -> Members:  # noqa: ARG002
         """Return the members of cells that stand beside other members of their rows, see :attr:`depends_on`."""
-        return self.members(cells, refused)
+        return self.encode(cells, refused)
 
     def written(self, found: Sequence[Any], refused: Refused) -> Members:
         """Return the members of values; text that is no Unicode has none."""
@@ -166,19 +173,19 @@ class Reader:
     def _written(self, row: int, value: Any, refused: Refused) -> bytes:
         try:
             return self.member(value)
-        except Verdict as verdict:
+        except CellError as verdict:
             refused(row, verdict)
             return b""
 
     def member(self, value: Any) -> bytes:
         """Return the member of a value.
 
-        :raises Verdict: it holds text that is not valid Unicode.
+        :raises CellError: it holds text that is not valid Unicode.
         """
         try:
             return b"" if value is None else self._key + _dumps(value)
         except TypeError:
-            why = Unfit("bad_text", "holds a lone surrogate: correct the encoding of the text")
+            why = InvalidCellError("bad_text", "holds a lone surrogate: correct the encoding of the text")
             raise self._left_out(why) from None
 
     def value(self, member: bytes) -> Any:
@@ -186,7 +193,7 @@ class Reader:
         return orjson.loads(member[len(self._key) :]) if member else None
 
 
-class Text(Reader):
+class Text(ColumnParser):
     """Reads text that most often needs nothing but trimming.
 
     A column is looked at as a whole for what needs more: JSON text of a string or of null, placeholders, and addresses.
@@ -206,25 +213,25 @@ class Text(Reader):
         self._nothing = frozenset(self._key + _dumps(word) for word in {"null", *placeholders})
         self._longest_nothing = max(map(len, self._nothing))
 
-    def members(self, cells: Sequence[Any], refused: Refused) -> Members:
+    def encode(self, cells: Sequence[Any], refused: Refused) -> Members:
         """Return the members of cells."""
         try:
             found = self._of_texts(_trimmed(cells))
         except TypeError:
             texts = _as_text(cells)
-            return super().members(cells, refused) if texts is cells else self.members(texts, refused)
-        return super().members(cells, refused) if self._needs_care(found) else found
+            return super().encode(cells, refused) if texts is cells else self.encode(texts, refused)
+        return super().encode(cells, refused) if self._needs_care(found) else found
 
-    def both(self, cells: Sequence[Any], refused: Refused) -> tuple[list[Any], Members]:
+    def parse_and_encode(self, cells: Sequence[Any], refused: Refused) -> tuple[list[Any], Members]:
         """Return the values of cells and their members."""
         try:
             trimmed = _trimmed(cells)
             members = self._of_texts(trimmed)
         except TypeError:
             texts = _as_text(cells)
-            return super().both(cells, refused) if texts is cells else self.both(texts, refused)
+            return super().parse_and_encode(cells, refused) if texts is cells else self.parse_and_encode(texts, refused)
         if self._needs_care(members):
-            return super().both(cells, refused)
+            return super().parse_and_encode(cells, refused)
         return [text or None for text in trimmed], members
 
     def _of_texts(self, texts: Sequence[str]) -> Members:
@@ -249,14 +256,14 @@ class Text(Reader):
 class ProductIds(Text):
     """Reads ids of products; ``0`` stands for no product, as in the variations of products that have none."""
 
-    def members(self, cells: Sequence[Any], refused: Refused) -> Members:
+    def encode(self, cells: Sequence[Any], refused: Refused) -> Members:
         """Return the members of cells."""
-        found = super().members(cells, refused)
+        found = super().encode(cells, refused)
         none = self._key + b'"0"'
         return [b"" if member == none else member for member in found] if none in found else found
 
 
-class Hashed(Reader):
+class Hashed(ColumnParser):
     """Reads identifiers that go out hashed.
 
     :param read: reads any cell.
@@ -276,7 +283,7 @@ class Hashed(Reader):
         self._plain = plain
         self.depends_on = depends_on
 
-    def members(self, cells: Sequence[Any], refused: Refused) -> Members:
+    def encode(self, cells: Sequence[Any], refused: Refused) -> Members:
         """Return the members of cells."""
         return self.beside(cells, [], refused)
 
@@ -298,7 +305,7 @@ class Hashed(Reader):
                 pass
             try:
                 found.append(self.member(self.one(cell, *others[row : row + 1])))
-            except Verdict as verdict:
+            except CellError as verdict:
                 found.append(self.member(refused(row, verdict)))
         return found
 
@@ -325,7 +332,7 @@ def _as_text(cells: Sequence[Any], types: AbstractSet[type] = _TEXTLIKE) -> Sequ
     return [None if text == "null" else text for text in written[1:-1].replace('"', "").split(",")]
 
 
-class Remembered(Reader):
+class CachedParser(ColumnParser):
     """Reads cells that repeat from row to row, such as cities: what was read once is looked up.
 
     Only text is remembered: ``1``, ``1.0`` and ``True`` are one key and three different cells.
@@ -337,14 +344,14 @@ class Remembered(Reader):
         self, name: str, read: Read, unusable: str | None = None, size: int = MEMO_SIZE, *, lists: bool = False
     ) -> None:
         super().__init__(name, read, unusable)
-        self._known = _Memo(self._read, self._may_keep, size)
+        self._known = _BoundedCache(self._read, self._may_keep, size)
         self._lists = lists
 
-    def members(self, cells: Sequence[Any], refused: Refused) -> Members:
+    def encode(self, cells: Sequence[Any], refused: Refused) -> Members:
         """Return the members of cells."""
         kind = type(cells[0]) if cells else None
         if kind is float or kind is Decimal:  # most likely none of them is text
-            return super().members(cells, refused)
+            return super().encode(cells, refused)
         if self._lists:  # an identifier: a date is the same as its text
             cells = _as_text(cells, _DATES)
         return self._looked_up(cells, refused)
@@ -371,13 +378,13 @@ class Remembered(Reader):
                     if keep:
                         known.keep(cell, member)
                 found.append(member)
-            except Verdict as verdict:
+            except CellError as verdict:
                 found.append(self.member(refused(row, verdict)))
         return found
 
-    def both(self, cells: Sequence[Any], refused: Refused) -> tuple[list[Any], Members]:
+    def parse_and_encode(self, cells: Sequence[Any], refused: Refused) -> tuple[list[Any], Members]:
         """Return the values of cells and their members."""
-        members = self.members(cells, refused)
+        members = self.encode(cells, refused)
         found = {member: self.value(member) for member in set(members)}
         return [found[member] for member in members], members
 
@@ -399,7 +406,7 @@ class Remembered(Reader):
         return [cell[0] if type(cell) is list and len(cell) == 1 and type(cell[0]) is str else cell for cell in cells]
 
 
-class Beside(Remembered):
+class DependentParser(CachedParser):
     """Reads cells that repeat and whose meaning depends on another field of their row.
 
     A cell is a pair here: the row's own cell, and the member that was written of the other field.
@@ -415,7 +422,7 @@ class Beside(Remembered):
 
     def beside(self, cells: Sequence[Any], others: Members, refused: Refused) -> Members:
         """Return the members of cells that stand beside other members of their rows."""
-        return self.members(list(zip(cells, others, strict=True)), refused)
+        return self.encode(list(zip(cells, others, strict=True)), refused)
 
     def _read_pair(self, pair: tuple[Any, bytes]) -> Any:
         cell, other = pair
@@ -439,7 +446,7 @@ class Beside(Remembered):
         ]
 
 
-class _Memo(dict[Any, bytes]):
+class _BoundedCache(dict[Any, bytes]):
     """Remembers answers of a function for cells that ``may_keep`` allows, a limited number of limited length."""
 
     def __init__(self, answer: Callable[[Any], bytes], may_keep: Callable[[Any], bool], size: int) -> None:
@@ -470,7 +477,7 @@ class Member(NamedTuple):
     :param rivals: sets of names that may mean different things.
     """
 
-    reader: Reader
+    reader: ColumnParser
     names: tuple[str, ...]
     rivals: tuple[frozenset[str], ...] = ()
 
@@ -485,13 +492,13 @@ class _Place(NamedTuple):
 
     rank: int
     name: str
-    reader: Reader | None
+    reader: ColumnParser | None
 
 
 _IGNORED: Final = _Place(0, "", None)
 
 
-class Objects(Reader):
+class Objects(ColumnParser):
     """Reads lists of JSON objects, each key of theirs as a column of its own.
 
     :param known: what reads each of their fields.
@@ -528,9 +535,9 @@ class Objects(Reader):
         """Names as the first object that had them wrote them → what they mean."""
         self._repeats = Repeats(self._faultless, self._key)
 
-    def members(self, cells: Sequence[Any], refused: Refused) -> Members:
+    def encode(self, cells: Sequence[Any], refused: Refused) -> Members:
         """Return the members of cells; a list with a name that is not known has none."""
-        members = self._repeats.members(cells)
+        members = self._repeats.encode(cells)
         left = [row for row, member in enumerate(members) if member is None]
         if len(left) == len(cells):
             return self._read_lists(cells, refused)
@@ -549,7 +556,7 @@ class Objects(Reader):
         """Return the members of cells, which are all read."""
         lists, parsed = self._lists(cells, refused)
         objects = list(chain.from_iterable(filter(None, lists)))
-        problems: list[tuple[int, Verdict]] = []
+        problems: list[tuple[int, CellError]] = []
         columns = self._objects(objects, lambda at, verdict: problems.append((at, verdict)), parsed=parsed)
         members = self._joined(lists, columns) if columns else [b""] * len(lists)
         if problems:
@@ -578,18 +585,18 @@ class Objects(Reader):
 
     @staticmethod
     def _report(
-        lists: Sequence[Any], problems: Sequence[tuple[int, Verdict]], members: Members, refused: Refused
+        lists: Sequence[Any], problems: Sequence[tuple[int, CellError]], members: Members, refused: Refused
     ) -> None:
         """Report what is wrong with objects about the cells in which they stand, of each cell one rejection at most."""
         places = [(row, position) for row, found in enumerate(lists) for position, _ in enumerate(found or ())]
         rejected = set()
         for at, verdict in sorted(problems, key=itemgetter(0)):
             row, position = places[at]
-            if not isinstance(verdict, Unfit):
+            if not isinstance(verdict, InvalidCellError):
                 refused(row, verdict)
             elif row not in rejected:
                 rejected.add(row)
-                refused(row, Unfit(verdict.code, verdict.message, f"[{position}]{verdict.at}"))
+                refused(row, InvalidCellError(verdict.code, verdict.message, f"[{position}]{verdict.at}"))
                 members[row] = b""
 
     def _lists(self, cells: Sequence[Any], refused: Refused) -> tuple[list[Any], bool]:
@@ -623,14 +630,14 @@ class Objects(Reader):
             assert reader is not None  # noqa: S101 # nosec B101
             gone: list[int] = []
 
-            def left_out(at: int, verdict: Verdict, gone: list[int] = gone, field: str = reader.name) -> Any:
+            def left_out(at: int, verdict: CellError, gone: list[int] = gone, field: str = reader.name) -> Any:
                 gone.append(at)
-                if isinstance(verdict, Unfit):
-                    verdict = Unfit(verdict.code, verdict.message, f".{field}{verdict.at}")
+                if isinstance(verdict, InvalidCellError):
+                    verdict = InvalidCellError(verdict.code, verdict.message, f".{field}{verdict.at}")
                 refused(at, verdict)
                 return getattr(verdict, "kept", None)
 
-            late = reader.members(cells_of(self._spelling[name]), left_out)
+            late = reader.encode(cells_of(self._spelling[name]), left_out)
             found[name] = _over(late, found.get(name), gone)
             columns[reader.name] = _over(late, columns.get(reader.name), gone)
         self._find_rivals(found, refused)
@@ -663,9 +670,9 @@ class Objects(Reader):
     def _respelt(self, one: Mapping[str, Any]) -> Mapping[str, Any]:
         return {self._spelling.get(name, name): value for name, value in by_name(one).values.items()}
 
-    def _unknown(self, key: str) -> Unfit:
+    def _unknown(self, key: str) -> InvalidCellError:
         said = clean(key)[:40]
-        return Unfit(
+        return InvalidCellError(
             "unknown_field",
             f"Pinterest has no such field. Ignore it with field_map={{'{self.name}.{said}': None}}, or map it, as in "
             f"{{'{self.name}.{said}': '{self.name}.{self._names[0]}'}}. {{'{self.name}.*': None}} ignores all names "
@@ -690,7 +697,7 @@ class Objects(Reader):
                 for at, row in enumerate(zip(*map(found.__getitem__, names), strict=True)):
                     if len({*filter(None, row)}) > 1 and not (settled and settled[at]) and at not in reported:
                         reported.add(at)
-                        refused(at, Unusable("ambiguous_item_id"))
+                        refused(at, UnusableCellError("ambiguous_item_id"))
 
     def _plain(self, at: int, one: Any, refused: Refused) -> Mapping[str, Any]:
         """Return an object as a dictionary whose keys are text; an empty one if it is none."""
@@ -701,9 +708,9 @@ class Objects(Reader):
             if found is None:
                 return {}
             if type(found) is not dict:
-                raise Unfit("bad_json", f"expected a JSON object, got {kind(found)}")
+                raise InvalidCellError("bad_json", f"expected a JSON object, got {kind(found)}")
             return {key if type(key) is str else str(shown(key)): value for key, value in found.items()}
-        except Unfit as why:
+        except InvalidCellError as why:
             refused(at, self._left_out(why))
             return {}
 

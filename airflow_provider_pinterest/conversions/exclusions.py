@@ -18,7 +18,7 @@ from airflow_provider_pinterest.conversions.cells import ordinary
 from airflow_provider_pinterest.exceptions import ParameterError
 
 if TYPE_CHECKING:
-    from airflow_provider_pinterest.conversions.pieces import Fields
+    from airflow_provider_pinterest.conversions.column_batches import ParsedColumns
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -142,7 +142,7 @@ def has_category(categories: Iterable[object], excluded: frozenset[str]) -> bool
     return False
 
 
-def excluded(fields: Fields, rules: Exclusions) -> dict[int, str]:
+def excluded(fields: ParsedColumns, rules: Exclusions) -> dict[int, str]:
     """Return the code of the first rule that excludes each row: position → code."""
     found: dict[int, str] = {}
     checks = (
@@ -159,11 +159,11 @@ def excluded(fields: Fields, rules: Exclusions) -> dict[int, str]:
     return found
 
 
-def _without_consent(fields: Fields, _: Exclusions) -> Iterator[int]:
+def _without_consent(fields: ParsedColumns, _: Exclusions) -> Iterator[int]:
     return (row for row, cell in enumerate(fields.consents()) if not consents(cell))
 
 
-def _too_young(fields: Fields, rules: Exclusions) -> Iterator[int]:
+def _too_young(fields: ParsedColumns, rules: Exclusions) -> Iterator[int]:
     path = "user_data.db"
     canonical = fields.canonical(path)
     for row, cell in enumerate(fields.cells(path)):
@@ -186,7 +186,7 @@ def _birth_date(cell: Any, canonical: Callable[[str], str]) -> str:
     return ""
 
 
-def _in_category(fields: Fields, rules: Exclusions) -> Iterator[int]:
+def _in_category(fields: ParsedColumns, rules: Exclusions) -> Iterator[int]:
     paths = ("custom_data.content_category", "custom_data.contents")
     for row, members in enumerate(zip(*map(fields.of, paths), strict=True)):
         if any(members):
@@ -195,7 +195,7 @@ def _in_category(fields: Fields, rules: Exclusions) -> Iterator[int]:
                 yield row
 
 
-def _bots(fields: Fields, _: Exclusions) -> Iterator[int]:
+def _bots(fields: ParsedColumns, _: Exclusions) -> Iterator[int]:
     path = "user_data.client_user_agent"
     known: dict[bytes, bool] = {}
     for row, member in enumerate(fields.of(path)):
@@ -206,7 +206,7 @@ def _bots(fields: Fields, _: Exclusions) -> Iterator[int]:
                 yield row
 
 
-def _internal(fields: Fields, rules: Exclusions) -> Iterator[int]:
+def _internal(fields: ParsedColumns, rules: Exclusions) -> Iterator[int]:
     for row, cell in enumerate(fields.cells("user_data.client_ip_address")):
         with suppress(Exception):  # whatever is in the cell, it affects no other row
             if cell is not None and is_inside(_address(str(ordinary(cell))), rules.networks):

@@ -22,10 +22,10 @@ PLACES: Final = ("", *(field.path for field in FIELDS if field.type is object_))
 """The objects an event is made of; the first is the event itself."""
 
 OBJECTS: Final = frozenset(PLACES[1:])
-"""Fields whose cells hold a JSON object of fields."""
+"""ParsedColumns whose cells hold a JSON object of fields."""
 
 LISTS: Final = frozenset(field.path for field in FIELDS if field.type is objects)
-"""Fields whose cells hold a list of JSON objects."""
+"""ParsedColumns whose cells hold a list of JSON objects."""
 
 
 def _names() -> dict[str, str]:

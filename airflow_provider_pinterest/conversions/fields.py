@@ -19,21 +19,26 @@ from typing import Any, Final
 from airflow_provider_pinterest.conversions import identifiers, personal, telephones, values
 from airflow_provider_pinterest.conversions.codes import CURRENCIES
 from airflow_provider_pinterest.conversions.columns import (
-    Beside,
+    CachedParser,
+    ColumnParser,
+    DependentParser,
     Hashed,
     Member,
     Objects,
     ProductIds,
     Read,
-    Reader,
-    Remembered,
     Text,
 )
 from airflow_provider_pinterest.conversions.identifiers import Rule, Taken, always
 from airflow_provider_pinterest.conversions.line_items import OTHER_MEMBERS
 from airflow_provider_pinterest.conversions.names import folded
 from airflow_provider_pinterest.conversions.placeholders import spellings
-from airflow_provider_pinterest.conversions.reasons import GENERAL_WARNINGS, LEFT_OUT, Unfit, Unusable
+from airflow_provider_pinterest.conversions.reasons import (
+    GENERAL_WARNINGS,
+    LEFT_OUT,
+    InvalidCellError,
+    UnusableCellError,
+)
 from airflow_provider_pinterest.conversions.typed import Booleans, Integers, Numbers, Times
 
 EVENT_NAMES: Final = frozenset(
@@ -92,7 +97,7 @@ LEAVE_OUT: Final = BadCell.LEAVE_OUT
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class FieldOptions:
     """What the reading of cells depends on.
 
     :param timezone: where naive times stand.
@@ -135,7 +140,7 @@ class Field:
     """
 
     path: str
-    type: Callable[[Field, Options], Read]
+    type: Callable[[Field, FieldOptions], Read]
     bad_cell: BadCell
     aliases: tuple[str, ...] = ()
     hints: tuple[str, ...] = ()
@@ -151,11 +156,11 @@ class Field:
     personal: personal.Handle = personal.left_out
     rule: Rule | None = None
 
-    def rule_and_settings(self, options: Options) -> tuple[Rule, identifiers.Settings]:
+    def rule_and_settings(self, options: FieldOptions) -> tuple[Rule, identifiers.IdentifierSettings]:
         """Return the rule of an identifier, and what the options say about it."""
         if self.rule is None:
             raise ValueError(f"{self.path} is not an identifier")
-        return self.rule, identifiers.Settings(options.identifiers.get(self.name, {}), options.placeholders)
+        return self.rule, identifiers.IdentifierSettings(options.identifiers.get(self.name, {}), options.placeholders)
 
     @property
     def switches(self) -> dict[str, Taken]:
@@ -198,7 +203,7 @@ class Field:
         return LEFT_OUT + place.replace("[]", "").replace(".", "_")
 
 
-def text(field: Field, options: Options) -> Read:
+def text(field: Field, options: FieldOptions) -> Read:
     """Text of any length, or of ``field.max_length`` characters."""
     limit = field.max_length
     handle = field.personal
@@ -209,18 +214,18 @@ def text(field: Field, options: Options) -> Read:
         if found is None or found in placeholders:
             return None
         if limit is not None and len(found) > limit:
-            raise Unfit("bad_value", f"longer than {limit} characters")
+            raise InvalidCellError("bad_value", f"longer than {limit} characters")
         return handle(found)
 
     return read
 
 
-def number(_: Field, __: Options) -> Read:
+def number(_: Field, __: FieldOptions) -> Read:
     """A number that travels as text."""
     return values.number
 
 
-def integer(field: Field, _: Options) -> Read:
+def integer(field: Field, _: FieldOptions) -> Read:
     """A 64-bit integer, within ``field.minimum`` and ``field.maximum``."""
     low, high = field.minimum, field.maximum
     if low is None and high is None:
@@ -229,23 +234,25 @@ def integer(field: Field, _: Options) -> Read:
     def read(cell: Any) -> int | None:
         found = values.integer(cell)
         if found is not None and ((low is not None and found < low) or (high is not None and found > high)):
-            raise Unfit("bad_value", f"expected {low} to {high}" if high is not None else f"expected {low} or more")
+            raise InvalidCellError(
+                "bad_value", f"expected {low} to {high}" if high is not None else f"expected {low} or more"
+            )
         return found
 
     return read
 
 
-def boolean(_: Field, __: Options) -> Read:
+def boolean(_: Field, __: FieldOptions) -> Read:
     """A boolean."""
     return values.boolean
 
 
-def time(_: Field, options: Options) -> Read:
+def time(_: Field, options: FieldOptions) -> Read:
     """A point in time, as Unix seconds."""
     return partial(values.unix_time, timezone=options.timezone)
 
 
-def texts(field: Field, _: Options) -> Read:
+def texts(field: Field, _: FieldOptions) -> Read:
     """A list of texts: a list, a JSON array, or one value. Elements that are no text are left out."""
     limit = field.max_length
     warning = field.warning
@@ -255,24 +262,26 @@ def texts(field: Field, _: Options) -> Read:
             found = values.texts(cell)
             if not found or limit is None or len(found) <= limit:
                 return found
-        except Unfit:
+        except InvalidCellError:
             if warning is None:
                 raise
             found = [text for item in values.items(cell) for text in one(item)]
         if warning is None:
-            raise Unfit("bad_value", f"more than {limit} elements")
-        raise Unusable(warning, found[:limit] or None, f"more than {limit} elements, or elements that are no text")
+            raise InvalidCellError("bad_value", f"more than {limit} elements")
+        raise UnusableCellError(
+            warning, found[:limit] or None, f"more than {limit} elements, or elements that are no text"
+        )
 
     def one(item: Any) -> list[str]:
         try:
             return values.texts([item]) or []
-        except Unfit:
+        except InvalidCellError:
             return []
 
     return read
 
 
-def choice(field: Field, _: Options) -> Read:
+def choice(field: Field, _: FieldOptions) -> Read:
     """One word of ``field.choices``, whatever its case and spelling."""
     choices = {folded(word): word for word in field.choices or ()}
 
@@ -282,13 +291,13 @@ def choice(field: Field, _: Options) -> Read:
             return None
         word = choices.get(folded(found))
         if word is None:
-            raise Unfit(field.code, f"expected one of {', '.join(sorted(choices.values()))}")
+            raise InvalidCellError(field.code, f"expected one of {', '.join(sorted(choices.values()))}")
         return word
 
     return read
 
 
-def event_name(field: Field, options: Options) -> Read:
+def event_name(field: Field, options: FieldOptions) -> Read:
     """A name: one of Pinterest's whatever its case and spelling, or any other as it is."""
     known = {**_EVENT_NAMES, **options.event_names}
 
@@ -299,7 +308,7 @@ def event_name(field: Field, options: Options) -> Read:
     return read
 
 
-def currency(_: Field, __: Options) -> Read:
+def currency(_: Field, __: FieldOptions) -> Read:
     """An ISO 4217 code, whatever its case."""
 
     def read(cell: Any) -> str | None:
@@ -308,13 +317,13 @@ def currency(_: Field, __: Options) -> Read:
             return None
         code = found.upper()
         if code not in CURRENCIES:
-            raise Unfit("bad_currency", "expected an ISO 4217 code such as EUR")
+            raise InvalidCellError("bad_currency", "expected an ISO 4217 code such as EUR")
         return code
 
     return read
 
 
-def language(_: Field, __: Options) -> Read:
+def language(_: Field, __: FieldOptions) -> Read:
     """An ISO 639-1 code; the region of a locale such as ``en-US`` is dropped."""
 
     def read(cell: Any) -> str | None:
@@ -323,13 +332,13 @@ def language(_: Field, __: Options) -> Read:
             return None
         code = found.replace("_", "-").partition("-")[0].lower()
         if len(code) != 2 or not code.isascii() or not code.isalpha():
-            raise Unfit("bad_value", "expected a two-letter ISO 639-1 code such as en")
+            raise InvalidCellError("bad_value", "expected a two-letter ISO 639-1 code such as en")
         return code
 
     return read
 
 
-def flags(_: Field, __: Options) -> Read:
+def flags(_: Field, __: FieldOptions) -> Read:
     """Comma-separated flags in capitals, such as ``LDP``."""
 
     def read(cell: Any) -> str | None:
@@ -339,45 +348,45 @@ def flags(_: Field, __: Options) -> Read:
     return read
 
 
-def hashed(field: Field, options: Options) -> Read:
+def hashed(field: Field, options: FieldOptions) -> Read:
     """An identifier: canonical text, SHA-256, in a list."""
     rule, settings = field.rule_and_settings(options)
     return identifiers.Identifier(field.name, rule, settings)
 
 
-def hashed_by_country(field: Field, options: Options) -> Read:
+def hashed_by_country(field: Field, options: FieldOptions) -> Read:
     """An identifier whose canonical text depends on the row's country."""
     return hashed(field, options)
 
 
-def product_id(field: Field, options: Options) -> Read:
+def product_id(field: Field, options: FieldOptions) -> Read:
     """Text; ``0`` stands for no product."""
     return text(field, options)
 
 
-def plain(field: Field, options: Options) -> Read:
+def plain(field: Field, options: FieldOptions) -> Read:
     """An identifier that goes out as it is."""
     rule, settings = field.rule_and_settings(options)
     return identifiers.Unhashed(field.name, rule, settings).read
 
 
-def ip_address(field: Field, options: Options) -> Read:
+def ip_address(field: Field, options: FieldOptions) -> Read:
     """An IPv4 or IPv6 address."""
     rule, settings = field.rule_and_settings(options)
     return identifiers.Address(field.name, rule, settings).read
 
 
-def object_(_: Field, __: Options) -> Read:
+def object_(_: Field, __: FieldOptions) -> Read:
     """A JSON object, read as one column per key."""
     return values.json
 
 
-def objects(_: Field, __: Options) -> Read:
+def objects(_: Field, __: FieldOptions) -> Read:
     """A list of JSON objects, each key read as a field of its own."""
     return values.objects
 
 
-_TYPED: Final[Mapping[Callable[[Field, Options], Read], type[Remembered]]] = {
+_TYPED: Final[Mapping[Callable[[Field, FieldOptions], Read], type[CachedParser]]] = {
     number: Numbers,
     integer: Integers,
     boolean: Booleans,
@@ -385,7 +394,7 @@ _TYPED: Final[Mapping[Callable[[Field, Options], Read], type[Remembered]]] = {
 """Types whose cells drivers have typed as well."""
 
 
-def reader(field: Field, options: Options) -> Reader:
+def reader(field: Field, options: FieldOptions) -> ColumnParser:
     """Make the reader of a field.
 
     :raises ValueError: it needs a numbering plan of a country that has none.
@@ -410,26 +419,28 @@ def reader(field: Field, options: Options) -> Reader:
         if read.plain:
             return Hashed(field.name, read, read.plain, unusable, depends_on)
         if depends_on:
-            return Beside(field.name, read, depends_on, unusable)
+            return DependentParser(field.name, read, depends_on, unusable)
         return (
-            Remembered(field.name, read, unusable, lists=True) if field.repeats else Reader(field.name, read, unusable)
+            CachedParser(field.name, read, unusable, lists=True)
+            if field.repeats
+            else ColumnParser(field.name, read, unusable)
         )
     if field.repeats:
-        return Remembered(field.name, read, unusable)
+        return CachedParser(field.name, read, unusable)
     if field.type in {text, plain, product_id} and field.max_length is None:
         placeholders = spellings(options.placeholders) if field.is_id or field.rule else frozenset()
         kind = ProductIds if field.type is product_id else Text
         return kind(field.name, read, unusable, placeholders)
-    return Reader(field.name, read, unusable)
+    return ColumnParser(field.name, read, unusable)
 
 
-def _member(field: Field, options: Options) -> Member:
+def _member(field: Field, options: FieldOptions) -> Member:
     """Make what reads a member of the objects in a list."""
     rivals = tuple(frozenset(map(folded, names)) for names in field.rivals)
     return Member(reader(field, options), tuple(map(folded, field.names)), rivals)
 
 
-def _family(place: str, kind: Callable[[Field, Options], Read], limit: int, *names: str) -> tuple[Field, ...]:
+def _family(place: str, kind: Callable[[Field, FieldOptions], Read], limit: int, *names: str) -> tuple[Field, ...]:
     """Several fields that differ in nothing but their names."""
     return tuple(Field(f"{place}.{name}", kind, LEAVE_OUT, max_length=limit) for name in names)
 

@@ -35,7 +35,12 @@ from airflow_provider_pinterest.conversions.codes import (
 from airflow_provider_pinterest.conversions.digests import SHORTEST_DIGEST, digest, digest_of_bytes, is_other_digest
 from airflow_provider_pinterest.conversions.personal import LEFT_OUT, has_at
 from airflow_provider_pinterest.conversions.placeholders import spellings
-from airflow_provider_pinterest.conversions.reasons import IDENTIFIER_WARNING, Unfit, Unusable, Verdict
+from airflow_provider_pinterest.conversions.reasons import (
+    IDENTIFIER_WARNING,
+    CellError,
+    InvalidCellError,
+    UnusableCellError,
+)
 
 Canonical = Callable[..., str]
 """NFC-normalised, trimmed text, and what it depends on → canonical text, empty where there is none."""
@@ -79,7 +84,7 @@ Taken = tuple[Any, ...] | type
 Function = TypeVar("Function", Canonical, Plain)
 
 
-class Dependence(NamedTuple):
+class Dependency(NamedTuple):
     """Another field of the same row on which a canonical text depends.
 
     :param path: that field; it is read first.
@@ -90,7 +95,7 @@ class Dependence(NamedTuple):
     read: Callable[[bytes], Any]
 
 
-class Settings(NamedTuple):
+class IdentifierSettings(NamedTuple):
     """What the author of a DAG sets for one identifier.
 
     :param switches: see :attr:`Rule.switches`.
@@ -113,19 +118,19 @@ class Rule:
     :param warnings: further codes under which its cells may be counted → meaning.
     """
 
-    canonical: Callable[[Settings], Canonical]
-    plain: Callable[[Settings], Plain] | None = None
+    canonical: Callable[[IdentifierSettings], Canonical]
+    plain: Callable[[IdentifierSettings], Plain] | None = None
     switches: Mapping[str, Taken] = field(default_factory=dict)
-    depends_on: Dependence | None = None
+    depends_on: Dependency | None = None
     warnings: Mapping[str, str] = field(default_factory=dict)
 
 
-def always(function: Function) -> Callable[[Settings], Function]:
+def always(function: Function) -> Callable[[IdentifierSettings], Function]:
     """Return a function to use whatever the settings."""
     return lambda _: function
 
 
-class Doubtful(Exception):  # noqa: N818 - never leaves this module
+class CanonicalWithWarning(Exception):  # noqa: N818 - never leaves this module
     """A canonical text that goes out with a warning.
 
     :param code: under which it is counted.
@@ -186,7 +191,7 @@ def plain_email(text: str) -> bytes:
 # Telephone
 
 
-def phone(settings: Settings) -> Canonical:
+def phone(settings: IdentifierSettings) -> Canonical:
     """Make a canonicaliser to digits with the country code.
 
     It takes the row's country. Numbers without a country code are of that, or of the one in the switch ``country``.
@@ -202,7 +207,7 @@ def phone(settings: Settings) -> Canonical:
         own = (home.upper(),) if home else ()
         number = telephones.read(text, own + others if own != others else own)
         if number.digits and not number.certain:
-            raise Doubtful(WITHOUT_COUNTRY, number.digits)
+            raise CanonicalWithWarning(WITHOUT_COUNTRY, number.digits)
         return number.digits
 
     return canonical
@@ -220,7 +225,7 @@ def gender(text: str) -> str:
     return _GENDERS.get(text.lower(), "")
 
 
-def birth_date(settings: Settings) -> Canonical:
+def birth_date(settings: IdentifierSettings) -> Canonical:
     """Make a canonicaliser to ``YYYYMMDD``.
 
     Read are ``YYYY-MM-DD`` with any of ``- / . `` or nothing between, ISO datetimes, ``DD.MM.YYYY``, and
@@ -271,7 +276,7 @@ def name(text: str) -> str:
     return "" if is_other_digest(text) else " ".join(text.split()).lower()
 
 
-def external_id(settings: Settings) -> Canonical:
+def external_id(settings: IdentifierSettings) -> Canonical:
     """Make a canonicaliser of the advertiser's own ids; their case is kept unless the switch ``case`` is ``lower``."""
     lower = settings.switches.get("case") == "lower"
 
@@ -283,7 +288,7 @@ def external_id(settings: Settings) -> Canonical:
     return canonical
 
 
-def plain_external_id(settings: Settings) -> Plain:
+def plain_external_id(settings: IdentifierSettings) -> Plain:
     """Make the same for ids of printable characters that begin and end with a letter or a digit."""
     lower = settings.switches.get("case") == "lower"
     placeholders = settings.placeholders
@@ -389,7 +394,7 @@ _LENGTHS: Final = {
 """Countries whose postal codes may begin with zero → digits; a column of numbers loses that zero."""
 
 
-def postal_code(settings: Settings) -> Canonical:
+def postal_code(settings: IdentifierSettings) -> Canonical:
     """Make a canonicaliser of postal codes.
 
     Of US codes it keeps the five digits; zeros that a column of numbers lost are put back. Elsewhere it keeps letters
@@ -528,7 +533,7 @@ def has_us_state(member: bytes) -> bool:
     return any(form in _STATES for form in _in_json(member))
 
 
-IN_COUNTRY: Final = Dependence("user_data.country", home)
+IN_COUNTRY: Final = Dependency("user_data.country", home)
 """The dependence on the row's country."""
 
 
@@ -540,7 +545,7 @@ class Identifier:
     :param settings: what the author sets for it.
     """
 
-    def __init__(self, name: str, rule: Rule, settings: Settings) -> None:
+    def __init__(self, name: str, rule: Rule, settings: IdentifierSettings) -> None:
         self.already: bool | None = settings.switches.get("already_hashed")
         self.plain = rule.plain(settings) if rule.plain and not self.already else None
         self.canonical = rule.canonical(settings)
@@ -553,7 +558,7 @@ class Identifier:
         """Return the hashes of a cell, ``None`` where it holds nothing.
 
         :param beside: the JSON member of the field on which it depends.
-        :raises Unusable: it, or something in its list, has no canonical form, or has one that is worth a warning.
+        :raises UnusableCellError: it, or something in its list, has no canonical form, or one that is worth a warning.
         """
         if type(cell) is not str:
             single = _only_text(cell)
@@ -566,7 +571,7 @@ class Identifier:
         if text[0] == "[" and text[-1] == "]":
             return self._several(text, beside)
         if len(text) > LONGEST:
-            raise Unusable(self._code)
+            raise UnusableCellError(self._code)
         if text[0] == '"' or text == "null" or not (text.isascii() and text.isprintable()):
             seen = values.unquoted(text.strip(_INVISIBLE))
             if seen != text:
@@ -576,7 +581,7 @@ class Identifier:
             if found:
                 return [found]
             if self.already:
-                raise Unusable(self._code)
+                raise UnusableCellError(self._code)
         if not text.isascii():
             text = unicodedata.normalize("NFC", text)
         try:
@@ -585,9 +590,9 @@ class Identifier:
                 return [sha(plain)]
         except UnicodeEncodeError:
             pass
-        except Doubtful as doubtful:
-            raise Unusable(doubtful.code, [sha(doubtful.text)]) from None
-        raise Unusable(self._code)
+        except CanonicalWithWarning as doubtful:
+            raise UnusableCellError(doubtful.code, [sha(doubtful.text)]) from None
+        raise UnusableCellError(self._code)
 
     def _several(self, cell: Any, beside: bytes) -> Hashes | None:
         """Hash what is no text or a list of texts; what is usable in a list survives what is not."""
@@ -595,8 +600,8 @@ class Identifier:
         code = None
         try:
             items = (cell,) if type(cell) is bytes else values.items(cell)
-        except Unfit:
-            raise Unusable(self._code) from None
+        except InvalidCellError:
+            raise UnusableCellError(self._code) from None
         if self.already is not False:
             found = digest_of_bytes(items)
             if found:
@@ -606,13 +611,13 @@ class Identifier:
         for item in items[:MOST]:
             try:
                 kept |= dict.fromkeys(self._one(item, beside) or ())
-            except Unusable as unusable:
+            except UnusableCellError as unusable:
                 kept |= dict.fromkeys(unusable.kept or ())
                 code = unusable.code if code is None or not unusable.kept else code
-            except Verdict:
+            except CellError:
                 code = self._code
         if code:
-            raise Unusable(code, list(kept) or None)
+            raise UnusableCellError(code, list(kept) or None)
         return list(kept) or None
 
     def _one(self, item: Any, beside: bytes) -> Hashes | None:
@@ -621,7 +626,7 @@ class Identifier:
         if type(plain) is bytes:
             found = None if self.already is False else digest_of_bytes(plain)
             if found is None:
-                raise Unusable(self._code)
+                raise UnusableCellError(self._code)
             return [found]
         if plain is None:
             return None
@@ -640,10 +645,10 @@ def _only_text(cell: Any) -> str | None:
 def unhashed(text: str) -> str:
     """Return text that goes out as it is; an ``@`` in it would be somebody's address.
 
-    :raises Unusable: it holds an ``@``.
+    :raises UnusableCellError: it holds an ``@``.
     """
     if has_at(text):
-        raise Unusable(LEFT_OUT)
+        raise UnusableCellError(LEFT_OUT)
     return text
 
 
@@ -655,7 +660,7 @@ class Unhashed:
     :param settings: what the author sets for it.
     """
 
-    def __init__(self, name: str, rule: Rule, settings: Settings) -> None:
+    def __init__(self, name: str, rule: Rule, settings: IdentifierSettings) -> None:
         self._canonical = rule.canonical(settings)
         self._placeholders = spellings(settings.placeholders)
         self._code = f"{IDENTIFIER_WARNING}{name}"
@@ -663,15 +668,15 @@ class Unhashed:
     def read(self, cell: Any) -> str | None:
         """Return the text of a cell, ``None`` where it holds nothing.
 
-        :raises Unusable: it cannot go out.
-        :raises Unfit: it is not text.
+        :raises UnusableCellError: it cannot go out.
+        :raises InvalidCellError: it is not text.
         """
         found = values.text(cell)
         if found is None or found in self._placeholders:
             return None
         sent = self._canonical(found)
         if not sent:
-            raise Unusable(self._code)
+            raise UnusableCellError(self._code)
         return sent
 
 
@@ -711,7 +716,7 @@ class Address(Unhashed):
     def read(self, cell: Any) -> str | None:
         """Return the address in a cell, ``None`` where it holds nothing.
 
-        :raises Unusable: there is none by which anybody could be found.
+        :raises UnusableCellError: there is none by which anybody could be found.
         """
         text = cell.strip() if type(cell) is str else self._joined(cell)
         try:
@@ -720,17 +725,17 @@ class Address(Unhashed):
         except (OSError, ValueError):
             pass
         if len(text) > LONGEST:
-            raise Unusable(self._code)
+            raise UnusableCellError(self._code)
         text = text.strip(_INVISIBLE)
         if text[:1] == "[" and text[-1:] == "]":
-            with suppress(Unfit):
+            with suppress(InvalidCellError):
                 text = self._joined(values.items(text))
         return super().read(text)
 
     def _joined(self, cell: Any) -> str:
         """Return the texts of a list as one text."""
         if not isinstance(cell, (list, tuple)):
-            raise Unusable(self._code)
+            raise UnusableCellError(self._code)
         items = [item if type(item) is str else ordinary(item) for item in cell[:MOST]]
         return ",".join(item for item in items if type(item) is str)
 

@@ -12,22 +12,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from airflow_provider_pinterest.conversions.columns import Reader
+from airflow_provider_pinterest.conversions.columns import ColumnParser
+from airflow_provider_pinterest.conversions.compiled_mapping import Column, CompiledMapping, IdPart, Layout
 from airflow_provider_pinterest.conversions.event_names import mapped_names
 from airflow_provider_pinterest.conversions.field_maps import NAMES, OBJECTS, PATHS, FieldMap, field_path, suggestion
 from airflow_provider_pinterest.conversions.fields import (
     BY_PATH,
     FIELDS,
     SWITCHES,
-    Options,
+    FieldOptions,
     reader,
 )
 from airflow_provider_pinterest.conversions.hints import meant
 from airflow_provider_pinterest.conversions.names import folded
 from airflow_provider_pinterest.conversions.placeholders import PLACEHOLDERS
 from airflow_provider_pinterest.conversions.placeholders import folded as folded_words
-from airflow_provider_pinterest.conversions.plans import Column, IdPart, Layout, Plan
-from airflow_provider_pinterest.conversions.reasons import Reason, Unfit, Unusable, Verdict
+from airflow_provider_pinterest.conversions.reasons import CellError, InvalidCellError, Reason, UnusableCellError
 from airflow_provider_pinterest.exceptions import MappingError, ParameterError, problems
 from airflow_provider_pinterest.problems import Problems
 from airflow_provider_pinterest.redaction import clean
@@ -95,7 +95,7 @@ class ColumnMapping:
         identifiers = found.checked(_mapping, "identifiers", identifiers or {}, otherwise=nothing)
         defaults = found.checked(_mapping, "defaults", defaults or {}, otherwise=nothing)
         words = found.checked(_columns, "placeholders", placeholders, "words", otherwise=none)
-        options = Options(
+        options = FieldOptions(
             found.checked(_zone, timezone, otherwise=dt.UTC),
             _switches(identifiers, found),
             placeholders=folded_words(words),
@@ -120,7 +120,7 @@ class ColumnMapping:
         }
         """What an equal mapping is made of."""
         self._layouts: dict[str, Layout] = {}
-        self._plans: dict[tuple[tuple[str, ...], tuple[int, ...]], Plan] = {}
+        self._plans: dict[tuple[tuple[str, ...], tuple[int, ...]], CompiledMapping] = {}
         self._names_kept = 0
 
     def target(self, column: str) -> tuple[bool, str | None]:
@@ -165,11 +165,11 @@ class ColumnMapping:
         if found:
             raise _mapping_error(found, plan.unknown)
 
-    def plan(self, columns: tuple[str, ...]) -> Plan:
+    def plan(self, columns: tuple[str, ...]) -> CompiledMapping:
         """Compile one set of columns, or return what was compiled before."""
         return self._plans.get((columns, ())) or self._compiled(columns, ())
 
-    def opened(self, plan: Plan) -> Plan:
+    def opened(self, plan: CompiledMapping) -> CompiledMapping:
         """Return the plan for rows whose JSON cells were laid out, one layout after another, before their own cells."""
         sizes = tuple([len(self.layout(path)) for _, path in plan.objects])
         return self._plans.get((plan.names, sizes)) or self._compiled(plan.names, sizes)
@@ -189,7 +189,7 @@ class ColumnMapping:
         known, path = self.target(name)
         return known and path not in OBJECTS
 
-    def _compiled(self, columns: tuple[str, ...], sizes: tuple[int, ...]) -> Plan:
+    def _compiled(self, columns: tuple[str, ...], sizes: tuple[int, ...]) -> CompiledMapping:
         plan = self._compile(columns, opened=bool(sizes))
         self._names_kept += len(columns)
         if len(self._plans) >= PLANS_KEPT or self._names_kept > NAMES_KEPT:
@@ -198,7 +198,7 @@ class ColumnMapping:
         self._plans[columns, sizes] = plan
         return plan
 
-    def _compile(self, columns: tuple[str, ...], *, opened: bool) -> Plan:
+    def _compile(self, columns: tuple[str, ...], *, opened: bool) -> CompiledMapping:
         own = [self.target(name) for name in columns]
         objects = tuple((index, path) for index, (_, path) in enumerate(own) if path in OBJECTS)
         nested = [f"{path}.{name}" for _, path in objects for name in self.layout(path).names] if opened else []
@@ -219,7 +219,7 @@ class ColumnMapping:
 
         position = {folded(name): index for index, name in enumerate(names)} if self._extra else {}
         id_parts = tuple(self._id_part(name, position) for name in self.event_id_from)
-        return Plan(
+        return CompiledMapping(
             names=columns,
             columns=tuple(sorted(fields, key=lambda column: order(column.position))),
             objects=objects,
@@ -267,9 +267,9 @@ class ColumnMapping:
             raise ParameterError(f"defaults[{path!r}]: give its fields one by one, such as '{path}.…'")
         try:
             [member] = self.readers[path].beside([cell], [other], _raised)
-        except Unfit as unfit:
+        except InvalidCellError as unfit:
             raise ParameterError(f"defaults[{path!r}]: {unfit.message}") from None
-        except Unusable as unusable:
+        except UnusableCellError as unusable:
             why = unusable.message or "the value has no canonical form"
             raise ParameterError(f"defaults[{path!r}]: {why}") from None
         return member
@@ -321,7 +321,7 @@ def clash_reason(path: str, columns: Sequence[str]) -> Reason:
     return Reason("ambiguous_columns", path, f"{names} all map to this field; keep one of them, or ignore the others")
 
 
-def _raised(_: int, verdict: Verdict) -> None:
+def _raised(_: int, verdict: CellError) -> None:
     raise verdict
 
 
@@ -414,7 +414,7 @@ def _wrong_switch(allowed: Mapping[str, tuple[Any, ...] | type], switch: str, va
     return ""
 
 
-def _readers(options: Options, problems: Problems) -> dict[str, Reader]:
+def _readers(options: FieldOptions, problems: Problems) -> dict[str, ColumnParser]:
     """Make the readers of all fields that can be made with these options."""
     found = {}
     for field in FIELDS:

@@ -6,14 +6,14 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from airflow_provider_pinterest.conversions.reasons import Unusable
+from airflow_provider_pinterest.conversions.reasons import UnusableCellError
 
 LEFT_OUT: Final = "personal_data_in_plain_field"
 SENT: Final = "personal_data_sent"
 CUT: Final = "personal_data_in_url"
 
 Handle = Callable[[str], str]
-"""Text with an ``@`` in it → what may be sent of it; raises Unusable to warn."""
+"""Text with an ``@`` in it → what may be sent of it; raises UnusableCellError to warn."""
 
 _at = re.compile("@|%40|%2540|\uff20")
 _AT_SIGNS: Final = (b"@", b"%40", b"%2540", "\uff20".encode())
@@ -46,14 +46,14 @@ def has_address(text: str) -> bool:
 def left_out(text: str) -> str:
     """Leave text out that holds an address."""
     if has_address(text):
-        raise Unusable(LEFT_OUT)
+        raise UnusableCellError(LEFT_OUT)
     return text
 
 
 def sent(text: str) -> str:
     """Warn of an address in text that must be sent: without its id an event cannot be told from others."""
     if has_address(text):
-        raise Unusable(SENT, text)
+        raise UnusableCellError(SENT, text)
     return text
 
 
@@ -71,4 +71,4 @@ def cut(text: str) -> str:
         kept += "/"
     if kept == text:
         return text
-    raise Unusable(CUT, kept or None)
+    raise UnusableCellError(CUT, kept or None)

@@ -76,11 +76,11 @@ class Reason(NamedTuple):
     message: str
 
 
-class Verdict(Exception):  # noqa: N818 - never leaves this package
+class CellError(Exception):
     """What a reader says of a cell that does not become a value."""
 
 
-class Unfit(Verdict):
+class InvalidCellError(CellError):
     """A cell that cannot become its field's value.
 
     :param code: a key of :data:`REASONS`.
@@ -95,7 +95,7 @@ class Unfit(Verdict):
         self.at = at
 
 
-class Unusable(Verdict):
+class UnusableCellError(CellError):
     """A cell that is counted under a warning and left out of the event, or goes out in part.
 
     :param code: the code of the warning.

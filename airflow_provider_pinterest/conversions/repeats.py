@@ -43,7 +43,7 @@ class Repeats:
         self._pause = 0
         self._left = 0
 
-    def members(self, cells: Sequence[Any]) -> list[bytes | None]:
+    def encode(self, cells: Sequence[Any]) -> list[bytes | None]:
         """Return the members of cells, ``None`` where a cell must be read."""
         if self._left:
             self._left -= 1

@@ -238,7 +238,7 @@ def _international(number: str) -> str:
     return code + rest if SHORTEST <= len(code + rest) <= LONGEST else ""
 
 
-def _without_trunk(rest: str, plan: _Plan) -> str:
+def _without_trunk(rest: str, plan: _NumberingPlan) -> str:
     """Return what follows the country code as numbers are written after it."""
     if plan.is_valid(rest) or not rest:
         return rest
@@ -315,7 +315,7 @@ def _is_possible(digits: str) -> bool:
     return plan is not None and plan.is_possible(digits[len(str(plan.code)) :])
 
 
-class _Plan(NamedTuple):
+class _NumberingPlan(NamedTuple):
     """The numbering plan of a country code.
 
     :param prefix: what is dialled before a national number, such as ``0``.
@@ -345,7 +345,7 @@ def _supported() -> frozenset[str]:
     return frozenset(_library().SUPPORTED_REGIONS)
 
 
-def _plan_of(digits: str) -> _Plan | None:
+def _plan_of(digits: str) -> _NumberingPlan | None:
     """Return the plan of the country code that digits begin with."""
     regions = _library().COUNTRY_CODE_TO_REGION_CODE
     for length in (1, 2, 3):
@@ -355,12 +355,12 @@ def _plan_of(digits: str) -> _Plan | None:
     return None
 
 
-def _plan_in(region: str) -> _Plan:
+def _plan_in(region: str) -> _NumberingPlan:
     return _plan(_library().country_code_for_region(region), region)
 
 
 @lru_cache(maxsize=512)
-def _plan(code: int, region: str) -> _Plan:
+def _plan(code: int, region: str) -> _NumberingPlan:
     """Return the plan of a country code as it is dialled in one of its regions."""
     library = _library()
     main = _metadata(code, region)
@@ -380,7 +380,7 @@ def _plan(code: int, region: str) -> _Plan:
     def is_valid(number: str) -> bool:
         return is_possible(number) and valid(number)
 
-    return _Plan(code, main.national_prefix, simple, max(lengths), is_valid, is_possible)
+    return _NumberingPlan(code, main.national_prefix, simple, max(lengths), is_valid, is_possible)
 
 
 def _metadata(code: int, region: str) -> Any:

@@ -14,7 +14,15 @@ from typing import Any, Final
 import orjson
 
 from airflow_provider_pinterest.conversions.cells import only
-from airflow_provider_pinterest.conversions.columns import MEMO_CELL, Members, Read, Reader, Refused, Remembered, cut
+from airflow_provider_pinterest.conversions.columns import (
+    MEMO_CELL,
+    CachedParser,
+    ColumnParser,
+    Members,
+    Read,
+    Refused,
+    cut,
+)
 from airflow_provider_pinterest.conversions.values import EARLIEST, EXPONENT_LIMIT
 
 _NONE: Final = type(None)
@@ -39,10 +47,10 @@ def first_type(cells: Sequence[Any]) -> type:
     return next((type(cell) for cell in cells if cell is not None), _NONE)
 
 
-class Numbers(Remembered):
+class Numbers(CachedParser):
     """Reads numbers that travel as text."""
 
-    def members(self, cells: Sequence[Any], refused: Refused) -> Members:
+    def encode(self, cells: Sequence[Any], refused: Refused) -> Members:
         """Return the members of cells."""
         kind = first_type(cells)
         found = None
@@ -52,7 +60,7 @@ class Numbers(Remembered):
             found = self._floats(cells)
         elif kind is str and only(cells, _TEXTS):
             found = self._texts(cells)
-        return super().members(cells, refused) if found is None else found
+        return super().encode(cells, refused) if found is None else found
 
     def _decimals(self, cells: Sequence[Any]) -> Members | None:
         """Return the members of decimals, ``None`` if one is negative, not finite, or written with an exponent."""
@@ -87,14 +95,14 @@ class Numbers(Remembered):
         return cut(written, b",", self._key + b'"', b'"', nothing)
 
 
-class Integers(Remembered):
+class Integers(CachedParser):
     """Reads whole numbers; small ones repeat, and ``3``, ``3.0`` and a decimal 3.00 are one."""
 
-    def members(self, cells: Sequence[Any], refused: Refused) -> Members:
+    def encode(self, cells: Sequence[Any], refused: Refused) -> Members:
         """Return the members of cells."""
         if only(cells, _COUNTS):
             return self._looked_up(cells, refused)
-        return Reader.members(self, cells, refused)
+        return ColumnParser.encode(self, cells, refused)
 
     @staticmethod
     def _may_keep(cell: Any) -> bool:
@@ -109,18 +117,18 @@ class Integers(Remembered):
         return True  # `members` looked
 
 
-class Booleans(Remembered):
+class Booleans(CachedParser):
     """Reads booleans."""
 
-    def members(self, cells: Sequence[Any], refused: Refused) -> Members:
+    def encode(self, cells: Sequence[Any], refused: Refused) -> Members:
         """Return the members of cells."""
         if only(cells, _BOOLEANS):
             true, false = self._key + b"true", self._key + b"false"
             return [b"" if cell is None else true if cell else false for cell in cells]
-        return super().members(cells, refused)
+        return super().encode(cells, refused)
 
 
-class Times(Reader):
+class Times(ColumnParser):
     """Reads points in time as Unix seconds.
 
     :param timezone: where naive times stand.
@@ -138,7 +146,7 @@ class Times(Reader):
             found = None
         return super().read_all(cells, refused) if found is None else found
 
-    def members(self, cells: Sequence[Any], refused: Refused) -> Members:
+    def encode(self, cells: Sequence[Any], refused: Refused) -> Members:
         """Return the members of cells."""
         return self.written(self.read_all(cells, refused), refused)
 

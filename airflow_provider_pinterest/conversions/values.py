@@ -2,7 +2,7 @@
 
 Each reader takes one non-empty cell of whatever type a database driver, a JSON document or a DAG author
 produced, and returns the value as Pinterest wants it, ``None`` where nothing is left to send, or raises
-:class:`~airflow_provider_pinterest.conversions.reasons.Unfit`.
+:class:`~airflow_provider_pinterest.conversions.reasons.InvalidCellError`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from uuid import UUID
 import orjson
 
 from airflow_provider_pinterest.conversions.cells import EXACT_FLOAT, kind, ordinary
-from airflow_provider_pinterest.conversions.reasons import Unfit
+from airflow_provider_pinterest.conversions.reasons import InvalidCellError
 
 _is_plain_number = re.compile(r"-?\d{1,30}(?:\.\d{1,30})?", re.ASCII).fullmatch
 _gap_before_offset = re.compile(r" (?=(?:Z|[+-]\d\d:?(?:\d\d)?)$)", re.ASCII).sub
@@ -65,10 +65,10 @@ def text(cell: Any) -> str | None:
     if isinstance(cell, UUID):
         return str(cell)
     if isinstance(cell, bool) or not isinstance(cell, _NUMBERS):
-        raise Unfit("bad_type", f"expected text, got {kind(cell)}; cast the column to text")
+        raise InvalidCellError("bad_type", f"expected text, got {kind(cell)}; cast the column to text")
     if isinstance(cell, float) and cell.is_integer():
         if abs(cell) > EXACT_FLOAT:
-            raise Unfit("bad_type", "a float this large may have lost digits; cast the column to text")
+            raise InvalidCellError("bad_type", "a float this large may have lost digits; cast the column to text")
         return str(int(cell))
     found = number(cell)
     if found and isinstance(cell, Decimal) and "." in found:
@@ -119,27 +119,29 @@ def number(cell: Any) -> str | None:
         if not cell or _is_plain_number(cell):
             return cell or None
         if len(cell) > NUMBER_LIMIT:
-            raise Unfit("bad_type", f"expected a number such as 72.39, got more than {NUMBER_LIMIT} characters of text")
+            raise InvalidCellError(
+                "bad_type", f"expected a number such as 72.39, got more than {NUMBER_LIMIT} characters of text"
+            )
         try:
             cell = Decimal(cell if cell.isascii() and "_" not in cell else "-")
         except InvalidOperation:
-            raise Unfit(
+            raise InvalidCellError(
                 "bad_type", "expected a number such as 72.39, got other text (no currency sign, no comma)"
             ) from None
     if isinstance(cell, bool) or not isinstance(cell, _NUMBERS):
-        raise Unfit("bad_type", f"expected a number, got {kind(cell)}")
+        raise InvalidCellError("bad_type", f"expected a number, got {kind(cell)}")
     if isinstance(cell, int):
         if abs(cell) >= 10**EXPONENT_LIMIT:
-            raise Unfit("bad_value", f"the number has more than {EXPONENT_LIMIT} digits")
+            raise InvalidCellError("bad_value", f"the number has more than {EXPONENT_LIMIT} digits")
         return str(cell)
     exact = cell if isinstance(cell, Decimal) else Decimal(repr(float(cell)))
     if not exact.is_finite():
-        raise Unfit("bad_type", "expected a number, got NaN or Infinity")
+        raise InvalidCellError("bad_type", "expected a number, got NaN or Infinity")
     if exact and exact.adjusted() >= EXPONENT_LIMIT:
-        raise Unfit("bad_value", f"the number has more than {EXPONENT_LIMIT} digits")
+        raise InvalidCellError("bad_value", f"the number has more than {EXPONENT_LIMIT} digits")
     digits = exact.as_tuple()
     if exact and -int(digits.exponent) > EXPONENT_LIMIT:
-        raise Unfit("bad_value", f"the number has more than {EXPONENT_LIMIT} digits")
+        raise InvalidCellError("bad_value", f"the number has more than {EXPONENT_LIMIT} digits")
     return format(exact, "f") if exact or -EXPONENT_LIMIT <= int(digits.exponent) <= 0 else "0"
 
 
@@ -152,9 +154,9 @@ def integer(cell: Any) -> int | None:
         return None
     whole, _, fraction = plain.partition(".")
     if fraction.strip("0"):
-        raise Unfit("bad_type", "expected a whole number, got a fraction")
+        raise InvalidCellError("bad_type", "expected a whole number, got a fraction")
     if not INT64_MIN <= int(whole) <= INT64_MAX:
-        raise Unfit("bad_value", "the number does not fit into 64 bits")
+        raise InvalidCellError("bad_value", "the number does not fit into 64 bits")
     return int(whole)
 
 
@@ -167,7 +169,7 @@ def boolean(cell: Any) -> bool | None:
         return None
     if word in _TRUE or word in _FALSE:
         return word in _TRUE
-    raise Unfit("bad_type", "expected a boolean: true or false, 1 or 0, yes or no")
+    raise InvalidCellError("bad_type", "expected a boolean: true or false, 1 or 0, yes or no")
 
 
 def items(cell: Any) -> Sequence[Any]:
@@ -190,8 +192,8 @@ def texts(cell: Any) -> list[str] | None:
         try:
             plain = item if type(item) is str else ordinary(item)
             value = None if plain is None else text(plain)
-        except Unfit as unfit:
-            raise Unfit(unfit.code, unfit.message, f"[{position}]{unfit.at}") from None
+        except InvalidCellError as unfit:
+            raise InvalidCellError(unfit.code, unfit.message, f"[{position}]{unfit.at}") from None
         if value is not None:
             found.append(value)
     return found or None
@@ -202,12 +204,12 @@ def json(cell: Any) -> Any:
     if not isinstance(cell, str):
         if isinstance(cell, (dict, list, tuple, Mapping)):
             return cell
-        raise Unfit("bad_json", f"expected JSON text, a mapping or a list, got {kind(cell)}")
+        raise InvalidCellError("bad_json", f"expected JSON text, a mapping or a list, got {kind(cell)}")
     try:
         found = orjson.loads(cell) if cell and not cell.isspace() else None
         return orjson.loads(found) if isinstance(found, str) and found[:1] in _BRACKETS else found
     except (ValueError, TypeError):
-        raise Unfit("bad_json", "the text is not valid JSON") from None
+        raise InvalidCellError("bad_json", "the text is not valid JSON") from None
 
 
 def objects(cell: Any) -> Sequence[Any] | None:
@@ -242,7 +244,7 @@ def unix_time(cell: Any, timezone: dt.tzinfo) -> int | None:
         if not cell:
             return None
         if len(cell) > TIME_LIMIT:
-            raise Unfit("bad_time", f"expected a time, got more than {TIME_LIMIT} characters of text")
+            raise InvalidCellError("bad_time", f"expected a time, got more than {TIME_LIMIT} characters of text")
         if _is_digits(cell) and len(cell) != len("20261121"):
             return _from_number(int(cell))
         if _is_plain_number(cell) and "." in cell:
@@ -253,12 +255,12 @@ def unix_time(cell: Any, timezone: dt.tzinfo) -> int | None:
             aware = cell if cell.tzinfo is not None else cell.replace(tzinfo=timezone)
             return _checked(int(aware.timestamp()))
         except (ValueError, OverflowError):
-            raise Unfit("bad_time", "the datetime is not a time (NaT) or out of range") from None
+            raise InvalidCellError("bad_time", "the datetime is not a time (NaT) or out of range") from None
     if isinstance(cell, dt.date):
         midnight = dt.datetime.combine(cell, dt.time(), timezone)
         return Midnight(_checked(int(midnight.timestamp())))
     if isinstance(cell, bool) or not isinstance(cell, _NUMBERS):
-        raise Unfit("bad_time", f"expected a datetime, ISO 8601 text or Unix time, got {kind(cell)}")
+        raise InvalidCellError("bad_time", f"expected a datetime, ISO 8601 text or Unix time, got {kind(cell)}")
     return _from_number(cell)
 
 
@@ -277,7 +279,7 @@ def _parsed(cell: str) -> dt.date:
             return parse(cell)
         except (ValueError, OverflowError):
             continue
-    raise Unfit("bad_time", "expected ISO 8601 text such as 2026-11-21T09:30:00+01:00 or Unix seconds")
+    raise InvalidCellError("bad_time", "expected ISO 8601 text such as 2026-11-21T09:30:00+01:00 or Unix seconds")
 
 
 def _pendulum(cell: str) -> dt.date:
@@ -299,10 +301,10 @@ def _from_number(cell: float | Decimal) -> int:
                 return _checked(int(cell // unit))
     except (ValueError, OverflowError, InvalidOperation):
         pass  # NaN and Infinity
-    raise Unfit("bad_time", "the number is no Unix time")
+    raise InvalidCellError("bad_time", "the number is no Unix time")
 
 
 def _checked(seconds: int) -> int:
     if seconds < EARLIEST:
-        raise Unfit("bad_time", "the time lies before the year 2000; expected Unix seconds or ISO 8601 text")
+        raise InvalidCellError("bad_time", "the time lies before the year 2000; expected Unix seconds or ISO 8601 text")
     return seconds

@@ -13,11 +13,11 @@ from airflow_provider_pinterest.airflow_versions import (
     task_decorator_factory,
 )
 from airflow_provider_pinterest.exceptions import ParameterError
-from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator, Withheld
+from airflow_provider_pinterest.operators.send_conversions import RedactedRows, SendConversionsOperator
 
 if TYPE_CHECKING:
     from airflow_provider_pinterest.airflow_versions import Context, TaskDecorator
-    from airflow_provider_pinterest.sources.base import OpenSource
+    from airflow_provider_pinterest.sources.protocol import OpenSource
 
 _SHOWN: Final = (str, int, float, dt.date, dt.timedelta, type(None))
 """Arguments of these types are shown among the rendered fields; any other may be rows of an upstream task."""
@@ -83,11 +83,11 @@ class _SendConversionsDecorated(DecoratedOperator, SendConversionsOperator):
 
 
 def _withheld(value: Any) -> Any:
-    return value if isinstance(value, (*_SHOWN, Withheld)) else Withheld(value)
+    return value if isinstance(value, (*_SHOWN, RedactedRows)) else RedactedRows(value)
 
 
 def _unwrapped(value: Any) -> Any:
-    return value.rows if isinstance(value, Withheld) else value
+    return value.rows if isinstance(value, RedactedRows) else value
 
 
 def pinterest_conversions_task(python_callable: Callable[..., Any] | None = None, **kwargs: Any) -> TaskDecorator:

@@ -13,9 +13,9 @@ from functools import cached_property
 from typing import Final, NamedTuple
 
 from airflow_provider_pinterest.api.interruptible import Stopped
-from airflow_provider_pinterest.conversions.events import Event, Rejection, Stage
+from airflow_provider_pinterest.conversions.outcomes import Event, Rejection, Stage
 from airflow_provider_pinterest.conversions.reasons import Reason
-from airflow_provider_pinterest.delivery.result import Delivered
+from airflow_provider_pinterest.delivery.result import DeliveryCounters
 
 _NO_ROWS: Final[frozenset[int]] = frozenset()
 
@@ -26,15 +26,15 @@ class Snapshot(NamedTuple):
     :param delivered: counts of the settled events.
     :param rejections: events that failed or are held.
     :param unsettled: rows that are not settled.
-    :param in_doubt: those of them that may have arrived: a request with them was begun and nothing says that it was
-        not accepted.
+    :param outcome_unknown: those of them that may have arrived: a request with them was begun, and nothing says that
+        it was not accepted.
     :param announced: those that are about to be sent, or are being sent.
     """
 
-    delivered: Delivered
+    delivered: DeliveryCounters
     rejections: Sequence[Rejection]
     unsettled: frozenset[int]
-    in_doubt: frozenset[int]
+    outcome_unknown: frozenset[int]
     announced: frozenset[int]
 
 
@@ -46,7 +46,7 @@ class BatchOutcome:
     """
 
     def __init__(self, events: Sequence[Event], uncertain: Iterable[int] = ()) -> None:
-        self.delivered = Delivered()
+        self.delivered = DeliveryCounters()
         self.rejections: list[Rejection] = []
         self._events = events
         self._settled: list[Sequence[Event]] = []
@@ -81,7 +81,7 @@ class BatchOutcome:
             self._uncertain.update(event.row for event in self._in_request)
             self._in_request = self._announced = ()
 
-    def settle(self, events: Sequence[Event], delivered: Delivered, rejections: Sequence[Rejection]) -> None:
+    def settle(self, events: Sequence[Event], delivered: DeliveryCounters, rejections: Sequence[Rejection]) -> None:
         """Record what finally became of some events."""
         with self._open():
             self._settled.append(events)
@@ -149,9 +149,9 @@ def held(event: Event, cause: object) -> Rejection:
     return _rejection(event, "outcome_unknown", message, Stage.OUTCOME_UNKNOWN)
 
 
-def counted(rejections: Sequence[Rejection]) -> Delivered:
+def counted(rejections: Sequence[Rejection]) -> DeliveryCounters:
     """Return the counts of events that failed or are held."""
-    delivered = Delivered()
+    delivered = DeliveryCounters()
     for rejection in rejections:
         if rejection.stage is Stage.PINTEREST:
             delivered.failed += 1

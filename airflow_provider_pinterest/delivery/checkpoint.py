@@ -17,9 +17,9 @@ from typing import Any, Final, Protocol
 
 import orjson
 
-from airflow_provider_pinterest.conversions.events import Duplicate, Event, Excluded, Outcome, Stage
+from airflow_provider_pinterest.conversions.outcomes import Duplicate, Event, Excluded, Outcome, Stage
 from airflow_provider_pinterest.delivery import stored
-from airflow_provider_pinterest.delivery.result import Delivered
+from airflow_provider_pinterest.delivery.result import DeliveryCounters
 from airflow_provider_pinterest.delivery.rowset import RowSet
 
 VERSION: Final = 3
@@ -30,7 +30,7 @@ KEY: Final = "airflow_provider_pinterest.checkpoint"
 EVERY: Final = 2.0
 """Seconds between two checkpoints at most, while batches are being settled."""
 
-RECOGNISED: Final = 23 * 3600.0
+DEDUPLICATION_WINDOW: Final = 23 * 3600.0
 """Seconds for which Pinterest is trusted to recognise a second copy: its 24 hours, less one for slow clocks."""
 
 
@@ -113,7 +113,7 @@ class PendingBatch:
     first: int
     last: int
     digest: str
-    delivered: Delivered
+    delivered: DeliveryCounters
     doubt: RowSet = field(default_factory=RowSet)
     open: RowSet = field(default_factory=RowSet)
     since: float = 0.0
@@ -126,7 +126,7 @@ class PendingBatch:
 
     def as_json(self) -> list[Any]:
         """Return it for :meth:`from_json`."""
-        delivered = None if self.delivered == Delivered() else self.delivered.as_json()
+        delivered = None if self.delivered == DeliveryCounters() else self.delivered.as_json()
         rows = (self.doubt, self.open, self.failed, self.held)
         return [self.first, self.last, self.digest, delivered, self.since, *(one.as_json() for one in rows)]
 
@@ -141,7 +141,7 @@ class PendingBatch:
             stored.count(first),
             stored.count(last),
             stored.text(digest),
-            Delivered() if delivered is None else Delivered.from_json(delivered),
+            DeliveryCounters() if delivered is None else DeliveryCounters.from_json(delivered),
             doubt,
             unsent,
             stored.seconds(since),
@@ -173,7 +173,7 @@ class Finished:
     clock: float
     rows: int
     digest: str
-    delivered: Delivered
+    delivered: DeliveryCounters
     failed: RowSet
     held: RowSet
     offline: bool
@@ -190,7 +190,7 @@ class Finished:
 
     def recognised(self, now: float) -> bool:
         """Return whether Pinterest would recognise all that was sent, if it were sent again."""
-        return not self.offline and now - self.clock < RECOGNISED
+        return not self.offline and now - self.clock < DEDUPLICATION_WINDOW
 
     def keeps(self, stage: str) -> bool:
         """Return whether lines of the rejects file stay valid because their events cannot be told apart any more."""
@@ -198,13 +198,13 @@ class Finished:
             return not self.failed.complete
         return stage == Stage.OUTCOME_UNKNOWN and not self.held.complete
 
-    def not_told_apart(self) -> Delivered:
+    def not_told_apart(self) -> DeliveryCounters:
         """Return what balances the counts when the rest of its events is sent.
 
         Events that failed or are held are counted again, each when its row is read. Where it is not known which they
         are, their rows count as accepted then.
         """
-        counts = Delivered()
+        counts = DeliveryCounters()
         if not self.failed.complete:
             counts.failed = self.delivered.failed
         if not self.held.complete:
@@ -240,7 +240,7 @@ class Finished:
             clock=stored.seconds(values["clock"]),
             rows=stored.count(values["rows"]),
             digest=stored.text(values["digest"]),
-            delivered=Delivered.from_json(values["delivered"]),
+            delivered=DeliveryCounters.from_json(values["delivered"]),
             failed=RowSet.from_json(values["failed"]),
             held=RowSet.from_json(values["held"]),
             offline=stored.truth(values["offline"]),
@@ -267,7 +267,7 @@ class Checkpoint:
     :param pending: batches beyond the prefix, in order.
     :param ahead: up to this many later events, beyond the prefix and the batches, may already have been sent.
     :param ahead_since: Unix seconds since when those may have been sent.
-    :param on_doubt: what that attempt did in doubt: only events that it would send again can be among those.
+    :param on_unknown_outcome: what that attempt did in doubt: only events that it would send again can be among those.
     :param written: Unix seconds.
     :param earlier: the finished run whose remaining events this one sends.
     :param unknown_before: Unix seconds since when events may have been sent by attempts of which nothing else is
@@ -282,14 +282,14 @@ class Checkpoint:
     clock: float
     rows: int = 0
     digest: str = field(default_factory=lambda: RowsHash().hexdigest())
-    delivered: Delivered = field(default_factory=Delivered)
+    delivered: DeliveryCounters = field(default_factory=DeliveryCounters)
     failed: RowSet = field(default_factory=RowSet)
     held: RowSet = field(default_factory=RowSet)
     offline: bool = False
     pending: Sequence[PendingBatch] = ()
     ahead: int = 0
     ahead_since: float = 0.0
-    on_doubt: str | None = None
+    on_unknown_outcome: str | None = None
     written: float = 0.0
     earlier: Finished | None = None
     unknown_before: float | None = None
@@ -314,7 +314,7 @@ class Checkpoint:
     def recognised(self, now: float) -> bool:
         """Return whether Pinterest would recognise all that was sent, if it were sent again."""
         offline = self.offline or bool(self.earlier and self.earlier.offline)
-        return not offline and now - self.clock < RECOGNISED
+        return not offline and now - self.clock < DEDUPLICATION_WINDOW
 
     def as_json(self) -> dict[str, Any]:
         """Return it for :func:`read_state`."""
@@ -332,7 +332,7 @@ class Checkpoint:
             "pending": [batch.as_json() for batch in self.pending],
             "ahead": self.ahead,
             "ahead_since": self.ahead_since,
-            "on_doubt": self.on_doubt,
+            "on_unknown_outcome": self.on_unknown_outcome,
             "written": self.written,
             "earlier": self.earlier.as_json() if self.earlier else None,
             "unknown_before": self.unknown_before,
@@ -350,14 +350,14 @@ class Checkpoint:
             clock=stored.seconds(values["clock"]),
             rows=stored.count(values["rows"]),
             digest=stored.text(values["digest"]),
-            delivered=Delivered.from_json(values["delivered"]),
+            delivered=DeliveryCounters.from_json(values["delivered"]),
             failed=RowSet.from_json(values["failed"]),
             held=RowSet.from_json(values["held"]),
             offline=stored.truth(values["offline"]),
             pending=tuple(map(PendingBatch.from_json, stored.items(values["pending"]))),
             ahead=stored.count(values["ahead"]),
             ahead_since=stored.seconds(values["ahead_since"]),
-            on_doubt=stored.text_or_none(values["on_doubt"]),
+            on_unknown_outcome=stored.text_or_none(values["on_unknown_outcome"]),
             written=stored.seconds(values["written"]),
             earlier=None if earlier is None else Finished.from_json(earlier),
             unknown_before=None if unknown is None else stored.seconds(unknown),

@@ -18,7 +18,7 @@ from airflow_provider_pinterest.delivery.checkpoint import (
     UnreadableStateError,
     digest_of,
 )
-from airflow_provider_pinterest.delivery.result import Delivered
+from airflow_provider_pinterest.delivery.result import DeliveryCounters
 from airflow_provider_pinterest.delivery.rowset import RowSet
 
 WHOLE: Final = "all parameters"
@@ -47,7 +47,7 @@ def read_v2(document: Mapping[str, Any]) -> Checkpoint | Finished:
         clock=stored.seconds(document["clock"]),
         rows=stored.count(document["rows"]),
         digest=V2_DIGEST + stored.text(document["events_hash"]),
-        delivered=Delivered.from_json(document["delivered"]),
+        delivered=DeliveryCounters.from_json(document["delivered"]),
         failed=RowSet.forgotten(),
         held=RowSet.forgotten(),
         offline=stored.truth(document["offline"]),
@@ -56,7 +56,7 @@ def read_v2(document: Mapping[str, Any]) -> Checkpoint | Finished:
                 stored.count(first),
                 stored.count(last),
                 V2_DIGEST + stored.text(digest),
-                Delivered.from_json(delivered),
+                DeliveryCounters.from_json(delivered),
                 _rows(doubt),
                 _rows(unsent),
                 stored.seconds(since),
@@ -69,7 +69,7 @@ def read_v2(document: Mapping[str, Any]) -> Checkpoint | Finished:
         ),
         ahead=stored.count(document["ahead"]),
         ahead_since=stored.seconds(document["written"]),
-        on_doubt=stored.text_or_none(document["on_doubt"]),
+        on_unknown_outcome=stored.text_or_none(document["on_doubt"]),
         written=stored.seconds(document["written"]),
         version=VERSION,
     )
@@ -83,7 +83,7 @@ def _finished(document: Mapping[str, Any]) -> Finished:
         clock=0.0,
         rows=0,
         digest="",
-        delivered=Delivered(),
+        delivered=DeliveryCounters(),
         failed=RowSet.forgotten(),
         held=RowSet.forgotten(),
         offline=True,

@@ -11,8 +11,15 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final, NamedTuple, assert_never
 
-from airflow_provider_pinterest.api.events import Answer, Listed, Refused
-from airflow_provider_pinterest.api.responses import Busy, Denied, Doubt, Misconfigured, TooLarge, Trace
+from airflow_provider_pinterest.api.events_endpoint import Answer, PerEventResults, Refused
+from airflow_provider_pinterest.api.responses import (
+    AccessDenied,
+    Misconfigured,
+    OutcomeUnknown,
+    TooLarge,
+    Trace,
+    Unavailable,
+)
 from airflow_provider_pinterest.exceptions import (
     ConfigurationError,
     CredentialError,
@@ -27,7 +34,7 @@ LONGEST_WAIT: Final = 60.0
 """Seconds that a retry waits at most where Pinterest names no time."""
 
 
-class Deduplicable(Enum):
+class Deduplicability(Enum):
     """Whether Pinterest can tell second copies of a batch's events apart."""
 
     ALL = "all"
@@ -39,7 +46,7 @@ class Deduplicable(Enum):
 class Deliver:
     """Every event has its outcome."""
 
-    answer: Listed
+    answer: PerEventResults
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +123,7 @@ class Situation:
 
     events: int
     attempt: int
-    kind: Deduplicable
+    kind: Deduplicability
     time_left: float
     renewable: bool = False
 
@@ -127,9 +134,9 @@ def decide(answer: Answer, now: Situation, jitter: Callable[[], float]) -> Actio
     :param jitter: returns a random number from 0 to 1, for the length of a wait.
     """
     match answer:
-        case Listed():
+        case PerEventResults():
             return Deliver(answer)
-        case Denied(trace):
+        case AccessDenied(trace):
             if trace.status == 401 and now.renewable:
                 return Renew()
             return Stop(denied(trace))
@@ -139,20 +146,20 @@ def decide(answer: Answer, now: Situation, jitter: Callable[[], float]) -> Actio
             if now.events > 1:
                 return Split(trace, smaller=True)
             return Isolated(trace)
-        case Refused(trace, partly=True) if now.kind is not Deduplicable.ALL:
-            return HoldSome(trace) if now.kind is Deduplicable.SOME else Hold(trace)
+        case Refused(trace, partly=True) if now.kind is not Deduplicability.ALL:
+            return HoldSome(trace) if now.kind is Deduplicability.SOME else Hold(trace)
         case Refused(trace):
             return Split(trace) if now.events > 1 else Isolated(trace)
-        case Busy():
+        case Unavailable():
             return _again(answer, now, jitter)
-        case Doubt(trace):
-            if now.kind is Deduplicable.ALL:
+        case OutcomeUnknown(trace):
+            if now.kind is Deduplicability.ALL:
                 return _again(answer, now, jitter)
-            return HoldSome(trace) if now.kind is Deduplicable.SOME else Hold(trace)
+            return HoldSome(trace) if now.kind is Deduplicability.SOME else Hold(trace)
     assert_never(answer)
 
 
-def _again(answer: Busy | Doubt, now: Situation, jitter: Callable[[], float]) -> Retry | Stop:
+def _again(answer: Unavailable | OutcomeUnknown, now: Situation, jitter: Callable[[], float]) -> Retry | Stop:
     """Wait as long as Pinterest says, else with full jitter; give up when that is too long.
 
     "At once" is believed once: after that every thread would ask as fast as the rate limit lets it.
@@ -162,16 +169,16 @@ def _again(answer: Busy | Doubt, now: Situation, jitter: Callable[[], float]) ->
     wait = asked if asked or (asked == 0 and now.attempt == 1) else jitter() * longest
     if wait > now.time_left:
         return Stop(unavailable(answer))
-    return Retry(wait, for_all=isinstance(answer, Busy) and answer.for_all, reason=answer.trace.place_and_reason)
+    return Retry(wait, for_all=isinstance(answer, Unavailable) and answer.for_all, reason=answer.trace.place_and_reason)
 
 
-def unavailable(answer: Busy | Doubt) -> DeliveryError:
+def unavailable(answer: Unavailable | OutcomeUnknown) -> DeliveryError:
     """Say what does not work now: the way to the host, or Pinterest itself."""
     trace = answer.trace
     advice = ""
     if trace.status is not None:
         message = f"Pinterest cannot accept events now ({trace})."
-    elif isinstance(answer, Doubt):
+    elif isinstance(answer, OutcomeUnknown):
         message = f"The request to {_host(trace)} got no complete answer: {trace.message}."
     else:
         message = f"Cannot connect to {_host(trace)}: {trace.message}."

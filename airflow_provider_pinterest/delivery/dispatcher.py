@@ -10,9 +10,9 @@ from typing import Final
 
 from airflow_provider_pinterest.api.interruptible import Stopped
 from airflow_provider_pinterest.conversions.batches import Batch
-from airflow_provider_pinterest.conversions.events import Event
+from airflow_provider_pinterest.conversions.outcomes import Event
 from airflow_provider_pinterest.delivery.batch_outcome import BatchOutcome
-from airflow_provider_pinterest.delivery.result import Delivered
+from airflow_provider_pinterest.delivery.result import DeliveryCounters
 from airflow_provider_pinterest.delivery.rowset import RowSet
 from airflow_provider_pinterest.delivery.sections import Section
 from airflow_provider_pinterest.delivery.sender import Sender
@@ -37,7 +37,7 @@ class InFlightBatch:
     section: Section
     batch: Batch
     hold: Sequence[Event] = ()
-    prior: Delivered = field(default_factory=Delivered)
+    prior: DeliveryCounters = field(default_factory=DeliveryCounters)
     since: float = 0.0
     uncertain: frozenset[int] = frozenset()
     outcome: BatchOutcome = field(init=False)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
-from airflow_provider_pinterest.conversions.events import Event, Rejection, Stage
+from airflow_provider_pinterest.conversions.outcomes import Event, Rejection, Stage
 from airflow_provider_pinterest.delivery.batch_outcome import Snapshot, counted, held
 from airflow_provider_pinterest.delivery.checkpoint import (
     EVERY,
@@ -27,10 +27,10 @@ from airflow_provider_pinterest.delivery.checkpoint import (
 from airflow_provider_pinterest.delivery.dispatcher import InFlightBatch
 from airflow_provider_pinterest.delivery.rejection_lines import rejection_line
 from airflow_provider_pinterest.delivery.rejects import Rejects
-from airflow_provider_pinterest.delivery.result import HOUR, Delivered, Lags, Tally
+from airflow_provider_pinterest.delivery.result import HOUR, DeliveryCounters, LatencyHistogram, RunCounters
 from airflow_provider_pinterest.delivery.rowset import RowSet
 from airflow_provider_pinterest.delivery.sections import RowCounts, Section
-from airflow_provider_pinterest.delivery.sender import OnDoubt
+from airflow_provider_pinterest.delivery.sender import OnUnknownOutcome
 
 log = logging.getLogger(__name__)
 
@@ -45,12 +45,12 @@ class Settled(NamedTuple):
     :param held: rows whose outcome is unknown.
     """
 
-    delivered: Delivered
+    delivered: DeliveryCounters
     failed: RowSet = RowSet()
     held: RowSet = RowSet()
 
 
-class InDoubt(NamedTuple):
+class UnknownOutcomes(NamedTuple):
     """Events that may have been sent, for the next attempt.
 
     :param again: how many it sends again.
@@ -78,7 +78,7 @@ class Accounted:
     rows: int = 0
     hashed: RowsHash = field(default_factory=RowsHash)
     counts: RowCounts = field(default_factory=RowCounts)
-    delivered: Delivered = field(default_factory=Delivered)
+    delivered: DeliveryCounters = field(default_factory=DeliveryCounters)
     failed: RowSet = field(default_factory=RowSet)
     held: RowSet = field(default_factory=RowSet)
 
@@ -112,9 +112,9 @@ class Progress:
     :param store: where checkpoints are stored; ``None``: the last one is only kept, for a deferral.
     :param rejects: where rows that did not become processed events are written, if anywhere.
     :param every_answers: settled batches between two checkpoints at most.
-    :param resendable: whether a second copy of an event may be sent.
+    :param may_resend: whether a second copy of an event may be sent.
     :param ahead: events that may be sent between two checkpoints.
-    :param on_doubt: what this attempt does in doubt.
+    :param on_unknown_outcome: what this attempt does in doubt.
     :param clock: monotonic seconds.
     :param wall: Unix seconds.
     """
@@ -126,9 +126,9 @@ class Progress:
         *,
         rejects: Rejects | None = None,
         every_answers: int = 1,
-        resendable: Callable[[Event], bool] = lambda _: True,
+        may_resend: Callable[[Event], bool] = lambda _: True,
         ahead: int = 0,
-        on_doubt: str | None = None,
+        on_unknown_outcome: str | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
@@ -138,16 +138,16 @@ class Progress:
         """Whether checkpoints outlive this process."""
         self.examples: list[Rejection] = []
         """The first rejections, for the log."""
-        self.valid_lags = Lags()
-        """Lags of events that were only validated."""
+        self.valid_lags = LatencyHistogram()
+        """LatencyHistogram of events that were only validated."""
         self.validated = 0
         self._store = store
         self._rejects = rejects
         self._every_answers = every_answers
-        self._resendable = resendable
+        self._may_resend = may_resend
         self._ahead = ahead
-        self._on_doubt = on_doubt
-        self._resends_all = on_doubt == OnDoubt.RESEND
+        self._on_doubt = on_unknown_outcome
+        self._may_resend_any = on_unknown_outcome == OnUnknownOutcome.RESEND
         self._clock = clock
         self._wall = wall
         self._answers = 0
@@ -172,26 +172,26 @@ class Progress:
         return self._writable
 
     @property
-    def in_doubt(self) -> InDoubt:
+    def outcome_unknown(self) -> UnknownOutcomes:
         """What the next attempt does with the events of the last checkpoint that may have been sent."""
         last = self.last
         known = {event.row: event for flight in self.under_way for event in flight.section.events}
-        again = held = unrecognised = 0
+        again = held = not_deduplicable_count = 0
         for row in (row for batch in last.pending for row in batch.doubt.rows()):
             event = known.get(row)
-            if self._resendable(event) if event else self._resends_all or not last.offline:
+            if self._may_resend(event) if event else self._may_resend_any or not last.offline:
                 again += 1
-                unrecognised += event is not None and event.offline
+                not_deduplicable_count += event is not None and event.offline
             else:
                 held += 1
         earlier = last.earlier
-        if earlier is not None and self._resends_all:
+        if earlier is not None and self._may_resend_any:
             ends = [(batch.first, batch.last) for batch in last.pending]
             later = sum(
                 row > last.rows and not any(first <= row <= end for first, end in ends) for row in earlier.held.rows()
             )
-            again, unrecognised = again + later, unrecognised + later
-        return InDoubt(again, held, not unrecognised)
+            again, not_deduplicable_count = again + later, not_deduplicable_count + later
+        return UnknownOutcomes(again, held, not not_deduplicable_count)
 
     def take_prefix(self, section: Section) -> None:
         """Take over what an earlier attempt has accounted for."""
@@ -237,7 +237,7 @@ class Progress:
         for offline in (True, False):
             times = [event.time for event in events if event.offline is offline]
             self.valid_lags.add(times, self._wall(), offline=offline)
-        accounted = self.accounted.plus(flight.section, Settled(Delivered()))
+        accounted = self.accounted.plus(flight.section, Settled(DeliveryCounters()))
         self.validated += len(events)
         self._state = replace(self._state, accounted=accounted, under_way=())
 
@@ -291,7 +291,7 @@ class Progress:
             first.forced,
         )
 
-    def tally(self, unread: Sequence[Section] = ()) -> Tally:
+    def tally(self, unread: Sequence[Section] = ()) -> RunCounters:
         """Return the counts of the run: of all rows read, and of their events as far as they are settled.
 
         :param unread: sections that were read and not taken.
@@ -304,7 +304,7 @@ class Progress:
         for section in unread:
             counts = counts.plus(section.counts)
             delivered.already_sent += section.counts.already_sent
-        return Tally(
+        return RunCounters(
             rows_read=counts.rows,
             events_built=counts.events,
             rows_rejected=counts.rejected,
@@ -400,7 +400,7 @@ class Progress:
             ),
             ahead=state.ahead if final else max(self._ahead, state.ahead),
             ahead_since=self.last.ahead_since if state.ahead else now,
-            on_doubt=self._on_doubt,
+            on_unknown_outcome=self._on_doubt,
             version=VERSION,
             written=now,
         )
@@ -418,11 +418,11 @@ class Progress:
 
     def _pending(self, flight: InFlightBatch, snapshot: Snapshot, now: float, *, final: bool) -> PendingBatch:
         """Return what the next attempt must know of a batch."""
-        doubt = set(snapshot.in_doubt)
+        doubt = set(snapshot.outcome_unknown)
         if not final:
             doubt |= snapshot.announced
             if flight.dispatched:
-                doubt |= {event.row for event in flight.batch.events if self._resendable(event)} & snapshot.unsettled
+                doubt |= {event.row for event in flight.batch.events if self._may_resend(event)} & snapshot.unsettled
         section, rows = flight.section, flight.outcome.rows
         settled = _settled(flight, snapshot, now)
         return PendingBatch(

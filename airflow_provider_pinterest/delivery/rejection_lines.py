@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from airflow_provider_pinterest.conversions.events import Rejection
+from airflow_provider_pinterest.conversions.outcomes import Rejection
 from airflow_provider_pinterest.redaction import TEXT_LIMIT, clean
 
 LINE_BYTES: Final = 64 * 1024

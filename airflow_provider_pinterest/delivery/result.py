@@ -23,11 +23,11 @@ STALE: Final = 7 * 24 * HOUR
 """Seconds after which an event may be refused or ignored."""
 
 LAG_BITS: Final = 6
-"""Lags are counted to so many binary digits: to the second below 64 s, to 1.6 % or better above."""
+"""LatencyHistogram are counted to so many binary digits: to the second below 64 s, to 1.6 % or better above."""
 
 
 @dataclass(slots=True)
-class Lags:
+class LatencyHistogram:
     """How old events were when they were received, in seconds, without keeping one number per event.
 
     :param counts: rounded lag → events.
@@ -54,11 +54,11 @@ class Lags:
             self.late += count if lag > HOUR and not offline else 0
             self.stale += count if lag > STALE else 0
 
-    def copy(self) -> Lags:
+    def copy(self) -> LatencyHistogram:
         """Return an independent copy."""
-        return Lags(self.counts.copy(), self.longest, self.late, self.stale)
+        return LatencyHistogram(self.counts.copy(), self.longest, self.late, self.stale)
 
-    def merge(self, other: Lags) -> None:
+    def merge(self, other: LatencyHistogram) -> None:
         """Add the counts of another."""
         self.counts.update(other.counts)
         if other.longest is not None:
@@ -72,7 +72,7 @@ class Lags:
         return {"counts": counts, "longest": self.longest, "late": self.late, "stale": self.stale}
 
     @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Lags:
+    def from_json(cls, values: Mapping[str, Any]) -> LatencyHistogram:
         """Return what :meth:`as_json` wrote down."""
         counts = Counter({int(lag): count for lag, count in stored.counts(values["counts"]).items()})
         longest = values["longest"]
@@ -106,7 +106,7 @@ def _quantile(ordered: list[tuple[int, int]], rank: float) -> int | None:
 
 
 @dataclass(slots=True)
-class Delivered:
+class DeliveryCounters:
     """What became of events that were sent; a checkpoint carries it from one try to the next."""
 
     processed: int = 0
@@ -117,7 +117,7 @@ class Delivered:
     retries: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     warnings: Counter[str] = field(default_factory=Counter)
-    lags: Lags = field(default_factory=Lags)
+    lags: LatencyHistogram = field(default_factory=LatencyHistogram)
 
     @property
     def accepted(self) -> int:
@@ -129,11 +129,11 @@ class Delivered:
         """Events that need nothing more."""
         return self.accepted + self.failed + self.held
 
-    def copy(self) -> Delivered:
+    def copy(self) -> DeliveryCounters:
         """Return an independent copy."""
         return replace(self, reasons=self.reasons.copy(), warnings=self.warnings.copy(), lags=self.lags.copy())
 
-    def merge(self, other: Delivered) -> None:
+    def merge(self, other: DeliveryCounters) -> None:
         """Add another part of the run."""
         self.processed += other.processed
         self.failed += other.failed
@@ -160,7 +160,7 @@ class Delivered:
         }
 
     @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Delivered:
+    def from_json(cls, values: Mapping[str, Any]) -> DeliveryCounters:
         """Return what :meth:`as_json` wrote down."""
         return cls(
             processed=stored.count(values["processed"]),
@@ -171,12 +171,12 @@ class Delivered:
             retries=stored.count(values["retries"]),
             reasons=stored.counts(values["reasons"]),
             warnings=stored.counts(values["warnings"]),
-            lags=Lags.from_json(values["lags"]),
+            lags=LatencyHistogram.from_json(values["lags"]),
         )
 
 
 @dataclass(slots=True)
-class Tally:
+class RunCounters:
     """The counts of a run; every row is counted where it ends, and nowhere else."""
 
     rows_read: int = 0
@@ -187,9 +187,9 @@ class Tally:
     validated_only: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     """Codes of rows rejected or excluded before sending."""
-    delivered: Delivered = field(default_factory=Delivered)
-    valid_lags: Lags = field(default_factory=Lags)
-    """Lags of events that were only validated."""
+    delivered: DeliveryCounters = field(default_factory=DeliveryCounters)
+    valid_lags: LatencyHistogram = field(default_factory=LatencyHistogram)
+    """LatencyHistogram of events that were only validated."""
 
     @property
     def events_sent(self) -> int:
@@ -249,7 +249,7 @@ class Result:
     @classmethod
     def of(
         cls,
-        tally: Tally,
+        tally: RunCounters,
         *,
         ad_account_id: str,
         test: bool,

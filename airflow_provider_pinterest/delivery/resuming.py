@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from airflow_provider_pinterest.conversions.batches import Batch
-from airflow_provider_pinterest.conversions.events import Event
-from airflow_provider_pinterest.delivery.checkpoint import RECOGNISED, Checkpoint, Finished
+from airflow_provider_pinterest.conversions.outcomes import Event
+from airflow_provider_pinterest.delivery.checkpoint import DEDUPLICATION_WINDOW, Checkpoint, Finished
 from airflow_provider_pinterest.delivery.checkpoint_v2 import WHOLE
 from airflow_provider_pinterest.delivery.dispatcher import InFlightBatch
 from airflow_provider_pinterest.delivery.sections import Section
-from airflow_provider_pinterest.delivery.sender import Sender, resendable
+from airflow_provider_pinterest.delivery.sender import Sender, may_resend
 from airflow_provider_pinterest.exceptions import ResendRefusedError
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ class Attempt:
     :param now: Unix seconds.
     :param remembers: whether there is a state store.
     :param may_be_forgotten: whether something that an earlier attempt stored may be gone.
-    :param resends_all: whether the user accepts second copies of any event.
+    :param may_resend_any: whether the user accepts second copies of any event.
     :param send_again: whether the user wants every row sent regardless of earlier attempts.
     """
 
@@ -48,14 +48,17 @@ class Attempt:
     now: float
     remembers: bool = True
     may_be_forgotten: bool = False
-    resends_all: bool = False
+    may_resend_any: bool = False
     send_again: bool = False
 
     @property
     def not_deduplicable(self) -> str:
         """What to log about events that Pinterest cannot deduplicate, where it is not known which were sent."""
-        if self.resends_all:
-            return "Events that it cannot deduplicate are sent, too, and may be counted twice (on_doubt='resend')."
+        if self.may_resend_any:
+            return (
+                "Events that it cannot deduplicate are sent, too, and may be counted twice "
+                "(on_unknown_outcome='resend')."
+            )
         return "Events that it cannot deduplicate are refused."
 
     def begun(self, **changes: Any) -> Checkpoint:
@@ -151,7 +154,9 @@ def _nothing_stored(attempt: Attempt) -> Start:
         "Nothing is known of what earlier attempts sent. All rows are sent; Pinterest deduplicates by event_name and "
         "event_id for 24 hours."
     )
-    return Start(attempt.begun(unknown_before=None if attempt.resends_all else attempt.now), notice=notice, warn=True)
+    return Start(
+        attempt.begun(unknown_before=None if attempt.may_resend_any else attempt.now), notice=notice, warn=True
+    )
 
 
 def _after_the_end(finished: Finished, attempt: Attempt) -> Start | Finished:
@@ -214,7 +219,9 @@ def in_flight(section: Section, sender: Sender, now: float, resume: Checkpoint |
         return flight
     if section.since is None:
         return _batch(section, section.events, (), (), since=now)
-    perhaps_sent = [event for event in section.events if resendable(event, resume.on_doubt if resume else None)]
+    perhaps_sent = [
+        event for event in section.events if may_resend(event, resume.on_unknown_outcome if resume else None)
+    ]
     hold = _not_sendable(perhaps_sent, sender, now - section.since)
     return _batch(section, section.events, hold, perhaps_sent, since=section.since)
 
@@ -227,12 +234,14 @@ def _not_sendable(
     :param age: seconds since they may have been sent for the first time.
     :param earlier: the finished run whose remaining events are sent.
     """
-    if sender.resends_all:
+    if sender.may_resend_any:
         return ()
     hold = [
         event
         for event in doubt
-        if age >= RECOGNISED or not sender.resendable(event) or (earlier is not None and event.row in earlier.held)
+        if age >= DEDUPLICATION_WINDOW
+        or not sender.may_resend(event)
+        or (earlier is not None and event.row in earlier.held)
     ]
     if hold:
         log.warning(

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from airflow_provider_pinterest.conversions.batches import Batcher
-from airflow_provider_pinterest.conversions.events import Duplicate, Event, Excluded, Outcome, Rejection
+from airflow_provider_pinterest.conversions.outcomes import Duplicate, Event, Excluded, Outcome, Rejection
 from airflow_provider_pinterest.delivery.checkpoint import (
     V2_DIGEST,
     Checkpoint,
@@ -24,7 +24,7 @@ from airflow_provider_pinterest.delivery.checkpoint import (
     trace_of,
 )
 from airflow_provider_pinterest.delivery.rejection_lines import rejection_line
-from airflow_provider_pinterest.delivery.result import Delivered
+from airflow_provider_pinterest.delivery.result import DeliveryCounters
 
 EXAMPLES: Final = 5
 """Rejections of a section that are kept for the log."""
@@ -107,7 +107,7 @@ class Section:
     pending: PendingBatch | None = None
     prefix: bool = False
     since: float | None = None
-    balance: Delivered | None = None
+    balance: DeliveryCounters | None = None
     ad_account_id: str = ""
 
     @property
@@ -148,7 +148,7 @@ class SectionCutter:
         self._section_hash = RowsHash()
         self._traces: list[str] = []
         self._since: float | None = None
-        self._balance: Delivered | None = None
+        self._balance: DeliveryCounters | None = None
         self._begin()
 
     def sections(self, outcomes: Iterator[Outcome]) -> Iterator[Section]:

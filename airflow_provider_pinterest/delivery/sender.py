@@ -14,15 +14,15 @@ from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from typing import Final
 
-from airflow_provider_pinterest.api.events import Answer, EventsEndpoint, Listed, Refused
+from airflow_provider_pinterest.api.events_endpoint import Answer, EventsEndpoint, PerEventResults, Refused
 from airflow_provider_pinterest.api.interruptible import Stopped
 from airflow_provider_pinterest.api.rate_limit import RateLimiter
-from airflow_provider_pinterest.api.responses import Denied, Doubt, Trace
+from airflow_provider_pinterest.api.responses import AccessDenied, OutcomeUnknown, Trace
 from airflow_provider_pinterest.conversions.batches import Batch
-from airflow_provider_pinterest.conversions.events import Event, Rejection
+from airflow_provider_pinterest.conversions.outcomes import Event, Rejection
 from airflow_provider_pinterest.delivery.batch_outcome import BatchOutcome, counted, failed, held
 from airflow_provider_pinterest.delivery.decide import (
-    Deduplicable,
+    Deduplicability,
     Deliver,
     Hold,
     HoldSome,
@@ -50,16 +50,18 @@ Announce = Callable[[Sequence[Event]], None]
 """Called before a request with events that Pinterest cannot deduplicate; returns when the checkpoint names them."""
 
 
-class OnDoubt(StrEnum):
+class OnUnknownOutcome(StrEnum):
     """What to do with events whose outcome is unknown."""
 
     RESEND = "resend"
     HOLD = "hold"
 
 
-def resendable(event: Event, on_doubt: str | None) -> bool:
+def may_resend(event: Event, on_unknown_outcome: str | None) -> bool:
     """Return whether an event is sent again when its outcome is unknown."""
-    return on_doubt == OnDoubt.RESEND or (not event.offline and on_doubt != OnDoubt.HOLD)
+    return on_unknown_outcome == OnUnknownOutcome.RESEND or (
+        not event.offline and on_unknown_outcome != OnUnknownOutcome.HOLD
+    )
 
 
 class Sender:
@@ -67,8 +69,8 @@ class Sender:
 
     :param endpoint: receives the events.
     :param rate_limiter: admits its calls.
-    :param on_doubt: what to do with events whose outcome is unknown; ``None``: resend those that Pinterest can
-        deduplicate, hold the others.
+    :param on_unknown_outcome: what to do with events whose outcome is unknown; ``None``: resend those that Pinterest
+        can deduplicate, hold the others.
     :param max_wait: seconds that a batch may wait after its first failure before the run ends.
     :param guard: called before each call; raises ``Stopped`` when this process must not send any more.
     :param clock: monotonic seconds.
@@ -81,7 +83,7 @@ class Sender:
         endpoint: EventsEndpoint,
         rate_limiter: RateLimiter,
         *,
-        on_doubt: OnDoubt | None = None,
+        on_unknown_outcome: OnUnknownOutcome | None = None,
         max_wait: float = MAX_WAIT,
         guard: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
@@ -91,7 +93,7 @@ class Sender:
         self._endpoint = endpoint
         self._client = endpoint.client
         self._rate_limiter = rate_limiter
-        self.on_doubt = on_doubt
+        self.on_unknown_outcome = on_unknown_outcome
         self._max_wait = max_wait
         self._guard = guard
         self._clock = clock
@@ -108,17 +110,17 @@ class Sender:
         """Seconds that batches have waited to be sent again; the longest of them."""
 
     @property
-    def resends_all(self) -> bool:
+    def may_resend_any(self) -> bool:
         """Whether second copies of any event do no harm, or the user accepts them."""
-        return self._endpoint.test or self.on_doubt is OnDoubt.RESEND
+        return self._endpoint.test or self.on_unknown_outcome is OnUnknownOutcome.RESEND
 
-    def resendable(self, event: Event) -> bool:
+    def may_resend(self, event: Event) -> bool:
         """Return whether a second copy of the event does no harm soon after the first, or the user accepts it."""
-        return self._endpoint.test or resendable(event, self.on_doubt)
+        return self._endpoint.test or may_resend(event, self.on_unknown_outcome)
 
-    def all_resendable(self, events: Iterable[Event]) -> bool:
+    def may_resend_all(self, events: Iterable[Event]) -> bool:
         """Return whether that holds for each of the events."""
-        return all(map(self.resendable, events))
+        return all(map(self.may_resend, events))
 
     def trust(self) -> None:
         """Take it that Pinterest accepted events of this mapping before: what it refuses now are single rows."""
@@ -179,12 +181,12 @@ class Sender:
         :raises Stopped: the same, because the run was told to.
         """
         kind = self._kind(part)
-        deduplicable = kind is Deduplicable.ALL
+        deduplicable = kind is Deduplicability.ALL
         body = part.body
         credential = self._client.credential
         first_failure: float | None = None
         refused_token: Secret | None = None
-        refusal: Denied | None = None
+        refusal: AccessDenied | None = None
         resent = False
         sent = attempt = 0
         while True:
@@ -208,9 +210,9 @@ class Sender:
                     fresh=not deduplicable,
                     begin=lambda: outcome.begin(part.events),
                 )
-            if isinstance(answer, Doubt) or (isinstance(answer, Refused) and answer.partly):
+            if isinstance(answer, OutcomeUnknown) or (isinstance(answer, Refused) and answer.partly):
                 outcome.doubtful()
-            elif not isinstance(answer, Listed):
+            elif not isinstance(answer, PerEventResults):
                 outcome.not_accepted()
             now = self._clock()
             first_failure = now if first_failure is None else first_failure
@@ -236,7 +238,7 @@ class Sender:
                         attempt + 1,
                         now - first_failure,
                     )
-                    if isinstance(answer, Doubt) and not resent:
+                    if isinstance(answer, OutcomeUnknown) and not resent:
                         resent = True
                         self._warn_of_late_copies(part, outcome)
                     if for_all:
@@ -245,14 +247,14 @@ class Sender:
                     self.waited = max(self.waited, self._clock() - first_failure)
                 case Renew():
                     refused_token = token
-                    refusal = answer if isinstance(answer, Denied) else None
+                    refusal = answer if isinstance(answer, AccessDenied) else None
                 case Split(smaller=smaller):
                     if smaller:
                         with self._lock:
                             self.max_bytes = min(self.max_bytes or len(body), len(body) // 2)
                     return part.halves()
                 case HoldSome(trace):
-                    again, others = part.divided(self.resendable)
+                    again, others = part.divided(self.may_resend)
                     self._hold(others.events, trace, outcome)
                     return (again,)
                 case Hold(trace):
@@ -264,11 +266,11 @@ class Sender:
                 case Stop(error):
                     raise error
 
-    def _kind(self, part: Batch) -> Deduplicable:
-        others = sum(not self.resendable(event) for event in part.events)
+    def _kind(self, part: Batch) -> Deduplicability:
+        others = sum(not self.may_resend(event) for event in part.events)
         if not others:
-            return Deduplicable.ALL
-        return Deduplicable.NONE if others == len(part) else Deduplicable.SOME
+            return Deduplicability.ALL
+        return Deduplicability.NONE if others == len(part) else Deduplicability.SOME
 
     @staticmethod
     def _hold(events: Sequence[Event], trace: Trace, outcome: BatchOutcome) -> None:
@@ -276,7 +278,7 @@ class Sender:
         rejections = [held(event, trace) for event in events]
         outcome.settle(events, counted(rejections), rejections)
 
-    def _accept(self, part: Batch, listed: Listed, outcome: BatchOutcome) -> None:
+    def _accept(self, part: Batch, listed: PerEventResults, outcome: BatchOutcome) -> None:
         """Record the result that Pinterest gives for each event."""
         now = self._wall()
         times: dict[bool, list[int]] = {True: [], False: []}

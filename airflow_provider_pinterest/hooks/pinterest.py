@@ -20,8 +20,8 @@ import orjson
 from airflow_provider_pinterest.airflow_versions import BaseHook, Connection, mask_secret
 from airflow_provider_pinterest.api.client import Client
 from airflow_provider_pinterest.api.connection import PinterestConnection
-from airflow_provider_pinterest.api.events import Listed, account_id
-from airflow_provider_pinterest.api.responses import Busy, Denied, Doubt, Misconfigured
+from airflow_provider_pinterest.api.events_endpoint import PerEventResults, account_id
+from airflow_provider_pinterest.api.responses import AccessDenied, Misconfigured, OutcomeUnknown, Unavailable
 from airflow_provider_pinterest.delivery.decide import denied, misconfigured, unavailable
 from airflow_provider_pinterest.exceptions import ParameterError, PinterestError
 from airflow_provider_pinterest.hooks.lookup import find_connection
@@ -163,23 +163,23 @@ class PinterestHook(BaseHook):
             events = self.api_connection().events(test=True)
             with closing(events.client) as client:
                 answer = events.send(account, _test_body(), 1)
-                if isinstance(answer, Denied) and answer.trace.status == 401 and client.credential.renewable:
+                if isinstance(answer, AccessDenied) and answer.trace.status == 401 and client.credential.renewable:
                     answer = client.renew(client.credential.token, answer) or events.send(account, _test_body(), 1)
         except PinterestError as error:
             return False, str(error)
         match answer:
-            case Listed(failed=failed, unknown=unknown) if not failed and not unknown:
+            case PerEventResults(failed=failed, unknown=unknown) if not failed and not unknown:
                 return True, f"Ad account {account} takes events with this token."
-            case Listed(failed=failed):
+            case PerEventResults(failed=failed):
                 return (
                     False,
                     f"Pinterest answered, and did not take a test event: {next(iter(failed.values()), '')}",
                 )
-            case Denied(trace):
+            case AccessDenied(trace):
                 return False, str(denied(trace))
             case Misconfigured(trace):
                 return False, str(misconfigured(trace))
-            case Busy() | Doubt():
+            case Unavailable() | OutcomeUnknown():
                 return False, str(unavailable(answer))
             case _:
                 return False, f"Pinterest refused a test event ({answer.trace})."

@@ -17,7 +17,7 @@ from airflow_provider_pinterest.conversions.batches import MAX_EVENTS
 from airflow_provider_pinterest.exceptions import ParameterError, problems
 from airflow_provider_pinterest.links.conversions import RESULT_KEY, AdsManagerConversionsLink
 from airflow_provider_pinterest.operators.errors import WrongParameterError
-from airflow_provider_pinterest.operators.options import (
+from airflow_provider_pinterest.operators.task_options import (
     KINDS,
     TaskOptions,
     is_late,
@@ -30,10 +30,10 @@ from airflow_provider_pinterest.problems import SEVERAL, raise_all
 if TYPE_CHECKING:
     from airflow_provider_pinterest.airflow_versions import Context
     from airflow_provider_pinterest.delivery.stop import StopSignal
-    from airflow_provider_pinterest.sources.base import OpenSource
+    from airflow_provider_pinterest.sources.protocol import OpenSource
 
 
-class Withheld:
+class RedactedRows:
     """Rows on their way into ``execute``: Airflow stores and shows what templates rendered to, but not these."""
 
     def __init__(self, rows: object) -> None:
@@ -86,8 +86,8 @@ class SendConversionsOperator(BaseOperator):
     :param max_event_age: older rows are rejected.
     :param batch_size: events of a request, 1 to 1,000.
     :param max_batch_bytes: bytes of a request's body.
-    :param on_doubt: what to do with events that were sent and whose outcome is unknown: ``"resend"`` or ``"hold"``;
-        ``None``: resend those that Pinterest deduplicates, hold those from ``offline``, which it cannot.
+    :param on_unknown_outcome: what to do with events that were sent and whose outcome is unknown: ``"resend"`` or
+        ``"hold"``; ``None``: resend those that Pinterest deduplicates, hold those from ``offline``, which it cannot.
     :param max_in_flight: batches under way at once.
     :param processes: processes that make events of rows beside the task's own, which otherwise does it: with two
         cores or more, 1 or 2 make it faster by a third or a half.
@@ -155,7 +155,7 @@ class SendConversionsOperator(BaseOperator):
         max_event_age: dt.timedelta | str | None = None,
         batch_size: int | str = MAX_EVENTS,
         max_batch_bytes: int | str = 2_000_000,
-        on_doubt: str | None = None,
+        on_unknown_outcome: str | None = None,
         max_in_flight: int | str = 8,
         processes: int | str = 0,
         max_wait: dt.timedelta | str = dt.timedelta(minutes=10),
@@ -196,7 +196,7 @@ class SendConversionsOperator(BaseOperator):
         self.max_event_age = max_event_age
         self.batch_size = batch_size
         self.max_batch_bytes = max_batch_bytes
-        self.on_doubt = on_doubt
+        self.on_unknown_outcome = on_unknown_outcome
         self.max_in_flight = max_in_flight
         self.processes = processes
         self.max_wait = max_wait
@@ -271,7 +271,7 @@ class SendConversionsOperator(BaseOperator):
         if self.sql is not None:
             needed = self.sql_conn_id is None
             return ["sql needs sql_conn_id, the connection of the warehouse."] if needed else []
-        if isinstance(self.events, Withheld) or is_late(self.events):
+        if isinstance(self.events, RedactedRows) or is_late(self.events):
             return []
         from airflow_provider_pinterest.sources.iterables import problem_of
 
@@ -280,7 +280,7 @@ class SendConversionsOperator(BaseOperator):
 
     def _run(self, context: Context, checkpoint: dict[str, Any] | None) -> dict[str, Any]:
         from airflow_provider_pinterest.delivery.stop import StopSignal
-        from airflow_provider_pinterest.operators.execution import TaskRunner
+        from airflow_provider_pinterest.operators.task_runner import TaskRunner
 
         self._stop = StopSignal()
         if self._killed:
@@ -307,9 +307,9 @@ class SendConversionsOperator(BaseOperator):
         if (
             parent.events is not None
             and not is_output(parent.events)
-            and not isinstance(parent.events, (Withheld, str))
+            and not isinstance(parent.events, (RedactedRows, str))
         ):
-            parent.events = Withheld(parent.events)
+            parent.events = RedactedRows(parent.events)
 
     def source(self, context: Context) -> OpenSource:
         """Return the rows' source.
@@ -322,7 +322,7 @@ class SendConversionsOperator(BaseOperator):
 
         raise_all(self._problems_of_source())
         if self.sql is None:
-            events: Any = self.events.rows if isinstance(self.events, Withheld) else self.events
+            events: Any = self.events.rows if isinstance(self.events, RedactedRows) else self.events
             return IterableSource(in_any_thread(events.resolve(context)) if is_output(events) else events)
         options = TaskOptions.of(self)
         hook = find_connection(options.sql_conn_id or "", "sql_conn_id").get_hook(hook_params=options.hook_params)  # type: ignore[no-untyped-call]

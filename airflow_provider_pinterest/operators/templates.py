@@ -26,7 +26,7 @@ EMPTY_INTERVAL: Final = (
     "plain cron string gives such intervals: use CronDataIntervalTimetable."
 )
 
-MAY_BE_NONE: Final = frozenset({"on_doubt", "max_event_age"})
+MAY_BE_NONE: Final = frozenset({"on_unknown_outcome", "max_event_age"})
 """Parameters that a template may set to ``None``."""
 
 

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from airflow_provider_pinterest.sandbox.guard import Guard, is_loopback
-from airflow_provider_pinterest.sandbox.settings import PartialFailure, RetryHeader, Settings, UnknownFields
+from airflow_provider_pinterest.sandbox.settings import PartialFailure, RetryHeader, SandboxSettings, UnknownFields
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow_provider_pinterest.sandbox.tokens import Token
 
-_DEFAULTS = Settings()
+_DEFAULTS = SandboxSettings()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -99,7 +99,7 @@ def _serve(options: argparse.Namespace) -> int:
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
         logging.getLogger("airflow_provider_pinterest.sandbox").setLevel(logging.DEBUG)
     try:
-        settings = Settings().changed(
+        settings = SandboxSettings().changed(
             {
                 "partial_failure": options.partial_failure,
                 "retry_header": options.retry_header,
@@ -121,11 +121,11 @@ def _serve(options: argparse.Namespace) -> int:
     return 0
 
 
-async def _until_told(settings: Settings, options: argparse.Namespace) -> None:
+async def _until_told(settings: SandboxSettings, options: argparse.Namespace) -> None:
     import asyncio
     import signal
 
-    from airflow_provider_pinterest.sandbox.pinterest import LocalPinterest
+    from airflow_provider_pinterest.sandbox.local_pinterest import LocalPinterest
     from airflow_provider_pinterest.sandbox.printed import base_url, example_connection, greeting, usable_account
     from airflow_provider_pinterest.sandbox.server import serve
     from airflow_provider_pinterest.sandbox.tokens import CONVERSION_TOKEN, Token

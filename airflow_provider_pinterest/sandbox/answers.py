@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from airflow_provider_pinterest.sandbox.judge import Verdict
+from airflow_provider_pinterest.sandbox.judge import Judgement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -89,7 +89,7 @@ def rate_limited(wait: float, header: RetryHeader, now: float) -> Answer:
     return error(429, headers=headers[header])
 
 
-def outcome(verdicts: Sequence[Verdict], shape: PartialFailure) -> Answer:
+def outcome(verdicts: Sequence[Judgement], shape: PartialFailure) -> Answer:
     """Answer what became of each event, by position; ``shape`` applies when some failed."""
     failed = sum(1 for verdict in verdicts if verdict.error)
     listing = event_list(verdicts)
@@ -103,7 +103,7 @@ def outcome(verdicts: Sequence[Verdict], shape: PartialFailure) -> Answer:
     return Answer(422, body)
 
 
-def event_list(verdicts: Sequence[Verdict]) -> bytes:
+def event_list(verdicts: Sequence[Judgement]) -> bytes:
     """Return the JSON object with the counts and the status of each event."""
     items = b",".join(_PROCESSED_ITEM if not (v.error or v.warning) else _item(v) for v in verdicts)
     processed = sum(1 for verdict in verdicts if not verdict.error)
@@ -111,12 +111,12 @@ def event_list(verdicts: Sequence[Verdict]) -> bytes:
     return head.encode() + items + b"]}"
 
 
-def _item(verdict: Verdict) -> bytes:
+def _item(verdict: Judgement) -> bytes:
     status = "failed" if verdict.error else "processed"
     return orjson.dumps({"status": status, "error_message": verdict.error, "warning_message": verdict.warning})
 
 
-def faulty(fault: Fault, verdicts: Sequence[Verdict]) -> Answer:
+def faulty(fault: Fault, verdicts: Sequence[Judgement]) -> Answer:
     """Answer as a fault of the kind ``status``, ``redirect`` or ``malformed`` asks for.
 
     :param verdicts: what became of the events, where they were judged.
@@ -138,7 +138,7 @@ def _gateway(status: int) -> Answer:
     return Answer(status, f"<html><head><title>{title}</title></head></html>".encode(), "text/html")
 
 
-def _malformed(fault: Fault, verdicts: Sequence[Verdict]) -> Answer:
+def _malformed(fault: Fault, verdicts: Sequence[Judgement]) -> Answer:
     listing = event_list(verdicts)
     if fault.form == "html":
         return Answer(200, b"<html><body>Please log in to the network.</body></html>", "text/html")
@@ -146,7 +146,7 @@ def _malformed(fault: Fault, verdicts: Sequence[Verdict]) -> Answer:
         "json": listing[: len(listing) // 2],
         "empty": b"",
         "short_list": event_list(verdicts[:-1]),
-        "long_list": event_list([*verdicts, Verdict()]),
+        "long_list": event_list([*verdicts, Judgement()]),
         "no_list": b"{}",
     }
     return Answer(200, forms[fault.form])

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from airflow_provider_pinterest.sandbox import answers, judge
-from airflow_provider_pinterest.sandbox.judge import Verdict
-from airflow_provider_pinterest.sandbox.pinterest import VISIT, LocalPinterest, Visit
+from airflow_provider_pinterest.sandbox.judge import Judgement
+from airflow_provider_pinterest.sandbox.local_pinterest import VISIT, LocalPinterest, Visit
 from airflow_provider_pinterest.sandbox.tokens import (
     ACCESS_SECONDS,
     APP_ID,
@@ -20,7 +20,7 @@ from airflow_provider_pinterest.sandbox.tokens import (
     WRITE,
     Token,
 )
-from airflow_provider_pinterest.sandbox.wire import Refused, handler
+from airflow_provider_pinterest.sandbox.wire import RefusedRequest, handler
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,17 +50,17 @@ class _Api:
     async def events(self, request: web.Request) -> Answer:
         pinterest, visit = self._pinterest, VISIT.get()
         if visit.size > pinterest.settings.max_body_bytes:
-            raise Refused(answers.error(413))
+            raise RefusedRequest(answers.error(413))
         token, account = self._bearer(request), _account_id(request)
         if not token.may_send_events():
-            raise Refused(answers.scope_missing())
+            raise RefusedRequest(answers.scope_missing())
         if not pinterest.exists(account):
-            raise Refused(answers.no_account())
+            raise RefusedRequest(answers.no_account())
         if not token.may_use(account):
-            raise Refused(answers.error(403))
+            raise RefusedRequest(answers.error(403))
         visit.test = _is_test(request)
         if wait := pinterest.wait(account, test=visit.test):
-            raise Refused(answers.rate_limited(wait, pinterest.settings.retry_header, pinterest.clock()))
+            raise RefusedRequest(answers.rate_limited(wait, pinterest.settings.retry_header, pinterest.clock()))
         closed = pinterest.settings.unknown_fields == "refuse"
         return self._judged(await _event_list(request, visit, closed=closed), visit, account)
 
@@ -69,11 +69,11 @@ class _Api:
         if poisons := pinterest.faults.poisons:
             for event in events:
                 if (message := poisons.get(event.get("event_id", ""))) is not None:
-                    raise Refused(answers.error(400, message))
+                    raise RefusedRequest(answers.error(400, message))
         verdicts = judge.verdicts(events, pinterest.clock())
         if failing := pinterest.faults.failing:
             verdicts = [
-                Verdict(failing.get(event.get("event_id", ""), verdict.error), verdict.warning)
+                Judgement(failing.get(event.get("event_id", ""), verdict.error), verdict.warning)
                 for event, verdict in zip(events, verdicts, strict=True)
             ]
         accepted = [event for event, verdict in zip(events, verdicts, strict=True) if not verdict.error]
@@ -91,11 +91,11 @@ class _Api:
     async def account(self, request: web.Request) -> Answer:
         token, account = self._bearer(request), _account_id(request)
         if not token.may_read_accounts():
-            raise Refused(answers.scope_missing())
+            raise RefusedRequest(answers.scope_missing())
         if not self._pinterest.exists(account):
-            raise Refused(answers.no_account())
+            raise RefusedRequest(answers.no_account())
         if not token.may_use(account):
-            raise Refused(answers.error(403))
+            raise RefusedRequest(answers.error(403))
         return answers.json_answer(
             {
                 "id": account,
@@ -111,20 +111,20 @@ class _Api:
 
     async def token(self, request: web.Request) -> Answer:
         if request.headers.get("Authorization") != _BASIC:
-            raise Refused(answers.error(401))
+            raise RefusedRequest(answers.error(401))
         form = await request.post()
         wanted = {"client_credentials": "scope", "refresh_token": "refresh_token"}  # nosec B105
         grant = str(form.get("grant_type"))
         if grant not in wanted:
-            raise Refused(answers.error(400, "This sandbox grants refresh_token and client_credentials only"))
+            raise RefusedRequest(answers.error(400, "This sandbox grants refresh_token and client_credentials only"))
         if wanted[grant] not in form:
-            raise Refused(answers.error(400, f"{wanted[grant]!r} is a required property"))
+            raise RefusedRequest(answers.error(400, f"{wanted[grant]!r} is a required property"))
         scopes = re.findall(r"[^,\s]+", str(form.get("scope", f"{READ},{WRITE}")))
         if grant == "client_credentials":
             return answers.json_answer(self._granted(grant, scopes))
         tokens = self._pinterest.tokens
         if form["refresh_token"] != tokens.refresh_token():
-            raise Refused(answers.error(401))
+            raise RefusedRequest(answers.error(401))
         if self._pinterest.settings.rotate_refresh_token:
             tokens.rotate_refresh_token()
         refresh = {
@@ -147,7 +147,7 @@ class _Api:
     async def conversion_token(self, request: web.Request) -> Answer:
         token = self._bearer(request)
         if not token.may_mint_conversion_tokens():
-            raise Refused(answers.scope_missing())
+            raise RefusedRequest(answers.scope_missing())
         minted = self._pinterest.tokens.mint_conversion(token)
         return answers.json_answer({"access_token": minted.value, "token_type": minted.kind})
 
@@ -155,35 +155,35 @@ class _Api:
         scheme, _, value = request.headers.get("Authorization", "").partition(" ")
         token = self._pinterest.tokens.find(value, self._pinterest.clock())
         if token is None or scheme.lower() != "bearer":
-            raise Refused(answers.error(401))
+            raise RefusedRequest(answers.error(401))
         return token
 
 
 def _account_id(request: web.Request) -> str:
     account = request.match_info["ad_account_id"]
     if not _is_account_id(account):
-        raise Refused(answers.error(400, f"{account!r} is not a valid ad account id"))
+        raise RefusedRequest(answers.error(400, f"{account!r} is not a valid ad account id"))
     return account
 
 
 def _is_test(request: web.Request) -> bool:
     word = request.query.get("test", "false")
     if word not in ("true", "false"):
-        raise Refused(answers.error(400, f"{word!r} is not of type 'boolean'"))
+        raise RefusedRequest(answers.error(400, f"{word!r} is not of type 'boolean'"))
     return word == "true"
 
 
 async def _event_list(request: web.Request, visit: Visit, *, closed: bool) -> list[dict[str, Any]]:
     """Return the events of a request that is well-shaped as a whole."""
     if request.content_type != "application/json" or "Content-Encoding" in request.headers:
-        raise Refused(answers.error(400, "The body must be application/json without a Content-Encoding"))
+        raise RefusedRequest(answers.error(400, "The body must be application/json without a Content-Encoding"))
     try:
         body = orjson.loads(await request.read())
     except orjson.JSONDecodeError as problem:
-        raise Refused(answers.error(400, f"The body is not JSON: {problem}")) from problem
+        raise RefusedRequest(answers.error(400, f"The body is not JSON: {problem}")) from problem
     if isinstance(body, dict) and isinstance(body.get("data"), list):
         visit.events = len(body["data"])
     if refusal := judge.refusal(body, closed=closed):
-        raise Refused(answers.error(400, refusal))
+        raise RefusedRequest(answers.error(400, refusal))
     events: list[dict[str, Any]] = body["data"]
     return events

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-    from airflow_provider_pinterest.sandbox.pinterest import LocalPinterest
+    from airflow_provider_pinterest.sandbox.local_pinterest import LocalPinterest
 
 _EVENT_FILTERS = ("ad_account_id", "event_id", "event_name", "action_source")
 _CALL_FILTERS = ("ad_account_id", "path", "method")

@@ -159,7 +159,7 @@ def fault(kind: str, options: Mapping[str, Any]) -> Fault:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class FaultPlan:
     """What happens to one call: waits before and after carrying it out (seconds), more headers, and how it ends."""
 
     delay_before: float = 0.0
@@ -173,7 +173,7 @@ class Plan:
         return self.ending is not None and self.ending.kind in kinds
 
 
-NO_FAULT = Plan()
+NO_FAULT = FaultPlan()
 
 
 class _Standing:
@@ -219,7 +219,7 @@ class Faults:
         else:
             self._standing.append(_Standing(fault))
 
-    def plan(self, endpoint: str | None, ad_account_id: str | None) -> Plan:
+    def plan(self, endpoint: str | None, ad_account_id: str | None) -> FaultPlan:
         """Decide what happens to the next call, and count it."""
         if not self._standing:
             return NO_FAULT
@@ -234,12 +234,12 @@ class Faults:
             if fault.kind == "headers":
                 headers |= fault.headers
             elif fault.kind != "delay":
-                return Plan(before, after, headers, fault, tuple(names))
+                return FaultPlan(before, after, headers, fault, tuple(names))
             elif fault.after_accepting:
                 after += fault.seconds
             else:
                 before += fault.seconds
-        return Plan(before, after, headers, None, tuple(names))
+        return FaultPlan(before, after, headers, None, tuple(names))
 
     def listed(self) -> list[dict[str, object]]:
         """Return what is switched on, with the calls each fault has seen and met."""

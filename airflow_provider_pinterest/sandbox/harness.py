@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Self, TypeVar, Unpack
 from airflow_provider_pinterest.sandbox import tokens
 from airflow_provider_pinterest.sandbox.faults import FaultOptions, Kind, fault
 from airflow_provider_pinterest.sandbox.guard import Guard
-from airflow_provider_pinterest.sandbox.pinterest import LocalPinterest
+from airflow_provider_pinterest.sandbox.local_pinterest import LocalPinterest
 from airflow_provider_pinterest.sandbox.printed import EXAMPLE_ACCOUNT, base_url, example_connection
 from airflow_provider_pinterest.sandbox.server import serve
-from airflow_provider_pinterest.sandbox.settings import Settings, SettingsChanges
+from airflow_provider_pinterest.sandbox.settings import SandboxSettings, SettingsChanges
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from types import TracebackType
 
-    from airflow_provider_pinterest.sandbox.store import Call, Received, Totals
+    from airflow_provider_pinterest.sandbox.store import Received, ReceivedCall, Totals
     from airflow_provider_pinterest.sandbox.tokens import Token
 
 T = TypeVar("T")
@@ -35,7 +35,7 @@ class Sandbox:
     :param port: 0 chooses a free one.
     :param allow_hosts: more names that clients may call it by. This machine's own, and ``host``, always do.
     :param clock: the Unix time in seconds, by which events are judged and tokens expire.
-    :param changes: settings other than the defaults; see ``Settings``.
+    :param changes: settings other than the defaults; see ``SandboxSettings``.
     """
 
     token = tokens.CONVERSION_TOKEN
@@ -55,7 +55,7 @@ class Sandbox:
         allow_hosts: Iterable[str] = (),
         **changes: Unpack[SettingsChanges],
     ) -> None:
-        self._settings = Settings().changed(changes)
+        self._settings = SandboxSettings().changed(changes)
         self._guard = Guard(host, allow_hosts)
         self._host = host
         self._port = port
@@ -115,10 +115,10 @@ class Sandbox:
         """Forget what was received, the faults and the calls counted against the limits."""
         self._do(self._pinterest.clear)
 
-    def settings(self, **changes: Unpack[SettingsChanges]) -> Settings:
+    def settings(self, **changes: Unpack[SettingsChanges]) -> SandboxSettings:
         """Change settings while it runs, and return them all."""
 
-        def change() -> Settings:
+        def change() -> SandboxSettings:
             self._pinterest.settings = self._pinterest.settings.changed(changes)
             return self._pinterest.settings
 
@@ -169,7 +169,9 @@ class Sandbox:
             counts[row.event_id] = counts.get(row.event_id, 0) + row.copies
         return {event_id: n for event_id, n in counts.items() if n > 1} if duplicates_only else counts
 
-    def calls(self, *, path: str | None = None, status: int | None = None, method: str | None = None) -> list[Call]:
+    def calls(
+        self, *, path: str | None = None, status: int | None = None, method: str | None = None
+    ) -> list[ReceivedCall]:
         """Return the calls in the order they came."""
         filters = _given(path=path, status=status, method=method)
         return self._do(lambda: self._pinterest.store.calls(filters))

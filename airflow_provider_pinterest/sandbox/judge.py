@@ -86,14 +86,14 @@ _all_rules = jsonschema_rs.Draft4Validator({"items": _EVENT_RULES})
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Judgement:
     """What Pinterest says of one event: an empty ``error`` means processed."""
 
     error: str = ""
     warning: str = ""
 
 
-PROCESSED = Verdict()
+PROCESSED = Judgement()
 
 
 def refusal(request: object, *, closed: bool = True) -> str | None:
@@ -107,18 +107,18 @@ def refusal(request: object, *, closed: bool = True) -> str | None:
     return _message(next(iter(shape.iter_errors(request))))
 
 
-def verdicts(events: Sequence[Event], now: float) -> list[Verdict]:
+def verdicts(events: Sequence[Event], now: float) -> list[Judgement]:
     """Judge each event of a well-shaped request at the Unix time ``now``."""
     if _all_rules.is_valid(events):
         return [_verdict("", event, now) for event in events]
     return [_verdict("; ".join(map(_said, _rules.iter_errors(event))), event, now) for event in events]
 
 
-def _verdict(broken_rules: str, event: Event, now: float) -> Verdict:
+def _verdict(broken_rules: str, event: Event, now: float) -> Judgement:
     untimely = _untimely(event.get("event_time", 0), now)
     error = "; ".join(filter(None, (broken_rules, untimely)))
     warning = "; ".join(_warnings(event))
-    return Verdict(error, warning) if error or warning else PROCESSED
+    return Judgement(error, warning) if error or warning else PROCESSED
 
 
 def _untimely(time: int, now: float) -> str:

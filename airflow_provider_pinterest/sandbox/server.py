@@ -11,13 +11,13 @@ from aiohttp import web
 
 from airflow_provider_pinterest.sandbox import answers, api, control, wire
 from airflow_provider_pinterest.sandbox.guard import Guard
-from airflow_provider_pinterest.sandbox.pinterest import VISIT, LocalPinterest, Visit
+from airflow_provider_pinterest.sandbox.local_pinterest import VISIT, LocalPinterest, Visit
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Middleware
 
     from airflow_provider_pinterest.sandbox.answers import Answer
-    from airflow_provider_pinterest.sandbox.faults import Plan
+    from airflow_provider_pinterest.sandbox.faults import FaultPlan
 
 log = logging.getLogger("airflow_provider_pinterest.sandbox")
 
@@ -105,7 +105,7 @@ async def _answered(
     return wire.response(answer, visit.rid)
 
 
-async def _carried_out(plan: Plan, request: web.Request, handle: wire.Handler, visit: Visit) -> Answer | None:
+async def _carried_out(plan: FaultPlan, request: web.Request, handle: wire.Handler, visit: Visit) -> Answer | None:
     """Carry the call out as its faults allow, and return the answer, or None where there is to be none."""
     ending = plan.ending
     answer = None

@@ -15,7 +15,7 @@ RetryHeader = Literal["x-ratelimit-reset", "retry-after", "retry-after-date", "n
 
 
 class SettingsChanges(TypedDict, total=False):
-    """The settings as keyword arguments; the same names as in ``Settings``."""
+    """The settings as keyword arguments; the same names as in ``SandboxSettings``."""
 
     partial_failure: PartialFailure
     retry_header: RetryHeader
@@ -31,7 +31,7 @@ class SettingsChanges(TypedDict, total=False):
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class SandboxSettings:
     """The switches of the local Pinterest.
 
     :param partial_failure: the shape of an answer when some events failed. Pinterest does not publish it.
@@ -57,7 +57,7 @@ class Settings:
     keep_json: bool = True
     unknown_fields: UnknownFields = "refuse"
 
-    def changed(self, changes: Mapping[str, object]) -> Settings:
+    def changed(self, changes: Mapping[str, object]) -> SandboxSettings:
         """Return these settings with some of them changed.
 
         :raises ValueError: when a name is unknown or a value does not fit it.
@@ -67,7 +67,7 @@ class Settings:
             if name not in known:
                 raise ValueError(f"unknown setting {name!r}; there are {', '.join(known)}")
             known[name] = _fitting(name, value)
-        return Settings(**known)
+        return SandboxSettings(**known)
 
 
 _CHOICES: Mapping[str, tuple[str, ...]] = {

@@ -84,7 +84,7 @@ class Received:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ReceivedCall:
     """One call to the API.
 
     :param status: the HTTP status that was answered; 0 when the connection was cut instead.
@@ -186,10 +186,10 @@ class Store:
         with self._db:
             self._db.executemany(_INSERT_EVENT, rows)
 
-    def record(self, call: Call) -> None:
+    def record(self, call: ReceivedCall) -> None:
         """Keep one call."""
         with self._db:
-            self._db.execute(_INSERT_CALL, [getattr(call, name) for name in Call.__slots__])
+            self._db.execute(_INSERT_CALL, [getattr(call, name) for name in ReceivedCall.__slots__])
 
     def events(self, filters: Mapping[str, object], *, limit: int | None = None, offset: int = 0) -> list[Received]:
         """Return accepted copies in the order they came. ``filters``: column name to value."""
@@ -220,10 +220,10 @@ class Store:
         asked = _asked(_EVENT_FILTERS, filters, limit=limit, offset=offset)
         return [Copies(*row) for row in self._db.execute(_COPIES, {**asked, "at_least": at_least})]
 
-    def calls(self, filters: Mapping[str, object], *, limit: int | None = None, offset: int = 0) -> list[Call]:
+    def calls(self, filters: Mapping[str, object], *, limit: int | None = None, offset: int = 0) -> list[ReceivedCall]:
         """Return the calls in the order they came."""
         rows = self._db.execute(_CALLS, _asked(_CALL_FILTERS, filters, limit=limit, offset=offset))
-        return [Call(**{**dict(row), "test": bool(row["test"])}) for row in rows]
+        return [ReceivedCall(**{**dict(row), "test": bool(row["test"])}) for row in rows]
 
     def totals(self) -> Totals:
         """Return the counters."""

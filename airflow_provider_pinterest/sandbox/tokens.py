@@ -56,7 +56,7 @@ class Token:
         return self.ad_account_ids is None or ad_account_id in self.ad_account_ids
 
 
-class Tokens:
+class TokenStore:
     """All tokens this Pinterest knows."""
 
     def __init__(self) -> None:

@@ -25,7 +25,7 @@ _LOOK_EVERY = 0.05
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
-class Refused(Exception):  # noqa: N818 - not an error but an answer
+class RefusedRequest(Exception):  # noqa: N818 - not an error but an answer
     """Ends a call with an answer."""
 
     def __init__(self, answer: Answer) -> None:
@@ -42,19 +42,19 @@ class _Carrier(web.Response):
 
 
 def handler(path: Path) -> Handler:
-    """Make an aiohttp handler of a function that returns an answer or raises ``Refused``."""
+    """Make an aiohttp handler of a function that returns an answer or raises ``RefusedRequest``."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
         try:
             return _Carrier(await path(request))
-        except Refused as refused:
+        except RefusedRequest as refused:
             return _Carrier(refused.answer)
 
     return handle
 
 
 async def answer_of(request: web.Request, handle: Handler) -> Answer:
-    """Call a handler and return its answer; routing's own refusals (404, 405) become answers too."""
+    """ReceivedCall a handler and return its answer; routing's own refusals (404, 405) become answers too."""
     try:
         response = await handle(request)
     except web.HTTPException as problem:

@@ -6,15 +6,15 @@ from collections.abc import Generator, Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Any, Final
 
-from airflow_provider_pinterest.conversions.events import Chunk
+from airflow_provider_pinterest.conversions.outcomes import RowBatch
 from airflow_provider_pinterest.conversions.weights import EVERY, weight
 from airflow_provider_pinterest.exceptions import ParameterError, SourceError
 
-CHUNK: Final = 2_000
-"""Most rows of a chunk."""
+MAX_ROWS: Final = 2_000
+"""Most rows of a row_batch."""
 
-CHUNK_BYTES: Final = 4_000_000
-"""Most bytes of a chunk, about."""
+MAX_BYTES: Final = 4_000_000
+"""Most bytes of a row_batch, about."""
 
 
 class IterableSource:
@@ -55,7 +55,7 @@ class IterableSource:
     def cancel(self) -> None:
         """Do nothing: reading the rows does not wait for a warehouse."""
 
-    def chunks(self) -> Generator[Chunk, None, None]:
+    def row_batches(self) -> Generator[RowBatch, None, None]:
         """Yield the rows, those with the same keys in the same order together.
 
         A generator's own exceptions come after the rows that it yielded before.
@@ -63,22 +63,22 @@ class IterableSource:
         :raises SourceError: one of them is no mapping.
         """
         for columns, same in groupby(_rows(self._events, SourceError), key=tuple):
-            chunk: list[list[Any]] = []
+            row_batch: list[list[Any]] = []
             taken = 0
             try:
                 for row in same:
-                    chunk.append(list(row.values()))
-                    if len(chunk) % EVERY == 1:
-                        taken += EVERY * weight(chunk[-1])
-                    if len(chunk) == CHUNK or taken > CHUNK_BYTES:
-                        full, chunk, taken = chunk, [], 0
-                        yield Chunk(columns, full)
+                    row_batch.append(list(row.values()))
+                    if len(row_batch) % EVERY == 1:
+                        taken += EVERY * weight(row_batch[-1])
+                    if len(row_batch) == MAX_ROWS or taken > MAX_BYTES:
+                        full, row_batch, taken = row_batch, [], 0
+                        yield RowBatch(columns, full)
             except Exception:
-                if chunk:
-                    yield Chunk(columns, chunk)
+                if row_batch:
+                    yield RowBatch(columns, row_batch)
                 raise
-            if chunk:
-                yield Chunk(columns, chunk)
+            if row_batch:
+                yield RowBatch(columns, row_batch)
 
 
 def problem_of(events: object, *, replayable: bool = False) -> str | None:

@@ -7,14 +7,14 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing, suppress
 from typing import Any, Final
 
-from airflow_provider_pinterest.conversions.events import Chunk
+from airflow_provider_pinterest.conversions.outcomes import RowBatch
 from airflow_provider_pinterest.conversions.weights import total
 from airflow_provider_pinterest.exceptions import ParameterError, SourceError
 from airflow_provider_pinterest.redaction import clean
 from airflow_provider_pinterest.sources.drivers import reader_for
 from airflow_provider_pinterest.sources.drivers.base import NO_ROWS, DriverReader, Parameters
 from airflow_provider_pinterest.sources.drivers.jdbc import thread_left_as_found
-from airflow_provider_pinterest.sources.placeholders import literal_percent, paramstyle, unfit
+from airflow_provider_pinterest.sources.paramstyles import literal_percent, paramstyle, unfit
 
 FETCH_BYTES: Final = 4_000_000
 """Most bytes fetched at once, about."""
@@ -86,8 +86,8 @@ class SqlSource:
         """Whether the statement says in which order its rows come."""
         return re.search(r"\border\s+by\b", self._sql, re.IGNORECASE) is not None
 
-    def chunks(self) -> Generator[Chunk, None, None]:
-        """Run the query and yield its rows; an empty result yields one chunk without rows.
+    def row_batches(self) -> Generator[RowBatch, None, None]:
+        """Run the query and yield its rows; an empty result yields one row_batch without rows.
 
         :raises ParameterError: there are several statements, and the driver would not say so.
         :raises SourceError: the query fails at its start or later, or has no result set.
@@ -95,7 +95,7 @@ class SqlSource:
         with thread_left_as_found():
             yield from self._chunks()
 
-    def _chunks(self) -> Generator[Chunk, None, None]:
+    def _chunks(self) -> Generator[RowBatch, None, None]:
         read = 0
         style = None
         try:
@@ -107,13 +107,13 @@ class SqlSource:
                 if rows is None:
                     raise SourceError(NO_ROWS)
                 columns = reader.columns()
-                yield Chunk(columns, rows)
+                yield RowBatch(columns, rows)
                 while rows:
                     read += len(rows)
                     self._check()
                     rows = reader.fetch(fetch_size(rows, reader.fetch_rows))
                     if rows:
-                        yield Chunk(columns, rows)
+                        yield RowBatch(columns, rows)
         except (SourceError, ParameterError):
             raise
         except Exception as error:  # noqa: BLE001 - each driver has exceptions of its own
@@ -128,7 +128,7 @@ class SqlSource:
             self._reader = None
 
     def cancel(self) -> None:
-        """End the query from another thread; :meth:`chunks` then raises, at the latest before its next fetch."""
+        """End the query from another thread; :meth:`row_batches` then raises, at the latest before its next fetch."""
         self._cancelled = True
         with suppress(Exception):  # the connection may be closed by now
             if self._reader is not None:

@@ -17,7 +17,7 @@ from airflow_provider_pinterest.delivery.checkpoint import (
     read_state,
 )
 from airflow_provider_pinterest.delivery.resuming import Attempt
-from airflow_provider_pinterest.delivery.sender import OnDoubt
+from airflow_provider_pinterest.delivery.sender import OnUnknownOutcome
 from airflow_provider_pinterest.sync.options import SyncOptions, defaults_of
 from airflow_provider_pinterest.sync.verdict import WITHOUT_ORCHESTRATOR, Vocabulary
 
@@ -95,7 +95,7 @@ def attempt_of(
         now=clock(),
         remembers=remembers,
         may_be_forgotten=info.may_be_forgotten,
-        resends_all=options.on_doubt == OnDoubt.RESEND,
+        may_resend_any=options.on_unknown_outcome == OnUnknownOutcome.RESEND,
         send_again=options.send_everything_again,
     )
 

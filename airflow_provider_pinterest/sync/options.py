@@ -26,7 +26,7 @@ MOST_IN_FLIGHT: Final = 64
 """Batches under way at once at most: twice what the published limit needs at 300 ms."""
 
 MOST_PROCESSES: Final = 32
-"""Processes at most: the task reads and sends for a few only."""
+"""TransformPool at most: the task reads and sends for a few only."""
 
 OLDEST: Final = 120
 """Largest ``minimum_age``, in years."""
@@ -180,7 +180,9 @@ WAIT: Final = ParameterKind(
 AGE: Final = or_none(
     ParameterKind("a positive timedelta", lambda value: _is_duration(value, dt.timedelta.resolution), _read_duration)
 )
-ON_DOUBT: Final = or_none(ParameterKind("'resend', 'hold' or None", lambda value: value in ("resend", "hold")))
+ON_UNKNOWN_OUTCOME: Final = or_none(
+    ParameterKind("'resend', 'hold' or None", lambda value: value in ("resend", "hold"))
+)
 NAMES: Final = ParameterKind("a list of names", _is_list_of_names, _read_names)
 BOUND: Final = ParameterKind(
     "a dict or a list of values",
@@ -227,7 +229,7 @@ class SyncOptions:
     max_event_age: Annotated[dt.timedelta | None, AGE] = None
     batch_size: Annotated[int, between(1, MAX_EVENTS)] = MAX_EVENTS
     max_batch_bytes: Annotated[int, at_least(SMALLEST_BATCH)] = 2_000_000
-    on_doubt: Annotated[str | None, ON_DOUBT] = None
+    on_unknown_outcome: Annotated[str | None, ON_UNKNOWN_OUTCOME] = None
     max_in_flight: Annotated[int, between(1, MOST_IN_FLIGHT)] = 8
     processes: Annotated[int, between(0, MOST_PROCESSES)] = 0
     max_wait: Annotated[dt.timedelta, WAIT] = dt.timedelta(minutes=10)
@@ -316,8 +318,8 @@ def problems_with(options: type[SyncOptions], given: Mapping[str, Any]) -> list[
             kind = kinds[name]
             shown = _shown(value) if kind.shown else type(value).__name__
             found.append(f"{name} must be {kind.says}, got {shown}.")
-    if given.get("on_doubt") == "hold" and "rejects_path" in given and not given["rejects_path"]:
-        found.append("on_doubt='hold' needs rejects_path: held events are listed there.")
+    if given.get("on_unknown_outcome") == "hold" and "rejects_path" in given and not given["rejects_path"]:
+        found.append("on_unknown_outcome='hold' needs rejects_path: held events are listed there.")
     return found
 
 

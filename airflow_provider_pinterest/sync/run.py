@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_pinterest.api.connection import PinterestConnection
 from airflow_provider_pinterest.api.interruptible import Stopped
 from airflow_provider_pinterest.conversions.batches import ENVELOPE, Batcher
-from airflow_provider_pinterest.conversions.builder import EventBuilder
-from airflow_provider_pinterest.conversions.events import Chunk, Event
 from airflow_provider_pinterest.conversions.exclusions import Exclusions
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
+from airflow_provider_pinterest.conversions.outcomes import Event, RowBatch
+from airflow_provider_pinterest.conversions.transform import Transform
 from airflow_provider_pinterest.delivery.checkpoint import VERSION, Checkpoint, Finished, StateStore
 from airflow_provider_pinterest.delivery.dispatcher import Dispatcher
+from airflow_provider_pinterest.delivery.pipeline import Mailbox, PipelineObserver, PipelineRun
 from airflow_provider_pinterest.delivery.progress import Progress
 from airflow_provider_pinterest.delivery.reader import ReadAhead, Reading
 from airflow_provider_pinterest.delivery.rejects import Rejects
-from airflow_provider_pinterest.delivery.result import Result, Tally
+from airflow_provider_pinterest.delivery.result import Result, RunCounters
 from airflow_provider_pinterest.delivery.resuming import Attempt, Start, decide_start, start_over
-from airflow_provider_pinterest.delivery.run import Mailbox, Observer, Run
 from airflow_provider_pinterest.delivery.sections import (
     Section,
     SectionCutter,
@@ -32,7 +32,7 @@ from airflow_provider_pinterest.delivery.sections import (
     needs_verification,
     verify_finished,
 )
-from airflow_provider_pinterest.delivery.sender import OnDoubt, Sender
+from airflow_provider_pinterest.delivery.sender import OnUnknownOutcome, Sender
 from airflow_provider_pinterest.delivery.stop import StopSignal
 from airflow_provider_pinterest.exceptions import (
     ParameterError,
@@ -49,11 +49,11 @@ from airflow_provider_pinterest.sync.attempt import AttemptInfo, attempt_of, fen
 from airflow_provider_pinterest.sync.observer import SyncObserver
 from airflow_provider_pinterest.sync.options import SyncOptions
 from airflow_provider_pinterest.sync.preview import shortened
-from airflow_provider_pinterest.sync.verdict import Ending, all_accepted_before, judge, not_begun
+from airflow_provider_pinterest.sync.verdict import Ending, all_accepted_before, failure_reason, not_begun
 
 if TYPE_CHECKING:
     from airflow_provider_pinterest.conversions.event_names import UnlistedName
-    from airflow_provider_pinterest.sources.base import OpenSource, Source
+    from airflow_provider_pinterest.sources.protocol import OpenSource, Source
 
 log = logging.getLogger(__name__)
 
@@ -211,11 +211,11 @@ class _Sync:
             parts.store,
             rejects=rejects,
             every_answers=options.max_in_flight,
-            resendable=sender.resendable if sender else lambda _: True,
+            may_resend=sender.may_resend if sender else lambda _: True,
             ahead=2 * options.max_in_flight * options.batch_size,
-            on_doubt=options.on_doubt,
+            on_unknown_outcome=options.on_unknown_outcome,
         )
-        run = Run(
+        run = PipelineRun(
             ReadAhead(
                 reading.sections,
                 reading.state,
@@ -228,7 +228,7 @@ class _Sync:
             None if sender is None else Dispatcher(sender, options.max_in_flight, mailbox.wake),
             resume=checkpoint if start.resume else None,
             stop=self.stop,
-            observer=Observer(
+            observer=PipelineObserver(
                 first_event=_show if options.validate_only else lambda _: None,
                 not_deduplicable=lambda: self._about_to_send_not_deduplicable(parts, checkpoint),
             ),
@@ -268,7 +268,7 @@ class _Sync:
         raise error from None
 
     def _result(
-        self, parts: _Parts, run: Run, reading: _Rows, rejects: Rejects | None, checkpoint: Checkpoint
+        self, parts: _Parts, run: PipelineRun, reading: _Rows, rejects: Rejects | None, checkpoint: Checkpoint
     ) -> Result:
         return Result.of(
             run.tally,
@@ -282,18 +282,18 @@ class _Sync:
             unlisted={one.name: one.events for one in reading.unlisted_names()},
         )
 
-    def _ended(self, parts: _Parts, run: Run, result: Result, progress: Progress) -> RunResult:
+    def _ended(self, parts: _Parts, run: PipelineRun, result: Result, progress: Progress) -> RunResult:
         """Judge a run that came to its end, and store that it did."""
         options, tally = self.options, run.tally
         finished = progress.finished(identity=parts.attempt.identity, result=dict(result.values), problem=None)
-        problem = judge(
+        problem = failure_reason(
             tally,
             max_rejected=options.max_rejected,
             min_events=options.min_events,
             max_duplicates=options.max_duplicates,
             remembers=progress.durable,
             recorded=options.sends,
-            offline=finished.offline and not parts.attempt.resends_all,
+            offline=finished.offline and not parts.attempt.may_resend_any,
             listed=result.values["rejects_path"],
             vocabulary=self.info.vocabulary,
         )
@@ -318,11 +318,11 @@ class _Sync:
             raise error
         return result
 
-    def _said(self, parts: _Parts, run: Run, sender: Sender | None, *, refused: bool = False) -> str:
+    def _said(self, parts: _Parts, run: PipelineRun, sender: Sender | None, *, refused: bool = False) -> str:
         """Return what an attempt that ended early has delivered, and what the next one will do."""
         progress, attempt = run.progress, parts.attempt
         last = progress.last
-        doubt = progress.in_doubt
+        doubt = progress.outcome_unknown
         return Ending(
             run.tally,
             prefix=last.rows,
@@ -334,7 +334,7 @@ class _Sync:
             waited=sender.waited if sender else 0.0,
             earlier=last.accepted if progress.accounted.rows < last.rows else 0,
             recognised=doubt.recognised,
-            accepts_copies=attempt.resends_all,
+            accepts_copies=attempt.may_resend_any,
             repeats=last.unknown_before is not None or not progress.saved,
             forced=attempt.send_again,
             refused=refused,
@@ -345,13 +345,13 @@ class _Sync:
         """Return the same of an attempt that ends before it has read a row."""
         checkpoint, attempt = start.checkpoint, parts.attempt
         return Ending(
-            Tally(),
+            RunCounters(),
             prefix=checkpoint.rows,
             remembers=parts.store is not None,
             recorded=self.options.sends,
             offline=checkpoint.offline,
             earlier=checkpoint.accepted,
-            accepts_copies=attempt.resends_all,
+            accepts_copies=attempt.may_resend_any,
             repeats=checkpoint.unknown_before is not None,
             forced=attempt.send_again,
             vocabulary=self.info.vocabulary,
@@ -385,7 +385,7 @@ class _Sync:
         sender = Sender(
             connection.events(test=options.test, connections=options.max_in_flight),
             connection.rate_limiter(test=options.test),
-            on_doubt=OnDoubt(options.on_doubt) if options.on_doubt else None,
+            on_unknown_outcome=OnUnknownOutcome(options.on_unknown_outcome) if options.on_unknown_outcome else None,
             max_wait=options.max_wait.total_seconds(),
             guard=self.info.guard,
         )
@@ -440,7 +440,7 @@ def _show(event: Event) -> None:
     log.info("One event as it would be sent, identifiers shortened:\n%s", shortened(event.body))
 
 
-def _log_result(run: Run, result: Result, remarks: Iterable[str]) -> None:
+def _log_result(run: PipelineRun, result: Result, remarks: Iterable[str]) -> None:
     """Write the result into the log, and some of the rejected rows."""
     if run.tally.rows_read or run.finished:
         log.info("%s", result.table())
@@ -470,7 +470,7 @@ class _Rows:
         self._clock = checkpoint.clock
         self._source = opened
         self._earlier = checkpoint.earlier if start.resume else None
-        self._resends_held = bool(sender and sender.resends_all)
+        self._resends_held = bool(sender and sender.may_resend_any)
         self._verifies = self._earlier is not None and needs_verification(
             self._earlier, resends_held=self._resends_held
         )
@@ -489,11 +489,11 @@ class _Rows:
         earlier = self._earlier
         if earlier is not None and self._verifies:
             builder = self._new_builder(0)
-            with closing(self._first_source.chunks()) as chunks:
-                outcomes = builder.events(self.state.unlocked(chunks))
+            with closing(self._first_source.row_batches()) as row_batches:
+                outcomes = builder.events(self.state.unlocked(row_batches))
                 self.cutter.expect(verify_finished(outcomes, earlier, resends_held=self._resends_held))
-        with closing(self._source.chunks()) as chunks:
-            yield from self.cutter.sections(self._builder.events(self._counted(chunks)))
+        with closing(self._source.row_batches()) as row_batches:
+            yield from self.cutter.sections(self._builder.events(self._counted(row_batches)))
 
     @property
     def warnings(self) -> Mapping[str, int]:
@@ -513,8 +513,8 @@ class _Rows:
         """End the processes, if there are any."""
         self._builder.close()
 
-    def _new_builder(self, processes: int) -> EventBuilder:
-        return EventBuilder(
+    def _new_builder(self, processes: int) -> Transform:
+        return Transform(
             self._parts.mapping,
             now=self._clock,
             max_event_age=self._options.max_event_age,
@@ -523,13 +523,13 @@ class _Rows:
             processes=processes,
         )
 
-    def _counted(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
-        """Count the rows of the source, and check the columns of the first chunk.
+    def _counted(self, row_batches: Iterable[RowBatch]) -> Iterator[RowBatch]:
+        """Count the rows of the source, and check the columns of the first row_batch.
 
         :raises MappingError: they cannot be mapped.
         """
-        for position, chunk in enumerate(self.state.unlocked(chunks)):
+        for position, row_batch in enumerate(self.state.unlocked(row_batches)):
             if position == 0:
-                self._parts.mapping.check(chunk.columns, complete=self._source.columns_complete)
-            self.state.rows += len(chunk.rows)
-            yield chunk
+                self._parts.mapping.check(row_batch.columns, complete=self._source.columns_complete)
+            self.state.rows += len(row_batch.rows)
+            yield row_batch

@@ -13,7 +13,7 @@ import orjson
 
 from airflow_provider_pinterest.delivery.checkpoint import StateStore
 from airflow_provider_pinterest.exceptions import ParameterError
-from airflow_provider_pinterest.sources.placeholders import paramstyle
+from airflow_provider_pinterest.sources.paramstyles import paramstyle
 
 __all__ = ["FileStateStore", "SqlStateStore", "StateStore"]
 

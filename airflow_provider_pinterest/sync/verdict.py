@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from airflow_provider_pinterest.delivery.result import Tally
+from airflow_provider_pinterest.delivery.result import RunCounters
 from airflow_provider_pinterest.exceptions import advised
 
 
@@ -58,7 +58,7 @@ class Ending:
     :param vocabulary: names what may happen next.
     """
 
-    tally: Tally
+    tally: RunCounters
     prefix: int = 0
     doubtful: int = 0
     will_be_held: int = 0
@@ -147,7 +147,7 @@ def not_begun(*, remembers: bool, first: bool, vocabulary: Vocabulary) -> str:
     """
     again = _capital(vocabulary.again)
     if not remembers:
-        return Ending(Tally(), remembers=False, vocabulary=vocabulary).sentence()
+        return Ending(RunCounters(), remembers=False, vocabulary=vocabulary).sentence()
     if first:
         return f"Nothing was sent. {again} starts at row 1."
     return f"This attempt sent nothing. {again} continues where earlier attempts ended."
@@ -167,8 +167,8 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"
 
 
-def judge(
-    tally: Tally,
+def failure_reason(
+    tally: RunCounters,
     *,
     max_rejected: float,
     min_events: int,
@@ -196,8 +196,8 @@ def judge(
     held = tally.delivered.held
     if held:
         clear = (
-            f"{again} sends nothing again that was accepted, and the held events only with on_doubt='resend', which "
-            "may count them twice."
+            f"{again} sends nothing again that was accepted, and the held events only with "
+            "on_unknown_outcome='resend', which may count them twice."
             if remembers
             else f"{again} would send every row again and is refused."
         )
@@ -233,17 +233,17 @@ def judge(
     return None
 
 
-def _allowed(limit: float, tally: Tally) -> float:
+def _allowed(limit: float, tally: RunCounters) -> float:
     """Return how many rows a limit allows: an int counts rows, a float is a share of the rows read."""
     return limit * tally.rows_read if isinstance(limit, float) else limit
 
 
-def _accepted(tally: Tally) -> str:
+def _accepted(tally: RunCounters) -> str:
     arrived = tally.delivered.accepted
     return f"{arrived:,} of {tally.events_built:,} events were accepted"
 
 
-def _end(tally: Tally, vocabulary: Vocabulary, *, remembers: bool, recorded: bool, offline: bool) -> str:
+def _end(tally: RunCounters, vocabulary: Vocabulary, *, remembers: bool, recorded: bool, offline: bool) -> str:
     """Return what was accepted, and what the next attempt does."""
     again = _capital(vocabulary.clear)
     if not recorded:
@@ -253,7 +253,7 @@ def _end(tally: Tally, vocabulary: Vocabulary, *, remembers: bool, recorded: boo
     return f"{_accepted(tally)}; {_after_clear(tally, again, remembers=remembers, offline=offline)}"
 
 
-def _after_clear(tally: Tally, again: str, *, remembers: bool, offline: bool) -> str:
+def _after_clear(tally: RunCounters, again: str, *, remembers: bool, offline: bool) -> str:
     if not remembers:
         if offline:
             return (
@@ -266,7 +266,7 @@ def _after_clear(tally: Tally, again: str, *, remembers: bool, offline: bool) ->
     return f"{again} sends nothing again that was accepted, as long as the rows stay the same."
 
 
-def all_accepted_before(tally: Tally, when: str) -> str:
+def all_accepted_before(tally: RunCounters, when: str) -> str:
     """Return what to say when a cleared run has nothing left to send."""
     return (
         f"All {tally.delivered.already_sent:,} events of this run were accepted by an attempt that ended on {when}; "

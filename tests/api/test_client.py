@@ -15,9 +15,9 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from airflow_provider_pinterest.api import connections
-from airflow_provider_pinterest.api.events import Listed
+from airflow_provider_pinterest.api.events_endpoint import PerEventResults
 from airflow_provider_pinterest.api.rate_limit import RateLimiter, Stopped
-from airflow_provider_pinterest.api.responses import Busy, Doubt, Misconfigured
+from airflow_provider_pinterest.api.responses import Misconfigured, OutcomeUnknown, Unavailable
 from airflow_provider_pinterest.exceptions import ConfigurationError, UnavailableError
 from airflow_provider_pinterest.redaction import Secret
 from harness.certificates import certificate
@@ -68,7 +68,7 @@ def test_fresh_calls_are_never_in_doubt_where_the_server_closes_kept_connections
     with serving(handler) as wire, client(wire.url) as pinterest:
         for number in range(60):
             time.sleep(0.001 * (number % 10))
-            assert isinstance(pinterest.post(BODY, 1, fresh=True), Listed)
+            assert isinstance(pinterest.post(BODY, 1, fresh=True), PerEventResults)
 
     assert len(wire.bodies) == 60
 
@@ -106,8 +106,8 @@ def test_certificates_are_loaded_once_for_a_client(tls, monkeypatch):
     with serving(wires.answers, tls=tls) as wire, client(wire.url) as pinterest:
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere")
 
-        assert isinstance(pinterest.post(BODY, 1, fresh=True), Listed)
-        assert isinstance(pinterest.post(BODY, 1, fresh=True), Listed)
+        assert isinstance(pinterest.post(BODY, 1, fresh=True), PerEventResults)
+        assert isinstance(pinterest.post(BODY, 1, fresh=True), PerEventResults)
 
 
 # ---- begin ----
@@ -144,7 +144,7 @@ def test_nothing_is_written_when_begin_raises(error, kept):
 def test_begin_comes_after_the_handshake(tls):
     begin = Begin()
     with serving(wires.answers, tls=tls) as wire, client(wire.url) as pinterest:
-        assert isinstance(pinterest.post(BODY, 1, begin=begin), Listed)
+        assert isinstance(pinterest.post(BODY, 1, begin=begin), PerEventResults)
     assert begin.calls == 1
 
     with (
@@ -153,7 +153,7 @@ def test_begin_comes_after_the_handshake(tls):
     ):
         answer = pinterest.post(BODY, 1, begin=begin)
 
-    assert isinstance(answer, Busy)
+    assert isinstance(answer, Unavailable)
     assert answer.trace.message == "timed out"
     assert answer.trace.host == f"localhost:{port}"
     assert begin.calls == 1
@@ -165,7 +165,7 @@ def test_what_breaks_after_begin_is_in_doubt(handler):
     with serving(handler) as wire, client(wire.url) as pinterest:
         answer = pinterest.post(BODY, 1, begin=begin)
 
-    assert isinstance(answer, Doubt)
+    assert isinstance(answer, OutcomeUnknown)
     assert begin.calls == 1
 
 
@@ -184,7 +184,7 @@ def test_a_refused_connection_was_sent_nothing():
     with nobody_listening() as url, client(url) as pinterest:
         answer = pinterest.post(BODY, 1, begin=begin)
 
-    assert answer == Busy(answer.trace)
+    assert answer == Unavailable(answer.trace)
     assert answer.trace.reason == "connection refused"
     assert url.startswith(f"http://{answer.trace.host}/")
     assert begin.calls == 0
@@ -200,7 +200,7 @@ def test_a_name_that_is_not_found_was_sent_nothing(monkeypatch):
         monkeypatch.setattr(socket, "getaddrinfo", fails)
         answer = pinterest.post(BODY, 1, begin=begin)
 
-    assert isinstance(answer, Busy)
+    assert isinstance(answer, Unavailable)
     assert answer.trace.reason == "DNS lookup failed"
     assert answer.trace.host == f"{HOST}:443"
     assert begin.calls == 0
@@ -225,9 +225,9 @@ def test_without_free_file_descriptors_nothing_is_sent_and_a_retry_may_help():
                 os.close(one)
         again = pinterest.post(BODY, 1, begin=begin)
 
-    assert isinstance(answer, Busy)
+    assert isinstance(answer, Unavailable)
     assert answer.trace.reason == "too many open files in this process"
-    assert isinstance(again, Listed)
+    assert isinstance(again, PerEventResults)
     assert begin.calls == 1
 
 
@@ -339,7 +339,7 @@ def test_a_stop_cuts_a_call_under_way_which_is_in_doubt(secured, tls):
         with stopping(pinterest, begin) as call:
             pass
 
-        assert isinstance(call.result(), Doubt)
+        assert isinstance(call.result(), OutcomeUnknown)
         assert "stopped" in call.result().trace.message
     assert begin.calls == 1
 
@@ -391,7 +391,7 @@ def test_one_thread_watches_over_all_calls():
         [thread] = watching() - before
         answers = [call.result(timeout=5) for call in calls]
 
-    assert all(isinstance(answer, Doubt) for answer in answers)
+    assert all(isinstance(answer, OutcomeUnknown) for answer in answers)
     assert all("within 0.3 seconds" in answer.trace.message for answer in answers)
     thread.join(5)
     assert not thread.is_alive(), "it ends when the client is closed"
@@ -404,7 +404,7 @@ def test_a_later_call_of_the_same_client_is_watched_too():
     ):
         answers = [pinterest.post(BODY, 1, fresh=True) for _ in range(3)]
 
-    assert [type(answer) for answer in answers] == [Listed, Listed, Doubt]
+    assert [type(answer) for answer in answers] == [PerEventResults, PerEventResults, OutcomeUnknown]
 
 
 # ---- the answer ----
@@ -440,7 +440,7 @@ def test_a_compressed_answer_cannot_fill_the_memory(encoding):
         finally:
             tracemalloc.stop()
 
-    assert isinstance(answer, Doubt)
+    assert isinstance(answer, OutcomeUnknown)
     assert peak < 30_000_000
 
 
@@ -451,7 +451,7 @@ def test_an_answer_without_end_is_not_read_to_its_end():
             connection.sendall(b" " * 65_536)
 
     with serving(pours) as wire, client(wire.url) as pinterest:
-        assert isinstance(pinterest.post(BODY, 1), Doubt)
+        assert isinstance(pinterest.post(BODY, 1), OutcomeUnknown)
 
 
 @pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, gzip", "nonsense"])
@@ -460,7 +460,7 @@ def test_an_answer_in_an_encoding_that_was_not_asked_for_is_no_success(encoding)
         listening(ScriptedReply(headers={"Content-Encoding": encoding})) as listener,
         client(listener.url) as pinterest,
     ):
-        assert isinstance(pinterest.post(BODY, 1), Doubt)
+        assert isinstance(pinterest.post(BODY, 1), OutcomeUnknown)
 
 
 # ---- the environment ----
@@ -475,7 +475,7 @@ def test_this_machine_is_never_reached_through_a_proxy(variable, host, monkeypat
     with proxying(b"HTTP/1.1 502 Bad Gateway\r\n\r\n") as proxy, listening() as listener:
         monkeypatch.setenv(variable, proxy.url)
         with client(listener.url.replace("127.0.0.1", host)) as pinterest:
-            assert isinstance(pinterest.post(BODY, 1), Listed)
+            assert isinstance(pinterest.post(BODY, 1), PerEventResults)
 
         assert proxy.heads == []
 
@@ -493,7 +493,7 @@ def test_the_environment_s_proxy_opens_a_tunnel(fresh, tmp_path, monkeypatch):
             with client(f"https://{HOST}/v5", token="pina_secret") as pinterest:
                 answer = pinterest.post(BODY, 1, fresh=fresh, begin=begin)
 
-    assert isinstance(answer, Listed)
+    assert isinstance(answer, PerEventResults)
     assert wire.bodies == [BODY]
     assert f"Host: {HOST}\r\n".encode() in wire.heads[0]
     assert proxy.heads[0].startswith(f"CONNECT {HOST}:443 ".encode())
@@ -539,7 +539,7 @@ def test_a_proxy_that_cannot_reach_the_host_now_is_tried_again(status, monkeypat
         with client(f"https://{HOST}/v5") as pinterest:
             answer = pinterest.post(BODY, 1, begin=begin)
 
-    assert isinstance(answer, Busy)
+    assert isinstance(answer, Unavailable)
     assert answer.trace.message.startswith(f"the proxy answered HTTP {status}, through the proxy 127.0.0.1:")
     assert begin.calls == 0
 
@@ -551,7 +551,7 @@ def test_a_proxy_that_nobody_listens_on_was_sent_nothing(monkeypatch):
         with client(f"https://{HOST}/v5") as pinterest:
             answer = pinterest.post(BODY, 1, begin=begin)
 
-    assert isinstance(answer, Busy)
+    assert isinstance(answer, Unavailable)
     assert "connection refused, through the proxy 127.0.0.1:" in answer.trace.message
     assert begin.calls == 0
 
@@ -593,7 +593,7 @@ def test_a_ca_bundle_without_certificates_is_named(monkeypatch, tmp_path):
 def test_a_ca_bundle_plays_no_part_over_plain_http_to_this_machine(monkeypatch, tmp_path):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "missing.pem"))
     with listening() as listener, client(listener.url) as pinterest:
-        assert isinstance(pinterest.post(BODY, 1), Listed)
+        assert isinstance(pinterest.post(BODY, 1), PerEventResults)
 
 
 @pytest.mark.parametrize("scheme", ["socks4", "socks4a", "socks5", "socks5h"])

@@ -12,12 +12,19 @@ import pytest
 from airflow_provider_pinterest.api import credentials as module
 from airflow_provider_pinterest.api.credentials import Credential, Tokens
 from airflow_provider_pinterest.api.rate_limit import Stopped
-from airflow_provider_pinterest.api.responses import Busy, Denied, Doubt, Misconfigured, Reply, Trace
+from airflow_provider_pinterest.api.responses import (
+    AccessDenied,
+    Misconfigured,
+    OutcomeUnknown,
+    Reply,
+    Trace,
+    Unavailable,
+)
 from airflow_provider_pinterest.exceptions import CredentialError, ParameterError
 from airflow_provider_pinterest.redaction import Secret
 
 OLD, NEW, NEWER = Secret("old"), Secret("new"), Secret("newer")
-DENIED = Denied(Trace(401, 2, "Authentication failed.", "rid"))
+DENIED = AccessDenied(Trace(401, 2, "Authentication failed.", "rid"))
 OAUTH = Tokens(OLD, Secret("refresh"), "7", Secret("app"))
 
 
@@ -190,8 +197,8 @@ def test_a_refresh_that_is_refused_is_asked_for_once():
 @pytest.mark.parametrize(
     "reply",
     [
-        Busy(Trace(message="connection refused")),
-        Doubt(Trace(message="timed out")),
+        Unavailable(Trace(message="connection refused")),
+        OutcomeUnknown(Trace(message="timed out")),
         Reply(429, {}, b""),
         Reply(503, {}, b""),
         Reply(200, {}, None),
@@ -202,7 +209,7 @@ def test_an_endpoint_that_is_away_is_asked_again(reply):
     credential = Credential(OAUTH)
 
     first = renew(credential, ask=pinterest)
-    assert isinstance(first, Busy)
+    assert isinstance(first, Unavailable)
     assert "access token" in first.trace.message
     assert renew(credential, ask=pinterest) is None
 
@@ -316,7 +323,7 @@ def test_a_thread_does_not_wait_for_ever_for_another_one_s_renewal(monkeypatch):
     with ThreadPoolExecutor(1) as threads:
         leading = threads.submit(renew, credential, ask=hangs)
         assert asked.wait(5)
-        assert isinstance(renew(credential), Busy)
+        assert isinstance(renew(credential), Unavailable)
         release.set()
         assert leading.result(timeout=5) is None
 

@@ -12,8 +12,16 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from requests.structures import CaseInsensitiveDict
 
-from airflow_provider_pinterest.api.events import Answer, Listed, Refused, read_answer
-from airflow_provider_pinterest.api.responses import Busy, Denied, Doubt, Reply, TooLarge, Trace, retry_after
+from airflow_provider_pinterest.api.events_endpoint import Answer, PerEventResults, Refused, read_answer
+from airflow_provider_pinterest.api.responses import (
+    AccessDenied,
+    OutcomeUnknown,
+    Reply,
+    TooLarge,
+    Trace,
+    Unavailable,
+    retry_after,
+)
 from airflow_provider_pinterest.redaction import TEXT_LIMIT, clean
 from tests.tracing import SLOWER
 
@@ -43,7 +51,7 @@ LISTS = {
 def test_a_list_of_outcomes_is_found(status, document):
     answer = read(status, document)
 
-    assert isinstance(answer, Listed)
+    assert isinstance(answer, PerEventResults)
     assert answer.failed == {1: "'em' is not a hash"}
     assert answer.unknown == frozenset()
     assert answer.trace.status == status
@@ -67,7 +75,7 @@ UNREADABLE = {
 
 @pytest.mark.parametrize("body", UNREADABLE.values(), ids=UNREADABLE)
 def test_a_200_without_an_outcome_for_each_event_is_never_a_success(body):
-    assert isinstance(read(200, body=body), Doubt)
+    assert isinstance(read(200, body=body), OutcomeUnknown)
 
 
 @pytest.mark.parametrize("body", UNREADABLE.values(), ids=UNREADABLE)
@@ -82,7 +90,7 @@ def test_a_422_without_an_outcome_for_each_event_may_have_been_accepted_in_part(
 def test_a_status_of_another_word_is_unknown(word):
     answer = read(200, {"events": [PROCESSED, {"status": word}]})
 
-    assert isinstance(answer, Listed)
+    assert isinstance(answer, PerEventResults)
     assert answer.unknown == {1}
     assert answer.failed == {}
 
@@ -90,7 +98,7 @@ def test_a_status_of_another_word_is_unknown(word):
 def test_an_outcome_without_a_status_is_unknown_beside_others_that_have_one():
     answer = read(200, {"events": [PROCESSED, {"error_message": ""}]})
 
-    assert isinstance(answer, Listed)
+    assert isinstance(answer, PerEventResults)
     assert answer.unknown == {1}
 
 
@@ -104,7 +112,7 @@ def test_a_single_event_s_error_is_not_taken_for_its_outcome():
 def test_a_failed_event_without_words_gets_some():
     answer = read(200, {"events": [{"status": "failed"}, {"status": "failed", "error_message": None}]})
 
-    assert isinstance(answer, Listed)
+    assert isinstance(answer, PerEventResults)
     assert answer.failed == dict.fromkeys((0, 1), "Pinterest gives no message")
 
 
@@ -113,20 +121,23 @@ def test_events_processed_with_a_warning_are_counted():
 
     answer = read(200, {"events": [warned, warned | {"status": "failed"}]})
 
-    assert isinstance(answer, Listed)
+    assert isinstance(answer, PerEventResults)
     assert answer.warnings == 1
 
 
 KINDS: dict[type, list[int]] = {
     Refused: [400],
-    Denied: [
+    AccessDenied: [
         *(300, 301, 302, 303, 304, 307, 308, 399),
         *(401, 402, 403, 404, 405, 406, 407, 410, 411, 412, 414, 415, 416, 417, 418, 424, 426, 428, 431, 444, 451, 498),
         *(501, 505, 511),
     ],
     TooLarge: [413],
-    Busy: [409, 421, 425, 429, 503],
-    Doubt: [*(100, 101, 199, 201, 202, 204, 206, 299, 408, 499), *(500, 502, 504, 507, 520, 522, 524, 529, 599, 999)],
+    Unavailable: [409, 421, 425, 429, 503],
+    OutcomeUnknown: [
+        *(100, 101, 199, 201, 202, 204, 206, 299, 408, 499),
+        *(500, 502, 504, 507, 520, 522, 524, 529, 599, 999),
+    ],
 }
 
 
@@ -138,7 +149,7 @@ def test_every_other_status_is_read_alone_whatever_the_body_says(kind, status):
         assert answer.trace.status == status
         if isinstance(answer, Refused):
             assert not answer.partly
-        if isinstance(answer, Busy):
+        if isinstance(answer, Unavailable):
             assert answer.for_all is (status == 429)
 
 
@@ -157,10 +168,10 @@ def test_the_reason_is_the_shortest_description():
 
 
 BROKEN: dict[type, list[int]] = {
-    Doubt: [200, 422, 500],
+    OutcomeUnknown: [200, 422, 500],
     Refused: [400],
-    Denied: [401, 403, 302],
-    Busy: [429, 503],
+    AccessDenied: [401, 403, 302],
+    Unavailable: [429, 503],
     TooLarge: [413],
 }
 
@@ -225,7 +236,7 @@ def test_the_wait_pinterest_asks_for(headers, wait):
 def test_busy_and_doubt_carry_the_wait(status):
     answer = read(status, {}, Retry_After="3")
 
-    assert isinstance(answer, Busy | Doubt)
+    assert isinstance(answer, Unavailable | OutcomeUnknown)
     assert answer.retry_after == 3
 
 
@@ -265,12 +276,12 @@ DOCUMENTS = st.dictionaries(
 def test_any_answer_can_be_read_and_only_a_full_list_accounts_for_events(status, headers, body, sent, now):
     answer = read_answer(Reply(status, CaseInsensitiveDict(headers), body), sent, now)
 
-    assert isinstance(answer, Listed | Refused | Denied | TooLarge | Busy | Doubt)
-    if isinstance(answer, Listed):
+    assert isinstance(answer, PerEventResults | Refused | AccessDenied | TooLarge | Unavailable | OutcomeUnknown)
+    if isinstance(answer, PerEventResults):
         assert status in (200, 422)
         assert not answer.failed.keys() & answer.unknown
         assert all(0 <= position < sent for position in (*answer.failed, *answer.unknown))
-    if isinstance(answer, Busy | Doubt):
+    if isinstance(answer, Unavailable | OutcomeUnknown):
         assert answer.retry_after is None or 0 <= answer.retry_after <= 86_400
 
 

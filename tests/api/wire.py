@@ -13,24 +13,24 @@ from typing import Any
 
 from airflow_provider_pinterest.api.client import Client
 from airflow_provider_pinterest.api.credentials import Credential, Tokens
-from airflow_provider_pinterest.api.events import Answer, EventsEndpoint
+from airflow_provider_pinterest.api.events_endpoint import Answer, EventsEndpoint
 from airflow_provider_pinterest.api.rate_limit import RateLimiter
 from airflow_provider_pinterest.conversions.batches import Batcher
-from airflow_provider_pinterest.conversions.builder import EventBuilder
-from airflow_provider_pinterest.conversions.events import Chunk
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
+from airflow_provider_pinterest.conversions.outcomes import RowBatch
+from airflow_provider_pinterest.conversions.transform import Transform
 from airflow_provider_pinterest.delivery.checkpoint import KEY, Checkpoint, read_state
 from airflow_provider_pinterest.delivery.dispatcher import Dispatcher
+from airflow_provider_pinterest.delivery.pipeline import Mailbox, PipelineRun
 from airflow_provider_pinterest.delivery.progress import Progress
 from airflow_provider_pinterest.delivery.reader import ReadAhead, Reading
 from airflow_provider_pinterest.delivery.rejects import Rejects
-from airflow_provider_pinterest.delivery.run import Mailbox, Run
 from airflow_provider_pinterest.delivery.sections import SectionCutter
-from airflow_provider_pinterest.delivery.sender import OnDoubt, Sender
+from airflow_provider_pinterest.delivery.sender import OnUnknownOutcome, Sender
 from airflow_provider_pinterest.delivery.stop import StopSignal
 from airflow_provider_pinterest.redaction import Secret
 from airflow_provider_pinterest.sandbox import Sandbox
-from tests.delivery.world import NOW, FailingStateStore, MemoryFolder, chunks
+from tests.delivery.world import NOW, FailingStateStore, MemoryFolder, row_batches
 
 ACCOUNT = Sandbox.ad_account_id
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
@@ -249,7 +249,7 @@ class WireScenario:
     def __init__(self, url: str, kinds: Sequence[str], **options: Any) -> None:
         self.url = url
         self.kinds = list(kinds)
-        self.on_doubt: OnDoubt | None = options.pop("on_doubt", None)
+        self.on_unknown_outcome: OnUnknownOutcome | None = options.pop("on_unknown_outcome", None)
         self.batch_size: int = options.pop("batch_size", 10)
         self.in_flight: int = options.pop("in_flight", 4)
         self.max_wait: float = options.pop("max_wait", 20.0)
@@ -258,7 +258,7 @@ class WireScenario:
         self.folder = MemoryFolder()
         self.stop = StopSignal()
 
-    def run_attempt(self, source: Iterator[Chunk] | None = None) -> Run:
+    def run_attempt(self, source: Iterator[RowBatch] | None = None) -> PipelineRun:
         """Make one attempt."""
         stored = self.store.get(KEY)
         resume = read_state(stored) if stored else None
@@ -267,7 +267,7 @@ class WireScenario:
             sender = Sender(
                 pinterest,
                 RateLimiter(f"{self.url}/{uuid.uuid4()}", calls_per_minute=10**6),
-                on_doubt=self.on_doubt,
+                on_unknown_outcome=self.on_unknown_outcome,
                 max_wait=self.max_wait,
                 wall=lambda: NOW,
                 jitter=lambda: 0.01,
@@ -279,15 +279,15 @@ class WireScenario:
                 self.store,
                 rejects=Rejects(self.folder, attempt=1, keep=resume.keeps if resume else None),
                 every_answers=self.in_flight,
-                resendable=sender.resendable,
+                may_resend=sender.may_resend,
                 ahead=2 * self.in_flight * self.batch_size,
-                on_doubt=self.on_doubt,
+                on_unknown_outcome=self.on_unknown_outcome,
             )
             batcher = Batcher(self.batch_size)
             cutter = SectionCutter(batcher, resume)
-            builder = EventBuilder(ColumnMapping(key_columns=("order",)), now=NOW)
-            read = source or chunks(self.kinds)
-            self.run = Run(
+            builder = Transform(ColumnMapping(key_columns=("order",)), now=NOW)
+            read = source or row_batches(self.kinds)
+            self.run = PipelineRun(
                 ReadAhead(
                     lambda: cutter.sections(builder.events(reading.unlocked(read))),
                     reading,

@@ -11,9 +11,9 @@ from typing import Any
 import orjson
 import pytest
 
-from airflow_provider_pinterest.conversions.builder import EventBuilder
-from airflow_provider_pinterest.conversions.events import Chunk, Event
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
+from airflow_provider_pinterest.conversions.outcomes import Event, RowBatch
+from airflow_provider_pinterest.conversions.transform import Transform
 from benchmarks import by_hand, rows
 
 NOW = dt.datetime(2026, 11, 21, 12, 0, tzinfo=dt.UTC)
@@ -30,8 +30,8 @@ def source() -> list[rows.Row]:
 def events(source) -> list[dict[str, Any]]:
     mapping = ColumnMapping(defaults=rows.DEFAULTS)
     mapping.check(rows.COLUMNS)
-    builder = EventBuilder(mapping, now=NOW.timestamp())
-    outcomes = list(builder.events([Chunk(rows.COLUMNS, source)]))
+    builder = Transform(mapping, now=NOW.timestamp())
+    outcomes = list(builder.events([RowBatch(rows.COLUMNS, source)]))
     assert not builder.warnings
     built = [outcome for outcome in outcomes if isinstance(outcome, Event)]
     assert len(built) == COUNT

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import orjson
 
-from airflow_provider_pinterest.conversions.builder import EventBuilder
-from airflow_provider_pinterest.conversions.events import Chunk, Event, Rejection
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
+from airflow_provider_pinterest.conversions.outcomes import Event, Rejection, RowBatch
+from airflow_provider_pinterest.conversions.transform import Transform
 
 Row = Mapping[str, Any]
 
@@ -41,29 +41,29 @@ def good(**changes: Any) -> dict[str, Any]:
 
 def builder(
     *, max_event_age: dt.timedelta | None = None, max_event_bytes: int = 2_000_000, **mapping: Any
-) -> EventBuilder:
-    return EventBuilder(ColumnMapping(**mapping), now=NOW, max_event_age=max_event_age, max_event_bytes=max_event_bytes)
+) -> Transform:
+    return Transform(ColumnMapping(**mapping), now=NOW, max_event_age=max_event_age, max_event_bytes=max_event_bytes)
 
 
-def outcomes_of(rows: Iterable[Row], build: EventBuilder | None = None) -> list[Any]:
+def outcomes_of(rows: Iterable[Row], build: Transform | None = None) -> list[Any]:
     """Return what becomes of rows, each with columns of its own."""
-    chunks = [Chunk(tuple(row), [list(row.values())]) for row in rows]
-    return list((build or builder()).events(chunks))
+    row_batches = [RowBatch(tuple(row), [list(row.values())]) for row in rows]
+    return list((build or builder()).events(row_batches))
 
 
-def outcome_of(row: Row, build: EventBuilder | None = None) -> Any:
+def outcome_of(row: Row, build: Transform | None = None) -> Any:
     (found,) = outcomes_of([row], build)
     return found
 
 
-def sent(row: Row, build: EventBuilder | None = None) -> Any:
+def sent(row: Row, build: Transform | None = None) -> Any:
     """Return the JSON that goes out for a row."""
     found = outcome_of(row, build)
     assert isinstance(found, Event), found
     return orjson.loads(found.body)
 
 
-def reasons(row: Row, build: EventBuilder | None = None) -> list[tuple[str, str]]:
+def reasons(row: Row, build: Transform | None = None) -> list[tuple[str, str]]:
     """Return (code, field) of everything wrong with a row."""
     found = outcome_of(row, build)
     assert isinstance(found, Rejection), found

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_pinterest.conversions.events import Chunk, Event, Rejection
 from airflow_provider_pinterest.conversions.fields import (
     BY_PATH,
     FIELDS,
@@ -21,6 +20,7 @@ from airflow_provider_pinterest.conversions.fields import (
     text,
 )
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
+from airflow_provider_pinterest.conversions.outcomes import Event, Rejection, RowBatch
 from airflow_provider_pinterest.exceptions import ParameterError
 from tests.conversions.rows import ADA, builder, good, outcome_of, outcomes_of, sent
 
@@ -64,7 +64,7 @@ def test_a_bad_cell_of_another_field_is_left_out_and_counted(field, cell):
         good(event_id=2, **{field.path: None}),
         good(event_id=3, **{field.path: cell}),
     ]
-    found = list(build.events([Chunk(tuple(rows[0]), [tuple(row.values()) for row in rows])]))
+    found = list(build.events([RowBatch(tuple(rows[0]), [tuple(row.values()) for row in rows])]))
     assert [type(one) for one in found] == [Event] * 3
     assert build.warnings == {field.warning: 2}
     assert sent(rows[0]) == sent(good(event_id=1))

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_pinterest.conversions.batches import ENVELOPE, MAX_EVENTS, Batch, Batcher
-from airflow_provider_pinterest.conversions.events import Event, Rejection
+from airflow_provider_pinterest.conversions.outcomes import Event, Rejection
 from tests.conversions.rows import builder, good, outcome_of, outcomes_of
 
 

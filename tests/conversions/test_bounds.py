@@ -8,10 +8,10 @@ import tracemalloc
 import orjson
 import pytest
 
-from airflow_provider_pinterest.conversions.columns import MEMO_BYTES, MEMO_CELL, Remembered
-from airflow_provider_pinterest.conversions.events import Chunk, Event
-from airflow_provider_pinterest.conversions.gathering import PIECE, pieces
+from airflow_provider_pinterest.conversions.coalescing import PIECE, pieces
+from airflow_provider_pinterest.conversions.columns import MEMO_BYTES, MEMO_CELL, CachedParser
 from airflow_provider_pinterest.conversions.mapping import NAMES_KEPT, ColumnMapping
+from airflow_provider_pinterest.conversions.outcomes import Event, RowBatch
 from airflow_provider_pinterest.conversions.reasons import REASONS
 from airflow_provider_pinterest.conversions.weights import PIECE_BYTES, weight
 from airflow_provider_pinterest.exceptions import MappingError
@@ -96,17 +96,17 @@ def test_an_error_names_a_few_of_very_many_columns():
 
 
 def test_long_cells_are_not_remembered():
-    reader = Remembered("ct", lambda cell: [cell])
-    reader.members(["a" * MEMO_CELL, "a" * (MEMO_CELL + 1)], lambda *_: None)
+    reader = CachedParser("ct", lambda cell: [cell])
+    reader.encode(["a" * MEMO_CELL, "a" * (MEMO_CELL + 1)], lambda *_: None)
 
     assert [*reader._known] == ["a" * MEMO_CELL]
 
 
 def test_memory_of_cells_is_bounded_in_bytes():
-    reader = Remembered("ct", lambda cell: [cell * 1_000])
+    reader = CachedParser("ct", lambda cell: [cell * 1_000])
     tracemalloc.start()
     for number in range(1_000):
-        reader.members([f"{number:0150}"], lambda *_: None)
+        reader.encode([f"{number:0150}"], lambda *_: None)
     held, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 
@@ -149,19 +149,19 @@ HEAVY = "x" * 100_000
 
 
 @pytest.mark.parametrize(
-    "chunks",
+    "row_batches",
     [
-        [Chunk(("event_id", "np"), [[number, HEAVY] for number in range(1_000)])],
-        [Chunk(("event_id", "custom_data"), [[number, {"np": HEAVY}] for number in range(1_000)])],
+        [RowBatch(("event_id", "np"), [[number, HEAVY] for number in range(1_000)])],
+        [RowBatch(("event_id", "custom_data"), [[number, {"np": HEAVY}] for number in range(1_000)])],
         [
-            Chunk(("event_id", "np", "app_name" if number % 2 else "app_version"), [[number, HEAVY, "a"]])
+            RowBatch(("event_id", "np", "app_name" if number % 2 else "app_version"), [[number, HEAVY, "a"]])
             for number in range(1_000)
         ],
     ],
-    ids=["one chunk", "nested", "a chunk a row"],
+    ids=["one row_batch", "nested", "a row_batch a row"],
 )
-def test_pieces_of_heavy_rows_are_short(chunks):
-    found = list(pieces(chunks, ColumnMapping()))
+def test_pieces_of_heavy_rows_are_short(row_batches):
+    found = list(pieces(row_batches, ColumnMapping()))
 
     assert [piece.first for piece in found] == [1 + sum(one.size for one in found[:at]) for at in range(len(found))]
     assert sum(piece.size for piece in found) == 1_000
@@ -169,7 +169,7 @@ def test_pieces_of_heavy_rows_are_short(chunks):
 
 
 def test_pieces_of_ordinary_rows_are_long():
-    [*found] = pieces([Chunk(("event_id", "np"), [["a", "x" * 1_000]] * 2_000)], ColumnMapping())
+    [*found] = pieces([RowBatch(("event_id", "np"), [["a", "x" * 1_000]] * 2_000)], ColumnMapping())
 
     assert [piece.size for piece in found] == [PIECE] * 4
 

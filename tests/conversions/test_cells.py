@@ -15,8 +15,8 @@ from uuid import UUID
 import pytest
 
 from airflow_provider_pinterest.conversions.cells import KEY_LIMIT, ordinary, shown, shown_all
-from airflow_provider_pinterest.conversions.events import Chunk, Event
-from airflow_provider_pinterest.conversions.reasons import Unfit
+from airflow_provider_pinterest.conversions.outcomes import Event, RowBatch
+from airflow_provider_pinterest.conversions.reasons import InvalidCellError
 from tests.conversions.hostile import OBJECTS, Amount, Array, Moment, NaTType, NAType, Raising, Scalar, TextObject
 from tests.conversions.rows import builder, good, outcome_of, sent
 
@@ -63,7 +63,7 @@ def test_a_cell_becomes_one_of_a_known_type(cell, found):
 
 @pytest.mark.parametrize("name", sorted(OBJECTS))
 def test_any_object_is_converted_or_unfit(name):
-    with suppress(Unfit):
+    with suppress(InvalidCellError):
         ordinary(OBJECTS[name]())
 
 
@@ -89,7 +89,7 @@ def test_what_a_cell_means_is_sent(cell, column, value):
 @pytest.mark.parametrize("cell", [b'[{"id": "a"}]', memoryview(b'{"id": "a"}'), '[{"id": "a"}]', [{"id": b"a"}]])
 def test_a_cell_is_the_same_alone_and_beside_others(cell, beside):
     rows = [good(contents=cell), good(contents=beside, event_id="other")]
-    found = next(builder().events([Chunk(tuple(rows[0]), [list(row.values()) for row in rows])]))
+    found = next(builder().events([RowBatch(tuple(rows[0]), [list(row.values()) for row in rows])]))
     assert isinstance(found, Event)
     assert found == outcome_of(rows[0])
 

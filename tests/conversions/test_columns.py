@@ -12,12 +12,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from airflow_provider_pinterest.conversions.columns import Hashed, Member, Objects, Reader, Remembered, Text
-from airflow_provider_pinterest.conversions.events import Chunk, Duplicate, Event, Rejection
+from airflow_provider_pinterest.conversions.coalescing import FIT_KEPT, PIECE, Coalescer, pieces
+from airflow_provider_pinterest.conversions.columns import CachedParser, ColumnParser, Hashed, Member, Objects, Text
 from airflow_provider_pinterest.conversions.fields import FIELDS
-from airflow_provider_pinterest.conversions.gathering import FIT_KEPT, PIECE, Gathering, pieces
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
-from airflow_provider_pinterest.conversions.reasons import Unfit, Unusable
+from airflow_provider_pinterest.conversions.outcomes import Duplicate, Event, Rejection, RowBatch
+from airflow_provider_pinterest.conversions.reasons import InvalidCellError, UnusableCellError
 from airflow_provider_pinterest.conversions.typed import Integers
 from tests.conversions.rows import ADA, GOOD, NOW, builder, good, outcome_of, outcomes_of, reasons, sent, sha
 
@@ -173,7 +173,7 @@ mappings = st.sampled_from(
 def test_rows_together_become_what_each_is_alone(rows, mapping):
     mapping = {**mapping, "key_columns": [name for name in mapping.get("key_columns", ()) if name in rows[0]]}
     together, apart = builder(**mapping), builder(**mapping)
-    found = list(together.events([Chunk(tuple(rows[0]), [tuple(row.values()) for row in rows])]))
+    found = list(together.events([RowBatch(tuple(rows[0]), [tuple(row.values()) for row in rows])]))
     expected = [outcome_of(row, apart) for row in rows]
     assert [parts(outcome) for outcome in found] == [parts(outcome) for outcome in expected]
     assert [outcome.row for outcome in found] == [*range(1, len(rows) + 1)]
@@ -210,7 +210,7 @@ def test_rows_with_other_keys_are_read_together_and_become_what_each_is_alone(ro
 def sizes(rows):
     return [
         (piece.first, piece.size)
-        for piece in pieces([Chunk(tuple(row), [list(row.values())]) for row in rows], ColumnMapping())
+        for piece in pieces([RowBatch(tuple(row), [list(row.values())]) for row in rows], ColumnMapping())
     ]
 
 
@@ -236,7 +236,7 @@ def test_a_key_column_is_found_whatever_its_case_in_other_rows():
 
 def test_what_was_read_before_the_source_fails_comes_first():
     def source():
-        yield Chunk(tuple(GOOD), [tuple(GOOD.values())])
+        yield RowBatch(tuple(GOOD), [tuple(GOOD.values())])
         raise ZeroDivisionError
 
     found = pieces(source(), ColumnMapping())
@@ -246,7 +246,7 @@ def test_what_was_read_before_the_source_fails_comes_first():
 
 
 def test_sets_of_columns_that_fit_are_not_remembered_without_end():
-    gathered = Gathering(ColumnMapping())
+    gathered = Coalescer(ColumnMapping())
     gathered.begin(("event_id",))
     names = [field.path for field in FIELDS if field.kind == "text" and "[]" not in field.path]
     for columns in islice(permutations(names, 3), FIT_KEPT + 10):
@@ -259,7 +259,7 @@ def test_coverage_and_warnings_are_those_of_the_events_that_were_yielded():
     day = dt.date(2026, 11, 20)
     rows = [good(event_id=number, phone="+49 30 901820", event_name="my_event", event_time=day) for number in range(5)]
     build = builder()
-    outcomes = build.events([Chunk(tuple(rows[0]), [tuple(row.values()) for row in rows])])
+    outcomes = build.events([RowBatch(tuple(rows[0]), [tuple(row.values()) for row in rows])])
     for counted in range(1, 6):
         next(outcomes)
         assert {*build.coverage.values()} == {*build.warnings.values()} == {counted}
@@ -301,7 +301,7 @@ def test_of_two_names_for_one_field_the_fields_own_wins_whatever_other_rows_have
         {"custom_data": {"value": 1, "revenue": 2}, "contents": [{"unit_price": 3, "item_price": 4, "price": 5}]}
     )
     rows = [good(event_id=number, **cell) for number, cell in enumerate(cells)]
-    *_, last = builder().events([Chunk(tuple(rows[0]), [tuple(row.values()) for row in rows])])
+    *_, last = builder().events([RowBatch(tuple(rows[0]), [tuple(row.values()) for row in rows])])
     assert isinstance(last, Event)
     assert orjson.loads(last.body)["custom_data"] == {"value": "1", "contents": [{"item_price": "4"}]}
 
@@ -319,7 +319,7 @@ def test_an_event_id_that_is_no_unicode_is_not_repeated():
 # Readers
 
 
-def read(reader: Reader, *cells: Any) -> tuple[list[Any], list[tuple[int, str]]]:
+def read(reader: ColumnParser, *cells: Any) -> tuple[list[Any], list[tuple[int, str]]]:
     """Return the values that were written, and which cells were refused."""
     refusals: list[tuple[int, str]] = []
 
@@ -327,7 +327,7 @@ def read(reader: Reader, *cells: Any) -> tuple[list[Any], list[tuple[int, str]]]
         refusals.append((row, verdict.code))
         return getattr(verdict, "kept", None)
 
-    members = reader.members(cells, refused)
+    members = reader.encode(cells, refused)
     assert len(members) == len(cells)
     return [reader.value(member) for member in members], refusals
 
@@ -340,12 +340,12 @@ def test_text_is_trimmed_and_escaped():
 def test_one_refused_cell_leaves_the_others_of_its_column():
     def unless(cell):
         if cell == "bad":
-            raise Unfit("bad_value", "")
+            raise InvalidCellError("bad_value", "")
         if cell == "some":
-            raise Unusable("unusable_ct", ["kept"])
+            raise UnusableCellError("unusable_ct", ["kept"])
         return [cell]
 
-    for reader in (Reader("ct", unless), Remembered("ct", unless), Hashed("ct", unless, lambda _: b"")):
+    for reader in (ColumnParser("ct", unless), CachedParser("ct", unless), Hashed("ct", unless, lambda _: b"")):
         assert read(reader, "a", "bad", None, "some", "b", "a") == (
             [["a"], None, None, ["kept"], ["b"], ["a"]],
             [(1, "bad_value"), (3, "unusable_ct")],
@@ -402,7 +402,7 @@ TEXTS_AND_FIELDS = [
 def test_bytes_of_utf8_are_text_alone_and_beside_others(column, text, kind, others):
     expected = outcome_of(good(**{column: text}))
     rows = [good(**{column: kind(text.encode())}), *(good(**{column: other}) for other in others)]
-    chunk = Chunk(tuple(rows[0]), [tuple(row.values()) for row in rows])
-    first, *_ = builder().events([chunk])
+    row_batch = RowBatch(tuple(rows[0]), [tuple(row.values()) for row in rows])
+    first, *_ = builder().events([row_batch])
     assert isinstance(first, Event)
     assert first.body == expected.body

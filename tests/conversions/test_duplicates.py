@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_pinterest.conversions.duplicates import SeenEvents, event_key
-from airflow_provider_pinterest.conversions.events import Duplicate, Event, Rejection
+from airflow_provider_pinterest.conversions.outcomes import Duplicate, Event, Rejection
 from tests.conversions.rows import builder, good, outcomes_of
 
 

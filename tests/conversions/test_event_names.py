@@ -6,11 +6,11 @@ import re
 
 import pytest
 
-from airflow_provider_pinterest.conversions.builder import EventBuilder
 from airflow_provider_pinterest.conversions.event_names import NAMES_COUNTED, UnlistedName
-from airflow_provider_pinterest.conversions.events import Chunk, Duplicate, Event
 from airflow_provider_pinterest.conversions.fields import EVENT_NAMES
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
+from airflow_provider_pinterest.conversions.outcomes import Duplicate, Event, RowBatch
+from airflow_provider_pinterest.conversions.transform import Transform
 from airflow_provider_pinterest.exceptions import ParameterError
 from tests.conversions.rows import NOW, builder, good, outcome_of, outcomes_of, reasons, sent
 from tests.conversions.test_names import SPELLINGS
@@ -107,7 +107,7 @@ def test_only_yielded_events_are_counted_and_no_duplicates_or_rejections():
         good(event_name="Purchase", event_id=2, email=None),
         good(event_name="Purchase", event_id=3),
     ]
-    events = build.events([Chunk(tuple(rows[0]), [tuple(row.values()) for row in rows])])
+    events = build.events([RowBatch(tuple(rows[0]), [tuple(row.values()) for row in rows])])
     assert type(next(events)) is Event
     assert build.unlisted_names() == [UnlistedName("Purchase", 1, "checkout")]
     assert type(next(events)) is Duplicate
@@ -117,7 +117,7 @@ def test_only_yielded_events_are_counted_and_no_duplicates_or_rejections():
 
 @pytest.mark.parametrize("processes", [0, 2])
 def test_names_are_counted_in_whatever_process_events_are_made(processes):
-    build = EventBuilder(ColumnMapping(event_names={"Kauf": "checkout"}), now=NOW, processes=processes)
+    build = Transform(ColumnMapping(event_names={"Kauf": "checkout"}), now=NOW, processes=processes)
     try:
         found = outcomes_of(named("Kauf", "Purchase", "sale", "Purchase"), build)
     finally:
@@ -204,5 +204,5 @@ def test_a_mapping_that_cannot_work_is_refused(event_names, message):
 def test_a_name_is_the_same_alone_and_beside_others():
     rows = named("AddToCart", None, 5, "add_to_cart", b"ADD TO CART", "x")
     alone = [outcome_of(row) for row in rows]
-    together = list(builder().events([Chunk(tuple(rows[0]), [tuple(row.values()) for row in rows])]))
+    together = list(builder().events([RowBatch(tuple(rows[0]), [tuple(row.values()) for row in rows])]))
     assert [getattr(one, "body", None) for one in alone] == [getattr(one, "body", None) for one in together]

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_pinterest.conversions.builder import EventBuilder
 from airflow_provider_pinterest.conversions.codes import COUNTRIES, CURRENCIES, US_STATES
 from airflow_provider_pinterest.conversions.field_maps import NAMES
 from airflow_provider_pinterest.conversions.fields import (
@@ -20,7 +19,7 @@ from airflow_provider_pinterest.conversions.fields import (
     SWITCHES,
     WARNINGS,
     Field,
-    Options,
+    FieldOptions,
     check,
     hashed,
     hashed_by_country,
@@ -30,6 +29,7 @@ from airflow_provider_pinterest.conversions.fields import (
 )
 from airflow_provider_pinterest.conversions.identifiers import IN_COUNTRY, Rule, always
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
+from airflow_provider_pinterest.conversions.transform import Transform
 from airflow_provider_pinterest.sandbox.judge import CURRENCIES as CURRENCIES_OF_THE_SANDBOX
 from airflow_provider_pinterest.sandbox.judge import EVENT_NAMES as EVENT_NAMES_OF_THE_SANDBOX
 from airflow_provider_pinterest.sandbox.schema import request_schema
@@ -253,7 +253,7 @@ def test_a_row_that_fills_every_field_goes_out_with_every_field():
 
 
 def test_the_table_can_be_read_with_any_switches():
-    EventBuilder(ColumnMapping(identifiers={name: {"already_hashed": True} for name in SWITCHES}), now=NOW)
+    Transform(ColumnMapping(identifiers={name: {"already_hashed": True} for name in SWITCHES}), now=NOW)
 
 
 # An identifier's line holds its whole rule
@@ -291,7 +291,7 @@ def test_switches_and_reading_follow_from_the_line():
     check((*FIELDS, field))
     assert field.switches == {"already_hashed": (True, False, None), "foot": ("left", "right")}
     assert all(one.rule.warnings.items() <= WARNINGS.items() for one in FIELDS if one.rule)
-    read = reader(field, Options(dt.UTC, placeholders=frozenset({"barefoot"})))
+    read = reader(field, FieldOptions(dt.UTC, placeholders=frozenset({"barefoot"})))
     assert [read.one(cell) for cell in (" 42 ", 42, "Barefoot", None, [41, 42])] == [
         [sha("42")],
         [sha("42")],

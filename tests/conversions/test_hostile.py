@@ -8,12 +8,12 @@ from typing import Any
 import orjson
 import pytest
 
-from airflow_provider_pinterest.conversions.builder import EventBuilder
-from airflow_provider_pinterest.conversions.events import Chunk, Event, Rejection
 from airflow_provider_pinterest.conversions.field_maps import NAMES
 from airflow_provider_pinterest.conversions.fields import WARNINGS
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
+from airflow_provider_pinterest.conversions.outcomes import Event, Rejection, RowBatch
 from airflow_provider_pinterest.conversions.reasons import REASONS
+from airflow_provider_pinterest.conversions.transform import Transform
 from tests.conversions.hostile import OBJECTS
 from tests.conversions.rows import GOOD, NOW
 from tests.tracing import SLOWER
@@ -33,7 +33,7 @@ def builders(request):
     made = []
 
     def make(**parameters):
-        made.append(EventBuilder(ColumnMapping(**(MAPPING | parameters)), now=NOW, processes=request.param))
+        made.append(Transform(ColumnMapping(**(MAPPING | parameters)), now=NOW, processes=request.param))
         return made[-1]
 
     yield make
@@ -57,7 +57,7 @@ def neighbours(*columns):
 
 def outcomes(builder, rows):
     columns = tuple(rows[0])
-    return list(builder.events([Chunk(columns, [[row[name] for name in columns] for row in rows])]))
+    return list(builder.events([RowBatch(columns, [[row[name] for name in columns] for row in rows])]))
 
 
 @pytest.mark.parametrize("name", sorted(OBJECTS))

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_pinterest.conversions.columns import Remembered
+from airflow_provider_pinterest.conversions.columns import CachedParser
 from airflow_provider_pinterest.conversions.fields import SWITCHES
 from airflow_provider_pinterest.conversions.placeholders import PLACEHOLDERS
 from airflow_provider_pinterest.exceptions import ParameterError
@@ -556,12 +556,12 @@ def noted(calls):
 
 
 def column(reader, *cells):
-    return [reader.value(member) for member in reader.members(cells, None)]
+    return [reader.value(member) for member in reader.encode(cells, None)]
 
 
 def test_what_repeats_is_hashed_once():
     calls: list[str] = []
-    reader = Remembered("ct", noted(calls))
+    reader = CachedParser("ct", noted(calls))
     assert (
         column(reader, "a", "a", None, "b") == column(reader, "a", "a", None, "b") == [["'a'"], ["'a'"], None, ["'b'"]]
     )
@@ -570,14 +570,14 @@ def test_what_repeats_is_hashed_once():
 
 def test_memory_is_bounded():
     calls: list[str] = []
-    reader = Remembered("ct", noted(calls), size=2)
+    reader = CachedParser("ct", noted(calls), size=2)
     assert column(reader, *"abcabc") == [[repr(cell)] for cell in "abcabc"]
     assert calls == ["a", "b", "c", "c"]
 
 
 def test_only_text_is_remembered():
     """``1``, ``1.0`` and ``True`` are one key of a dict and three cells."""
-    reader = Remembered("ct", lambda cell: [repr(cell)])
+    reader = CachedParser("ct", lambda cell: [repr(cell)])
     assert column(reader, 1, 1.0, True, [1]) == [["1"], ["1.0"], ["True"], ["[1]"]]
 
 

@@ -7,12 +7,12 @@ from typing import Any
 import orjson
 import pytest
 
-from airflow_provider_pinterest.conversions.events import Event
 from airflow_provider_pinterest.conversions.field_maps import FieldMap
 from airflow_provider_pinterest.conversions.fields import FIELDS
 from airflow_provider_pinterest.conversions.line_items import OTHER_MEMBERS
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 from airflow_provider_pinterest.conversions.names import folded
+from airflow_provider_pinterest.conversions.outcomes import Event
 from airflow_provider_pinterest.exceptions import MappingError, ParameterError
 from airflow_provider_pinterest.problems import Problems
 from tests.conversions.rows import builder, good, outcome_of, outcomes_of, reasons, sent

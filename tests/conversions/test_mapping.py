@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_pinterest.conversions.events import Chunk, Event, Rejection
 from airflow_provider_pinterest.conversions.field_maps import NAMES
 from airflow_provider_pinterest.conversions.hints import nearest
 from airflow_provider_pinterest.conversions.id_parts import part_of
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
+from airflow_provider_pinterest.conversions.outcomes import Event, Rejection, RowBatch
 from airflow_provider_pinterest.exceptions import MappingError, ParameterError
 from tests.conversions.rows import ADA, GOOD, NOW, builder, good, outcome_of, reasons, sent, sha
 
@@ -419,8 +419,10 @@ def test_a_set_of_columns_is_compiled_once():
 
 def test_rows_of_one_source_may_have_different_columns():
     build = builder()
-    chunks = [Chunk(tuple(row), [list(row.values())]) for row in (good(), dict(reversed(good(event_id=2).items())))]
-    assert [type(found) for found in build.events(chunks)] == [Event, Event]
+    row_batches = [
+        RowBatch(tuple(row), [list(row.values())]) for row in (good(), dict(reversed(good(event_id=2).items())))
+    ]
+    assert [type(found) for found in build.events(row_batches)] == [Event, Event]
 
 
 def test_ever_new_keys_in_json_do_not_fill_the_memory():

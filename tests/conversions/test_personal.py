@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from airflow_provider_pinterest.conversions.events import Chunk
+from airflow_provider_pinterest.conversions.outcomes import RowBatch
 from airflow_provider_pinterest.redaction import clean
 from tests.conversions.rows import builder, good, outcome_of, outcomes_of, sent
 
@@ -78,8 +78,8 @@ def test_an_item_keeps_all_but_the_address():
         good(event_id=2, contents=[{"id": "c", "item_category": "ada@example.com"}]),
         good(event_id=3, contents=[{"id": "d"}]),
     ]
-    chunk = Chunk(tuple(rows[0]), [tuple(row.values()) for row in rows])
-    bodies = [getattr(outcome, "body", b"") for outcome in build.events([chunk])]
+    row_batch = RowBatch(tuple(rows[0]), [tuple(row.values()) for row in rows])
+    bodies = [getattr(outcome, "body", b"") for outcome in build.events([row_batch])]
     assert [body.rpartition(b'"contents":')[2] for body in bodies] == [
         b'[{"id":"a"},{"id":"b"}]}}',
         b'[{"id":"c"}]}}',

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_pinterest.conversions.events import Chunk
 from airflow_provider_pinterest.conversions.fields import FIELDS, SWITCHES
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
+from airflow_provider_pinterest.conversions.outcomes import RowBatch
 from airflow_provider_pinterest.conversions.placeholders import PLACEHOLDERS
 from airflow_provider_pinterest.exceptions import ParameterError
 from tests.conversions.hostile import NaTType, NAType, Scalar
@@ -48,7 +48,7 @@ def test_a_placeholder_in_an_identifier_is_nothing(path, word):
 def test_a_placeholder_is_no_event_id(word):
     build = builder()
     rows = [tuple(good(event_id=cell).values()) for cell in (word, "order-1", word)]
-    found = list(build.events([Chunk(tuple(good()), rows)]))
+    found = list(build.events([RowBatch(tuple(good()), rows)]))
     assert [[reason.code for reason in getattr(one, "reasons", ())] for one in found] == [
         ["missing_field"],
         [],

@@ -16,12 +16,12 @@ from uuid import UUID
 import orjson
 import pytest
 
-from airflow_provider_pinterest.conversions.builder import EventBuilder
-from airflow_provider_pinterest.conversions.events import Chunk, Duplicate, Event, Outcome, Rejection
 from airflow_provider_pinterest.conversions.field_maps import NAMES
 from airflow_provider_pinterest.conversions.fields import WARNINGS
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
+from airflow_provider_pinterest.conversions.outcomes import Duplicate, Event, Outcome, Rejection, RowBatch
 from airflow_provider_pinterest.conversions.reasons import REASONS
+from airflow_provider_pinterest.conversions.transform import Transform
 from tests.conversions.hostile import OBJECTS
 from tests.conversions.rows import GOOD, NOW
 
@@ -89,17 +89,17 @@ def parts() -> list[Any]:
 @pytest.mark.timeout(3_600)
 @pytest.mark.parametrize(("numbers", "processes"), parts())
 def test_no_row_of_a_random_table_ends_the_run_or_changes_another(numbers, processes):
-    shared = EventBuilder(ColumnMapping(), now=NOW, processes=processes)
+    shared = Transform(ColumnMapping(), now=NOW, processes=processes)
     try:
         for number in numbers:
             columns, rows = table(random.Random(f"{SEED}/{number}"))  # noqa: S311
-            builder = EventBuilder(ColumnMapping(), now=NOW) if processes == 0 else shared
-            found = list(builder.events([Chunk(columns, rows)])) if processes == 0 else made(shared, columns, rows)
+            builder = Transform(ColumnMapping(), now=NOW) if processes == 0 else shared
+            found = list(builder.events([RowBatch(columns, rows)])) if processes == 0 else made(shared, columns, rows)
 
             context = f"RANDOM_SEED={SEED}, table {number}"
             assert len(found) == len(rows), context
             for outcome, row in zip(found, rows, strict=True):
-                [alone] = EventBuilder(ColumnMapping(), now=NOW).events([Chunk(columns, [row])])
+                [alone] = Transform(ColumnMapping(), now=NOW).events([RowBatch(columns, [row])])
                 if isinstance(outcome, Duplicate):
                     continue
                 assert type(outcome) is type(alone), context
@@ -111,10 +111,10 @@ def test_no_row_of_a_random_table_ends_the_run_or_changes_another(numbers, proce
         shared.close()
 
 
-def made(builder: EventBuilder, columns: tuple[str, ...], rows: list[list[Any]]) -> list[Outcome]:
+def made(builder: Transform, columns: tuple[str, ...], rows: list[list[Any]]) -> list[Outcome]:
     """Make events in other processes, as if the events of earlier tables had not been seen."""
     builder._seen.__init__()  # type: ignore[misc]
-    return list(builder.events([Chunk(columns, rows)]))
+    return list(builder.events([RowBatch(columns, rows)]))
 
 
 def check(outcome: Outcome, context: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_pinterest.conversions.columns import Reader
+from airflow_provider_pinterest.conversions.columns import ColumnParser
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 from airflow_provider_pinterest.conversions.repeats import KNOWN_BYTES, MOST_SKIPPED, OBJECT_LENGTH, Repeats
 
@@ -63,19 +63,19 @@ MAPS: tuple[dict[str, Any], ...] = (
 )
 
 
-def reader(field_map: dict[str, Any] | None = None) -> Reader:
+def reader(field_map: dict[str, Any] | None = None) -> ColumnParser:
     """Make a reader of line items that has read nothing yet."""
     return ColumnMapping(field_map=field_map or {}).readers[PATH]
 
 
-def read(reader: Reader, cells: list[Any]) -> list[Any]:
+def read(reader: ColumnParser, cells: list[Any]) -> list[Any]:
     """Return what each cell becomes, and the codes and places of what is wrong with it."""
     refused: dict[int, list[str]] = {}
 
     def note(row: int, verdict: Any) -> None:
         refused.setdefault(row, []).append(repr(verdict))
 
-    members = reader.members(cells, note)
+    members = reader.encode(cells, note)
     return [(member, refused.get(row, [])) for row, member in enumerate(members)]
 
 
@@ -140,7 +140,7 @@ def write(objects: list[Any]) -> list[bytes]:
 
 def test_objects_are_put_together_again():
     repeats = Repeats(write, b"k")
-    assert repeats.members(['[{"a":1},{"b":2}]', '[{"b":2}]', None, '[{"a":1}', 5]) == [
+    assert repeats.encode(['[{"a":1},{"b":2}]', '[{"b":2}]', None, '[{"a":1}', 5]) == [
         b'k[{"a":1},{"b":2}]',
         b'k[{"b":2}]',
         None,
@@ -151,7 +151,7 @@ def test_objects_are_put_together_again():
 
 def test_new_objects_are_looked_up_ever_more_rarely():
     repeats = Repeats(write, b"k")
-    looked_up = [at for at in range(1_000) if repeats.members([f'[{{"a":{at}}}]', "[]"]) != [None, None]]
+    looked_up = [at for at in range(1_000) if repeats.encode([f'[{{"a":{at}}}]', "[]"]) != [None, None]]
     assert looked_up[:5] == [0, 2, 5, 10, 19]
     assert max(late - early for early, late in pairwise(looked_up)) == MOST_SKIPPED + 1
 
@@ -159,8 +159,8 @@ def test_new_objects_are_looked_up_ever_more_rarely():
 def test_objects_that_repeat_are_looked_up_after_new_ones():
     repeats = Repeats(write, b"k")
     for at in range(20):
-        repeats.members([f'[{{"a":{at}}}]'])
-    later = [repeats.members(['[{"a":0},{"a":0}]']) for _ in range(MOST_SKIPPED)]
+        repeats.encode([f'[{{"a":{at}}}]'])
+    later = [repeats.encode(['[{"a":0},{"a":0}]']) for _ in range(MOST_SKIPPED)]
     assert later[-1] == [b'k[{"a":0},{"a":0}]']
     assert later[-2] == later[-1]
 
@@ -171,5 +171,5 @@ def test_remembered_objects_are_bounded_in_bytes():
         cells = [f'[{{"a":"{column * 100 + at:0200}"}}]' for at in range(100)]
         for _ in range(2):
             repeats._left = 0
-            repeats.members(cells)
+            repeats.encode(cells)
     assert sum(len(text) + len(written) for text, written in repeats._known.items()) < 1.05 * KNOWN_BYTES

@@ -14,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
-from airflow_provider_pinterest.conversions.reasons import Verdict
+from airflow_provider_pinterest.conversions.reasons import CellError
 from tests.conversions.rows import NOW
 
 MOMENT = dt.datetime.fromtimestamp(NOW, dt.UTC)
@@ -77,12 +77,12 @@ def read(reader: Any, cells: list[Any]) -> list[Any]:
     """Return what each cell becomes, or its code."""
     refused: dict[int, str] = {}
 
-    def note(row: int, verdict: Verdict) -> Any:
+    def note(row: int, verdict: CellError) -> Any:
         refused[row] = getattr(verdict, "code", "")
         return getattr(verdict, "kept", None)
 
-    found, members = reader.both(tuple(cells), note)
-    again = reader.members(tuple(cells), note)
+    found, members = reader.parse_and_encode(tuple(cells), note)
+    again = reader.encode(tuple(cells), note)
     assert again == members
     kinds = [type(value) for value in found]
     return [refused.get(row, (member, kinds[row])) for row, member in enumerate(members)]
@@ -145,4 +145,4 @@ def test_columns_of_one_type_and_nearly_so(path, cells, zone):
 @example([Decimal("0.10")])
 def test_decimals_keep_their_digits(cells):
     reader = MAPPINGS["UTC"].readers["custom_data.value"]
-    assert [reader.value(member) for member in reader.members(cells, lambda *_: None)] == [str(cell) for cell in cells]
+    assert [reader.value(member) for member in reader.encode(cells, lambda *_: None)] == [str(cell) for cell in cells]

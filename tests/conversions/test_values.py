@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_pinterest.conversions import values
-from airflow_provider_pinterest.conversions.reasons import REASONS, Unfit
+from airflow_provider_pinterest.conversions.reasons import REASONS, InvalidCellError
 
 BERLIN = ZoneInfo("Europe/Berlin")
 PLAIN_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?").fullmatch
@@ -37,7 +37,7 @@ def type_of(cell):
 
 
 def code_of(read, *cell):
-    with pytest.raises(Unfit) as caught:
+    with pytest.raises(InvalidCellError) as caught:
         read(*cell)
     assert caught.value.code in REASONS
     return caught.value.code
@@ -47,7 +47,7 @@ def read_or_refused(read, *cell):
     """Return what a reader makes of a cell, or the code with which it refuses."""
     try:
         return read(*cell), None
-    except Unfit as unfit:
+    except InvalidCellError as unfit:
         return None, unfit.code
 
 
@@ -280,7 +280,7 @@ def test_text_in_brackets_that_is_no_json_is_refused():
 
 
 def test_a_fault_inside_a_list_is_located():
-    with pytest.raises(Unfit) as caught:
+    with pytest.raises(InvalidCellError) as caught:
         values.texts(["a", True])
     assert (caught.value.code, caught.value.at) == ("bad_type", "[1]")
 
@@ -464,7 +464,7 @@ def test_a_time_is_since_2000_or_refused_whatever_the_cell(cell):
 
 @given(st.recursive(st.text() | st.floats() | st.integers() | st.binary(), st.lists))
 def test_no_reader_lets_an_unfit_cell_pass_unseen(cell):
-    """Every reader answers with what JSON can hold, or raises Unfit."""
+    """Every reader answers with what JSON can hold, or raises InvalidCellError."""
     for read in (values.text, values.number, values.integer, values.boolean, values.texts):
         found, code = read_or_refused(read, cell)
         assert code is None or code in REASONS
@@ -473,7 +473,7 @@ def test_no_reader_lets_an_unfit_cell_pass_unseen(cell):
 
 
 def test_a_message_names_the_type_and_never_the_content():
-    with pytest.raises(Unfit) as caught:
+    with pytest.raises(InvalidCellError) as caught:
         values.text([b"ada@example.com"])
     assert "ada" not in caught.value.message
     assert "list" in caught.value.message

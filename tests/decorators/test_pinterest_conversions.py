@@ -9,7 +9,7 @@ from airflow.providers.common.compat.sdk import DAG, AirflowFailException, Airfl
 
 from airflow_provider_pinterest.exceptions import ParameterError
 from airflow_provider_pinterest.get_provider_info import get_provider_info
-from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator, Withheld
+from airflow_provider_pinterest.operators.send_conversions import RedactedRows, SendConversionsOperator
 from harness.accounting import imbalances
 from harness.task import RecordingTaskInstance
 from tests.running import ids, row, rows, run
@@ -76,7 +76,7 @@ def test_arguments_that_may_be_rows_are_not_shown_and_still_reach_the_function(p
     again.render_template_fields({"ti": None})
     assert repr(again.op_args) == "[<2 rows, not shown>, 3]"
     assert repr(again.op_kwargs) == "{'more': <1 rows, not shown>}"
-    assert isinstance(again.op_args[0], Withheld)
+    assert isinstance(again.op_args[0], RedactedRows)
 
 
 def test_an_account_of_the_run_is_returned_like_the_operator_s(pinterest):

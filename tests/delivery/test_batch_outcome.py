@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_pinterest.api.rate_limit import Stopped
 from airflow_provider_pinterest.delivery.batch_outcome import BatchOutcome, counted, failed, held
-from airflow_provider_pinterest.delivery.result import Delivered
+from airflow_provider_pinterest.delivery.result import DeliveryCounters
 from tests.delivery.world import event
 
 EVENTS = [event(row) for row in range(1, 7)]
@@ -34,9 +34,9 @@ def test_at_first_all_events_are_open_and_none_is_in_doubt():
     found = outcome().snapshot()
 
     assert found.unsettled == ROWS
-    assert not found.in_doubt
+    assert not found.outcome_unknown
     assert not found.announced
-    assert found.delivered == Delivered()
+    assert found.delivered == DeliveryCounters()
 
 
 def test_events_that_an_earlier_attempt_may_have_sent_are_in_doubt_until_they_are_settled():
@@ -45,7 +45,7 @@ def test_events_that_an_earlier_attempt_may_have_sent_are_in_doubt_until_they_ar
     made.begin(EVENTS[2:])
     made.not_accepted()
 
-    assert made.snapshot().in_doubt == {3}
+    assert made.snapshot().outcome_unknown == {3}
 
 
 def test_announced_events_are_not_in_doubt_before_the_request_begins():
@@ -54,14 +54,14 @@ def test_announced_events_are_not_in_doubt_before_the_request_begins():
 
     found = made.snapshot()
     assert found.announced == {1, 2, 3}
-    assert not found.in_doubt
+    assert not found.outcome_unknown
 
 
 def test_events_of_a_request_are_in_doubt_while_it_is_under_way():
     made = outcome()
     made.begin(EVENTS[:3])
 
-    assert made.snapshot().in_doubt == {1, 2, 3}
+    assert made.snapshot().outcome_unknown == {1, 2, 3}
 
 
 def test_a_request_that_was_not_accepted_leaves_its_events_open():
@@ -72,7 +72,7 @@ def test_a_request_that_was_not_accepted_leaves_its_events_open():
 
     found = made.snapshot()
     assert found.unsettled == ROWS
-    assert not found.in_doubt
+    assert not found.outcome_unknown
     assert not found.announced
 
 
@@ -83,7 +83,7 @@ def test_a_doubtful_request_leaves_its_events_in_doubt_whatever_the_next_one_say
     made.begin(EVENTS[:3])
     made.not_accepted()
 
-    assert made.snapshot().in_doubt == {1, 2, 3}
+    assert made.snapshot().outcome_unknown == {1, 2, 3}
 
 
 def test_doubt_before_any_byte_was_written_is_none():
@@ -91,7 +91,7 @@ def test_doubt_before_any_byte_was_written_is_none():
     made.announce(EVENTS)
     made.doubtful()
 
-    assert not made.snapshot().in_doubt
+    assert not made.snapshot().outcome_unknown
 
 
 def test_a_snapshot_stays_as_it_was():
@@ -101,7 +101,7 @@ def test_a_snapshot_stays_as_it_was():
     made.warn({"late": 2})
     made.called(again=True)
 
-    assert before.delivered == Delivered()
+    assert before.delivered == DeliveryCounters()
     assert before.unsettled == ROWS
     assert not before.rejections
 
@@ -128,7 +128,7 @@ def test_after_it_was_closed_nothing_is_recorded(step):
         step(made)
 
     assert made.snapshot() == before
-    assert before.in_doubt == {1, 2, 3}
+    assert before.outcome_unknown == {1, 2, 3}
 
 
 WORDS = st.sampled_from(["announce", "begin", "not_accepted", "doubtful", "processed", "failed", "held"])
@@ -165,7 +165,7 @@ def test_every_event_is_in_exactly_one_place_at_any_moment(steps, uncertain):
         assert delivered.failed + delivered.held == len(found.rejections)
         assert found.unsettled == {one.row for one in left}
         assert not {one.row for one in found.rejections} & found.unsettled
-        assert found.in_doubt == (doubted | written) & found.unsettled
+        assert found.outcome_unknown == (doubted | written) & found.unsettled
         assert found.announced <= found.unsettled
 
 
@@ -193,4 +193,4 @@ def test_once_it_is_closed_no_request_begins_however_the_threads_meet():
         found = made.snapshot()
         thread.join(5)
 
-        assert set(written) <= found.in_doubt
+        assert set(written) <= found.outcome_unknown

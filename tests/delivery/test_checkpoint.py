@@ -17,12 +17,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_pinterest.conversions.events import Duplicate, Rejection, Stage
+from airflow_provider_pinterest.conversions.outcomes import Duplicate, Rejection, Stage
 from airflow_provider_pinterest.conversions.reasons import Reason
 from airflow_provider_pinterest.delivery.checkpoint import (
+    DEDUPLICATION_WINDOW,
     EVERY,
     KEY,
-    RECOGNISED,
     Checkpoint,
     Finished,
     PendingBatch,
@@ -35,7 +35,7 @@ from airflow_provider_pinterest.delivery.checkpoint import (
 )
 from airflow_provider_pinterest.delivery.dispatcher import InFlightBatch
 from airflow_provider_pinterest.delivery.progress import Progress
-from airflow_provider_pinterest.delivery.result import Delivered, Lags
+from airflow_provider_pinterest.delivery.result import DeliveryCounters, LatencyHistogram
 from airflow_provider_pinterest.delivery.rowset import RowSet
 from airflow_provider_pinterest.delivery.sections import RowCounts, Section, SourceChangedError
 from airflow_provider_pinterest.exceptions import CredentialError, RefusedError, UnavailableError
@@ -47,8 +47,8 @@ from tests.delivery.world import (
     KilledError,
     Scenario,
     batch,
-    chunks,
     event,
+    row_batches,
 )
 
 COUNTS = st.integers(0, 10**9)
@@ -56,13 +56,13 @@ CODES = st.dictionaries(st.sampled_from(["pinterest_failed", "outcome_unknown", 
     Counter
 )
 LAGS = st.builds(
-    Lags,
+    LatencyHistogram,
     st.dictionaries(st.integers(0, 10**6), st.integers(1, 10**6)).map(Counter),
     st.none() | COUNTS,
     COUNTS,
     COUNTS,
 )
-DELIVERED = st.builds(Delivered, COUNTS, COUNTS, COUNTS, COUNTS, COUNTS, COUNTS, CODES, CODES, LAGS)
+DELIVERED = st.builds(DeliveryCounters, COUNTS, COUNTS, COUNTS, COUNTS, COUNTS, COUNTS, CODES, CODES, LAGS)
 COMPLETE = st.sets(st.integers(1, 10**9)).map(RowSet().plus)
 ROWSETS = COMPLETE | st.builds(RowSet.forgotten)
 PENDING = st.builds(
@@ -108,7 +108,7 @@ CHECKPOINTS = st.builds(
     pending=st.lists(PENDING, max_size=3).map(tuple),
     ahead=COUNTS,
     ahead_since=st.floats(0, 1e11),
-    on_doubt=st.sampled_from([None, "hold", "resend"]),
+    on_unknown_outcome=st.sampled_from([None, "hold", "resend"]),
     written=st.floats(0, 1e11),
     earlier=st.none() | FINISHED,
     unknown_before=st.none() | st.floats(0, 1e11),
@@ -129,13 +129,24 @@ def test_a_state_survives_being_stored_as_json(state):
 
 
 def a_checkpoint():
-    pending = PendingBatch(5, 6, hash_of(()), Delivered(processed=1), RowSet([(5, 5)]), RowSet([(6, 6)]), 1.0)
+    pending = PendingBatch(5, 6, hash_of(()), DeliveryCounters(processed=1), RowSet([(5, 5)]), RowSet([(6, 6)]), 1.0)
     return Checkpoint({"sql": "f"}, 1.0, rows=4, pending=(pending,), earlier=a_finished(), identity={"run": "r"})
 
 
 def a_finished(**changes):
     made = Finished(
-        {"sql": "f"}, 1.0, 4, "d", Delivered(processed=4), RowSet(), RowSet(), False, {"run": "r"}, {"x": 1}, None, 2.0
+        {"sql": "f"},
+        1.0,
+        4,
+        "d",
+        DeliveryCounters(processed=4),
+        RowSet(),
+        RowSet(),
+        False,
+        {"run": "r"},
+        {"x": 1},
+        None,
+        2.0,
     )
     return replace(made, **changes)
 
@@ -194,7 +205,7 @@ def v2(**changes):
         "offline": False,
         "marks": [[4, 6, v2_hash(events[3:]), v2_delivered(processed=1), [[5, 5]], [[6, 6]], 1.0]],
         "ahead": 4,
-        "on_doubt": None,
+        "on_unknown_outcome": None,
         "written": 2.0,
         **changes,
     }
@@ -207,7 +218,7 @@ def v2_hash(events):
 
 
 def v2_delivered(**counts):
-    found = Delivered(**counts).as_json()
+    found = DeliveryCounters(**counts).as_json()
     del found["already_sent"]
     return found
 
@@ -268,7 +279,7 @@ def usable(state):
     """Use a state as a run does, all of it."""
     json.dumps(state.as_json())
     assert state.recognised(1.0) in (True, False)
-    sums = Delivered()
+    sums = DeliveryCounters()
     sums.merge(state.delivered)
     sums.lags.summary()
     for rows in (state.failed, state.held):
@@ -378,7 +389,7 @@ def test_a_rejection_is_not_a_duplicate():
 
 
 def test_a_line_about_the_prefix_stands_and_beyond_it_only_what_a_pending_batch_settles():
-    pending = PendingBatch(11, 20, "", Delivered(), doubt=RowSet([(12, 12)]), open=RowSet([(15, 16)]))
+    pending = PendingBatch(11, 20, "", DeliveryCounters(), doubt=RowSet([(12, 12)]), open=RowSet([(15, 16)]))
     checkpoint = Checkpoint({}, 0.0, rows=10, pending=(pending,))
 
     standing = [row for row in range(1, 25) if checkpoint.keeps(row, Stage.PINTEREST)]
@@ -397,8 +408,8 @@ def test_lines_of_a_finished_run_stand_where_its_rows_cannot_be_told_apart():
 
 @pytest.mark.parametrize("make", [lambda **c: Checkpoint({}, NOW, **c), lambda **c: a_finished(clock=NOW, **c)])
 def test_pinterest_recognises_web_events_for_twenty_three_hours(make):
-    assert make(offline=False).recognised(NOW + RECOGNISED - 1)
-    assert not make(offline=False).recognised(NOW + RECOGNISED)
+    assert make(offline=False).recognised(NOW + DEDUPLICATION_WINDOW - 1)
+    assert not make(offline=False).recognised(NOW + DEDUPLICATION_WINDOW)
     assert not make(offline=True).recognised(NOW)
 
 
@@ -464,7 +475,7 @@ def done(rows, kind="web", **counts):
         hashed,
     )
     made = InFlightBatch(section, events)
-    made.outcome.settle(events.events, Delivered(processed=len(rows), **counts), ())
+    made.outcome.settle(events.events, DeliveryCounters(processed=len(rows), **counts), ())
     made.dispatched = made.done = True
     return made
 
@@ -524,7 +535,7 @@ class TestProgress:
         assert progress.last.offline
 
     def test_a_batch_that_is_not_done_stays_behind_the_prefix(self):
-        progress = self.progress(resendable=lambda one: not one.offline)
+        progress = self.progress(may_resend=lambda one: not one.offline)
         first, second = done([1, 2, 3]), done([4, 5, 6])
         first.done = False
         progress.take(first)
@@ -674,10 +685,10 @@ def test_a_source_that_breaks_off_while_it_is_read_again_loses_nothing(kinds, er
         before = last(made)
 
         def source(after=broken_after):
-            for number, chunk in enumerate(chunks(kinds, 1)):
+            for number, row_batch in enumerate(row_batches(kinds, 1)):
                 if number == after:
                     raise error
-                yield chunk
+                yield row_batch
 
         with pytest.raises(error):
             made.run_attempt(source=source())
@@ -704,7 +715,7 @@ def test_a_single_refused_row_that_is_left_is_isolated_and_not_taken_for_a_wrong
     made = journey(["web"] * 6, batch_size=3)
     made.pinterest.poison = {"e-4", "e-5", "e-6"}
     digest = hash_of(map(event, (1, 2, 3)))
-    made.store.set(KEY, Checkpoint({"f": "1"}, NOW, 3, digest, Delivered(processed=3)).as_json())
+    made.store.set(KEY, Checkpoint({"f": "1"}, NOW, 3, digest, DeliveryCounters(processed=3)).as_json())
 
     run = made.run_attempt()
 

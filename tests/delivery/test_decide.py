@@ -8,11 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_pinterest.api.events import Listed, Refused
-from airflow_provider_pinterest.api.responses import Busy, Denied, Doubt, Misconfigured, TooLarge, Trace
+from airflow_provider_pinterest.api.events_endpoint import PerEventResults, Refused
+from airflow_provider_pinterest.api.responses import (
+    AccessDenied,
+    Misconfigured,
+    OutcomeUnknown,
+    TooLarge,
+    Trace,
+    Unavailable,
+)
 from airflow_provider_pinterest.delivery.decide import (
     LONGEST_WAIT,
-    Deduplicable,
+    Deduplicability,
     Deliver,
     Hold,
     HoldSome,
@@ -26,9 +33,9 @@ from airflow_provider_pinterest.delivery.decide import (
 )
 from airflow_provider_pinterest.exceptions import ConfigurationError, CredentialError, UnavailableError
 
-ALL, SOME, NONE = Deduplicable.ALL, Deduplicable.SOME, Deduplicable.NONE
+ALL, SOME, NONE = Deduplicability.ALL, Deduplicability.SOME, Deduplicability.NONE
 BARE = Trace(message="why")
-LISTED = Listed(BARE, {}, frozenset(), 0)
+LISTED = PerEventResults(BARE, {}, frozenset(), 0)
 
 
 def trace(status):
@@ -46,8 +53,8 @@ def act(answer, *, jitter=1.0, **changes):
 MATRIX = {
     "200 or 422 with a per-event list: deliver": (LISTED, {}, Deliver),
     "… of events that cannot be deduplicated: deliver": (LISTED, {"kind": NONE}, Deliver),
-    "200 with a list of another length, bad JSON, HTML, empty: again": (Doubt(trace(200)), {}, Retry),
-    "… of events that cannot be deduplicated: hold": (Doubt(trace(200)), {"kind": NONE}, Hold),
+    "200 with a list of another length, bad JSON, HTML, empty: again": (OutcomeUnknown(trace(200)), {}, Retry),
+    "… of events that cannot be deduplicated: hold": (OutcomeUnknown(trace(200)), {"kind": NONE}, Hold),
     "400 without a list: bisect": (Refused(trace(400), partly=False), {}, Split),
     "… of events that cannot be deduplicated: bisect, none was accepted": (
         Refused(trace(400), partly=False),
@@ -59,25 +66,25 @@ MATRIX = {
     "… of one event: isolated ": (Refused(trace(422), partly=True), {"events": 1}, Isolated),
     "… with some that cannot be deduplicated: hold those": (Refused(trace(422), partly=True), {"kind": SOME}, HoldSome),
     "… of events that cannot be deduplicated: hold ": (Refused(trace(422), partly=True), {"kind": NONE}, Hold),
-    "401: stop": (Denied(trace(401)), {}, Stop),
-    "401 with a token that can be renewed: renew": (Denied(trace(401)), {"renewable": True}, Renew),
-    "403: stop": (Denied(trace(403)), {"renewable": True}, Stop),
-    "404: stop": (Denied(trace(404)), {"renewable": True}, Stop),
-    "405: stop": (Denied(trace(405)), {}, Stop),
-    "a gateway's 407: stop": (Denied(trace(407)), {"renewable": True, "kind": NONE}, Stop),
+    "401: stop": (AccessDenied(trace(401)), {}, Stop),
+    "401 with a token that can be renewed: renew": (AccessDenied(trace(401)), {"renewable": True}, Renew),
+    "403: stop": (AccessDenied(trace(403)), {"renewable": True}, Stop),
+    "404: stop": (AccessDenied(trace(404)), {"renewable": True}, Stop),
+    "405: stop": (AccessDenied(trace(405)), {}, Stop),
+    "a gateway's 407: stop": (AccessDenied(trace(407)), {"renewable": True, "kind": NONE}, Stop),
     "settings that cannot work: stop": (Misconfigured(BARE), {"kind": NONE}, Stop),
-    "307: stop": (Denied(trace(307)), {"renewable": True}, Stop),
+    "307: stop": (AccessDenied(trace(307)), {"renewable": True}, Stop),
     "413: halve": (TooLarge(trace(413)), {}, Split),
     "413 of one event: isolated": (TooLarge(trace(413)), {"events": 1}, Isolated),
-    "429: again": (Busy(trace(429), for_all=True), {}, Retry),
-    "429 of events that cannot be deduplicated: again": (Busy(trace(429), for_all=True), {"kind": NONE}, Retry),
-    "503: again": (Busy(trace(503)), {}, Retry),
-    "refused connection, DNS, connect time-out: again": (Busy(BARE), {"kind": NONE}, Retry),
-    "… beyond the cap: hand back": (Busy(trace(429), 601.0), {}, Stop),
-    "500, 502, 504, 408, time-out, reset: again": (Doubt(trace(500)), {}, Retry),
-    "… with some that cannot be deduplicated: hold those ": (Doubt(trace(500)), {"kind": SOME}, HoldSome),
-    "… of events that cannot be deduplicated: hold  ": (Doubt(BARE), {"kind": NONE}, Hold),
-    "… beyond the cap: hand back ": (Doubt(trace(500), 601.0), {}, Stop),
+    "429: again": (Unavailable(trace(429), for_all=True), {}, Retry),
+    "429 of events that cannot be deduplicated: again": (Unavailable(trace(429), for_all=True), {"kind": NONE}, Retry),
+    "503: again": (Unavailable(trace(503)), {}, Retry),
+    "refused connection, DNS, connect time-out: again": (Unavailable(BARE), {"kind": NONE}, Retry),
+    "… beyond the cap: hand back": (Unavailable(trace(429), 601.0), {}, Stop),
+    "500, 502, 504, 408, time-out, reset: again": (OutcomeUnknown(trace(500)), {}, Retry),
+    "… with some that cannot be deduplicated: hold those ": (OutcomeUnknown(trace(500)), {"kind": SOME}, HoldSome),
+    "… of events that cannot be deduplicated: hold  ": (OutcomeUnknown(BARE), {"kind": NONE}, Hold),
+    "… beyond the cap: hand back ": (OutcomeUnknown(trace(500), 601.0), {}, Stop),
 }
 
 
@@ -87,9 +94,9 @@ def test_row(answer, changes, action):
 
 
 def test_only_429_pauses_everybody():
-    assert act(Busy(trace(429), 1.0, for_all=True)) == Retry(1.0, for_all=True, reason="HTTP 429")
-    assert act(Busy(trace(503), 1.0)) == Retry(1.0, reason="HTTP 503")
-    assert act(Doubt(trace(500), 1.0)) == Retry(1.0, reason="HTTP 500")
+    assert act(Unavailable(trace(429), 1.0, for_all=True)) == Retry(1.0, for_all=True, reason="HTTP 429")
+    assert act(Unavailable(trace(503), 1.0)) == Retry(1.0, reason="HTTP 503")
+    assert act(OutcomeUnknown(trace(500), 1.0)) == Retry(1.0, reason="HTTP 500")
 
 
 def test_only_413_makes_later_batches_smaller():
@@ -98,25 +105,25 @@ def test_only_413_makes_later_batches_smaller():
 
 
 def test_the_wait_doubles_up_to_a_minute_and_jitter_takes_any_share_of_it():
-    waits = [act(Busy(BARE), attempt=attempt).after for attempt in (1, 2, 3, 8, 9, 1_000)]
+    waits = [act(Unavailable(BARE), attempt=attempt).after for attempt in (1, 2, 3, 8, 9, 1_000)]
 
     assert waits == [0.5, 1, 2, LONGEST_WAIT, LONGEST_WAIT, LONGEST_WAIT]
-    assert act(Busy(BARE), attempt=3, jitter=0.25) == Retry(0.5, reason="why")
+    assert act(Unavailable(BARE), attempt=3, jitter=0.25) == Retry(0.5, reason="why")
 
 
 def test_a_wait_that_pinterest_asks_for_is_kept_exactly():
-    assert act(Busy(BARE, 67.0), attempt=9, jitter=0.0) == Retry(67.0, reason="why")
+    assert act(Unavailable(BARE, 67.0), attempt=9, jitter=0.0) == Retry(67.0, reason="why")
 
 
 def test_come_at_once_is_believed_once_and_then_it_backs_off():
     """Else eight threads would call as fast as the rate limit lets them, for ten minutes."""
-    assert act(Busy(BARE, 0.0), attempt=1) == Retry(0.0, reason="why")
-    assert act(Busy(BARE, 0.0), attempt=3) == Retry(2.0, reason="why")
-    assert act(Doubt(BARE, 0.0), attempt=3) == Retry(2.0, reason="why")
+    assert act(Unavailable(BARE, 0.0), attempt=1) == Retry(0.0, reason="why")
+    assert act(Unavailable(BARE, 0.0), attempt=3) == Retry(2.0, reason="why")
+    assert act(OutcomeUnknown(BARE, 0.0), attempt=3) == Retry(2.0, reason="why")
 
 
 def test_the_error_says_when_to_come_again():
-    action = act(Busy(trace(429), 67_150.0, for_all=True))
+    action = act(Unavailable(trace(429), 67_150.0, for_all=True))
 
     assert isinstance(action, Stop)
     assert isinstance(action.error, UnavailableError)
@@ -126,7 +133,7 @@ def test_the_error_says_when_to_come_again():
 
 
 def test_the_error_without_a_time_names_none():
-    action = act(Busy(trace(503)), time_left=0.0)
+    action = act(Unavailable(trace(503)), time_left=0.0)
 
     assert isinstance(action, Stop)
     assert isinstance(action.error, UnavailableError)
@@ -161,7 +168,7 @@ def test_the_error_without_a_time_names_none():
     ],
 )
 def test_being_denied_says_what_to_change(status, words):
-    action = act(Denied(trace(status)))
+    action = act(AccessDenied(trace(status)))
 
     assert isinstance(action, Stop)
     assert isinstance(action.error, CredentialError)
@@ -171,7 +178,7 @@ def test_being_denied_says_what_to_change(status, words):
 
 
 def test_what_cannot_be_reached_is_named_with_what_failed():
-    action = act(Busy(Trace(message="DNS lookup failed", host="api.example.com")), time_left=0.0)
+    action = act(Unavailable(Trace(message="DNS lookup failed", host="api.example.com")), time_left=0.0)
 
     assert isinstance(action, Stop)
     assert isinstance(action.error, UnavailableError)
@@ -179,7 +186,7 @@ def test_what_cannot_be_reached_is_named_with_what_failed():
 
 
 def test_an_answer_that_did_not_come_names_the_host():
-    action = act(Doubt(Trace(message="connection reset", host="api.example.com")), time_left=0.0)
+    action = act(OutcomeUnknown(Trace(message="connection reset", host="api.example.com")), time_left=0.0)
 
     assert isinstance(action, Stop)
     assert "The request to api.example.com got no complete answer: connection reset." in str(action.error)
@@ -198,17 +205,17 @@ WAITS = st.none() | st.floats(0, 1e9)
 ANSWERS = (
     st.just(LISTED)
     | st.builds(Refused, TRACES, st.booleans())
-    | st.builds(Denied, TRACES)
+    | st.builds(AccessDenied, TRACES)
     | st.builds(Misconfigured, TRACES)
     | st.builds(TooLarge, TRACES)
-    | st.builds(Busy, TRACES, WAITS, st.booleans())
-    | st.builds(Doubt, TRACES, WAITS)
+    | st.builds(Unavailable, TRACES, WAITS, st.booleans())
+    | st.builds(OutcomeUnknown, TRACES, WAITS)
 )
 SITUATIONS = st.builds(
     Situation,
     events=st.integers(1, 1000),
     attempt=st.integers(1, 10_000),
-    kind=st.sampled_from(Deduplicable),
+    kind=st.sampled_from(Deduplicability),
     time_left=st.floats(-10, 1e4),
     renewable=st.booleans(),
 )
@@ -226,7 +233,7 @@ def test_no_wait_is_longer_than_the_time_left(answer, now, jitter):
 @given(ANSWERS, SITUATIONS, JITTER)
 def test_what_cannot_be_deduplicated_and_may_have_arrived_is_never_sent_again(answer, now, jitter):
     action = decide(answer, now, lambda: jitter)
-    perhaps_accepted = isinstance(answer, Doubt) or (isinstance(answer, Refused) and answer.partly)
+    perhaps_accepted = isinstance(answer, OutcomeUnknown) or (isinstance(answer, Refused) and answer.partly)
 
     if perhaps_accepted and now.kind is not ALL:
         assert isinstance(action, HoldSome if now.kind is SOME else Hold)
@@ -258,7 +265,8 @@ def test_more_time_never_turns_a_retry_into_a_stop(answer, now, jitter, more):
 
 
 @given(
-    st.builds(Busy, TRACES, st.just(None) | st.just(0.0)) | st.builds(Doubt, TRACES, st.just(None) | st.just(0.0)),
+    st.builds(Unavailable, TRACES, st.just(None) | st.just(0.0))
+    | st.builds(OutcomeUnknown, TRACES, st.just(None) | st.just(0.0)),
     st.floats(0, 600),
     st.integers(0, 2**32),
 )

@@ -9,19 +9,19 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_pinterest.api.events import EventsEndpoint
+from airflow_provider_pinterest.api.events_endpoint import EventsEndpoint
 from airflow_provider_pinterest.api.rate_limit import Stopped
 from airflow_provider_pinterest.conversions.batches import Batch
-from airflow_provider_pinterest.conversions.events import Event
+from airflow_provider_pinterest.conversions.outcomes import Event
 from airflow_provider_pinterest.delivery.checkpoint import RowsHash
 from airflow_provider_pinterest.delivery.dispatcher import Dispatcher, InFlightBatch
-from airflow_provider_pinterest.delivery.run import Mailbox
+from airflow_provider_pinterest.delivery.pipeline import Mailbox
 from airflow_provider_pinterest.delivery.sections import RowCounts, Section
 from airflow_provider_pinterest.exceptions import PinterestError
 from airflow_provider_pinterest.sandbox import Sandbox
 from tests.api import wire as wires
 from tests.api.wire import WireScenario
-from tests.delivery.world import NOW, batch, chunks, event
+from tests.delivery.world import NOW, batch, event, row_batches
 
 SOON = 5.0
 """Seconds within which everything here happens."""
@@ -357,12 +357,12 @@ def test_the_source_is_never_read_more_than_a_few_batches_ahead(pinterest, in_fl
     ahead = []
 
     def counting(kinds):
-        for number, chunk in enumerate(chunks(kinds, 1), 1):
+        for number, row_batch in enumerate(row_batches(kinds, 1), 1):
             ahead.append(number - sum(call.accepted for call in pinterest.calls()))
-            yield chunk
+            yield row_batch
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(wires, "chunks", counting)
+        patch.setattr(wires, "row_batches", counting)
         scenario.run_attempt()
 
     assert max(ahead) <= (in_flight + 3 + 1) * 5

@@ -10,7 +10,7 @@ from collections import Counter
 
 import pytest
 
-from airflow_provider_pinterest.delivery.sender import OnDoubt
+from airflow_provider_pinterest.delivery.sender import OnUnknownOutcome
 from airflow_provider_pinterest.exceptions import CredentialError, RefusedError, UnavailableError
 from airflow_provider_pinterest.sandbox import Sandbox
 from tests.api.wire import WireScenario, drips_its_body, drips_its_head, serving
@@ -284,10 +284,10 @@ def test_what_is_ambiguous_goes_again_if_pinterest_can_tell_copies_apart_and_is_
 
     outcomes = finished(pinterest, kinds)
 
-    in_doubt = 10 if kinds is not MIXED else len(outcomes.held)
+    outcome_unknown = 10 if kinds is not MIXED else len(outcomes.held)
     assert not outcomes.failed
-    assert len(outcomes.held) == (0 if kinds is WEB else in_doubt)
-    assert in_doubt > 0
+    assert len(outcomes.held) == (0 if kinds is WEB else outcome_unknown)
+    assert outcome_unknown > 0
     if options.get("after_accepting"):
         assert outcomes.twice == {one for one in outcomes.twice if outcomes.sources[one] == "web"}
         assert len(outcomes.twice | outcomes.held) == 10
@@ -298,13 +298,13 @@ def test_what_is_ambiguous_goes_again_if_pinterest_can_tell_copies_apart_and_is_
 
 
 @KINDS
-@pytest.mark.parametrize("on_doubt", [OnDoubt.HOLD, OnDoubt.RESEND])
-def test_the_user_decides_where_doubt_goes(pinterest, kinds, on_doubt):
+@pytest.mark.parametrize("on_unknown_outcome", [OnUnknownOutcome.HOLD, OnUnknownOutcome.RESEND])
+def test_the_user_decides_where_doubt_goes(pinterest, kinds, on_unknown_outcome):
     pinterest.fault("status", status=500, after=1, times=1, headers=AT_ONCE)
 
-    outcomes = finished(pinterest, kinds, on_doubt=on_doubt)
+    outcomes = finished(pinterest, kinds, on_unknown_outcome=on_unknown_outcome)
 
-    assert len(outcomes.held) == (10 if on_doubt is OnDoubt.HOLD else 0)
+    assert len(outcomes.held) == (10 if on_unknown_outcome is OnUnknownOutcome.HOLD else 0)
     assert set(outcomes.copies.values()) == {1}
 
 

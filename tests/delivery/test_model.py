@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_pinterest.api.rate_limit import Stopped
 from airflow_provider_pinterest.delivery import rejects
 from airflow_provider_pinterest.delivery.checkpoint import KEY
-from airflow_provider_pinterest.delivery.sender import OnDoubt
+from airflow_provider_pinterest.delivery.sender import OnUnknownOutcome
 from airflow_provider_pinterest.exceptions import DeliveryError, RefusedError
 from tests.delivery.world import NOW, FaultPoint, InterruptedTask, KilledError, Scenario
 
@@ -58,7 +58,7 @@ def random_scenario(seed, **options):
     made = Scenario(
         kinds(chance),
         chance,
-        on_doubt=chance.choice((None, None, OnDoubt.HOLD, OnDoubt.RESEND)),
+        on_unknown_outcome=chance.choice((None, None, OnUnknownOutcome.HOLD, OnUnknownOutcome.RESEND)),
         batch_size=chance.randint(1, 6),
         in_flight=chance.randint(1, 4),
         **options,
@@ -110,7 +110,7 @@ def adds_up(tally):
     assert tally.rows_not_sent >= 0
 
 
-def judge(made, run, ends):
+def failure_reason(made, run, ends):
     """Hold what Pinterest has, what the rejects say and what the account says against the rows."""
     pinterest, events, tally = made.pinterest, made.events, run.tally
     lines = made.folder.lines()
@@ -123,15 +123,17 @@ def judge(made, run, ends):
 
     lost = [one for one in events if not pinterest.copies[one] and one not in refused | held]
     assert not lost, "rows are lost"
-    once_only = {one for one, kind in events.items() if made.on_doubt is OnDoubt.HOLD or kind == "offline"}
-    if made.on_doubt is OnDoubt.RESEND:
+    once_only = {
+        one for one, kind in events.items() if made.on_unknown_outcome is OnUnknownOutcome.HOLD or kind == "offline"
+    }
+    if made.on_unknown_outcome is OnUnknownOutcome.RESEND:
         once_only = set()
     assert not [one for one in once_only if pinterest.copies[one] > 1], "sent twice what must not be"
     for one in events.keys() - once_only:
         assert pinterest.copies[one] <= 1 + pinterest.doubtful[one] + made.broken, "more copies than doubts"
-    if made.on_doubt is not OnDoubt.RESEND:
-        assert not +pinterest.unrecognised, "sent again what Pinterest had forgotten"
-    if pinterest.now - NOW < 22 * HOUR or made.on_doubt is OnDoubt.RESEND:
+    if made.on_unknown_outcome is not OnUnknownOutcome.RESEND:
+        assert not +pinterest.not_deduplicable_count, "sent again what Pinterest had forgotten"
+    if pinterest.now - NOW < 22 * HOUR or made.on_unknown_outcome is OnUnknownOutcome.RESEND:
         assert held <= once_only, "held what can be sent again"
 
     offline = {one for one, kind in events.items() if kind == "offline"}
@@ -170,7 +172,7 @@ def all_hold(seeds, *, pauses=(0.0,), threads=False):
         if run is None:
             continue
         try:
-            judge(made, run, ends)
+            failure_reason(made, run, ends)
         except AssertionError as error:
             error.add_note(f"seed {seed}, {ends}")
             raise
@@ -198,8 +200,10 @@ def test_late_tries_hold_web_events_and_would_send_them_twice_with_resend():
         run, _ = run_attempts(made, pauses=PAUSES)
         if run is not None:
             held = {line["event_id"] for line in made.folder.lines() if line["stage"] == "outcome_unknown"}
-            met["web held"] += made.on_doubt is None and any(made.events[one] == "web" for one in held)
-            met["forgotten"] += made.on_doubt is OnDoubt.RESEND and bool(+made.pinterest.unrecognised)
+            met["web held"] += made.on_unknown_outcome is None and any(made.events[one] == "web" for one in held)
+            met["forgotten"] += made.on_unknown_outcome is OnUnknownOutcome.RESEND and bool(
+                +made.pinterest.not_deduplicable_count
+            )
 
     assert met["web held"] > 5, met
     assert met["forgotten"] > 1, met
@@ -242,7 +246,7 @@ def test_a_scenario_in_one_go_sends_everything_once():
         made.pinterest.poison.clear()
         run = made.run_attempt()
 
-        judge(made, run, Counter())
+        failure_reason(made, run, Counter())
         assert set(made.pinterest.copies.values()) <= {1}
 
 
@@ -256,7 +260,7 @@ def test_a_kill_between_any_two_steps_of_a_run(seed):
             made.run_attempt(FaultPoint(kill=fatal))
         except KilledError:
             run = made.run_attempt()
-            judge(made, run, Counter(killed=1))
+            failure_reason(made, run, Counter(killed=1))
         else:
             assert fatal > 3
             return
@@ -274,6 +278,6 @@ def test_an_interruption_at_any_step_of_a_run(seed, raises):
         except raises:
             adds_up(made.run.tally)
             run = made.run_attempt()
-            judge(made, run, Counter(interrupted=1))
+            failure_reason(made, run, Counter(interrupted=1))
         if fatal > fault_point.steps:
             return

@@ -9,14 +9,14 @@ import orjson
 import pytest
 
 from airflow_provider_pinterest.api.rate_limit import Stopped
-from airflow_provider_pinterest.conversions.builder import EventBuilder
-from airflow_provider_pinterest.conversions.events import Chunk
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
+from airflow_provider_pinterest.conversions.outcomes import RowBatch
+from airflow_provider_pinterest.conversions.transform import Transform
 from airflow_provider_pinterest.delivery import rejects
 from airflow_provider_pinterest.delivery.checkpoint import KEY, Checkpoint, Finished, read_state
 from airflow_provider_pinterest.delivery.resuming import Attempt, Start, decide_start, start_over
 from airflow_provider_pinterest.delivery.sections import SourceChangedError, needs_verification, verify_finished
-from airflow_provider_pinterest.delivery.sender import OnDoubt
+from airflow_provider_pinterest.delivery.sender import OnUnknownOutcome
 from airflow_provider_pinterest.exceptions import DeliveryError, RefusedError, ResendRefusedError
 from tests.delivery.test_model import CONDITIONS, adds_up
 from tests.delivery.world import (
@@ -102,7 +102,12 @@ class ClearedScenario(Scenario):
 
     def attempt(self):
         return Attempt(
-            self.attempts, {"f": "1"}, "", {"cleared": self.cleared}, NOW, resends_all=self.on_doubt is OnDoubt.RESEND
+            self.attempts,
+            {"f": "1"},
+            "",
+            {"cleared": self.cleared},
+            NOW,
+            may_resend_any=self.on_unknown_outcome is OnUnknownOutcome.RESEND,
         )
 
     def begin(self):
@@ -127,16 +132,16 @@ class ClearedScenario(Scenario):
                 fault_point.step(main=True)
             part.append(row(kind, number))
             if len(part) == size:
-                yield Chunk(COLUMNS, part)
+                yield RowBatch(COLUMNS, part)
                 part = []
         if part:
-            yield Chunk(COLUMNS, part)
+            yield RowBatch(COLUMNS, part)
 
     def verify(self, cutter, resume, fault_point):
         earlier = resume.earlier if resume else None
-        resends_held = self.on_doubt is OnDoubt.RESEND
+        resends_held = self.on_unknown_outcome is OnUnknownOutcome.RESEND
         if earlier is not None and needs_verification(earlier, resends_held=resends_held):
-            builder = EventBuilder(ColumnMapping(key_columns=("order",)), now=NOW)
+            builder = Transform(ColumnMapping(key_columns=("order",)), now=NOW)
             cutter.expect(verify_finished(builder.events(self.read(fault_point)), earlier, resends_held=resends_held))
 
     def about_to_send(self, checkpoint):
@@ -175,7 +180,7 @@ def cleared_scenario(seed, *, kinds=None):
     made = ClearedScenario(
         source,
         chance,
-        on_doubt=chance.choice((None, None, None, OnDoubt.HOLD, OnDoubt.RESEND)),
+        on_unknown_outcome=chance.choice((None, None, None, OnUnknownOutcome.HOLD, OnUnknownOutcome.RESEND)),
         batch_size=chance.randint(1, 6),
         in_flight=chance.randint(1, 4),
     )
@@ -221,7 +226,7 @@ def a_fault_point(chance):
 
 def nothing_twice(made):
     """No event that Pinterest cannot deduplicate was accepted a second time."""
-    if made.on_doubt is not OnDoubt.RESEND:
+    if made.on_unknown_outcome is not OnUnknownOutcome.RESEND:
         offline = made.pinterest.as_kind["offline"]
         assert not [one for one, copies in offline.items() if copies > 1], "an offline event was accepted twice"
 
@@ -307,7 +312,7 @@ def all_hold(seeds, met, *, kinds=None, **options):
         try:
             run_attempts(made, met, **options)
         except Exception as error:
-            error.add_note(f"seed {seed}, {made.on_doubt}, {met}")
+            error.add_note(f"seed {seed}, {made.on_unknown_outcome}, {met}")
             raise
 
 
@@ -339,7 +344,7 @@ def test_the_same_holds_where_it_is_not_known_which_events_failed(block, monkeyp
 def test_it_stays_unknown_which_events_failed_however_often_a_task_is_cleared():
     """Else the second Clear counts them as accepted, and drops their lines."""
     made = cleared_scenario(3, kinds=("offline",))
-    made.on_doubt = None
+    made.on_unknown_outcome = None
     made.pinterest.failing = set(sorted(made.events)[::2])
     failing = len(made.pinterest.failing)
     assert made.try_once().tally.delivered.failed == failing
@@ -373,7 +378,7 @@ def test_a_changed_source_of_web_events_is_sent_again_from_the_first_row(block):
 
 def test_events_that_failed_are_tried_again_after_clear():
     made = cleared_scenario(3, kinds=("offline",))
-    made.on_doubt = None
+    made.on_unknown_outcome = None
     made.pinterest.failing = set(sorted(made.events)[:2])
     first = made.try_once()
     assert first.tally.delivered.failed == 2

@@ -15,7 +15,7 @@ from airflow_provider_pinterest.delivery.reader import ReadAhead, Reading
 from airflow_provider_pinterest.delivery.sections import RowCounts, Section, SectionCutter
 from airflow_provider_pinterest.sandbox import Sandbox
 from tests.api.wire import WireScenario
-from tests.delivery.world import NOW, InterruptedTask, chunks, event
+from tests.delivery.world import NOW, InterruptedTask, event, row_batches
 
 SOON = 5.0
 """Seconds within which everything here happens."""
@@ -35,7 +35,7 @@ def until(condition):
 
 
 class Stalling:
-    """A source that yields chunks of five rows and stalls after some of them."""
+    """A source that yields row_batches of five rows and stalls after some of them."""
 
     def __init__(self, kinds, after):
         self.kinds = kinds
@@ -44,11 +44,11 @@ class Stalling:
         self.go_on = threading.Event()
 
     def __iter__(self):
-        for number, chunk in enumerate(chunks(self.kinds, 5)):
+        for number, row_batch in enumerate(row_batches(self.kinds, 5)):
             if number == self.after:
                 self.stalls.set()
                 assert self.go_on.wait(60)
-            yield chunk
+            yield row_batch
 
 
 class Background:
@@ -160,7 +160,7 @@ def test_a_stop_during_a_stall_counts_the_rows_that_did_not_make_a_batch(pintere
 @pytest.mark.parametrize("error", [OSError, InterruptedTask, KeyboardInterrupt])
 def test_what_was_read_before_the_source_broke_is_delivered(pinterest, kind, error):
     def breaks():
-        yield from chunks([kind] * 25, 5)
+        yield from row_batches([kind] * 25, 5)
         raise error
 
     scenario = WireScenario(pinterest.url, [kind] * 60, batch_size=5, in_flight=2)
@@ -180,7 +180,7 @@ def test_what_was_read_before_the_source_broke_is_delivered(pinterest, kind, err
 
 def test_rows_that_did_not_make_a_batch_before_the_source_broke_are_counted_and_sent_by_the_next_attempt(pinterest):
     def breaks():
-        yield from chunks(["offline"] * 23, 1)
+        yield from row_batches(["offline"] * 23, 1)
         raise OSError
 
     scenario = WireScenario(pinterest.url, ["offline"] * 60, batch_size=5, in_flight=2)

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_pinterest.conversions.events import Rejection, Stage
+from airflow_provider_pinterest.conversions.outcomes import Rejection, Stage
 from airflow_provider_pinterest.conversions.reasons import Reason
 from airflow_provider_pinterest.delivery.rejection_lines import LINE_BYTES, rejection_line, row_and_stage
 

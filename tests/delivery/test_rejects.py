@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from upath import UPath
 
-from airflow_provider_pinterest.conversions.events import Rejection, Stage
+from airflow_provider_pinterest.conversions.outcomes import Rejection, Stage
 from airflow_provider_pinterest.conversions.reasons import Reason
 from airflow_provider_pinterest.delivery import reject_folders
 from airflow_provider_pinterest.delivery import rejects as module

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_pinterest.delivery.checkpoint import Checkpoint, Finished, read_state
-from airflow_provider_pinterest.delivery.result import Delivered
+from airflow_provider_pinterest.delivery.result import DeliveryCounters
 from airflow_provider_pinterest.delivery.resuming import Attempt, Start, decide_start, start_over
 from airflow_provider_pinterest.delivery.rowset import RowSet
 from airflow_provider_pinterest.exceptions import ResendRefusedError
@@ -25,7 +25,7 @@ def attempt(number: int = 2, **changes: Any) -> Attempt:
 
 
 def unfinished(**changes: Any) -> Checkpoint:
-    made = Checkpoint(PARAMETERS, NOW - HOUR, rows=10, delivered=Delivered(processed=9), identity=FIRST)
+    made = Checkpoint(PARAMETERS, NOW - HOUR, rows=10, delivered=DeliveryCounters(processed=9), identity=FIRST)
     return replace(made, **changes)
 
 
@@ -35,7 +35,7 @@ def finished(**changes: Any) -> Finished:
         NOW - HOUR,
         10,
         "d",
-        Delivered(processed=9, failed=1),
+        DeliveryCounters(processed=9, failed=1),
         RowSet().plus([4]),
         RowSet(),
         False,
@@ -63,9 +63,11 @@ def begins(start: Start | Finished) -> Checkpoint:
 
 @pytest.mark.parametrize("remembers", [True, False])
 @pytest.mark.parametrize("forgotten", [True, False])
-@pytest.mark.parametrize("resends_all", [True, False])
-def test_a_first_attempt_begins_with_the_first_row_and_says_nothing(remembers, forgotten, resends_all):
-    start = decide_start(None, attempt(1, remembers=remembers, may_be_forgotten=forgotten, resends_all=resends_all))
+@pytest.mark.parametrize("may_resend_any", [True, False])
+def test_a_first_attempt_begins_with_the_first_row_and_says_nothing(remembers, forgotten, may_resend_any):
+    start = decide_start(
+        None, attempt(1, remembers=remembers, may_be_forgotten=forgotten, may_resend_any=may_resend_any)
+    )
     checkpoint = begins(start)
 
     assert isinstance(start, Start)
@@ -87,11 +89,15 @@ def test_a_later_attempt_with_a_store_that_forgets_nothing_knows_that_nothing_wa
 @pytest.mark.parametrize(
     ("remembers", "forgotten"), [(False, False), (False, True), (True, True)], ids=["no store", "neither", "forgotten"]
 )
-@pytest.mark.parametrize("resends_all", [True, False])
-def test_a_later_attempt_that_cannot_know_refuses_what_pinterest_cannot_deduplicate(remembers, forgotten, resends_all):
-    start = decide_start(None, attempt(2, remembers=remembers, may_be_forgotten=forgotten, resends_all=resends_all))
+@pytest.mark.parametrize("may_resend_any", [True, False])
+def test_a_later_attempt_that_cannot_know_refuses_what_pinterest_cannot_deduplicate(
+    remembers, forgotten, may_resend_any
+):
+    start = decide_start(
+        None, attempt(2, remembers=remembers, may_be_forgotten=forgotten, may_resend_any=may_resend_any)
+    )
 
-    assert begins(start).unknown_before == (None if resends_all else NOW)
+    assert begins(start).unknown_before == (None if may_resend_any else NOW)
     assert isinstance(start, Start)
     assert start.warn
     assert "Nothing is known" in start.notice

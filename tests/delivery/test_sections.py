@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_pinterest.conversions.batches import Batcher
-from airflow_provider_pinterest.conversions.events import Duplicate, Event, Outcome, Rejection, Stage
+from airflow_provider_pinterest.conversions.outcomes import Duplicate, Event, Outcome, Rejection, Stage
 from airflow_provider_pinterest.conversions.reasons import Reason
 from airflow_provider_pinterest.delivery import sections
 from airflow_provider_pinterest.delivery.checkpoint import Checkpoint, Finished, PendingBatch, hash_of
-from airflow_provider_pinterest.delivery.result import Delivered
+from airflow_provider_pinterest.delivery.result import DeliveryCounters
 from airflow_provider_pinterest.delivery.rowset import RowSet
 from airflow_provider_pinterest.delivery.sections import (
     Section,
@@ -126,7 +126,7 @@ def checkpoint(kinds: Sequence[str] = KEPT, **changes) -> Checkpoint:
             first,
             last,
             hash_of(found[first - 1 : last]),
-            Delivered(),
+            DeliveryCounters(),
             open=RowSet().plus(range(first, last + 1)),
         )
         for first, last in PENDING
@@ -251,7 +251,7 @@ def finished(kinds: Sequence[str] = KEPT, **changes) -> Finished:
         NOW,
         len(kinds),
         hash_of(outcomes(kinds)),
-        Delivered(processed=sum(kind in ("web", "offline") for kind in kinds)),
+        DeliveryCounters(processed=sum(kind in ("web", "offline") for kind in kinds)),
         RowSet(),
         RowSet(),
         True,
@@ -338,7 +338,9 @@ def test_counts_balance_where_it_is_not_known_which_events_failed(seed):
     kinds = chance.choices(["web", "offline", "invalid"], k=chance.randint(1, 30))
     events = sum(kind != "invalid" for kind in kinds)
     lost = chance.randint(0, events)
-    earlier = finished(kinds, failed=RowSet.forgotten(), delivered=Delivered(processed=events - lost, failed=lost))
+    earlier = finished(
+        kinds, failed=RowSet.forgotten(), delivered=DeliveryCounters(processed=events - lost, failed=lost)
+    )
     made = cleared(outcomes(kinds), earlier, chance.randint(1, 5))
 
     balances = [section.balance for section in made if section.balance]
@@ -367,7 +369,7 @@ def test_a_balance_is_counted_once_however_often_the_run_is_interrupted():
     earlier = finished(failed=RowSet.forgotten())
     resume = checkpoint(earlier=earlier)
     found = outcomes(KEPT)
-    last = PendingBatch(12, 12, hash_of(found[11:]), Delivered(failed=1, already_sent=-1))
+    last = PendingBatch(12, 12, hash_of(found[11:]), DeliveryCounters(failed=1, already_sent=-1))
     made = cut(found, 3, replace(resume, pending=(*resume.pending, last)))
 
     assert [section.balance for section in made if section.pending] == [None, None, None]

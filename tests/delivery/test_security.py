@@ -16,8 +16,8 @@ import pytest
 
 from airflow_provider_pinterest.api.client import PRODUCTION, Client, base_url
 from airflow_provider_pinterest.api.credentials import Credential, Tokens
-from airflow_provider_pinterest.api.events import EventsEndpoint, Listed, account_id
-from airflow_provider_pinterest.api.responses import Denied, Doubt, Misconfigured
+from airflow_provider_pinterest.api.events_endpoint import EventsEndpoint, PerEventResults, account_id
+from airflow_provider_pinterest.api.responses import AccessDenied, Misconfigured, OutcomeUnknown
 from airflow_provider_pinterest.exceptions import CredentialError, ParameterError
 from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
 from airflow_provider_pinterest.redaction import Secret
@@ -153,7 +153,7 @@ def test_a_certificate_that_nobody_vouches_for_is_refused_before_anything_is_sen
 def test_a_certificate_that_is_vouched_for_is_good(tls, monkeypatch):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tls[1]))
     with serving(wires.answers, tls=tls[0]) as wire, client(wire.url, token=TOKEN) as pinterest:
-        assert isinstance(pinterest.post(b"{}", 1), Listed)
+        assert isinstance(pinterest.post(b"{}", 1), PerEventResults)
         assert wire.bodies == [b"{}"]
 
 
@@ -169,14 +169,14 @@ def test_an_error_of_tls_after_the_request_went_out_is_in_doubt(tls, monkeypatch
         answer = pinterest.post(b"{}", 1)
 
         assert wire.bodies == [b"{}"]
-    assert isinstance(answer, Doubt)
+    assert isinstance(answer, OutcomeUnknown)
 
 
 @pytest.mark.parametrize("handler", [wires.says_nothing, wires.drips_its_head], ids=["nothing", "dripping"])
 def test_a_call_cut_off_over_tls_is_in_doubt(handler, tls, monkeypatch):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tls[1]))
     with serving(handler, tls=tls[0]) as wire, client(wire.url, timeouts=(2.0, 5.0, 0.1)) as pinterest:
-        assert isinstance(pinterest.post(b"{}", 1), Doubt)
+        assert isinstance(pinterest.post(b"{}", 1), OutcomeUnknown)
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -191,7 +191,7 @@ def test_a_redirect_carries_neither_token_nor_body_elsewhere(status):
             answer = pinterest.post(b"{}", 1)
 
             assert len(wire.heads) == 1
-        assert isinstance(answer, Denied)
+        assert isinstance(answer, AccessDenied)
         assert elsewhere.heads == []
 
 

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from airflow_provider_pinterest.api.credentials import Credential, Tokens
-from airflow_provider_pinterest.api.events import Refused
+from airflow_provider_pinterest.api.events_endpoint import Refused
 from airflow_provider_pinterest.api.rate_limit import RateLimiter, Stopped
-from airflow_provider_pinterest.api.responses import Busy, Denied, Doubt, TooLarge, Trace
+from airflow_provider_pinterest.api.responses import AccessDenied, OutcomeUnknown, TooLarge, Trace, Unavailable
 from airflow_provider_pinterest.conversions.batches import Batch
 from airflow_provider_pinterest.delivery.checkpoint import KEY, Checkpoint, read_state
-from airflow_provider_pinterest.delivery.sender import SAME_REFUSALS, OnDoubt, Sender
+from airflow_provider_pinterest.delivery.sender import SAME_REFUSALS, OnUnknownOutcome, Sender
 from airflow_provider_pinterest.exceptions import CredentialError, RefusedError, UnavailableError
 from airflow_provider_pinterest.redaction import Secret
 from airflow_provider_pinterest.sandbox import Sandbox
@@ -28,10 +28,10 @@ from tests.delivery.world import (
     FakePace,
     InterruptedTask,
     batch,
-    chunks,
     event,
     ids_of,
     listed,
+    row_batches,
     sender,
 )
 
@@ -144,7 +144,7 @@ def test_halves_go_out_in_the_order_of_the_rows():
 
 
 def test_every_copy_of_an_event_has_the_same_bytes():
-    fake = Scripted(in_turn(Doubt(Trace(500)), Refused(Trace(400), partly=False)))
+    fake = Scripted(in_turn(OutcomeUnknown(Trace(500)), Refused(Trace(400), partly=False)))
 
     deliver(fake, batch(2))
 
@@ -207,7 +207,7 @@ def test_an_accepted_part_in_between_starts_the_count_anew():
 def test_a_stop_in_the_middle_of_bisecting_accounts_for_every_part():
     def answer(ids):
         if "e-9" in ids and len(ids) == 1:
-            return Denied(Trace(403))
+            return AccessDenied(Trace(403))
         return poison(3, 9)(ids)
 
     done = deliver(Scripted(answer), batch(16))
@@ -247,13 +247,13 @@ WEB, OFFLINE = event(1), event(2, offline=True)
 
 
 @pytest.mark.parametrize(
-    ("on_doubt", "held"),
-    [(None, [2]), (OnDoubt.HOLD, [1, 2]), (OnDoubt.RESEND, [])],
+    ("on_unknown_outcome", "held"),
+    [(None, [2]), (OnUnknownOutcome.HOLD, [1, 2]), (OnUnknownOutcome.RESEND, [])],
     ids=["by kind", "hold", "resend"],
 )
-def test_a_mixed_batch_in_doubt_is_cut_anew(on_doubt, held):
-    fake = Scripted(in_turn(Doubt(Trace(500))))
-    done = deliver(fake, Batch([WEB, OFFLINE]), on_doubt=on_doubt)
+def test_a_mixed_batch_in_doubt_is_cut_anew(on_unknown_outcome, held):
+    fake = Scripted(in_turn(OutcomeUnknown(Trace(500))))
+    done = deliver(fake, Batch([WEB, OFFLINE]), on_unknown_outcome=on_unknown_outcome)
 
     assert [one.row for one in done.rejections] == held
     assert {one.reasons[0].code for one in done.rejections} <= {"outcome_unknown"}
@@ -263,7 +263,7 @@ def test_a_mixed_batch_in_doubt_is_cut_anew(on_doubt, held):
 
 @pytest.mark.parametrize("only", [WEB, OFFLINE], ids=["web", "offline"])
 def test_a_batch_of_one_kind_in_doubt_is_resent_or_held_as_a_whole(only):
-    fake = Scripted(in_turn(Doubt(Trace(500)), Doubt(Trace())))
+    fake = Scripted(in_turn(OutcomeUnknown(Trace(500)), OutcomeUnknown(Trace())))
     done = deliver(fake, Batch([only]))
 
     assert done.delivered.held == (1 if only is OFFLINE else 0)
@@ -271,15 +271,15 @@ def test_a_batch_of_one_kind_in_doubt_is_resent_or_held_as_a_whole(only):
 
 
 def test_in_test_mode_nothing_is_recorded_so_nothing_is_held():
-    fake = Scripted(in_turn(Doubt(Trace(500))))
+    fake = Scripted(in_turn(OutcomeUnknown(Trace(500))))
     fake.test = True
 
-    assert deliver(fake, Batch([OFFLINE]), on_doubt=OnDoubt.HOLD).delivered.processed == 1
+    assert deliver(fake, Batch([OFFLINE]), on_unknown_outcome=OnUnknownOutcome.HOLD).delivered.processed == 1
 
 
 def test_late_events_that_are_resent_in_doubt_are_counted_once():
     late = [event(1, age=7_200), event(2, age=60), event(3, age=3_700)]
-    done = deliver(Scripted(in_turn(*[Doubt(Trace(500))] * 3)), Batch(late))
+    done = deliver(Scripted(in_turn(*[OutcomeUnknown(Trace(500))] * 3)), Batch(late))
 
     assert done.delivered.warnings == {"dedup_uncertain": 2}
     assert done.delivered.retries == 3
@@ -297,7 +297,7 @@ def test_an_unknown_word_holds_that_event_alone():
 
 def test_a_batch_gives_up_when_all_its_waits_together_are_too_long():
     pace = FakePace()
-    done = deliver(Scripted(lambda ids: Busy(Trace(503), 7.0)), batch(2), pace, max_wait=30.0)
+    done = deliver(Scripted(lambda ids: Unavailable(Trace(503), 7.0)), batch(2), pace, max_wait=30.0)
 
     assert isinstance(done.error, UnavailableError)
     assert done.error.retry_after == 7
@@ -306,14 +306,14 @@ def test_a_batch_gives_up_when_all_its_waits_together_are_too_long():
 
 
 def test_no_wait_at_all_means_one_call():
-    fake = Scripted(lambda ids: Busy(Trace(503)))
+    fake = Scripted(lambda ids: Unavailable(Trace(503)))
 
     assert isinstance(deliver(fake, batch(1), max_wait=0.0).error, UnavailableError)
     assert len(fake.sent) == 1
 
 
 def test_a_429_pauses_everybody_and_a_503_only_its_own_batch():
-    for answer, paused in ((Busy(Trace(429), 3.0, for_all=True), [3.0]), (Busy(Trace(503), 3.0), [])):
+    for answer, paused in ((Unavailable(Trace(429), 3.0, for_all=True), [3.0]), (Unavailable(Trace(503), 3.0), [])):
         pace = FakePace()
         deliver(Scripted(in_turn(answer)), batch(1), pace)
         assert pace.paused == paused
@@ -327,7 +327,7 @@ def test_every_attempt_counts_against_the_rate_limit():
         def wait(self, ad_account_id=""):
             asked.append(1)
 
-    fake = Scripted(in_turn(Busy(Trace(503)), Refused(Trace(400), partly=False)))
+    fake = Scripted(in_turn(Unavailable(Trace(503)), Refused(Trace(400), partly=False)))
 
     done = deliver(fake, batch(2), Counting())
 
@@ -344,7 +344,7 @@ def test_a_429_pauses_all_threads():
         moments.append(time.monotonic())
         if not first.is_set():
             first.set()
-            return Busy(Trace(429), 0.08, for_all=True)
+            return Unavailable(Trace(429), 0.08, for_all=True)
         return None
 
     made = threaded(Scripted(answer), pace)
@@ -367,7 +367,7 @@ def renewable(**changes):
 
 
 def test_a_401_renews_once_and_the_second_ends_the_run():
-    fake = Scripted(lambda ids: Denied(Trace(401)), renewable())
+    fake = Scripted(lambda ids: AccessDenied(Trace(401)), renewable())
 
     done = deliver(fake, batch(3))
 
@@ -381,7 +381,7 @@ def test_a_renewal_that_fails_ends_the_run_and_the_batch_is_not_sent():
     def refuse(used):
         raise CredentialError("no")
 
-    fake = Scripted(lambda ids: Denied(Trace(401)), renewable(), refuse)
+    fake = Scripted(lambda ids: AccessDenied(Trace(401)), renewable(), refuse)
     done = deliver(fake, Batch([OFFLINE]))
 
     assert isinstance(done.error, CredentialError)
@@ -402,13 +402,13 @@ def test_eight_threads_that_meet_a_401_renew_once_and_every_event_arrives_once()
         scenario = WireScenario(pinterest.url, ["web"] * 200, credential=credential, in_flight=8, batch_size=5)
 
         def expiring(kinds):
-            for number, chunk in enumerate(chunks(kinds, 5)):
+            for number, row_batch in enumerate(row_batches(kinds, 5)):
                 if number == 20:
                     pinterest.expire_tokens()
-                yield chunk
+                yield row_batch
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(wires, "chunks", expiring)
+            patch.setattr(wires, "row_batches", expiring)
             run = scenario.run_attempt()
 
         assert run.finished
@@ -469,7 +469,7 @@ def test_the_total_deadline_ends_a_call_however_the_server_drips(handler):
         started = time.monotonic()
         answer = pinterest.post(b"{}", 1)
 
-        assert isinstance(answer, Doubt)
+        assert isinstance(answer, OutcomeUnknown)
         assert "within 0.1 seconds" in answer.trace.message
         assert time.monotonic() - started < 1
 
@@ -489,7 +489,7 @@ def test_the_total_deadline_ends_a_call_however_the_server_drips(handler):
 )
 def test_an_answer_that_breaks_off_is_in_doubt(handler):
     with serving(handler) as wire, client(wire.url) as pinterest:
-        assert isinstance(pinterest.post(b"{}", 1), Doubt)
+        assert isinstance(pinterest.post(b"{}", 1), OutcomeUnknown)
         assert len(wire.bodies) == 1
 
 
@@ -501,7 +501,7 @@ def test_an_answer_without_end_is_read_to_its_limit_only():
 
     with serving(endless) as wire, client(wire.url) as pinterest:
         started = time.monotonic()
-        assert isinstance(pinterest.post(b"{}", 1), Doubt)
+        assert isinstance(pinterest.post(b"{}", 1), OutcomeUnknown)
         assert time.monotonic() - started < 5
 
 
@@ -510,8 +510,8 @@ def test_a_call_after_one_that_was_cut_off_gets_a_connection_of_its_own():
         first = pinterest.post(b"{}", 1)
         second = pinterest.post(b"{}", 1)
 
-    assert isinstance(first, Doubt)
-    assert type(second).__name__ == "Listed"
+    assert isinstance(first, OutcomeUnknown)
+    assert type(second).__name__ == "PerEventResults"
 
 
 @pytest.mark.parametrize("kind", ["web", "offline"])
@@ -543,8 +543,8 @@ def test_abort_ends_within_a_second_while_posts_hang(kind):
     assert len(wire.bodies) == 5
     left = read_state(scenario.store.get(KEY))
     assert isinstance(left, Checkpoint)
-    in_doubt = [row for pending in left.pending for row in pending.doubt.rows()]
-    assert in_doubt == ([] if kind == "offline" else [2, 3, 4, 5])
+    outcome_unknown = [row for pending in left.pending for row in pending.doubt.rows()]
+    assert outcome_unknown == ([] if kind == "offline" else [2, 3, 4, 5])
 
 
 def test_stop_lets_what_is_under_way_finish_and_nothing_else_begin():
@@ -568,7 +568,7 @@ def test_stop_lets_what_is_under_way_finish_and_nothing_else_begin():
 
 
 def test_a_stop_ends_a_wait_at_once():
-    made = threaded(Scripted(lambda ids: Busy(Trace(503), 60.0)), RateLimiter("wait"), max_wait=100.0)
+    made = threaded(Scripted(lambda ids: Unavailable(Trace(503), 60.0)), RateLimiter("wait"), max_wait=100.0)
     with ThreadPoolExecutor(1) as threads:
         started = time.monotonic()
         end = threads.submit(BatchDelivery, made, batch(1))
@@ -586,7 +586,7 @@ def test_a_guard_that_says_stop_is_asked_before_every_call():
         if not allowed.pop(0):
             raise Stopped
 
-    fake = Scripted(lambda ids: Busy(Trace(503)))
+    fake = Scripted(lambda ids: Unavailable(Trace(503)))
     done = deliver(fake, batch(1), guard=guard)
 
     assert isinstance(done.error, Stopped)
@@ -599,16 +599,16 @@ def test_an_interruption_counts_what_was_answered_sends_nothing_more_and_nothing
     scenario = WireScenario(pinterest.url, [kind] * 60, batch_size=5, in_flight=4)
 
     def interrupted(kinds):
-        for number, chunk in enumerate(chunks(kinds, 5)):
+        for number, row_batch in enumerate(row_batches(kinds, 5)):
             if number == 6:
                 while len(pinterest.calls()) < 6:
                     time.sleep(0.001)
                 time.sleep(0.02)
                 raise InterruptedTask
-            yield chunk
+            yield row_batch
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(wires, "chunks", interrupted)
+        patch.setattr(wires, "row_batches", interrupted)
         with pytest.raises(InterruptedTask):
             scenario.run_attempt()
 

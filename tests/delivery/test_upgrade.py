@@ -10,7 +10,7 @@ import pytest
 
 from airflow_provider_pinterest.conversions.batches import Batcher
 from airflow_provider_pinterest.delivery.checkpoint import KEY, Checkpoint, PendingBatch, read_state
-from airflow_provider_pinterest.delivery.result import Delivered
+from airflow_provider_pinterest.delivery.result import DeliveryCounters
 from airflow_provider_pinterest.delivery.rowset import RowSet
 from airflow_provider_pinterest.delivery.sections import SectionCutter, SourceChangedError
 from tests.delivery.test_model import CONDITIONS, adds_up, judge, random_scenario, run_attempts
@@ -48,7 +48,7 @@ def as_v2(checkpoint, kinds):
         "offline": checkpoint.offline,
         "marks": marks,
         "ahead": checkpoint.ahead,
-        "on_doubt": checkpoint.on_doubt,
+        "on_doubt": checkpoint.on_unknown_outcome,
         "written": checkpoint.written,
     }
 
@@ -175,5 +175,5 @@ def test_a_checkpoint_of_this_version_may_name_batches_that_version_2_has_begun(
 
 
 def a_checkpoint_with_a_batch_far_behind():
-    pending = PendingBatch(7, 8, "", Delivered(), doubt=RowSet([(7, 8)]))
-    return Checkpoint({}, NOW, 2, pending=(pending,), delivered=Delivered(processed=2), offline=True)
+    pending = PendingBatch(7, 8, "", DeliveryCounters(), doubt=RowSet([(7, 8)]))
+    return Checkpoint({}, NOW, 2, pending=(pending,), delivered=DeliveryCounters(processed=2), offline=True)

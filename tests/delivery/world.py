@@ -17,23 +17,23 @@ from typing import Any
 
 import orjson
 
-from airflow_provider_pinterest.api.events import Answer, Listed, Refused
+from airflow_provider_pinterest.api.events_endpoint import Answer, PerEventResults, Refused
 from airflow_provider_pinterest.api.rate_limit import Stopped
-from airflow_provider_pinterest.api.responses import Busy, Denied, Doubt, TooLarge, Trace
+from airflow_provider_pinterest.api.responses import AccessDenied, OutcomeUnknown, TooLarge, Trace, Unavailable
 from airflow_provider_pinterest.conversions.batches import Batch, Batcher
-from airflow_provider_pinterest.conversions.builder import EventBuilder
-from airflow_provider_pinterest.conversions.events import Chunk, Event
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
+from airflow_provider_pinterest.conversions.outcomes import Event, RowBatch
+from airflow_provider_pinterest.conversions.transform import Transform
 from airflow_provider_pinterest.delivery.batch_outcome import BatchOutcome
 from airflow_provider_pinterest.delivery.checkpoint import KEY, Checkpoint, read_state
 from airflow_provider_pinterest.delivery.dispatcher import Dispatcher, InFlightBatch
+from airflow_provider_pinterest.delivery.pipeline import Mailbox, PipelineObserver, PipelineRun
 from airflow_provider_pinterest.delivery.progress import Progress
 from airflow_provider_pinterest.delivery.reader import ReadAhead, Reading
 from airflow_provider_pinterest.delivery.rejects import Rejects
 from airflow_provider_pinterest.delivery.resuming import Start
-from airflow_provider_pinterest.delivery.run import Mailbox, Observer, Run
 from airflow_provider_pinterest.delivery.sections import Section, SectionCutter
-from airflow_provider_pinterest.delivery.sender import OnDoubt, Sender
+from airflow_provider_pinterest.delivery.sender import OnUnknownOutcome, Sender
 from harness.task import MemoryStateStore
 
 NOW = 1_790_000_000.0
@@ -65,8 +65,8 @@ def ids_of(body: bytes) -> list[str]:
     return [one["event_id"] for one in orjson.loads(body)["data"]]
 
 
-def listed(count: int, failed: Sequence[int] = (), unknown: Sequence[int] = ()) -> Listed:
-    return Listed(Trace(200), dict.fromkeys(failed, "not today"), frozenset(unknown), 0)
+def listed(count: int, failed: Sequence[int] = (), unknown: Sequence[int] = ()) -> PerEventResults:
+    return PerEventResults(Trace(200), dict.fromkeys(failed, "not today"), frozenset(unknown), 0)
 
 
 def row(kind: str, number: int) -> tuple[Any, ...]:
@@ -76,7 +76,7 @@ def row(kind: str, number: int) -> tuple[Any, ...]:
     return (f"e-{number}", "checkout", source, int(NOW) - 60, email, number)
 
 
-def chunks(kinds: Sequence[str], size: int = 7, fault_point: FaultPoint | None = None) -> Iterator[Chunk]:
+def row_batches(kinds: Sequence[str], size: int = 7, fault_point: FaultPoint | None = None) -> Iterator[RowBatch]:
     """Yield rows numbered from 1; a ``duplicate`` is the last valid row before it once more."""
     rows: list[tuple[Any, ...]] = []
     last = row("web", 1)
@@ -88,10 +88,10 @@ def chunks(kinds: Sequence[str], size: int = 7, fault_point: FaultPoint | None =
             last = found
         rows.append(found)
         if len(rows) == size:
-            yield Chunk(COLUMNS, rows)
+            yield RowBatch(COLUMNS, rows)
             rows = []
     if rows:
-        yield Chunk(COLUMNS, rows)
+        yield RowBatch(COLUMNS, rows)
 
 
 class FaultPoint:
@@ -196,7 +196,7 @@ class ModelPinterest:
         """Ids that stood in a request, whatever became of it."""
         self.received: dict[str, float] = {}
         """Id → when its first copy came."""
-        self.unrecognised: Counter[str] = Counter()
+        self.not_deduplicable_count: Counter[str] = Counter()
         """Second copies that came when the first was forgotten."""
         self.doubtful: Counter[str] = Counter()
         """Copies whose acceptance the answer did not tell."""
@@ -231,26 +231,26 @@ class ModelPinterest:
         for one in ids:
             if one not in self.failing:
                 self.copies[one] += 1
-                self.unrecognised[one] += self.now - self.received.setdefault(one, self.now) > DAY
+                self.not_deduplicable_count[one] += self.now - self.received.setdefault(one, self.now) > DAY
 
     def _respond_in(self, word: str, body: bytes) -> Answer:
         ids = ids_of(body)
         accepted = not self.poison.intersection(ids) and len(ids) <= self.largest
         match word:
             case "busy":
-                return Busy(Trace(503))
+                return Unavailable(Trace(503))
             case "limited":
-                return Busy(Trace(429), retry_after=2.0, for_all=True)
+                return Unavailable(Trace(429), retry_after=2.0, for_all=True)
             case "away":
-                return Busy(Trace(429), retry_after=86_400.0, for_all=True)
+                return Unavailable(Trace(429), retry_after=86_400.0, for_all=True)
             case "denied":
-                return Denied(Trace(403))
+                return AccessDenied(Trace(403))
             case "lost":
-                return Doubt(Trace(504))
+                return OutcomeUnknown(Trace(504))
             case "doubt" if accepted:
                 self._accept(ids)
                 self.doubtful.update(ids)
-                return Doubt(Trace(500))
+                return OutcomeUnknown(Trace(500))
             case "partly" if accepted and len(ids) > 1:
                 self._accept(ids[::2])
                 self.doubtful.update(ids[::2])
@@ -282,7 +282,7 @@ class FakeClient:
         self.fault_point.step()
         return answer
 
-    def renew(self, used: Any, refused: Denied | None = None) -> None: ...
+    def renew(self, used: Any, refused: AccessDenied | None = None) -> None: ...
 
     def abort(self) -> None:
         self.aborted = True
@@ -335,7 +335,7 @@ class BatchDelivery:
         self.delivered = found.delivered
         self.rejections = list(found.rejections)
         self.unsent = [event for event in batch.events if event.row in found.unsettled]
-        self.uncertain = set(found.in_doubt)
+        self.uncertain = set(found.outcome_unknown)
 
     def _announce(self, events: Sequence[Event]) -> None:
         self.announced.append([event.row for event in events])
@@ -379,7 +379,7 @@ class ScriptedDispatcher(Dispatcher):
         super().__init__(sender, size)
         self._chance = chance
         self._late: list[InFlightBatch] = []
-        self.run: Run | None = None
+        self.run: PipelineRun | None = None
 
     def dispatch(self, flight: InFlightBatch, under_way: int) -> None:
         if not flight.batch.events:
@@ -441,7 +441,7 @@ class Scenario:
         self.store = FailingStateStore() if options.get("remembers", True) else None
         self.folder = MemoryFolder()
         self.pinterest = ModelPinterest(chance)
-        self.on_doubt: OnDoubt | None = options.get("on_doubt")
+        self.on_unknown_outcome: OnUnknownOutcome | None = options.get("on_unknown_outcome")
         self.batch_size: int = options.get("batch_size", 3)
         self.in_flight: int = options.get("in_flight", 3)
         self.threads: bool = options.get("threads", False)
@@ -470,9 +470,9 @@ class Scenario:
         assert isinstance(state, Checkpoint)
         return Start(state, resume=True)
 
-    def read(self, fault_point: FaultPoint | None = None) -> Iterator[Chunk]:
+    def read(self, fault_point: FaultPoint | None = None) -> Iterator[RowBatch]:
         """Yield the source's rows."""
-        return chunks(self.kinds, self.chance.randint(1, 9), fault_point)
+        return row_batches(self.kinds, self.chance.randint(1, 9), fault_point)
 
     def verify(self, cutter: SectionCutter, resume: Checkpoint | None, fault_point: FaultPoint) -> None:
         """Read the source before anything is sent, if that is needed."""
@@ -480,12 +480,14 @@ class Scenario:
     def about_to_send(self, checkpoint: Checkpoint) -> None:
         """Refuse to send what cannot be deduplicated, if it must be refused."""
 
-    def end(self, run: Run) -> None:
+    def end(self, run: PipelineRun) -> None:
         """Leave what a run leaves that has come to its end."""
         if self.store is not None:
             self.store.delete(KEY)
 
-    def run_attempt(self, fault_point: FaultPoint | None = None, source: Iterator[Chunk] | None = None) -> Run:
+    def run_attempt(
+        self, fault_point: FaultPoint | None = None, source: Iterator[RowBatch] | None = None
+    ) -> PipelineRun:
         """Make one try; raises what ended it, with its run as ``ended``."""
         fault_point = fault_point or FaultPoint()
         self.folder.fault_point = fault_point
@@ -495,16 +497,20 @@ class Scenario:
         resume = start.checkpoint if start.resume else None
         for pending in resume.pending if resume else ():
             self.doubted.update(f"e-{row}" for row in self.rows if row in pending.doubt)
-        found = sender(FakeClient(self.pinterest, fault_point), on_doubt=self.on_doubt, wall=lambda: self.pinterest.now)
+        found = sender(
+            FakeClient(self.pinterest, fault_point),
+            on_unknown_outcome=self.on_unknown_outcome,
+            wall=lambda: self.pinterest.now,
+        )
         every_answers = self.chance.randint(1, 3)
         progress = Progress(
             start.checkpoint,
             self.store,
             rejects=Rejects(self.folder, attempt=self.attempts, keep=resume.keeps if resume else None),
             every_answers=every_answers,
-            resendable=found.resendable,
+            may_resend=found.may_resend,
             ahead=(self.in_flight + every_answers) * self.batch_size,
-            on_doubt=self.on_doubt,
+            on_unknown_outcome=self.on_unknown_outcome,
             clock=lambda: 0.0,
             wall=lambda: self.pinterest.now,
         )
@@ -513,11 +519,11 @@ class Scenario:
         cutter = SectionCutter(
             batcher,
             resume,
-            resends_held=found.resends_all,
+            resends_held=found.may_resend_any,
             unknown_before=start.checkpoint.unknown_before,
         )
         self.verify(cutter, resume, fault_point)
-        builder = EventBuilder(ColumnMapping(key_columns=("order",)), now=NOW)
+        builder = Transform(ColumnMapping(key_columns=("order",)), now=NOW)
         read = source or self.read(fault_point)
         sections: Any
         if self.threads:
@@ -534,13 +540,13 @@ class Scenario:
             mailbox = ScriptedMailbox(dispatcher, fault_point)
             sections = InlineSections(cutter.sections(builder.events(read)), cutter.rest)
         try:
-            run = self.run = Run(
+            run = self.run = PipelineRun(
                 sections,
                 batcher,
                 progress,
                 dispatcher,
                 resume=resume,
-                observer=Observer(not_deduplicable=lambda: self.about_to_send(start.checkpoint)),
+                observer=PipelineObserver(not_deduplicable=lambda: self.about_to_send(start.checkpoint)),
                 mailbox=mailbox,
                 clock=lambda: 0.0 if not self.threads else time.monotonic(),
                 wall=lambda: self.pinterest.now,

@@ -12,13 +12,13 @@ import pytest
 
 from airflow_provider_pinterest import exceptions, sandbox
 from airflow_provider_pinterest.conversions.field_maps import NAMES
-from airflow_provider_pinterest.delivery.result import Result, Tally
+from airflow_provider_pinterest.delivery.result import Result, RunCounters
 from airflow_provider_pinterest.get_provider_info import get_provider_info
 from airflow_provider_pinterest.hooks.pinterest import PinterestHook
 from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
 from airflow_provider_pinterest.sandbox import api, control, faults, settings
 from airflow_provider_pinterest.sandbox.__main__ import _parser
-from airflow_provider_pinterest.sandbox.pinterest import LocalPinterest
+from airflow_provider_pinterest.sandbox.local_pinterest import LocalPinterest
 from tests.docs.pages import DOCS, README, REPOSITORY, blocks, codes, first_column, headings, lines, prose, section
 
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))["project"]
@@ -94,7 +94,7 @@ class TestConnection:
 class TestDocumentedResult:
     PAGE = DOCS / "result.md"
     VALUES = Result.of(
-        Tally(), ad_account_id="1", test=False, seconds=0.0, warnings={}, coverage={}, rejects_path=None
+        RunCounters(), ad_account_id="1", test=False, seconds=0.0, warnings={}, coverage={}, rejects_path=None
     ).values
 
     def test_every_key_is_documented_in_order_and_no_other(self):
@@ -195,7 +195,7 @@ class TestSandbox:
     def test_every_endpoint_is_documented_and_no_other(self):
         from aiohttp import web
 
-        pinterest = LocalPinterest(settings.Settings())
+        pinterest = LocalPinterest(settings.SandboxSettings())
         served = []
         for add_routes in (api.add_routes, control.add_routes):
             app = web.Application()
@@ -224,9 +224,11 @@ class TestSandbox:
 
     def test_every_setting_is_documented_and_no_other(self):
         documented = {line.cells[0]: line.cells[1] for line in lines(self.PAGE) if line.heading == "Settings"}
-        defaults = settings.Settings()
+        defaults = settings.SandboxSettings()
 
-        assert documented == {f"`{name}`": f"`{getattr(defaults, name)!r}`" for name in settings.Settings.__slots__}
+        assert documented == {
+            f"`{name}`": f"`{getattr(defaults, name)!r}`" for name in settings.SandboxSettings.__slots__
+        }
 
     def test_every_member_is_documented_and_no_other(self):
         documented = first_column(self.PAGE, "In a test")

@@ -6,10 +6,10 @@ import time
 
 import pytest
 
-from airflow_provider_pinterest.conversions.builder import EventBuilder
-from airflow_provider_pinterest.conversions.events import Chunk, Event
 from airflow_provider_pinterest.conversions.fields import FIELDS
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
+from airflow_provider_pinterest.conversions.outcomes import Event, RowBatch
+from airflow_provider_pinterest.conversions.transform import Transform
 from tests.docs.pages import DOCS, codes, first_column, lines
 
 PAGE = DOCS / "identifiers.md"
@@ -19,7 +19,7 @@ HASHED = [field.name for field in FIELDS if field.kind.startswith("hashed")]
 
 def sent(field, cell, switches):
     """What goes out for a cell, and the warnings; the row's match key is another field."""
-    builder = EventBuilder(ColumnMapping(identifiers={field: switches}), now=time.time())
+    builder = Transform(ColumnMapping(identifiers={field: switches}), now=time.time())
     row = {
         "event_name": "checkout",
         "action_source": "web",
@@ -29,7 +29,7 @@ def sent(field, cell, switches):
         "client_user_agent": "Mozilla/5.0",
         field: cell,
     }
-    [event] = builder.events([Chunk(tuple(row), [tuple(row.values())])])
+    [event] = builder.events([RowBatch(tuple(row), [tuple(row.values())])])
     assert isinstance(event, Event)
     return json.loads(event.body)["user_data"].get(field), dict(builder.warnings)
 

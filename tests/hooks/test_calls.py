@@ -11,8 +11,8 @@ import pytest
 
 import airflow_provider_pinterest
 from airflow_provider_pinterest.api.credentials import Credential, Tokens
-from airflow_provider_pinterest.api.events import Listed
-from airflow_provider_pinterest.api.responses import Busy, Denied, Doubt
+from airflow_provider_pinterest.api.events_endpoint import PerEventResults
+from airflow_provider_pinterest.api.responses import AccessDenied, OutcomeUnknown, Unavailable
 from airflow_provider_pinterest.exceptions import CredentialError, UnavailableError
 from airflow_provider_pinterest.redaction import Secret
 from tests.api.wire import OneAccount
@@ -70,7 +70,7 @@ def test_a_connection_that_the_server_closed_is_replaced(client):
     with listening(ScriptedReply(headers={"Connection": "close"})) as listener:
         one = client(listener.url)
 
-        assert all(isinstance(one.post(BODY, 1), Listed) for _ in range(2))
+        assert all(isinstance(one.post(BODY, 1), PerEventResults) for _ in range(2))
     assert listener.connections == 2
 
 
@@ -80,7 +80,7 @@ def test_threads_have_a_connection_each_and_keep_it(client):
         with ThreadPoolExecutor(4) as threads:
             answers = list(threads.map(lambda _: one.post(BODY, 1), range(40)))
 
-    assert all(isinstance(answer, Listed) for answer in answers)
+    assert all(isinstance(answer, PerEventResults) for answer in answers)
     assert 1 <= listener.connections <= 4
 
 
@@ -107,7 +107,7 @@ def test_test_mode_is_a_parameter_of_the_address(client):
 
 def test_a_compressed_answer_is_read(client):
     with listening(ScriptedReply(body=gzip.compress(PROCESSED), headers={"Content-Encoding": "gzip"})) as listener:
-        assert isinstance(client(listener.url).post(BODY, 1), Listed)
+        assert isinstance(client(listener.url).post(BODY, 1), PerEventResults)
 
 
 def test_a_netrc_file_plays_no_part(client, tmp_path, monkeypatch):
@@ -125,7 +125,7 @@ def test_a_server_that_accepts_and_says_nothing_is_in_doubt_after_the_read_time_
     with listening(ScriptedReply(pause=0)) as listener:
         answer = client(listener.url, SOON).post(BODY, 1)
 
-    assert isinstance(answer, Doubt)
+    assert isinstance(answer, OutcomeUnknown)
     assert "pina_secret" not in repr(answer)
 
 
@@ -140,7 +140,7 @@ def test_a_server_that_drips_ends_within_the_total_time_out(pinterest, client):
     answer = one.post(body, 1)
     one.close()
 
-    assert isinstance(answer, Doubt)
+    assert isinstance(answer, OutcomeUnknown)
     assert "0.4 seconds" in answer.trace.message
     assert time.monotonic() - started < 1.5
     assert pinterest.copies() == {"1": 1}
@@ -153,8 +153,8 @@ def test_a_call_after_one_that_was_cut_off_finds_a_new_connection(pinterest, cli
     first, second = one.post(BODY, 1), one.post(BODY, 1)
     one.close()
 
-    assert isinstance(first, Doubt)
-    assert not isinstance(second, Doubt)
+    assert isinstance(first, OutcomeUnknown)
+    assert not isinstance(second, OutcomeUnknown)
 
 
 def test_a_port_that_nobody_listens_on_was_sent_nothing(client):
@@ -162,7 +162,7 @@ def test_a_port_that_nobody_listens_on_was_sent_nothing(client):
         unused.bind(("127.0.0.1", 0))
         answer = client(f"http://127.0.0.1:{unused.getsockname()[1]}/v5").post(BODY, 1)
 
-    assert isinstance(answer, Busy)
+    assert isinstance(answer, Unavailable)
     assert "connection refused" in answer.trace.message
 
 
@@ -176,7 +176,7 @@ def test_a_connection_that_is_not_taken_ends_after_the_connect_time_out(client):
             started = time.monotonic()
             answer = client(f"http://127.0.0.1:{address[1]}/v5", SOON).post(BODY, 1)
 
-    assert isinstance(answer, (Busy, Doubt))
+    assert isinstance(answer, (Unavailable, OutcomeUnknown))
     assert time.monotonic() - started < 1.5
 
 
@@ -185,7 +185,7 @@ def test_a_connection_that_breaks_is_in_doubt(pinterest, client, kind):
     pinterest.fault(kind)
     one = OneAccount(pinterest.url, Credential(Tokens(Secret(pinterest.token))))
 
-    assert isinstance(one.post(BODY, 1), Doubt)
+    assert isinstance(one.post(BODY, 1), OutcomeUnknown)
     one.close()
 
 
@@ -196,7 +196,7 @@ def test_a_redirect_is_never_followed(client):
     ):
         answer = client(listener.url).post(BODY, 1)
 
-    assert isinstance(answer, Denied)
+    assert isinstance(answer, AccessDenied)
     assert elsewhere.requests == []
 
 

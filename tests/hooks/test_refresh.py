@@ -12,7 +12,7 @@ import pytest
 from airflow_provider_pinterest.api.client import Client
 from airflow_provider_pinterest.api.credentials import Credential, Tokens
 from airflow_provider_pinterest.api.rate_limit import Stopped
-from airflow_provider_pinterest.api.responses import Busy
+from airflow_provider_pinterest.api.responses import Unavailable
 from airflow_provider_pinterest.exceptions import CredentialError, UnavailableError
 from airflow_provider_pinterest.hooks import pinterest as hook_module
 from airflow_provider_pinterest.hooks.pinterest import PinterestHook
@@ -241,7 +241,7 @@ def test_a_token_endpoint_that_drips_is_cut_off(pinterest, oauth):
     found = client.renew(client.credential.token)
     client.close()
 
-    assert isinstance(found, Busy)
+    assert isinstance(found, Unavailable)
     assert "0.3 seconds" in found.trace.message
 
 
@@ -257,7 +257,7 @@ def test_whoever_waits_for_a_token_is_cut_off_by_an_abort():
             found = [one.exception(timeout=5) or one.result() for one in waiting]
         client.close()
 
-        assert all(isinstance(one, Busy | Stopped) for one in found)
+        assert all(isinstance(one, Unavailable | Stopped) for one in found)
         assert len(silent.requests) == 1
 
 

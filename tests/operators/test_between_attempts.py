@@ -36,7 +36,7 @@ VERSION_2 = {
     "offline": True,
     "marks": [],
     "ahead": 0,
-    "on_doubt": None,
+    "on_unknown_outcome": None,
     "written": 0.0,
 }
 """What version 2 stored after it had sent four of ten rows."""
@@ -140,7 +140,7 @@ class TestAStateThatCannotBeRead:
         life = Life(**small(offline()))
         broken_off(pinterest, life, after=4)
         life.state = [1]
-        broken_off(pinterest, life, after=1, on_doubt="resend")
+        broken_off(pinterest, life, after=1, on_unknown_outcome="resend")
         assert pinterest.copies() == copies((1, 2, 2), (3, 8, 1))
 
         ran = life.attempt()
@@ -172,7 +172,7 @@ class TestAStateOfVersion2:
         life = Life(**small(rows(10, action_source=source)))
         life.tries = 1
         mark = [*MARK_2[:6], stored["written"]]
-        life.state = {**stored, "offline": source == "offline", "marks": [mark], "on_doubt": "resend"}
+        life.state = {**stored, "offline": source == "offline", "marks": [mark], "on_unknown_outcome": "resend"}
 
         ran = life.attempt()
 
@@ -268,7 +268,7 @@ class TestAnInvalidRowOfABatchUnderWay:
     def life(self, pinterest, source):
         """Ten rows in batches of four, the second of which is in doubt: the invalid row and order-5 to order-8."""
         life = Life(**small(self.events(source), batch_size=4, max_rejected=1.0))
-        answers = {"on_doubt": "resend"} if source == "offline" else {}
+        answers = {"on_unknown_outcome": "resend"} if source == "offline" else {}
         pinterest.fault("status", status=500, after=1, after_accepting=True)
         life.attempt(**answers)
         pinterest.clear_faults()
@@ -309,7 +309,7 @@ class TestTheRowsEndBeforeWhatWasUnderWay:
     def test_it_is_noticed(self, pinterest, source):
         life = Life(**small(rows(10, action_source=source)))
         pinterest.fault("status", status=500, after=2, after_accepting=True)
-        life.attempt(**({"on_doubt": "resend"} if source == "offline" else {}))
+        life.attempt(**({"on_unknown_outcome": "resend"} if source == "offline" else {}))
         pinterest.clear_faults()
         assert life.state["pending"]
 
@@ -496,7 +496,7 @@ class TestTheKindOfSourceChanges:
 
     def test_second_copies_that_were_accepted_once_are_not_accepted_for_ever(self, pinterest):
         life = Life(**small(offline()))
-        broken_off(pinterest, life, on_doubt="resend")
+        broken_off(pinterest, life, on_unknown_outcome="resend")
 
         ran = life.attempt(events=rows(10))
 

@@ -138,7 +138,7 @@ class TestAfterAHold:
         assert "outcome unknown (held before this task was cleared)" in ran.log
 
     def test_held_events_go_out_if_the_author_says_so(self, pinterest, life, tmp_path):
-        ran = life.clear(on_doubt="resend")
+        ran = life.clear(on_unknown_outcome="resend")
 
         assert ran.error is None
         assert (ran["events_processed"], ran["already_sent"], ran["events_held"]) == (2, 8, 0)
@@ -146,7 +146,7 @@ class TestAfterAHold:
         assert held_lines(tmp_path) == []
 
     def test_after_that_there_is_nothing_left_to_send(self, pinterest, life):
-        life.clear(on_doubt="resend")
+        life.clear(on_unknown_outcome="resend")
 
         ran = life.clear()
 
@@ -402,7 +402,7 @@ class TestWhereNothingIsRemembered:
         life = Life(remembers=False, **small(offline()))
         broken_off(pinterest, life)
 
-        ran = life.attempt(on_doubt="resend")
+        ran = life.attempt(on_unknown_outcome="resend")
 
         assert ran.error is None
         assert pinterest.copies() == copies((1, 4, 2), (5, 10, 1))

@@ -244,16 +244,16 @@ class TestKilled:
     def test_at_the_moment_it_would_defer_it_stops(self, pinterest, found, monkeypatch):
         life = Life(**deferrable(found))
         pinterest.fault("status", status=503, after=2, headers={"Retry-After": "300"})
-        from airflow_provider_pinterest.operators import execution
+        from airflow_provider_pinterest.operators import task_runner
 
-        defers = execution.TaskRunner._defer
+        defers = task_runner.TaskRunner._defer
 
         def killed_meanwhile(self, *args):
             life.kill()
             defers(self, *args)
 
         with monkeypatch.context() as patch:
-            patch.setattr(execution.TaskRunner, "_defer", killed_meanwhile)
+            patch.setattr(task_runner.TaskRunner, "_defer", killed_meanwhile)
             ran = life.attempt()
 
         assert not isinstance(ran.error, TaskDeferred)

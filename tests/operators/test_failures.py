@@ -32,7 +32,7 @@ from airflow_provider_pinterest.exceptions import (
 )
 from airflow_provider_pinterest.logs import WIDTH, wrapped
 from airflow_provider_pinterest.operators import errors
-from airflow_provider_pinterest.operators.failures import for_airflow
+from airflow_provider_pinterest.operators.error_report import for_airflow
 from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
 from tests.running import deliver, ids, row, rows, run
 
@@ -311,7 +311,7 @@ class TestSeveralProblems:
             identifiers={"em": {"salt": 1}},
             defaults={"currency": "euro", "xyzzy": 1},
             test="{{ 'perhaps' }}",
-            on_doubt="hold",
+            on_unknown_outcome="hold",
         )
 
         assert isinstance(ran.error, ParameterError)
@@ -319,7 +319,7 @@ class TestSeveralProblems:
         assert intro == "Several parameters cannot work:"
         beginnings = [
             "- test must be",
-            "- on_doubt='hold' needs",
+            "- on_unknown_outcome='hold' needs",
             "- field_map['a']",
             "- field_map['b']",
             "- identifiers['em']['salt']",

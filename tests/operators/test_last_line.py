@@ -129,7 +129,7 @@ class TestAnAttemptThatEndsEarly:
         keeps_its_word(pinterest, life, sentence, then)
 
     def test_offline_events_in_doubt_are_sent_again_by_request(self, pinterest, then):
-        life = Life(**small(rows(10, action_source="offline"), on_doubt="resend"))
+        life = Life(**small(rows(10, action_source="offline"), on_unknown_outcome="resend"))
         pinterest.fault("status", status=500, after=2, after_accepting=True)
         ran = life.attempt()
         pinterest.clear_faults()
@@ -398,7 +398,7 @@ class TestLastLineWithoutAStateStore:
 
     @nexts
     def test_offline_events_by_request(self, pinterest, then):
-        life = Life(remembers=False, **small(rows(10, action_source="offline"), on_doubt="resend"))
+        life = Life(remembers=False, **small(rows(10, action_source="offline"), on_unknown_outcome="resend"))
         ran = broken_off(pinterest, life)
 
         sentence = last_line(ran.said)
@@ -450,10 +450,10 @@ class TestARunThatCameToItsEnd:
 
         sentence = last_line(ran.said)
         assert "8 of 10 events were accepted" in sentence
-        assert "only with on_doubt='resend'" in sentence
+        assert "only with on_unknown_outcome='resend'" in sentence
         life.clear()
         assert pinterest.copies() == ids(10)
-        life.clear(on_doubt="resend")
+        life.clear(on_unknown_outcome="resend")
         assert pinterest.copies() == copies((1, 2, 1), (3, 4, 2), (5, 10, 1))
 
     @pytest.mark.parametrize("mode", [{"validate_only": True}, {"test": True}])

@@ -25,7 +25,7 @@ ALLOWED = 150_000_000
 CHILD = """
 import json, re, sys
 from pathlib import Path
-from airflow_provider_pinterest.operators import execution
+from airflow_provider_pinterest.operators import task_runner
 from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
 from harness.task import MemoryStateStore, RecordingTaskInstance
 

@@ -10,11 +10,11 @@ import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException
 
 from airflow_provider_pinterest.airflow_versions import conf
-from airflow_provider_pinterest.delivery.sender import OnDoubt
+from airflow_provider_pinterest.delivery.sender import OnUnknownOutcome
 from airflow_provider_pinterest.exceptions import ParameterError
-from airflow_provider_pinterest.operators.options import DEFAULTS, KINDS
 from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
-from airflow_provider_pinterest.sync.options import ON_DOUBT
+from airflow_provider_pinterest.operators.task_options import DEFAULTS, KINDS
+from airflow_provider_pinterest.sync.options import ON_UNKNOWN_OUTCOME
 from tests.running import row, rows
 
 WRONG_TYPES: dict[str, list[Any]] = {
@@ -44,7 +44,7 @@ WRONG_TYPES: dict[str, list[Any]] = {
     "max_event_age": [0, 7, "7 days", dt.timedelta(0), dt.timedelta(-1)],
     "batch_size": [0, 1_001, 1.5, "10", True, None],
     "max_batch_bytes": [0, 9_999, 1e6, "2000000", True, None],
-    "on_doubt": ["keep", True, 1, []],
+    "on_unknown_outcome": ["keep", True, 1, []],
     "max_in_flight": [0, 65, "8", None],
     "processes": [-1, 33, "2", None, True],
     "max_wait": [600, "10 minutes", None, dt.timedelta(seconds=-1)],
@@ -157,8 +157,8 @@ def test_the_operator_and_its_options_have_the_same_parameters_and_defaults():
 
 
 def test_on_doubt_has_the_values_of_the_sender():
-    assert all(ON_DOUBT.fits(value) for value in OnDoubt)
-    assert not ON_DOUBT.fits("wait")
+    assert all(ON_UNKNOWN_OUTCOME.fits(value) for value in OnUnknownOutcome)
+    assert not ON_UNKNOWN_OUTCOME.fits("wait")
 
 
 class TestDeferrable:

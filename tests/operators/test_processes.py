@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_pinterest.conversions import processes
+from airflow_provider_pinterest.conversions import transform_pool
 from airflow_provider_pinterest.exceptions import ParameterError
 from tests.running import deliver, ids, row, rows
 
@@ -61,7 +61,7 @@ def test_a_run_that_stops_leaves_no_process_behind(pinterest):
 
 def test_a_connection_that_cannot_work_starts_no_process(pinterest, connect, monkeypatch):
     started = []
-    monkeypatch.setattr(processes.Worker, "__init__", lambda *_: started.append(1))
+    monkeypatch.setattr(transform_pool.PoolWorker, "__init__", lambda *_: started.append(1))
     connect(pinterest, password=None)
 
     ran = deliver(events=rows(1), processes=2)

@@ -10,8 +10,8 @@ import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException
 
 from airflow_provider_pinterest.exceptions import ParameterError
-from airflow_provider_pinterest.operators.options import KINDS
 from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
+from airflow_provider_pinterest.operators.task_options import KINDS
 from tests.running import ids, row, rows, run
 
 # Airflow 2.11's own ObjectStoragePath causes it.
@@ -44,7 +44,7 @@ VALUES: dict[str, Any] = {
     "max_event_age": dt.timedelta(days=30),
     "batch_size": 7,
     "max_batch_bytes": 20_000,
-    "on_doubt": "resend",
+    "on_unknown_outcome": "resend",
     "max_in_flight": 3,
     "processes": 0,
     "max_wait": dt.timedelta(minutes=2),
@@ -98,7 +98,7 @@ def test_structures_may_be_json():
         ("max_wait", "PT1H30M", dt.timedelta(minutes=90)),
         ("max_wait", "0:10:00", dt.timedelta(minutes=10)),
         ("max_wait", "0:00:01.500000", dt.timedelta(seconds=1.5)),
-        ("on_doubt", "None", None),
+        ("on_unknown_outcome", "None", None),
         ("key_columns", "order_id, store", ["order_id", "store"]),
         ("key_columns", "('order_id',)", ("order_id",)),
         ("event_id_from", "order_id", ["order_id"]),
@@ -133,7 +133,7 @@ def test_text_is_read_as_what_it_stands_for(name, text, value):
         ("identifiers", "DE"),
         ("defaults", "__import__('os')"),
         ("test", "maybe"),
-        ("on_doubt", "keep"),
+        ("on_unknown_outcome", "keep"),
         ("ad_account_id", "None"),
         ("sql_conn_id", " "),
         ("rejects_path", ""),
@@ -248,7 +248,7 @@ class TestAWindowWithoutValue:
             {"parameters": {"name": "{{ params.word }}"}},
             {"sql": "SELECT 1 {{ params.empty }} WHERE note = '' AND t > '{{ params.day }}'"},
             {"sql": "SELECT 1 {% if params.empty %}WHERE x = '{{ params.empty }}'{% endif %}"},
-            {"max_event_age": "{{ data_interval_start }}", "on_doubt": "{{ params.empty }}"},
+            {"max_event_age": "{{ data_interval_start }}", "on_unknown_outcome": "{{ params.empty }}"},
         ],
     )
     @pytest.mark.parametrize("native", [False, True], ids=["text", "native"])

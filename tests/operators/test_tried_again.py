@@ -142,7 +142,7 @@ class TestATryThatComesADayLater:
 
     def test_whoever_accepts_second_copies_gets_them(self, pinterest, store, broken_off, later, tmp_path):
         later(store)
-        again = attempt(store, Task(try_number=2), **self.options(tmp_path, on_doubt="resend"))
+        again = attempt(store, Task(try_number=2), **self.options(tmp_path, on_unknown_outcome="resend"))
 
         assert again["events_processed"] == 5
         assert set(pinterest.copies().values()) == {2}

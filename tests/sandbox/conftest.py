@@ -74,7 +74,7 @@ def send(pinterest: Sandbox, session: requests.Session) -> Callable[..., request
 
 @pytest.fixture
 def control(pinterest: Sandbox, session: requests.Session) -> Callable[..., Any]:
-    """Call one of the sandbox's own paths and return its JSON."""
+    """ReceivedCall one of the sandbox's own paths and return its JSON."""
 
     def call(method: str, path: str, status: int = 200, **options: Any) -> Any:
         root = pinterest.url.removesuffix("/v5")

@@ -7,7 +7,7 @@ import sqlite3
 import pytest
 
 from airflow_provider_pinterest.sandbox import Sandbox
-from airflow_provider_pinterest.sandbox.settings import Settings, SettingsChanges
+from airflow_provider_pinterest.sandbox.settings import SandboxSettings, SettingsChanges
 
 
 @pytest.fixture
@@ -171,7 +171,7 @@ def test_a_wrong_setting_is_told(control, changes, message):
     """A wrong setting is refused with what would be right, and nothing changes."""
     assert message in control("POST", "settings", json=changes, status=400)["message"]
     with pytest.raises(ValueError, match=message.split(",")[0]):
-        Settings().changed(changes)
+        SandboxSettings().changed(changes)
 
 
 @pytest.mark.parametrize("body", [b"[]", b"{"])
@@ -182,4 +182,4 @@ def test_the_sandbox_s_own_paths_want_a_json_object(control, body):
 
 def test_the_typed_settings_are_the_settings():
     """The keyword arguments of ``Sandbox`` are the settings."""
-    assert SettingsChanges.__annotations__.keys() == set(Settings.__slots__)
+    assert SettingsChanges.__annotations__.keys() == set(SandboxSettings.__slots__)

@@ -27,16 +27,16 @@ class Hook:
 
 def read(query: SqlSource) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
     """Return the columns and all rows, as tuples."""
-    chunks = list(query.chunks())
-    [columns] = {chunk.columns for chunk in chunks}
-    return columns, [tuple(cells) for chunk in chunks for cells in chunk.rows]
+    row_batches = list(query.row_batches())
+    [columns] = {row_batch.columns for row_batch in row_batches}
+    return columns, [tuple(cells) for row_batch in row_batches for cells in row_batch.rows]
 
 
 def broken(query: SqlSource) -> tuple[str, int]:
     """Return what is said of a query that cannot be read, and how many rows came first."""
     came = [0]
     with pytest.raises(SourceError) as caught:
-        came.extend(len(chunk.rows) for chunk in query.chunks())
+        came.extend(len(row_batch.rows) for row_batch in query.row_batches())
     return str(caught.value), sum(came)
 
 
@@ -46,7 +46,7 @@ def cancelled(query: SqlSource) -> str:
 
     def work() -> None:
         with pytest.raises(SourceError) as caught:
-            list(query.chunks())
+            list(query.row_batches())
         found.append(caught.value)
 
     thread = threading.Thread(target=work)
@@ -66,8 +66,8 @@ def growth(query: SqlSource) -> tuple[int, float]:
     """Read a query; return its number of rows, and by how many MiB this process grew at most."""
     before = resident()
     count, most = 0, 0.0
-    for chunk in query.chunks():
-        count += len(chunk.rows)
+    for row_batch in query.row_batches():
+        count += len(row_batch.rows)
         most = max(most, resident() - before)
     return count, most
 

@@ -10,13 +10,15 @@ from types import MappingProxyType
 import pytest
 
 from airflow_provider_pinterest.exceptions import ParameterError, SourceError
-from airflow_provider_pinterest.sources.iterables import CHUNK, CHUNK_BYTES, IterableSource
+from airflow_provider_pinterest.sources.iterables import MAX_BYTES, MAX_ROWS, IterableSource
 
 
 def laid_out(events):
-    """Return the rows as they come, each as a dict, and how many chunks they came in."""
-    chunks = list(IterableSource(events, replayable=True).chunks())
-    return [dict(zip(chunk.columns, cells, strict=True)) for chunk in chunks for cells in chunk.rows], len(chunks)
+    """Return the rows as they come, each as a dict, and how many row_batches they came in."""
+    row_batches = list(IterableSource(events, replayable=True).row_batches())
+    return [
+        dict(zip(row_batch.columns, cells, strict=True)) for row_batch in row_batches for cells in row_batch.rows
+    ], len(row_batches)
 
 
 class Pieces(Sequence[object]):
@@ -47,7 +49,7 @@ def test_rows_of_different_columns_come_apart_and_in_order():
 
 
 def test_many_rows_come_in_chunks():
-    events = [{"a": number} for number in range(CHUNK + 1)]
+    events = [{"a": number} for number in range(MAX_ROWS + 1)]
 
     assert laid_out(events) == (events, 2)
 
@@ -90,25 +92,25 @@ def test_a_generator_is_read_no_further_than_needed():
     asked = []
 
     def generate():
-        for number in range(10 * CHUNK):
+        for number in range(10 * MAX_ROWS):
             asked.append(number)
             yield {"a": number}
 
-    next(IterableSource(generate(), replayable=True).chunks())
+    next(IterableSource(generate(), replayable=True).row_batches())
 
-    assert len(asked) <= CHUNK + 1
+    assert len(asked) <= MAX_ROWS + 1
 
 
 def test_rows_that_came_before_a_generator_raised_are_not_lost():
     def generate():
-        yield from ({"a": number} for number in range(CHUNK + 3))
+        yield from ({"a": number} for number in range(MAX_ROWS + 3))
         raise KeyError("tax")
 
-    chunks = IterableSource(generate(), replayable=True).chunks()
+    row_batches = IterableSource(generate(), replayable=True).row_batches()
 
-    assert [len(next(chunks).rows), len(next(chunks).rows)] == [CHUNK, 3]
+    assert [len(next(row_batches).rows), len(next(row_batches).rows)] == [MAX_ROWS, 3]
     with pytest.raises(KeyError, match="tax"):
-        next(chunks)
+        next(row_batches)
 
 
 @pytest.mark.parametrize("bad", [None, 1, "a", b"a", ["a"], {1: 2}, object()])
@@ -118,11 +120,11 @@ def test_a_list_is_checked_to_its_end_before_anything_is_read(bad):
 
 
 def test_a_generator_with_something_else_breaks_off_there():
-    chunks = IterableSource(iter([{"a": 1}, {"b": 2}, "text"]), replayable=True).chunks()
+    row_batches = IterableSource(iter([{"a": 1}, {"b": 2}, "text"]), replayable=True).row_batches()
 
-    assert next(chunks).columns == ("a",)
+    assert next(row_batches).columns == ("a",)
     with pytest.raises(SourceError, match="row 3 is str"):
-        list(chunks)
+        list(row_batches)
 
 
 @pytest.mark.parametrize(
@@ -170,27 +172,31 @@ def test_the_error_shows_nothing_of_the_row():
 def test_what_can_be_read_only_once_is_refused_unless_each_attempt_gets_it_anew(events):
     with pytest.raises(ParameterError, match=r"only once.*list.*@task\.pinterest_conversions"):
         IterableSource(events)
-    list(IterableSource(events, replayable=True).chunks())
+    list(IterableSource(events, replayable=True).row_batches())
 
 
 def test_a_lazy_sequence_can_be_read_again():
     values = IterableSource(Pieces([{"a": 1}], [{"a": 2}]))
 
-    assert [list(chunk.rows) for chunk in values.chunks()] == [[[1], [2]]] == [list(c.rows) for c in values.chunks()]
+    assert (
+        [list(row_batch.rows) for row_batch in values.row_batches()]
+        == [[[1], [2]]]
+        == [list(c.rows) for c in values.row_batches()]
+    )
 
 
 @pytest.mark.parametrize("nested", [False, True])
 def test_chunks_of_heavy_rows_are_short(nested):
     row = {"a": {"b": ["x" * 100_000]} if nested else "x" * 100_000}
-    sizes = [len(chunk.rows) for chunk in IterableSource([row] * 1_000).chunks()]
+    sizes = [len(row_batch.rows) for row_batch in IterableSource([row] * 1_000).row_batches()]
 
     assert sum(sizes) == 1_000
-    assert max(sizes) * 100_000 <= 1.5 * CHUNK_BYTES
+    assert max(sizes) * 100_000 <= 1.5 * MAX_BYTES
 
 
 def test_chunks_are_short_from_the_row_on_that_rows_are_heavy():
     events = [{"a": "x"}] * 1_900 + [{"a": "x" * 1_000_000}] * 100
-    heavy = [sum(len(cells[0]) for cells in chunk.rows) for chunk in IterableSource(events).chunks()]
+    heavy = [sum(len(cells[0]) for cells in row_batch.rows) for row_batch in IterableSource(events).row_batches()]
 
     assert max(heavy) < 20_000_000
 
@@ -199,4 +205,4 @@ def test_cancelling_does_nothing():
     values = IterableSource([{"a": 1}])
     values.cancel()
 
-    assert list(values.chunks())
+    assert list(values.row_batches())

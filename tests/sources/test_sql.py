@@ -64,11 +64,11 @@ class TestOnEach:
         )
 
     def test_the_first_rows_come_before_an_endless_query_ends(self, database, query):
-        chunks = query(endless(database)).chunks()
+        row_batches = query(endless(database)).row_batches()
 
-        found = [len(next(chunks).rows) for _ in range(3)]
+        found = [len(next(row_batches).rows) for _ in range(3)]
         assert found in ([FIRST_FETCH, size, size] for size in (FETCH, FETCH_FROM_SERVER))
-        chunks.close()
+        row_batches.close()
 
     def test_more_rows_than_are_fetched_at_once_all_come_in_order(self, database, query):
         count = 2 * FETCH_FROM_SERVER + 1
@@ -84,7 +84,7 @@ class TestOnEach:
     def test_fetches_of_heavy_rows_are_short(self, database, query):
         text = "printf('%.100000d', 0)" if isinstance(database, SqliteWarehouse) else "repeat('x', 100000)"
         sql = f"SELECT {text} AS a, order_id FROM ({endless(database)} LIMIT 200) AS orders"  # noqa: S608
-        sizes = [len(chunk.rows) for chunk in query(sql).chunks()]
+        sizes = [len(row_batch.rows) for row_batch in query(sql).row_batches()]
 
         assert sum(sizes) == 200
         assert max(sizes) * 100_000 <= FETCH_BYTES
@@ -97,12 +97,12 @@ class TestOnEach:
 
     def test_a_query_that_was_cancelled_reads_nothing_more(self, database, query):
         made = query(endless(database))
-        chunks = made.chunks()
-        next(chunks)
+        row_batches = made.row_batches()
+        next(row_batches)
         made.cancel()
 
         with pytest.raises(SourceError, match="was cancelled"):
-            next(chunks)
+            next(row_batches)
 
     def test_a_query_is_cancelled_before_it_begins_and_after_it_ended(self, database, query):
         made = query("SELECT 1 AS order_id")
@@ -302,26 +302,26 @@ class TestDuckDB:
 
     def test_a_second_query_of_the_same_database_is_cancelled_alone(self, duckdb_warehouse, query):
         other = query(ENDLESS)
-        chunks = other.chunks()
-        next(chunks)
+        row_batches = other.row_batches()
+        next(row_batches)
         made = query("SELECT 1 AS order_id")
         made.cancel()
 
-        assert next(chunks).rows
-        chunks.close()
+        assert next(row_batches).rows
+        row_batches.close()
 
 
 class TestPostgres:
     def test_the_rows_stay_on_the_server_behind_a_named_cursor(self, postgres_warehouse, query):
-        chunks = query(RECURSIVE).chunks()
-        next(chunks)
+        row_batches = query(RECURSIVE).row_batches()
+        next(row_batches)
 
         with query.hook.conn.cursor() as beside:
             beside.execute("SELECT name, is_scrollable FROM pg_cursors")
             [(name, _)] = beside.fetchall()
 
         assert name.startswith("pinterest_")
-        chunks.close()
+        row_batches.close()
 
     @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from /proc")
     def test_100_000_wide_rows_take_no_more_memory_than_a_few(self, postgres_warehouse, query):
@@ -380,8 +380,8 @@ class TestPostgres:
         assert "division by zero" in said
 
     def test_a_server_that_cuts_the_connection_is_a_source_that_broke_off(self, postgres_warehouse, query):
-        chunks = query(RECURSIVE).chunks()
-        next(chunks)
+        row_batches = query(RECURSIVE).row_batches()
+        next(row_batches)
         with contextlib.closing(psycopg2.connect(postgres_warehouse.dsn)) as other, other.cursor() as beside:
             beside.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() "
@@ -389,13 +389,13 @@ class TestPostgres:
             )
 
         with pytest.raises(SourceError, match="failed after 32 rows"):
-            list(chunks)
+            list(row_batches)
 
     def test_a_reader_that_stops_early_leaves_no_connection_open(self, postgres_warehouse, query):
-        chunks = query(RECURSIVE).chunks()
-        next(chunks)
+        row_batches = query(RECURSIVE).row_batches()
+        next(row_batches)
 
-        chunks.close()
+        row_batches.close()
 
         assert query.hook.conn.closed
 
@@ -450,14 +450,14 @@ class OtherHook:
 
 def test_a_query_of_another_driver_ends_at_its_next_fetch():
     made = SqlSource(OtherHook(), "SELECT a")
-    chunks = made.chunks()
-    next(chunks)
+    row_batches = made.row_batches()
+    next(row_batches)
     other = threading.Thread(target=made.cancel)
     other.start()
     other.join()
 
     with pytest.raises(SourceError, match="was cancelled"):
-        next(chunks)
+        next(row_batches)
 
 
 @pytest.mark.parametrize(

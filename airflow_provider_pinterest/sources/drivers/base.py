@@ -47,7 +47,7 @@ class DriverReader:
     paramstyle: ClassVar[str | None] = None
     """How placeholders are written, where the connection's module does not say so or is wrong.
 
-    :data:`~airflow_provider_pinterest.sources.placeholders.STYLES` names the styles.
+    :data:`~airflow_provider_pinterest.sources.paramstyles.STYLES` names the styles.
     """
 
     def __init__(self, hook: Any, connection: Any, sql: str) -> None:

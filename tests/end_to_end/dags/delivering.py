@@ -70,7 +70,7 @@ with DAG("delivering", start_date=START, schedule=None, catchup=False):
         "max_event_age": dt.timedelta(days=7),
         "batch_size": 3,
         "max_batch_bytes": 50_000,
-        "on_doubt": "resend",
+        "on_unknown_outcome": "resend",
         "max_in_flight": 2,
         "processes": 1,
         "max_wait": dt.timedelta(minutes=1),

@@ -152,11 +152,11 @@ def test_pages_are_read_one_after_the_other():
 
 def test_the_next_page_is_not_read_before_its_rows_are_wanted():
     cursor = BigQueryCursor([field("INTEGER")], [[[str(n)] for n in range(1_000)], [["1"]]])
-    chunks = query(cursor).chunks()
+    row_batches = query(cursor).row_batches()
 
-    assert [len(next(chunks).rows) for _ in range(3)] == [32, 500, 468]
+    assert [len(next(row_batches).rows) for _ in range(3)] == [32, 500, 468]
     assert len(cursor.asked) == 1
-    chunks.close()
+    row_batches.close()
 
 
 def test_a_query_without_rows_still_shows_its_columns():

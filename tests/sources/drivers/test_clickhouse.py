@@ -121,23 +121,23 @@ class TestRecorded:
     def test_a_query_is_cancelled_through_a_second_connection(self, connection):
         server = Server([("a", "UInt8")], [(1,)])
         made = query(server, connection)
-        chunks = made.chunks()
-        next(chunks)
+        row_batches = made.row_batches()
+        next(row_batches)
 
         beside = Server([], [])
         made._hook.get_conn = lambda: of_module("clickhouse_driver", Connection)(beside)
         made.cancel()
-        chunks.close()
+        row_batches.close()
 
         assert beside.statements == [f"KILL QUERY WHERE query_id = '{server.settings['query_id']}' ASYNC"]
 
 
 def test_a_stream_is_ended_with_its_query():
     server = Server([("a", "UInt8")], [(1,)] * 100)
-    chunks = query(server, CONNECT).chunks()
-    next(chunks)
+    row_batches = query(server, CONNECT).row_batches()
+    next(row_batches)
 
-    chunks.close()
+    row_batches.close()
 
     assert server.ended == ["stream"]
     assert server.settings["max_block_size"] == BLOCK_ROWS

@@ -204,10 +204,10 @@ class TestThreads:
 
     def test_a_thread_is_detached_when_it_stops_early(self, jvm):
         def work():
-            chunks = query(self.server, jvm).chunks()
-            next(chunks)
+            row_batches = query(self.server, jvm).row_batches()
+            next(row_batches)
             assert others(jvm)
-            chunks.close()
+            row_batches.close()
 
         in_a_thread(work)
 
@@ -220,7 +220,7 @@ class TestThreads:
 
         def work():
             with pytest.raises(SourceError, match="refused"):
-                list(SqlSource(Hook(connect), "SELECT 1").chunks())
+                list(SqlSource(Hook(connect), "SELECT 1").row_batches())
 
         in_a_thread(work)
 
@@ -251,10 +251,10 @@ class TestThreads:
 
     def test_the_process_can_end_while_a_statement_runs(self, jvm):
         def work():
-            chunks = query(self.server, jvm).chunks()
-            next(chunks)
+            row_batches = query(self.server, jvm).row_batches()
+            next(row_batches)
             assert jvm.daemons == {threading.get_ident(): "loader"}
-            chunks.close()
+            row_batches.close()
 
         in_a_thread(work)
 
@@ -262,7 +262,7 @@ class TestThreads:
 
     def test_the_statement_is_cancelled_from_another_thread_which_is_detached_too(self, jvm):
         server = Server([("event_id", None)], [("a",)] * 40)
-        made, chunks = started(server, jvm)
+        made, row_batches = started(server, jvm)
 
         def cancel():
             jvm.attach()
@@ -276,17 +276,17 @@ class TestThreads:
         assert server.ended == ["statement"]
         assert not others(jvm)
         with pytest.raises(SourceError, match="was cancelled"):
-            next(chunks)
+            next(row_batches)
 
     def test_a_driver_that_waits_for_the_end_of_the_statement_holds_nobody_up(self, jvm):
         go_on = threading.Event()
-        made, chunks = started(self.server, jvm)
+        made, row_batches = started(self.server, jvm)
         made._reader.cursor._prep = SimpleNamespace(cancel=lambda: (jvm.attach(), go_on.wait(20)))
 
         made.cancel()
 
         with pytest.raises(SourceError, match="was cancelled"):
-            next(chunks)
+            next(row_batches)
         assert not go_on.is_set()
         go_on.set()
         ended()
@@ -294,11 +294,11 @@ class TestThreads:
 
 
 def started(server, jvm):
-    """Return a query, and its chunks after the first one."""
+    """Return a query, and its row_batches after the first one."""
     made = query(server, jvm)
-    chunks = made.chunks()
-    next(chunks)
-    return made, chunks
+    row_batches = made.row_batches()
+    next(row_batches)
+    return made, row_batches
 
 
 def ended():
@@ -347,5 +347,5 @@ def advice(sql, parameters, error, *, connecting=False):
     kind = type("Jdbc", (Connection,), {"cursor": lambda self: cursor(self.server)})
     made = SqlSource(Hook(fail if connecting else lambda: of_module("jaydebeapi", kind)(server)), sql, parameters)
     with pytest.raises(SourceError) as caught:
-        list(made.chunks())
+        list(made.row_batches())
     return str(caught.value).partition("What to do: ")[2]

@@ -175,11 +175,11 @@ def test_a_query_is_cancelled_from_another_thread(query):
 
 
 def test_a_query_that_is_given_up_early_does_not_read_the_rest(query, connect):
-    chunks = query("SELECT a.seq FROM seq_1_to_1000000 a, seq_1_to_1000000 b").chunks()
-    next(chunks)
+    row_batches = query("SELECT a.seq FROM seq_1_to_1000000 a, seq_1_to_1000000 b").row_batches()
+    next(row_batches)
 
     began = time.monotonic()
-    chunks.close()
+    row_batches.close()
 
     assert time.monotonic() - began < 10
     with contextlib.closing(connect()) as connection, connection.cursor() as cursor:

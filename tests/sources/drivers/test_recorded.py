@@ -25,10 +25,10 @@ def query(server, connection, sql="SELECT 1"):
 def ended_from_beside(server, connection):
     """Cancel a query after its first rows; return what the server was told."""
     made = query(server, connection)
-    chunks = made.chunks()
-    next(chunks)
+    row_batches = made.row_batches()
+    next(row_batches)
     made.cancel()
-    chunks.close()
+    row_batches.close()
     return server.ended or server.statements[1:]
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
-from airflow_provider_pinterest.conversions.events import Chunk
+from airflow_provider_pinterest.conversions.column_batches import ColumnBatch
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 from airflow_provider_pinterest.conversions.names import folded
-from airflow_provider_pinterest.conversions.pieces import Piece
+from airflow_provider_pinterest.conversions.outcomes import RowBatch
 from airflow_provider_pinterest.conversions.weights import EVERY, PIECE_BYTES, parts, total
 
 PIECE: Final = 500
@@ -21,30 +21,30 @@ FIT_KEPT: Final = 1_024
 """Sets of columns remembered as fitting together; rows with ever new keys must not fill the memory."""
 
 
-def pieces(chunks: Iterable[Chunk], mapping: ColumnMapping) -> Iterator[Piece]:
-    """Yield the rows of chunks in their order, up to :data:`PIECE` at a time, or about 4 MB of cells.
+def pieces(row_batches: Iterable[RowBatch], mapping: ColumnMapping) -> Iterator[ColumnBatch]:
+    """Yield the rows of row_batches in their order, up to :data:`PIECE` at a time, or about 4 MB of cells.
 
-    Only chunks that differ from the one before are waited for. Those that were read before the source fails come
+    Only row_batches that differ from the one before are waited for. Those that were read before the source fails come
     before its exception.
     """
-    gathered = Gathering(mapping)
+    gathered = Coalescer(mapping)
     before = None
     try:
-        for chunk in chunks:
-            if not gathered.takes(chunk.columns):
+        for row_batch in row_batches:
+            if not gathered.takes(row_batch.columns):
                 yield from gathered.emptied()
-                gathered.begin(chunk.columns)
-            gathered.add(chunk)
-            if before in (None, chunk.columns) or gathered.full:
+                gathered.begin(row_batch.columns)
+            gathered.add(row_batch)
+            if before in (None, row_batch.columns) or gathered.full:
                 yield from gathered.emptied()
-            before = chunk.columns
+            before = row_batch.columns
     except Exception:
         yield from gathered.emptied()
         raise
     yield from gathered.emptied()
 
 
-class Gathering:
+class Coalescer:
     """Rows that can be read together: what one of them lacks of the others' columns is empty in it.
 
     A row must become what it becomes by itself. So a column that maps to nothing is not put beside others, nor is one
@@ -56,7 +56,7 @@ class Gathering:
         self._bytes = 0
         self._mapping = mapping
         self._row = 1
-        self._chunks: list[Chunk] = []
+        self._chunks: list[RowBatch] = []
         self._columns: tuple[str, ...] = ()
         self._fields: set[str] = set()
         self._fit: set[tuple[str, ...]] = set()
@@ -76,19 +76,19 @@ class Gathering:
         if not self._widen(columns):
             self._columns = columns
 
-    def add(self, chunk: Chunk) -> None:
-        """Add the rows of a chunk that was taken, or begun with."""
-        self._chunks.append(chunk)
+    def add(self, row_batch: RowBatch) -> None:
+        """Add the rows of a row_batch that was taken, or begun with."""
+        self._chunks.append(row_batch)
         if len(self._chunks) % EVERY == 1:
-            self._bytes += EVERY * total(chunk.rows)
-        self.size += len(chunk.rows)
+            self._bytes += EVERY * total(row_batch.rows)
+        self.size += len(row_batch.rows)
 
-    def emptied(self) -> Iterator[Piece]:
+    def emptied(self) -> Iterator[ColumnBatch]:
         """Yield all rows; the columns stay."""
-        chunks, self._chunks, self.size, self._bytes = self._chunks, [], 0, 0
-        rows = self._laid_out(chunks)
+        row_batches, self._chunks, self.size, self._bytes = self._chunks, [], 0, 0
+        rows = self._laid_out(row_batches)
         for part in parts(rows, PIECE):
-            piece = Piece.of(self._row, Chunk(self._columns, part))
+            piece = ColumnBatch.of(self._row, RowBatch(self._columns, part))
             self._row += piece.size
             yield piece
 
@@ -108,11 +108,11 @@ class Gathering:
         self._fit.add(columns)
         return True
 
-    def _laid_out(self, chunks: Iterable[Chunk]) -> list[Sequence[Any]]:
-        """Return the rows of chunks with a cell for each column."""
+    def _laid_out(self, row_batches: Iterable[RowBatch]) -> list[Sequence[Any]]:
+        """Return the rows of row_batches with a cell for each column."""
         rows: list[Sequence[Any]] = []
         positions: dict[tuple[str, ...], list[int | None]] = {}
-        for columns, some in chunks:
+        for columns, some in row_batches:
             if columns == self._columns:
                 rows += some
                 continue

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from airflow_provider_pinterest.conversions.cells import by_name
-from airflow_provider_pinterest.conversions.columns import Reader
+from airflow_provider_pinterest.conversions.columns import ColumnParser
 
 
 class Column(NamedTuple):
@@ -20,7 +20,7 @@ class Column(NamedTuple):
 
     position: int
     path: str
-    reader: Reader
+    reader: ColumnParser
 
 
 class IdPart(NamedTuple):
@@ -35,7 +35,7 @@ class IdPart(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Plan:
+class CompiledMapping:
     """What to do with the rows of one set of columns.
 
     :param names: the columns.

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from airflow_provider_pinterest.conversions.reasons import Reason
 
 
-class Chunk(NamedTuple):
+class RowBatch(NamedTuple):
     """Some rows of a source that share their columns.
 
     :param columns: their names.

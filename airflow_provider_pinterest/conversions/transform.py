@@ -7,6 +7,13 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from airflow_provider_pinterest.conversions.batch_transformer import (
+    BatchTransformer,
+    TransformResult,
+    fields_of,
+    noticed,
+)
+from airflow_provider_pinterest.conversions.coalescing import pieces
 from airflow_provider_pinterest.conversions.duplicates import SeenEvents, event_key
 from airflow_provider_pinterest.conversions.event_names import (
     UnlistedName,
@@ -15,17 +22,15 @@ from airflow_provider_pinterest.conversions.event_names import (
     is_listed,
     most_frequent,
 )
-from airflow_provider_pinterest.conversions.events import Chunk, Duplicate, Event, Outcome
 from airflow_provider_pinterest.conversions.exclusions import Exclusions
-from airflow_provider_pinterest.conversions.gathering import pieces
-from airflow_provider_pinterest.conversions.making import EventMaker, Made, fields_of, noticed
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
+from airflow_provider_pinterest.conversions.outcomes import Duplicate, Event, Outcome, RowBatch
 
 if TYPE_CHECKING:
-    from airflow_provider_pinterest.conversions.processes import Processes
+    from airflow_provider_pinterest.conversions.transform_pool import TransformPool
 
 
-class EventBuilder:
+class Transform:
     """Makes events of rows, and counts what it notices on the way.
 
     :param mapping: how columns become fields.
@@ -47,7 +52,7 @@ class EventBuilder:
         processes: int = 0,
     ) -> None:
         self._mapping = mapping
-        self._maker = EventMaker(
+        self._maker = BatchTransformer(
             mapping,
             now=now,
             max_event_age=max_event_age,
@@ -62,9 +67,9 @@ class EventBuilder:
         self._waiting: deque[Outcome] = deque()
         """What the rows of the piece at hand became, as far as it was not yielded; counted all the same."""
 
-    def events(self, chunks: Iterable[Chunk]) -> Iterator[Outcome]:
+    def events(self, row_batches: Iterable[RowBatch]) -> Iterator[Outcome]:
         """Yield what became of each row, in the order of the source."""
-        found = pieces(chunks, self._mapping)
+        found = pieces(row_batches, self._mapping)
         all_made = map(self._maker.make, found) if self._processes is None else self._processes.made(found)
         for made in all_made:
             waiting = self._waiting = self._distinct(made)
@@ -94,7 +99,7 @@ class EventBuilder:
         found = self._counted(self._unlisted, lambda event: _unlisted(event.name))
         return most_frequent(found, most)
 
-    def _distinct(self, made: Made) -> deque[Outcome]:
+    def _distinct(self, made: TransformResult) -> deque[Outcome]:
         """Return what the rows of a piece became, of each event only the first; count them."""
         self._warnings += made.warnings
         self._warnings += made.noticed
@@ -127,8 +132,8 @@ def _unlisted(name: str) -> Iterator[str]:
         yield counted_as(name)
 
 
-def _processes(maker: EventMaker, count: int) -> Processes:
+def _processes(maker: BatchTransformer, count: int) -> TransformPool:
     """Start processes; their module is loaded only where there are any."""
-    from airflow_provider_pinterest.conversions.processes import Processes
+    from airflow_provider_pinterest.conversions.transform_pool import TransformPool
 
-    return Processes(maker, count)
+    return TransformPool(maker, count)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from airflow_provider_pinterest.conversions.events import Chunk
+from airflow_provider_pinterest.conversions.outcomes import RowBatch
 
 
 class OpenSource(Protocol):
@@ -18,20 +18,20 @@ class OpenSource(Protocol):
 
     @property
     def columns_complete(self) -> bool:
-        """Whether the columns of the first chunk are those of all rows."""
+        """Whether the columns of the first row_batch are those of all rows."""
 
     @property
     def once(self) -> bool:
-        """Whether :meth:`chunks` can be called only once."""
+        """Whether :meth:`row_batches` can be called only once."""
 
-    def chunks(self) -> Generator[Chunk, None, None]:
+    def row_batches(self) -> Generator[RowBatch, None, None]:
         """Yield the rows, those with the same columns together, in a thread of its own.
 
         :raises SourceError: the source cannot be read, or breaks off.
         """
 
     def cancel(self) -> None:
-        """Stop reading, called in another thread: :meth:`chunks` raises soon."""
+        """Stop reading, called in another thread: :meth:`row_batches` raises soon."""
 
 
 class Source(Protocol):

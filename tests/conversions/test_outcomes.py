@@ -16,11 +16,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_pinterest.conversions.events import Chunk, Event, Rejection, Stage
+from airflow_provider_pinterest.conversions.batch_transformer import SKEW
 from airflow_provider_pinterest.conversions.field_maps import NAMES
 from airflow_provider_pinterest.conversions.fields import ACTION_SOURCES, EVENT_NAMES, FIELDS, WARNINGS
-from airflow_provider_pinterest.conversions.making import SKEW
 from airflow_provider_pinterest.conversions.mapping import PLANS_KEPT
+from airflow_provider_pinterest.conversions.outcomes import Event, Rejection, RowBatch, Stage
 from airflow_provider_pinterest.conversions.reasons import EXCLUSIONS, REASONS
 from airflow_provider_pinterest.sandbox.judge import verdicts
 from airflow_provider_pinterest.sandbox.schema import HASHED_FIELDS, request_schema
@@ -47,8 +47,8 @@ def test_a_row_becomes_an_event_in_pinterests_words():
 def test_rows_are_numbered_from_one_across_chunks():
     rows = [good(event_id=number) for number in range(4)]
     columns = tuple(GOOD)
-    chunks = [Chunk(columns, [list(row.values()) for row in part]) for part in (rows[:1], [], rows[1:])]
-    assert [found.row for found in builder().events(chunks)] == [1, 2, 3, 4]
+    row_batches = [RowBatch(columns, [list(row.values()) for row in part]) for part in (rows[:1], [], rows[1:])]
+    assert [found.row for found in builder().events(row_batches)] == [1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("empty", [None, "", " ", [], "[]"], ids=repr)

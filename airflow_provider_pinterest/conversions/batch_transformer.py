@@ -17,15 +17,15 @@ import orjson
 
 from airflow_provider_pinterest.conversions import values
 from airflow_provider_pinterest.conversions.cells import cut, kind
+from airflow_provider_pinterest.conversions.column_batches import ColumnBatch, ParsedColumns
 from airflow_provider_pinterest.conversions.columns import Members, inside
 from airflow_provider_pinterest.conversions.event_names import is_listed
-from airflow_provider_pinterest.conversions.events import Event, Excluded, Rejection
 from airflow_provider_pinterest.conversions.exclusions import Exclusions, excluded
 from airflow_provider_pinterest.conversions.field_maps import PLACES
 from airflow_provider_pinterest.conversions.fields import BY_PATH, COUNTRY, LDP, OFFLINE, REQUIRED
 from airflow_provider_pinterest.conversions.identifiers import has_us_state, home, in_both_cases
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
-from airflow_provider_pinterest.conversions.pieces import Fields, Piece
+from airflow_provider_pinterest.conversions.outcomes import Event, Excluded, Rejection
 from airflow_provider_pinterest.conversions.reasons import Reason
 
 SKEW: Final = 300
@@ -37,7 +37,7 @@ _event: Final[Callable[[Iterable[Any]], Event]] = partial(tuple.__new__, Event)
 """Makes an event of its fields in their order, in half the time of a call of the class."""
 
 
-class Made(NamedTuple):
+class TransformResult(NamedTuple):
     """What some rows are by themselves.
 
     :param events: the fields of :class:`Event`, each for all rows; those of a rejected row mean nothing.
@@ -63,7 +63,7 @@ class Made(NamedTuple):
         return found
 
 
-def _joined(some: Sequence[Made]) -> Made:
+def _joined(some: Sequence[TransformResult]) -> TransformResult:
     """Return what some rows are as one, in their order."""
     events: list[Any] = [
         list(chain.from_iterable(column)) for column in zip(*(made.events for made in some), strict=True)
@@ -76,7 +76,7 @@ def _joined(some: Sequence[Made]) -> Made:
         before += len(made.events[0])
         for count, more in zip(counts, made[2:], strict=True):
             count.update(more)
-    return Made(tuple(events), others, *counts)
+    return TransformResult(tuple(events), others, *counts)
 
 
 def noticed(name: str, time: type[int]) -> Iterator[str]:
@@ -96,7 +96,7 @@ def fields_of(body: bytes) -> Iterator[str]:
             yield name
 
 
-class EventMaker:
+class BatchTransformer:
     """Makes events of rows; the same rows give the same events, in whatever process.
 
     :param mapping: how columns become fields.
@@ -124,7 +124,7 @@ class EventMaker:
         self._exclusions = exclusions
 
     @classmethod
-    def of(cls, settings: tuple[Any, float, dt.timedelta | None, int, dict[str, Any] | None]) -> EventMaker:
+    def of(cls, settings: tuple[Any, float, dt.timedelta | None, int, dict[str, Any] | None]) -> BatchTransformer:
         """Make a maker equal to the one that has these settings."""
         parameters, now, max_event_age, max_event_bytes, exclusions = settings
         return cls(
@@ -135,14 +135,14 @@ class EventMaker:
             exclusions=Exclusions.of(**exclusions) if exclusions else None,
         )
 
-    def make(self, piece: Piece) -> Made:
+    def make(self, piece: ColumnBatch) -> TransformResult:
         """Make what the rows of a piece become."""
         try:
             return self._make(piece)
         except Exception:  # noqa: BLE001 - found again below, for each row by itself
             return _joined([self._make_alone(row) for row in piece.rows()])
 
-    def _make_alone(self, row: Piece) -> Made:
+    def _make_alone(self, row: ColumnBatch) -> TransformResult:
         """Make what a single row becomes; one that cannot be made is rejected."""
         try:
             return self._make(row)
@@ -151,10 +151,10 @@ class EventMaker:
             nothing: Mapping[str, Any] = {}
             events = ([row.first], [""], [""], [0], [False], [b""], [nothing])
             rejection = Rejection(row.first, None, nothing, (reason,))
-            return Made(events, {0: rejection}, Counter(), Counter(), Counter(), Counter())
+            return TransformResult(events, {0: rejection}, Counter(), Counter(), Counter(), Counter())
 
-    def _make(self, piece: Piece) -> Made:
-        fields = Fields(self._mapping, piece)
+    def _make(self, piece: ColumnBatch) -> TransformResult:
+        fields = ParsedColumns(self._mapping, piece)
         self._check_required(fields)
         _check_match_keys(fields)
         self._check_times(fields)
@@ -179,17 +179,17 @@ class EventMaker:
             for row in sorted(fields.problems)
         }
         others |= {row: Excluded(piece.first + row, code) for row, code in fields.excluded.items()}
-        return Made(events, others, _coverage(fields), found, fields.warnings, unlisted)
+        return TransformResult(events, others, _coverage(fields), found, fields.warnings, unlisted)
 
     @staticmethod
-    def _check_required(fields: Fields) -> None:
+    def _check_required(fields: ParsedColumns) -> None:
         """Name the required fields that are not there, unless something else was wrong with them."""
         for path, found in fields.values.items():
             for row in _empty(found):
                 if not any(problem.field == path for problem in fields.problems.get(row, ())):
                     fields.refuse(row, _MISSING[path])
 
-    def _check_times(self, fields: Fields) -> None:
+    def _check_times(self, fields: ParsedColumns) -> None:
         moments = fields.values["event_time"]
         known = [moment for moment in moments if moment]
         if not known or (max(known) <= self._latest and min(known) >= self._earliest):
@@ -200,7 +200,7 @@ class EventMaker:
             elif moment and moment < self._earliest:
                 fields.refuse(row, _TOO_OLD)
 
-    def _check_sizes(self, fields: Fields, bodies: Sequence[bytes]) -> None:
+    def _check_sizes(self, fields: ParsedColumns, bodies: Sequence[bytes]) -> None:
         largest = self._max_bytes
         for row in [row for row, body in enumerate(bodies) if len(body) > largest]:
             if row not in fields.problems:
@@ -208,7 +208,7 @@ class EventMaker:
                 fields.refuse(row, Reason("too_large", "", message))
 
 
-def _check_match_keys(fields: Fields) -> None:
+def _check_match_keys(fields: ParsedColumns) -> None:
     """Pinterest refuses an event by which it can find nobody."""
     emails = fields.of("user_data.em")
     if all(emails):
@@ -219,7 +219,7 @@ def _check_match_keys(fields: Fields) -> None:
             fields.refuse(row, _NO_MATCH_KEY)
 
 
-def _check_region(fields: Fields) -> None:
+def _check_region(fields: ParsedColumns) -> None:
     """Limited data processing counts only where the region is known, in whichever case Pinterest hashes its code."""
     path = "custom_data.opt_out_type"
     for row, member in enumerate(fields.members.get(path, ())):
@@ -233,7 +233,7 @@ def _check_region(fields: Fields) -> None:
             fields.replace(name, row, in_both_cases(fields.value(name, row)))
 
 
-def bodies(fields: Fields) -> list[bytes]:
+def bodies(fields: ParsedColumns) -> list[bytes]:
     """Join the members of each row, in the table's order, to the JSON of its event; without a name it is none."""
     places: dict[str, list[Members]] = {place: [] for place in PLACES}
     for path, field in BY_PATH.items():
@@ -253,7 +253,7 @@ def bodies(fields: Fields) -> list[bytes]:
     return list(map(b"".join, zip(*parts, repeat(b"}"))))
 
 
-def _coverage(fields: Fields) -> Counter[str]:
+def _coverage(fields: ParsedColumns) -> Counter[str]:
     """Count the events that carry each field."""
     return Counter(
         {
@@ -264,7 +264,7 @@ def _coverage(fields: Fields) -> Counter[str]:
     )
 
 
-def _noticed(fields: Fields) -> tuple[Counter[str], Counter[str]]:
+def _noticed(fields: ParsedColumns) -> tuple[Counter[str], Counter[str]]:
     """Count what is worth a warning about events as a whole, and the names that Pinterest does not list."""
     kinds: Iterable[tuple[str, type[int]]] = zip(
         fields.values["event_name"], map(type, fields.values["event_time"]), strict=True

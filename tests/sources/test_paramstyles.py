@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_pinterest.sources.placeholders import unfit
+from airflow_provider_pinterest.sources.paramstyles import unfit
 
 VALUES = ["2026-11-21"]
 NAMED = {"start": "2026-11-21"}

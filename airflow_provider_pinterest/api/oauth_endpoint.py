@@ -13,13 +13,13 @@ from airflow_provider_pinterest.api.request import Request
 
 if TYPE_CHECKING:
     from airflow_provider_pinterest.api.client import Client
-    from airflow_provider_pinterest.api.responses import Busy, Doubt, Misconfigured, Reply
+    from airflow_provider_pinterest.api.responses import Misconfigured, OutcomeUnknown, Reply, Unavailable
     from airflow_provider_pinterest.redaction import Secret
 
 
 def request_token(
     client: Client, form: Mapping[str, Secret], basic: Callable[[], str]
-) -> Reply | Busy | Doubt | Misconfigured:
+) -> Reply | Unavailable | OutcomeUnknown | Misconfigured:
     """Ask for a token.
 
     :param form: names and values to send, some of them secret.

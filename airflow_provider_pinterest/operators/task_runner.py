@@ -12,11 +12,11 @@ from airflow_provider_pinterest.exceptions import PinterestError, StoppedError, 
 from airflow_provider_pinterest.hooks.pinterest import PinterestHook
 from airflow_provider_pinterest.links.conversions import RESULT_KEY
 from airflow_provider_pinterest.logs import log_lines
-from airflow_provider_pinterest.operators.attempt import AIRFLOW, SOURCE, attempt_info, rejects_folder, try_number
-from airflow_provider_pinterest.operators.failures import for_airflow, report
-from airflow_provider_pinterest.operators.options import TaskOptions
+from airflow_provider_pinterest.operators.error_report import for_airflow, report
+from airflow_provider_pinterest.operators.task_attempt import AIRFLOW, SOURCE, attempt_info, rejects_folder, try_number
+from airflow_provider_pinterest.operators.task_options import TaskOptions
 from airflow_provider_pinterest.problems import Problems
-from airflow_provider_pinterest.sources.base import LazySource
+from airflow_provider_pinterest.sources.protocol import LazySource
 from airflow_provider_pinterest.sync.observer import SyncObserver
 from airflow_provider_pinterest.sync.options import SyncOptions
 from airflow_provider_pinterest.sync.run import sync

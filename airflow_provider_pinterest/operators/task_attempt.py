@@ -10,13 +10,13 @@ from airflow_provider_pinterest.airflow_versions import ObjectStoragePath, may_b
 from airflow_provider_pinterest.api.interruptible import Stopped
 from airflow_provider_pinterest.delivery import checkpoint_v2
 from airflow_provider_pinterest.delivery.rejects import folder_name, legacy_folder_name
-from airflow_provider_pinterest.operators.options import DEFAULTS
+from airflow_provider_pinterest.operators.task_options import DEFAULTS
 from airflow_provider_pinterest.sync.attempt import DECISIVE, NEWER, AttemptInfo
 from airflow_provider_pinterest.sync.verdict import Vocabulary
 
 if TYPE_CHECKING:
     from airflow_provider_pinterest.airflow_versions import Context
-    from airflow_provider_pinterest.operators.options import TaskOptions
+    from airflow_provider_pinterest.operators.task_options import TaskOptions
 
 AIRFLOW: Final = Vocabulary(
     name="The task",

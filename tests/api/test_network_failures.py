@@ -12,8 +12,8 @@ import pytest
 from urllib3 import exceptions as urllib3_errors
 from urllib3.util.url import Url
 
-from airflow_provider_pinterest.api.failures import connect_failure, describe, exchange_failure
-from airflow_provider_pinterest.api.responses import Busy, Doubt, Misconfigured
+from airflow_provider_pinterest.api.network_failures import connect_failure, describe, exchange_failure
+from airflow_provider_pinterest.api.responses import Misconfigured, OutcomeUnknown, Unavailable
 from airflow_provider_pinterest.api.route import Proxy, Route
 from airflow_provider_pinterest.redaction import Secret
 
@@ -75,8 +75,8 @@ def test_words(words, error):
 def test_before_the_request_it_may_be_tried_again_and_after_it_is_in_doubt(error):
     before, after = connect_failure(error, ROUTE), exchange_failure(error, ROUTE)
 
-    assert isinstance(before, Busy)
-    assert isinstance(after, Doubt)
+    assert isinstance(before, Unavailable)
+    assert isinstance(after, OutcomeUnknown)
     assert before.trace.host == after.trace.host == "api.example.com:443"
     assert "p4ss" not in repr((before, after))
     assert "pina_x" not in repr((before, after))
@@ -111,7 +111,7 @@ def test_settings_that_no_retry_can_mend_say_what_to_change(error, words):
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
 def test_a_proxy_that_is_busy_is_tried_again(status):
-    assert isinstance(connect_failure(OSError(f"Tunnel connection failed: {status} x"), PROXIED), Busy)
+    assert isinstance(connect_failure(OSError(f"Tunnel connection failed: {status} x"), PROXIED), Unavailable)
 
 
 def test_causes_are_found_wherever_they_hide_and_loops_end():

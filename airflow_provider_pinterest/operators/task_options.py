@@ -70,7 +70,7 @@ class TaskOptions(SyncOptions):
         given = _rendered(task)
         found = {name: value for name, value in given.items() if not problems_with(cls, {name: value})}
         if not found.get("rejects_path"):
-            found.pop("on_doubt", None)
+            found.pop("on_unknown_outcome", None)
         return cls(**found)
 
 

@@ -20,9 +20,9 @@ from itertools import cycle
 from multiprocessing.connection import Connection
 from typing import Final, NoReturn
 
-from airflow_provider_pinterest.conversions.making import EventMaker, Made
+from airflow_provider_pinterest.conversions.batch_transformer import BatchTransformer, TransformResult
+from airflow_provider_pinterest.conversions.column_batches import ColumnBatch
 from airflow_provider_pinterest.conversions.pickling import read, written
-from airflow_provider_pinterest.conversions.pieces import Piece
 from airflow_provider_pinterest.exceptions import ParameterError, PinterestError
 from airflow_provider_pinterest.redaction import clean
 
@@ -35,7 +35,7 @@ ROOM: Final = 1_000_000
 _START: Final = "import sys; sys.path[:] = {path!r}; from {module} import serve; serve({socket})"
 
 
-class Processes:
+class TransformPool:
     """Makes events in a few processes.
 
     :param maker: what they make events with.
@@ -44,9 +44,9 @@ class Processes:
     :raises PinterestError: a process cannot be started.
     """
 
-    def __init__(self, maker: EventMaker, count: int) -> None:
+    def __init__(self, maker: BatchTransformer, count: int) -> None:
         self._maker = maker
-        self.workers: list[Worker] = []
+        self.workers: list[PoolWorker] = []
         try:
             settings = written(maker.settings)
         except Exception:  # noqa: BLE001 - the objects' own methods may raise anything
@@ -56,17 +56,17 @@ class Processes:
             ) from None
         try:
             for _ in range(count):
-                self.workers.append(Worker(settings))
+                self.workers.append(PoolWorker(settings))
         except BaseException:
             self.close()
             raise
 
-    def made(self, pieces: Iterable[Piece]) -> Iterator[Made]:
+    def made(self, pieces: Iterable[ColumnBatch]) -> Iterator[TransformResult]:
         """Yield what the rows become, in their order.
 
         :raises PinterestError: a process ended.
         """
-        waiting: deque[tuple[Worker, Piece] | Made] = deque()
+        waiting: deque[tuple[PoolWorker, ColumnBatch] | TransformResult] = deque()
         source = iter(pieces)
         broken: Exception | None = None
         for worker in cycle(self.workers):
@@ -89,16 +89,16 @@ class Processes:
         for worker in self.workers:
             worker.close()
 
-    def _received(self, what: tuple[Worker, Piece] | Made) -> Made:
+    def _received(self, what: tuple[PoolWorker, ColumnBatch] | TransformResult) -> TransformResult:
         """Return what a piece has become; a piece that its process could not read is made here."""
-        if isinstance(what, Made):
+        if isinstance(what, TransformResult):
             return what
         worker, piece = what
         found = worker.received()
         return self._maker.make(piece) if found is None else found
 
 
-class Worker:
+class PoolWorker:
     """One process, seen from the task.
 
     :param settings: what it makes events with, written down.
@@ -124,7 +124,7 @@ class Worker:
         self._connection = Connection(ours.detach())
         self._send(settings)
 
-    def take(self, piece: Piece) -> bool:
+    def take(self, piece: ColumnBatch) -> bool:
         """Hand a piece over; return whether it could be written down.
 
         :raises PinterestError: the process has ended.
@@ -136,7 +136,7 @@ class Worker:
         self._send(text)
         return True
 
-    def received(self) -> Made | None:
+    def received(self) -> TransformResult | None:
         """Wait for what the oldest piece has become; ``None``: the process could not read it.
 
         :raises PinterestError: the process has ended, or cannot make events of these rows.
@@ -195,7 +195,7 @@ def serve(descriptor: int) -> None:
     settings = texts.get()
     if settings is None:
         return
-    maker = EventMaker.of(read(settings))
+    maker = BatchTransformer.of(read(settings))
     gc.freeze()  # what is there by now stays
     while (text := texts.get()) is not None:
         try:
@@ -204,10 +204,10 @@ def serve(descriptor: int) -> None:
             return
 
 
-def _made(maker: EventMaker, text: bytes) -> Made | Exception | None:
+def _made(maker: BatchTransformer, text: bytes) -> TransformResult | Exception | None:
     """Make events of a piece; ``None`` if it cannot be read."""
     try:
-        piece = Piece(*read(text))
+        piece = ColumnBatch(*read(text))
     except Exception:  # noqa: BLE001 - the task has the rows, and makes them itself
         return None
     try:

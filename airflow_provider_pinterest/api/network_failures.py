@@ -14,7 +14,7 @@ from typing import Final
 
 from urllib3 import exceptions as urllib3_errors
 
-from airflow_provider_pinterest.api.responses import Busy, Doubt, Misconfigured, Trace
+from airflow_provider_pinterest.api.responses import Misconfigured, OutcomeUnknown, Trace, Unavailable
 from airflow_provider_pinterest.api.route import CA_VARIABLES, Route
 from airflow_provider_pinterest.redaction import clean
 
@@ -30,7 +30,7 @@ _TUNNEL: Final = re.compile(r"Tunnel connection failed: (\d{3})")
 _TRANSIENT_4XX: Final = frozenset({408, 425, 429})
 
 
-def connect_failure(error: BaseException, route: Route) -> Busy | Misconfigured:
+def connect_failure(error: BaseException, route: Route) -> Unavailable | Misconfigured:
     """Read an exception that was raised before a byte of the request was sent."""
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
@@ -42,12 +42,12 @@ def connect_failure(error: BaseException, route: Route) -> Busy | Misconfigured:
         status = _refused_by_proxy(cause)
         if status is not None and 400 <= status < 500 and status not in _TRANSIENT_4XX:
             return _misconfigured(route, *_proxy_denies(status, route))
-    return Busy(Trace(message=_through_proxy(error, route), host=route.address))
+    return Unavailable(Trace(message=_through_proxy(error, route), host=route.address))
 
 
-def exchange_failure(error: BaseException, route: Route) -> Doubt:
+def exchange_failure(error: BaseException, route: Route) -> OutcomeUnknown:
     """Read an exception that was raised after the request had begun to go out."""
-    return Doubt(Trace(message=_through_proxy(error, route), host=route.address))
+    return OutcomeUnknown(Trace(message=_through_proxy(error, route), host=route.address))
 
 
 def _misconfigured(route: Route, what: str, advice: str) -> Misconfigured:

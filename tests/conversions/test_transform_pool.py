@@ -19,12 +19,12 @@ from zoneinfo import ZoneInfo
 import pendulum
 import pytest
 
-from airflow_provider_pinterest.conversions import pickling, processes
-from airflow_provider_pinterest.conversions.builder import EventBuilder
-from airflow_provider_pinterest.conversions.events import Chunk, Duplicate, Event, Rejection
-from airflow_provider_pinterest.conversions.gathering import PIECE, pieces
+from airflow_provider_pinterest.conversions import pickling, transform_pool
+from airflow_provider_pinterest.conversions.coalescing import PIECE, pieces
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
-from airflow_provider_pinterest.conversions.reasons import Unfit
+from airflow_provider_pinterest.conversions.outcomes import Duplicate, Event, Rejection, RowBatch
+from airflow_provider_pinterest.conversions.reasons import InvalidCellError
+from airflow_provider_pinterest.conversions.transform import Transform
 from airflow_provider_pinterest.exceptions import ParameterError, PinterestError
 from tests.conversions.hostile import OBJECTS, exit_now
 
@@ -61,15 +61,15 @@ def rows(count, seed=1):
         ]
 
 
-def chunks(count, size, **options):
+def row_batches(count, size, **options):
     found = list(rows(count, **options))
     for begin in range(0, count, size):
-        yield Chunk(COLUMNS, found[begin : begin + size])
+        yield RowBatch(COLUMNS, found[begin : begin + size])
 
 
 def builder(processes, **parameters):
     mapping = ColumnMapping(**(PARAMETERS | parameters))
-    return EventBuilder(mapping, now=NOW, max_event_age=dt.timedelta(hours=2), processes=processes)
+    return Transform(mapping, now=NOW, max_event_age=dt.timedelta(hours=2), processes=processes)
 
 
 @pytest.fixture
@@ -90,8 +90,8 @@ def build():
 def test_what_comes_back_is_what_one_process_makes(build, processes, count, size):
     alone, together = build(0), build(processes)
 
-    expected = list(alone.events(chunks(count, size)))
-    found = list(together.events(chunks(count, size)))
+    expected = list(alone.events(row_batches(count, size)))
+    found = list(together.events(row_batches(count, size)))
 
     assert found == expected
     assert [outcome.row for outcome in found] == list(range(1, count + 1))
@@ -102,7 +102,7 @@ def test_what_comes_back_is_what_one_process_makes(build, processes, count, size
 def test_the_rows_of_the_test_above_become_everything():
     """Else it would prove little."""
     alone = builder(0)
-    kinds = Counter(type(outcome) for outcome in alone.events(chunks(2_000, 500)))
+    kinds = Counter(type(outcome) for outcome in alone.events(row_batches(2_000, 500)))
 
     assert min(kinds[kind] for kind in (Event, Rejection, Duplicate)) > 20
     assert alone.warnings.keys() == {"unknown_event_name", "unusable_em"}
@@ -111,7 +111,7 @@ def test_the_rows_of_the_test_above_become_everything():
 def test_cells_that_cannot_be_sent_elsewhere_are_read_here(build):
     found = list(
         build(2).events(
-            Chunk(
+            RowBatch(
                 COLUMNS,
                 [
                     [memoryview(b"x") if number == 700 else cell for cell in row]
@@ -129,7 +129,7 @@ def test_cells_that_cannot_be_sent_elsewhere_are_read_here(build):
 
 def test_what_was_read_before_the_source_fails_is_made(build):
     def failing():
-        yield from chunks(700, 100)
+        yield from row_batches(700, 100)
         raise LookupError("gone")
 
     outcomes = build(2).events(failing())
@@ -140,15 +140,15 @@ def test_what_was_read_before_the_source_fails_is_made(build):
 
 
 def test_rows_whose_columns_collide_are_rejected(build):
-    chunk = Chunk(("email", "email_address"), [["a@example.com", "b@example.com"]])
-    [found] = build(1, defaults={}).events([chunk])
+    row_batch = RowBatch(("email", "email_address"), [["a@example.com", "b@example.com"]])
+    [found] = build(1, defaults={}).events([row_batch])
     assert "ambiguous_columns" in {reason.code for reason in found.reasons}
 
 
 def test_a_process_that_is_killed_is_an_error_and_not_a_hang(build):
     together = build(2)
     worker = together._processes.workers[0].process
-    source = chunks(50 * PIECE, PIECE)
+    source = row_batches(50 * PIECE, PIECE)
 
     outcomes = together.events(source)
     next(outcomes)
@@ -160,7 +160,7 @@ def test_a_process_that_is_killed_is_an_error_and_not_a_hang(build):
 
 def test_processes_end_with_the_builder(build):
     together = build(3)
-    outcomes = together.events(chunks(5_000, 500))
+    outcomes = together.events(row_batches(5_000, 500))
     next(outcomes)
     processes = [worker.process for worker in together._processes.workers]
 
@@ -173,7 +173,7 @@ def test_processes_end_when_the_task_is_killed(tmp_path):
     pid = os.fork()
     if not pid:
         together = builder(2)
-        outcomes = together.events(chunks(5_000, 500))
+        outcomes = together.events(row_batches(5_000, 500))
         next(outcomes)
         workers = [str(worker.process.pid) for worker in together._processes.workers]
         (tmp_path / "new").write_text(" ".join(workers))
@@ -211,7 +211,7 @@ def usual(count=2_000, **cells):
                 zip(COLUMNS, [f"e-{number}", "checkout", int(NOW) - 60, "ada@example.com"] + [None] * 3, strict=True)
             )
             found.append([*(row | (cells if number % 7 == 3 else {})).values()])
-        yield Chunk(COLUMNS, found)
+        yield RowBatch(COLUMNS, found)
 
 
 @pytest.mark.parametrize("column", ["value", "email", "order_key", "event_id"])
@@ -271,7 +271,7 @@ def test_ordinary_cells_are_the_same_in_another_process(cell):
     "cell", [exit_now, Path, PinterestError("x"), Path("/")], ids=["function", "class", "error", "path"]
 )
 def test_other_cells_are_not_written_or_not_read(cell):
-    with pytest.raises((KeyError, Unfit)):
+    with pytest.raises((KeyError, InvalidCellError)):
         pickling.read(pickling.written(cell))
 
 
@@ -280,7 +280,7 @@ def test_large_results_do_not_stop_both_sides(build):
     mapping = {"field_map": {"order_key": "custom_data"}, "key_columns": []}
     alone, together = build(0, **mapping), build(1, **mapping)
 
-    source = [Chunk(COLUMNS, [[*row[:-1], wide] for chunk in usual() for row in chunk.rows])]
+    source = [RowBatch(COLUMNS, [[*row[:-1], wide] for row_batch in usual() for row in row_batch.rows])]
 
     assert list(together.events(source)) == list(alone.events(source))
 
@@ -315,11 +315,11 @@ def test_processes_that_were_started_end_when_another_cannot_be(monkeypatch):
     ids=["no thread", "dies at once", "no module"],
 )
 def test_a_process_that_fails_while_it_starts_is_an_error_and_not_a_hang(monkeypatch, build, patch):
-    monkeypatch.setattr(processes, "_START", f"import sys, threading; {patch}; {processes._START}")
+    monkeypatch.setattr(transform_pool, "_START", f"import sys, threading; {patch}; {transform_pool._START}")
     together = build(1)
 
     with pytest.raises(PinterestError, match=r"has ended \(status [13]\)"):
-        list(together.events(chunks(2_000, 500)))
+        list(together.events(row_batches(2_000, 500)))
 
 
 def test_parameters_that_cannot_be_passed_on_are_an_error():
@@ -327,9 +327,9 @@ def test_parameters_that_cannot_be_passed_on_are_an_error():
     mapping.parameters["defaults"] = {"content_name": Path("/")}
 
     with pytest.raises(ParameterError, match="processes=0"):
-        EventBuilder(mapping, now=NOW, processes=1)
+        Transform(mapping, now=NOW, processes=1)
 
 
 def test_parameters_may_be_of_subclasses():
     age = pendulum.duration(hours=2)
-    EventBuilder(ColumnMapping(defaults={"content_name": Mark("a")}), now=NOW, max_event_age=age, processes=1).close()
+    Transform(ColumnMapping(defaults={"content_name": Mark("a")}), now=NOW, max_event_age=age, processes=1).close()

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_pinterest.sandbox.faults import Faults
 from airflow_provider_pinterest.sandbox.limits import Limits
-from airflow_provider_pinterest.sandbox.store import Call, Store
-from airflow_provider_pinterest.sandbox.tokens import Tokens
+from airflow_provider_pinterest.sandbox.store import ReceivedCall, Store
+from airflow_provider_pinterest.sandbox.tokens import TokenStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-    from airflow_provider_pinterest.sandbox.judge import Verdict
-    from airflow_provider_pinterest.sandbox.settings import Settings
+    from airflow_provider_pinterest.sandbox.judge import Judgement
+    from airflow_provider_pinterest.sandbox.settings import SandboxSettings
 
 
 @dataclass(slots=True)
@@ -36,7 +36,7 @@ class Visit:
     size: int = 0
     events: int = 0
     accepted: int = 0
-    verdicts: Sequence[Verdict] = ()
+    verdicts: Sequence[Judgement] = ()
 
 
 VISIT: ContextVar[Visit] = ContextVar("visit")
@@ -49,11 +49,13 @@ class LocalPinterest:
     :param clock: the Unix time in seconds.
     """
 
-    def __init__(self, settings: Settings, *, db: Path | None = None, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, settings: SandboxSettings, *, db: Path | None = None, clock: Callable[[], float] = time.time
+    ) -> None:
         self.settings = settings
         self.clock = clock
         self.store = Store(db)
-        self.tokens = Tokens()
+        self.tokens = TokenStore()
         self.limits = Limits()
         self.faults = Faults()
         self._number = self.store.last_call()
@@ -87,12 +89,12 @@ class LocalPinterest:
         window = self.limits.accounts[ad_account_id]
         return window.wait(now, settings.calls_per_window, settings.window_seconds)
 
-    def record(self, request: web.Request, visit: Visit, status: int, faults: Sequence[str] = ()) -> Call:
+    def record(self, request: web.Request, visit: Visit, status: int, faults: Sequence[str] = ()) -> ReceivedCall:
         """Keep the call.
 
         :param status: what it is answered with; 0 when its connection is cut.
         """
-        call = Call(
+        call = ReceivedCall(
             number=visit.number,
             received_at=visit.received_at,
             seconds=time.monotonic() - visit.started,

@@ -16,13 +16,13 @@ from typing import Any, Final
 from airflow_provider_pinterest.api.client import Client
 from airflow_provider_pinterest.api.request import Request
 from airflow_provider_pinterest.api.responses import (
-    Busy,
-    Denied,
-    Doubt,
+    AccessDenied,
     Misconfigured,
+    OutcomeUnknown,
     Reply,
     TooLarge,
     Trace,
+    Unavailable,
     json_object,
     retry_after,
     trace_of,
@@ -33,7 +33,7 @@ from airflow_provider_pinterest.redaction import clean
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class PerEventResults:
     """An outcome for every event of the request, by position; those not named were processed.
 
     :param failed: position → Pinterest's message.
@@ -58,7 +58,7 @@ class Refused:
     partly: bool
 
 
-Answer = Listed | Refused | Denied | Misconfigured | TooLarge | Busy | Doubt
+Answer = PerEventResults | Refused | AccessDenied | Misconfigured | TooLarge | Unavailable | OutcomeUnknown
 """Everything that a call can come to."""
 
 _ABOUT_EVENTS: Final = frozenset({400, 422})
@@ -124,12 +124,12 @@ def read_answer(reply: Reply, sent: int, now: float) -> Answer:
         return without_result(reply, trace, now)
     if reply.content is None and status != 400:
         broken_off = Trace(status, None, "the answer broke off", trace.request_id)
-        return Doubt(broken_off, retry_after(reply.headers, now))
+        return OutcomeUnknown(broken_off, retry_after(reply.headers, now))
     outcomes = _outcomes(document, sent) if status != 400 else None
     if outcomes is not None:
         return _listed(trace, outcomes)
     if status == 200:
-        return Doubt(Trace(200, None, "the answer does not list an outcome for every event", trace.request_id))
+        return OutcomeUnknown(Trace(200, None, "the answer does not list an outcome for every event", trace.request_id))
     return Refused(trace, partly=status == 422)
 
 
@@ -151,7 +151,7 @@ def _are_outcomes(found: list[Any]) -> bool:
     return all(isinstance(item, dict) for item in found) and any("status" in item for item in found)
 
 
-def _listed(trace: Trace, outcomes: list[dict[str, Any]]) -> Listed:
+def _listed(trace: Trace, outcomes: list[dict[str, Any]]) -> PerEventResults:
     failed: dict[int, str] = {}
     unknown = set()
     warnings = 0
@@ -163,4 +163,4 @@ def _listed(trace: Trace, outcomes: list[dict[str, Any]]) -> Listed:
             failed[position] = clean(outcome.get("error_message") or "Pinterest gives no message")
         else:
             unknown.add(position)
-    return Listed(trace, failed, frozenset(unknown), warnings)
+    return PerEventResults(trace, failed, frozenset(unknown), warnings)

@@ -12,12 +12,12 @@ import orjson
 from airflow_provider_pinterest.conversions import values
 from airflow_provider_pinterest.conversions.cells import all_text, by_name, kind, ordinary, shown_all
 from airflow_provider_pinterest.conversions.columns import Members
-from airflow_provider_pinterest.conversions.events import Chunk
+from airflow_provider_pinterest.conversions.compiled_mapping import CompiledMapping, IdPart
 from airflow_provider_pinterest.conversions.fields import BY_PATH, REQUIRED, number
 from airflow_provider_pinterest.conversions.id_parts import part_of, without_zeros
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping, clash_reason, unknown_field
-from airflow_provider_pinterest.conversions.plans import IdPart, Plan
-from airflow_provider_pinterest.conversions.reasons import Reason, Unfit, Unusable, Verdict
+from airflow_provider_pinterest.conversions.outcomes import RowBatch
+from airflow_provider_pinterest.conversions.reasons import CellError, InvalidCellError, Reason, UnusableCellError
 
 Cells = Sequence[Any]
 """A column's cells, one for each row."""
@@ -26,7 +26,7 @@ REASONS_KEPT: Final = 20
 """Reasons of a row that are kept, beside the first of each further code."""
 
 
-class Piece(NamedTuple):
+class ColumnBatch(NamedTuple):
     """Some rows of a source that share their columns, turned into those.
 
     :param first: the number of the first row.
@@ -41,24 +41,24 @@ class Piece(NamedTuple):
     columns: Sequence[Cells]
 
     @classmethod
-    def of(cls, first: int, chunk: Chunk) -> Piece:
+    def of(cls, first: int, row_batch: RowBatch) -> ColumnBatch:
         """Turn rows into columns."""
-        return cls(first, len(chunk.rows), chunk.columns, list(zip(*chunk.rows, strict=True)))
+        return cls(first, len(row_batch.rows), row_batch.columns, list(zip(*row_batch.rows, strict=True)))
 
-    def rows(self) -> Iterator[Piece]:
+    def rows(self) -> Iterator[ColumnBatch]:
         """Yield each row as a piece of its own."""
         for row in range(self.size):
-            yield Piece(self.first + row, 1, self.names, [[cells[row]] for cells in self.columns])
+            yield ColumnBatch(self.first + row, 1, self.names, [[cells[row]] for cells in self.columns])
 
 
-class Fields:
+class ParsedColumns:
     """The fields of a piece's rows as they are sent, and what is wrong with the rows.
 
     :param mapping: how columns become fields.
     :param piece: the rows.
     """
 
-    def __init__(self, mapping: ColumnMapping, piece: Piece) -> None:
+    def __init__(self, mapping: ColumnMapping, piece: ColumnBatch) -> None:
         self.size = piece.size
         self.members: dict[str, Members] = {path: [one] * piece.size for path, one in mapping.defaults.items()}
         """Field path → its JSON member in each row; empty where the row lacks it."""
@@ -152,7 +152,7 @@ class Fields:
         if len(names) > REASONS_KEPT:
             self.more[row] += len(names) - REASONS_KEPT
 
-    def _opened(self, plan: Plan, columns: Sequence[Cells]) -> tuple[Plan, Sequence[Cells]]:
+    def _opened(self, plan: CompiledMapping, columns: Sequence[Cells]) -> tuple[CompiledMapping, Sequence[Cells]]:
         """Lay the members of JSON objects out as columns of their own, before the rows' own."""
         opened: list[Cells] = []
         for position, path in plan.objects:
@@ -176,21 +176,21 @@ class Fields:
             if document is None:
                 return {}
             if not isinstance(document, dict):
-                raise Unfit("bad_json", f"expected a JSON object, got {kind(document)}")
-        except Unfit as unfit:
+                raise InvalidCellError("bad_json", f"expected a JSON object, got {kind(document)}")
+        except InvalidCellError as unfit:
             warning = BY_PATH[path].warning
-            self._refused(path, row, unfit if warning is None else Unusable(warning))
+            self._refused(path, row, unfit if warning is None else UnusableCellError(warning))
             return {}
         known = document is not plain or all_text(document)
         return document if known else by_name(document).values
 
-    def _read(self, plan: Plan, columns: Sequence[Cells]) -> None:
+    def _read(self, plan: CompiledMapping, columns: Sequence[Cells]) -> None:
         """Read the columns that become fields; a cell that holds nothing leaves what its row has of the field."""
         for position, path, reader in plan.columns:
             cells = columns[position]
             gone: list[int] = []
 
-            def refused(row: int, verdict: Verdict, path: str = path, gone: list[int] = gone) -> Any:
+            def refused(row: int, verdict: CellError, path: str = path, gone: list[int] = gone) -> Any:
                 kept = self._refused(path, row, verdict)
                 if kept is None:
                     gone.append(row)
@@ -198,22 +198,22 @@ class Fields:
 
             before = self.members.get(path)
             if path in self.values:
-                found, members = reader.both(cells, refused)
+                found, members = reader.parse_and_encode(cells, refused)
                 for row in gone:
                     found[row] = None
                 self.values[path] = _joined(found, self.values[path], gone) if before else found
             elif reader.depends_on:
                 members = reader.beside(cells, self.of(reader.depends_on), refused)
             else:
-                members = reader.members(cells, refused)
+                members = reader.encode(cells, refused)
             self.members[path] = _joined(members, before, gone) if before else members
 
-    def _refused(self, path: str, row: int, verdict: Verdict) -> Any:
+    def _refused(self, path: str, row: int, verdict: CellError) -> Any:
         """Reject the row for a cell that is wrong; leave out what is merely unusable, and count it."""
-        if isinstance(verdict, Unusable):
+        if isinstance(verdict, UnusableCellError):
             self.warnings[verdict.code] += 1
             return verdict.kept
-        if isinstance(verdict, Unfit):
+        if isinstance(verdict, InvalidCellError):
             self.refuse(row, Reason(verdict.code, path + verdict.at, verdict.message))
         return None
 
@@ -244,7 +244,7 @@ EVENT_ID: Final = "event_id"
 _NOTHING: Final[Mapping[str, Any]] = {}
 
 
-def _keys(plan: Plan, piece: Piece) -> Sequence[Mapping[str, Any]]:
+def _keys(plan: CompiledMapping, piece: ColumnBatch) -> Sequence[Mapping[str, Any]]:
     """Return the cells of the key columns as a person would search for them, by the columns' names."""
     if not plan.keys:
         return [_NOTHING] * piece.size

@@ -15,12 +15,12 @@ from enum import Enum
 from typing import Final, Protocol
 
 from airflow_provider_pinterest.conversions.batches import Batch, Batcher
-from airflow_provider_pinterest.conversions.events import Event
+from airflow_provider_pinterest.conversions.outcomes import Event
 from airflow_provider_pinterest.delivery.checkpoint import Checkpoint
 from airflow_provider_pinterest.delivery.dispatcher import InFlightBatch
 from airflow_provider_pinterest.delivery.progress import Progress
 from airflow_provider_pinterest.delivery.reader import Sections
-from airflow_provider_pinterest.delivery.result import Tally
+from airflow_provider_pinterest.delivery.result import RunCounters
 from airflow_provider_pinterest.delivery.resuming import in_flight
 from airflow_provider_pinterest.delivery.sections import Section
 from airflow_provider_pinterest.delivery.sender import Sender
@@ -94,7 +94,7 @@ class Mailbox:
 
 
 @dataclass(slots=True)
-class Observer:
+class PipelineObserver:
     """Told what happens in a run.
 
     :param first_event: the first valid event.
@@ -106,7 +106,7 @@ class Observer:
     not_deduplicable: Callable[[], None] = lambda: None
 
 
-class Run:
+class PipelineRun:
     """One attempt to deliver all rows of a source.
 
     :param sections: the source.
@@ -130,7 +130,7 @@ class Run:
         *,
         resume: Checkpoint | None = None,
         stop: StopSignal | None = None,
-        observer: Observer | None = None,
+        observer: PipelineObserver | None = None,
         mailbox: Mailbox | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
@@ -142,7 +142,7 @@ class Run:
         self._dispatcher = dispatcher
         self._resume = resume
         self._stop = stop or StopSignal()
-        self._observer = observer or Observer()
+        self._observer = observer or PipelineObserver()
         self._mailbox = mailbox or Mailbox()
         self._clock = clock
         self._wall = wall
@@ -166,7 +166,7 @@ class Run:
         return self._clock() - self._started
 
     @property
-    def tally(self) -> Tally:
+    def tally(self) -> RunCounters:
         """The counts of all rows read so far."""
         return self.progress.tally(self._unread)
 
@@ -269,11 +269,11 @@ class Run:
         earlier = self._resume.earlier if self._resume else None
         if flight.prior.accepted or (earlier is not None and earlier.delivered.accepted):
             sender.trust()
-        if not self._warned and not sender.all_resendable(flight.batch.events):
+        if not self._warned and not sender.may_resend_all(flight.batch.events):
             self._warned = True
             self._observer.not_deduplicable()
         self.progress.take(flight)
-        if sender.resends_all and not self._offline and any(event.offline for event in flight.batch.events):
+        if sender.may_resend_any and not self._offline and any(event.offline for event in flight.batch.events):
             self._offline = True
             self.progress.checkpoint(offline=True)  # the next attempt may decide otherwise
         self._dispatcher.dispatch(flight, len(self.progress.under_way))
