@@ -1,7 +1,5 @@
 """One call over real sockets: what was never sent, what may have arrived, and how a stop ends it."""
 
-from __future__ import annotations
-
 import gzip
 import os
 import resource

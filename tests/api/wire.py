@@ -16,21 +16,18 @@ from airflow_provider_pinterest.api.credentials import Credential, Tokens
 from airflow_provider_pinterest.api.events_endpoint import Answer, EventsEndpoint
 from airflow_provider_pinterest.api.rate_limit import RateLimiter
 from airflow_provider_pinterest.conversions.batches import Batcher
-from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 from airflow_provider_pinterest.conversions.outcomes import RowBatch
-from airflow_provider_pinterest.conversions.transform import Transform
 from airflow_provider_pinterest.delivery.checkpoint import KEY, Checkpoint, read_state
 from airflow_provider_pinterest.delivery.dispatcher import Dispatcher
 from airflow_provider_pinterest.delivery.pipeline import Mailbox, PipelineRun
 from airflow_provider_pinterest.delivery.progress import Progress
-from airflow_provider_pinterest.delivery.reader import ReadAhead, Reading
 from airflow_provider_pinterest.delivery.rejects import Rejects
 from airflow_provider_pinterest.delivery.sections import SectionCutter
 from airflow_provider_pinterest.delivery.sender import OnUnknownOutcome, Sender
 from airflow_provider_pinterest.delivery.stop import StopSignal
 from airflow_provider_pinterest.redaction import Secret
 from airflow_provider_pinterest.sandbox import Sandbox
-from tests.delivery.world import NOW, FailingStateStore, MemoryFolder, row_batches
+from tests.delivery.world import NOW, FailingStateStore, MemoryFolder, read_ahead, row_batches
 
 ACCOUNT = Sandbox.ad_account_id
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
@@ -215,7 +212,7 @@ class OneAccount(EventsEndpoint):
         self, url: str, credential: Any, *, account: str = ACCOUNT, test: bool = False, **options: Any
     ) -> None:
         super().__init__(Client(url, credential, **options), test=test)
-        self.account = ACCOUNT
+        self.account = account
         self.credential = self.client.credential
         self.renew = self.client.renew
         self.abort = self.client.abort
@@ -273,7 +270,7 @@ class WireScenario:
                 jitter=lambda: 0.01,
             )
             self.stop.on_set(sender.abort)
-            mailbox, reading = Mailbox(), Reading()
+            mailbox = Mailbox()
             progress = Progress(
                 resume or Checkpoint({"f": "1"}, NOW),
                 self.store,
@@ -285,15 +282,8 @@ class WireScenario:
             )
             batcher = Batcher(self.batch_size)
             cutter = SectionCutter(batcher, resume)
-            builder = Transform(ColumnMapping(key_columns=("order",)), now=NOW)
-            read = source or row_batches(self.kinds)
             self.run = PipelineRun(
-                ReadAhead(
-                    lambda: cutter.sections(builder.events(reading.unlocked(read))),
-                    reading,
-                    rest=cutter.rest,
-                    wake=mailbox.wake,
-                ),
+                read_ahead(cutter, source or row_batches(self.kinds), mailbox),
                 batcher,
                 progress,
                 Dispatcher(sender, self.in_flight, mailbox.wake),

@@ -1,7 +1,5 @@
 """Measures that need no process of their own to be right."""
 
-from __future__ import annotations
-
 from benchmarks import measures
 
 

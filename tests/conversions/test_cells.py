@@ -1,7 +1,5 @@
 """Cells of any type become cells of known types; key cells become what a person would search for."""
 
-from __future__ import annotations
-
 import datetime as dt
 import math
 from collections import UserDict

@@ -1,7 +1,5 @@
 """Every example DAG is a file of its own that parses without a murmur and explains itself."""
 
-from __future__ import annotations
-
 import datetime as dt
 import re
 import runpy

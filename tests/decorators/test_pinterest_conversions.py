@@ -1,7 +1,5 @@
 """``@task.pinterest_conversions``, outside a DAG run; in one: ``tests/end_to_end``."""
 
-from __future__ import annotations
-
 import datetime as dt
 
 import pytest
@@ -174,7 +172,6 @@ def test_a_second_source_is_refused_when_the_dag_is_parsed(source):
         operator(orders, parameters=source)
 
 
-@pytest.mark.filterwarnings("ignore:in a future version of UPath:PendingDeprecationWarning")  # Airflow 2.11's own
 def test_it_takes_all_parameters_of_the_operator(pinterest, tmp_path):
     def orders():
         return [row(1, event_id=None, number=7), row(2, note="x", event_id=None, number="")]

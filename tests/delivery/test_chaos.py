@@ -1,7 +1,5 @@
 """Two short storms: a task that is killed, frozen and cleared, against a server with faults of every kind."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

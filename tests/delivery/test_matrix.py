@@ -3,8 +3,6 @@
 The oracle is the local Pinterest, which counts the accepted copies of every event.
 """
 
-from __future__ import annotations
-
 import socket
 from collections import Counter
 

@@ -9,9 +9,7 @@ import orjson
 import pytest
 
 from airflow_provider_pinterest.api.rate_limit import Stopped
-from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 from airflow_provider_pinterest.conversions.outcomes import RowBatch
-from airflow_provider_pinterest.conversions.transform import Transform
 from airflow_provider_pinterest.delivery import rejects
 from airflow_provider_pinterest.delivery.checkpoint import KEY, Checkpoint, Finished, read_state
 from airflow_provider_pinterest.delivery.resuming import Attempt, Start, decide_start, start_over
@@ -29,6 +27,7 @@ from tests.delivery.world import (
     Scenario,
     ids_of,
     row,
+    transform,
 )
 
 BLOCK = 50
@@ -141,8 +140,9 @@ class ClearedScenario(Scenario):
         earlier = resume.earlier if resume else None
         resends_held = self.on_unknown_outcome is OnUnknownOutcome.RESEND
         if earlier is not None and needs_verification(earlier, resends_held=resends_held):
-            builder = Transform(ColumnMapping(key_columns=("order",)), now=NOW)
-            cutter.expect(verify_finished(builder.events(self.read(fault_point)), earlier, resends_held=resends_held))
+            cutter.expect(
+                verify_finished(transform().events(self.read(fault_point)), earlier, resends_held=resends_held)
+            )
 
     def about_to_send(self, checkpoint):
         if checkpoint.unknown_before is not None:

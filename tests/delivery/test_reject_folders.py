@@ -14,8 +14,6 @@ from airflow_provider_pinterest.delivery.reject_folders import whole_lines
 from airflow_provider_pinterest.delivery.rejects import Rejects
 
 # Airflow 2.11 asks a path about its future.
-pytestmark = pytest.mark.filterwarnings("ignore:in a future version of UPath:PendingDeprecationWarning")
-
 LINE = b'{"row": 1, "stage": "validation"}\n'
 
 

@@ -1,7 +1,5 @@
 """Rejections on disk: in parts, and true again after a crash."""
 
-from __future__ import annotations
-
 import errno
 import json
 import os
@@ -23,7 +21,6 @@ from airflow_provider_pinterest.delivery.rejection_lines import rejection_line
 from airflow_provider_pinterest.delivery.rejects import Rejects, folder_name, legacy_folder_name
 
 # Airflow 2.11 asks a path about its future.
-pytestmark = pytest.mark.filterwarnings("ignore:in a future version of UPath:PendingDeprecationWarning")
 
 
 def rejection(row, stage=Stage.VALIDATION, /, **changes):

@@ -1,7 +1,5 @@
 """What must never leave: the token, to anywhere but Pinterest; personal data, into logs, XCom, errors or rejects."""
 
-from __future__ import annotations
-
 import datetime as dt
 import hashlib
 import json
@@ -30,8 +28,6 @@ from tests.api.wire import client, serving
 from tests.running import logged, row, rows, run
 
 # Airflow 2.11 asks a path about its future.
-pytestmark = pytest.mark.filterwarnings("ignore:in a future version of UPath:PendingDeprecationWarning")
-
 TOKEN = "pina_do_not_show_me"
 TOKENS = Tokens(Secret(TOKEN), Secret("pinr_hidden"), "7", Secret("shh"))
 EMAIL = "ada.lovelace@example.com"

@@ -369,6 +369,19 @@ class InlineSections:
         return [section for section in [self._rest()] if section is not None]
 
 
+def transform() -> Transform:
+    """Return what makes events of the rows of :func:`row_batches`."""
+    return Transform(ColumnMapping(key_columns=("order",)), now=NOW)
+
+
+def read_ahead(cutter: SectionCutter, source: Iterator[RowBatch], mailbox: Mailbox) -> ReadAhead:
+    """Read a source in a thread."""
+    reading, made = Reading(), transform()
+    return ReadAhead(
+        lambda: cutter.sections(made.events(reading.unlocked(source))), reading, rest=cutter.rest, wake=mailbox.wake
+    )
+
+
 class ScriptedDispatcher(Dispatcher):
     """Sends without threads: each batch when it is dispatched, or as late as it can be.
 
@@ -523,22 +536,16 @@ class Scenario:
             unknown_before=start.checkpoint.unknown_before,
         )
         self.verify(cutter, resume, fault_point)
-        builder = Transform(ColumnMapping(key_columns=("order",)), now=NOW)
         read = source or self.read(fault_point)
         sections: Any
         if self.threads:
-            reading, mailbox = Reading(), Mailbox()
+            mailbox = Mailbox()
             dispatcher = Dispatcher(found, self.in_flight, mailbox.wake)
-            sections = ReadAhead(
-                lambda: cutter.sections(builder.events(reading.unlocked(read))),
-                reading,
-                rest=cutter.rest,
-                wake=mailbox.wake,
-            )
+            sections = read_ahead(cutter, read, mailbox)
         else:
             dispatcher = ScriptedDispatcher(found, self.in_flight, self.chance)
             mailbox = ScriptedMailbox(dispatcher, fault_point)
-            sections = InlineSections(cutter.sections(builder.events(read)), cutter.rest)
+            sections = InlineSections(cutter.sections(transform().events(read)), cutter.rest)
         try:
             run = self.run = PipelineRun(
                 sections,

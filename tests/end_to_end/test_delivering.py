@@ -19,6 +19,7 @@ import pytest
 
 from airflow_provider_pinterest.sandbox import Sandbox
 from airflow_provider_pinterest.sandbox.schema import request_schema
+from harness import dag_runs
 from harness.accounting import imbalances
 from tests.fixtures import SqliteWarehouse
 from tests.running import impersonal

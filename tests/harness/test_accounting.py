@@ -1,7 +1,5 @@
 """Counts that do not add up are found, and so are events that did not arrive once."""
 
-from __future__ import annotations
-
 import pytest
 
 from harness.accounting import EVENT_SUM, ROW_SUM, Arrivals, arrivals, imbalances

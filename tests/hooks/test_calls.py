@@ -1,7 +1,5 @@
 """One call on the wire: headers, kept connections, time-outs."""
 
-from __future__ import annotations
-
 import gzip
 import socket
 import time
@@ -30,7 +28,8 @@ def client():
     made = []
 
     def make(url, timeouts=(2.0, 2.0, 4.0), **options):
-        made.append(OneAccount(url, Credential(Tokens(Secret("pina_secret"))), timeouts=timeouts, **options))
+        credential = Credential(Tokens(Secret("pina_secret")))
+        made.append(OneAccount(url, credential, account="1", timeouts=timeouts, **options))
         return made[-1]
 
     yield make

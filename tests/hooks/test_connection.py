@@ -1,7 +1,5 @@
 """What an Airflow connection may hold, and what is refused before a byte is sent."""
 
-from __future__ import annotations
-
 import pytest
 
 from airflow_provider_pinterest.exceptions import ParameterError

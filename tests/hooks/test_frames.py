@@ -1,7 +1,5 @@
 """What an error tracker sees: the locals of every frame of an error, and of the errors behind it, hold no secret."""
 
-from __future__ import annotations
-
 import datetime as dt
 import socket
 import traceback

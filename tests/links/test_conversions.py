@@ -1,7 +1,5 @@
 """The button that leads to Ads Manager."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import pytest

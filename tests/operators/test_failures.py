@@ -36,8 +36,6 @@ from airflow_provider_pinterest.operators.error_report import for_airflow
 from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
 from tests.running import deliver, ids, row, rows, run
 
-pytestmark = pytest.mark.filterwarnings("ignore:in a future version of UPath:PendingDeprecationWarning")
-
 SELECT = "SELECT * FROM orders"
 NO_WAIT = dt.timedelta()
 

@@ -16,8 +16,6 @@ from airflow_provider_pinterest.delivery.rejects import Rejects
 from tests.operators.attempts import Life, broken_off, copies, last_line, logged_ending, small
 from tests.running import ids, row, rows
 
-pytestmark = pytest.mark.filterwarnings("ignore:in a future version of UPath:PendingDeprecationWarning")
-
 sources = pytest.mark.parametrize("source", ["web", "offline"])
 nexts = pytest.mark.parametrize("then", ["attempt", "clear"])
 

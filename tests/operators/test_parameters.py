@@ -21,7 +21,6 @@ from harness.task import RecordingTaskInstance
 from tests.running import deliver, ids, impersonal, row, rows, run
 
 # Airflow 2.11's own ObjectStoragePath causes it.
-pytestmark = pytest.mark.filterwarnings("ignore:in a future version of UPath:PendingDeprecationWarning")
 
 
 def sha256(text):

@@ -10,8 +10,6 @@ from harness.task import MemoryStateStore
 from tests.operators.attempts import Life, small
 from tests.running import row, rows
 
-pytestmark = pytest.mark.filterwarnings("ignore:in a future version of UPath:PendingDeprecationWarning")
-
 
 class StaleAttemptError(Exception):
     """Another attempt is the current one."""

@@ -1,7 +1,5 @@
 """Where rows come from, up to what arrives at Pinterest."""
 
-from __future__ import annotations
-
 import contextlib
 import datetime as dt
 import hashlib

@@ -1,7 +1,5 @@
 """A second try of the operator, with the state store that Airflow has since 3.3."""
 
-from __future__ import annotations
-
 import datetime as dt
 import json
 import time
@@ -17,8 +15,6 @@ from tests.operators.attempts import DAY, earlier
 from tests.running import ids, row, rows, run
 
 Task = partial(RecordingTaskInstance, max_tries=1)
-
-pytestmark = pytest.mark.filterwarnings("ignore:in a future version of UPath:PendingDeprecationWarning")
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """ClickHouse's two drivers, as they hand over cells; clickhouse-connect on a real engine where chdb is installed."""
 
-from __future__ import annotations
-
 import datetime as dt
 from decimal import Decimal
 from pathlib import Path
