@@ -33,7 +33,7 @@ TYPES: Final[dict[str, str]] = {
     "choice": "One of the words listed, in any case.",
     "currency": "A three-letter ISO 4217 code, in any case.",
     "language": "A two-letter ISO 639-1 code; the region of a locale such as `en-US` is dropped.",
-    "flags": "Flags separated by commas, in any case, such as `LDP`.",
+    "flags": "Flags separated by commas, or a list of them, in any case, such as `LDP`.",
     "hashed": "An identifier, or several in a list. It is brought into its canonical form and hashed.",
     "hashed_by_country": "The same, where the canonical form depends on the row's `country`.",
     "plain": "An identifier that travels as it is. One that holds an `@` is left out.",

@@ -38,7 +38,7 @@ _REQUEST: Final = re.compile(rb"([A-Z]+) (?:/(?:(\d+)-)?(\d+)ms)?(/\S+) HTTP/1\.
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.ASCII | re.IGNORECASE).search
 _EVENTS: Final = re.compile(r"/v5/ad_accounts/(\d+)/events(?:\?.*)?", re.ASCII).fullmatch
 _RECORD: Final = re.compile(r"/(totals|calls|copies)/(\d+)", re.ASCII).fullmatch
-_TOTALS: Final = ("calls", "events", "bytes", "open", "most_at_once")
+_TOTALS: Final = ("calls", "events", "body_bytes", "open", "most_at_once")
 
 
 @dataclass(slots=True)
@@ -53,7 +53,7 @@ class AccountRecord:
 
     calls: int = 0
     events: int = 0
-    bytes: int = 0
+    body_bytes: int = 0
     open: int = 0
     most_at_once: int = 0
     arrivals: list[tuple[float, int]] = field(default_factory=list)
@@ -63,7 +63,7 @@ class AccountRecord:
         """Count a call that came."""
         self.calls += 1
         self.events += events
-        self.bytes += size
+        self.body_bytes += size
         self.open += 1
         self.most_at_once = max(self.most_at_once, self.open)
 

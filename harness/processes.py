@@ -11,6 +11,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -160,7 +161,7 @@ def server_on_free_port(
         with contextlib.ExitStack() as stack:
             running = stack.enter_context(service(name, command(port), folder / "log", cwd=folder, **options))
             try:
-                wait_for(lambda port=port: answers(port), f"{name} to answer", services=[running], every=0.05)
+                wait_for(partial(answers, port), f"{name} to answer", services=[running], every=0.05)
             except HarnessError:
                 if attempt == START_ATTEMPTS:
                     raise

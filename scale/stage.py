@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import psycopg2
-import redis
+from redis import Redis
 
 from benchmarks import rows
 from harness import pinterest
@@ -53,9 +53,9 @@ class ScaleStage:
         return replace(self.postgres, database=name)
 
     @property
-    def store(self) -> redis.Redis:
+    def store(self) -> Redis:
         """A client of the rate limit's database."""
-        return redis.Redis(host="127.0.0.1", port=self.redis.port, db=LIMITS)
+        return Redis(host="127.0.0.1", port=self.redis.port, db=LIMITS)
 
     def connection(self, *, calls_per_minute: int | None = None, shared: bool = True) -> str:
         """Return a Pinterest connection to the server that counts.

@@ -11,7 +11,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from decimal import Decimal
-from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
+from enum import Enum
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from itertools import islice
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
@@ -54,7 +55,7 @@ HASHABLE: Final = ORDINARY - {list, tuple, dict}
 _INTEGERS: Final = frozenset({type(None), int})
 _WORDS: Final = frozenset({type(None), str})
 _BYTES: Final = (bytes, bytearray, memoryview)
-_ADDRESSES: Final = frozenset({IPv4Address, IPv4Interface, IPv6Address, IPv6Interface})
+_ADDRESSES: Final = frozenset({IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network})
 _MISSING: Final = frozenset({"NAType", "NaTType"})
 """Names of pandas' types of missing cells."""
 
@@ -73,6 +74,7 @@ _EXACT: Final[tuple[tuple[type, Callable[[Any], Any]], ...]] = (
     (dict, lambda cell: dict(dict.items(cell))),
     (set, lambda cell: _in_order(set.__iter__(cell))),
     (frozenset, lambda cell: _in_order(frozenset.__iter__(cell))),
+    (Enum, lambda cell: _ordinary(cell._value_, known=False)),
     (Mapping, lambda cell: _limited(cell.items())),
 )
 """Type → the function that makes a cell of a known type of a subclass's instance, without calling its own methods."""

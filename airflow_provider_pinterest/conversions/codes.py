@@ -1,8 +1,9 @@
 """Code lists that canonicalisation needs: countries, US states, currencies.
 
 Facts only (ISO 3166-1, USPS, ISO 4217), kept as text tables so that a change is a change of one line.
-Country names are English: those in everyday use, ISO's short names, and the official ones. A name that two countries
-share is left out. A line that begins with ``|`` continues the one before.
+Country names are English: those in everyday use, ISO's short names, and the official ones. Countries that buy most
+online also have their own names, and those of large neighbours. A name that two countries share is left out. A line
+that begins with ``|`` continues the one before.
 """
 
 from __future__ import annotations
@@ -270,6 +271,67 @@ ZM ZMB 894 Zambia|Republic of Zambia
 ZW ZWE 716 Zimbabwe|Republic of Zimbabwe
 """
 
+_OWN_NAMES = """
+AE Vereinigte Arabische Emirate|Émirats arabes unis|Emiratos Árabes Unidos|الإمارات|الإمارات العربية المتحدة
+AR Argentinien|Argentine
+AT Österreich|Oesterreich|Autriche|Oostenrijk|Republik Österreich
+AU Australien|Australie
+BE België|Belgique|Belgien|Bélgica|Belgio
+BG България|Bulgarien|Bulgarie
+BR Brasil|Brasilien|Brésil|Brasile
+CA Canadá|Kanada
+CH Schweiz|Suisse|Svizzera|Svizra|Suiza|Suíça|Zwitserland|Schweizerische Eidgenossenschaft
+CL Chili
+CN 中国|中國|中华人民共和国|Chine
+CO Kolumbien|Colombie
+CZ Česko|Česká republika|Tschechien|Tschechische Republik|République tchèque|Tchéquie
+DE Deutschland|Allemagne|Alemania|Alemanha|Germania|Duitsland|Niemcy|Tyskland|Bundesrepublik Deutschland|BRD
+DK Danmark|Dänemark|Danemark|Dinamarca|Danimarca
+EE Eesti|Estland
+EG مصر|Ägypten|Égypte|Egipto
+ES España|Espanha|Spanien|Espagne|Spagna|Spanje|Hiszpania
+FI Suomi|Finnland|Finlande|Finlandia
+FR Frankreich|Francia|França|Frankrijk|Francja|Frankrike|Frankrig|République française
+GB Großbritannien|Grossbritannien|Vereinigtes Königreich|Royaume-Uni|Grande-Bretagne|Reino Unido|Gran Bretaña
+  |Regno Unito|Verenigd Koninkrijk|Wielka Brytania|Storbritannien
+GR Ελλάδα|Ελλάς|Hellas|Griechenland|Grèce|Grecia|Grécia
+HR Hrvatska|Kroatien|Croatie|Croacia|Croazia
+HU Magyarország|Ungarn|Hongrie|Hungría|Ungheria
+IE Irland|Irlande|Irlanda
+IL ישראל|Israël
+IN भारत|Bharat|Indien|Inde
+IS Ísland|Island
+IT Italia|Italien|Italie|Itália|Italië|Włochy
+JP 日本|日本国|Japon|Japón|Giappone|Japão
+KR 대한민국|한국|韓国|Südkorea|Corée du Sud|Corea del Sur
+LT Lietuva|Litauen|Lituanie
+LU Lëtzebuerg|Luxemburg|Luxemburgo|Lussemburgo
+LV Latvija|Lettland|Lettonie
+MA المغرب|Marokko|Maroc|Marruecos
+MX México|Mexiko|Mexique|Messico
+NL Nederland|Niederlande|Pays-Bas|Países Bajos|Países Baixos|Paesi Bassi|Holanda|Olanda|Holandia
+NO Norge|Noreg|Norwegen|Norvège|Noruega|Norvegia
+NZ Neuseeland|Nouvelle-Zélande|Nueva Zelanda|Nova Zelândia
+PL Polska|Polen|Pologne|Polonia|Polônia|Polónia
+PT Portogallo
+RO România|Rumänien|Roumanie|Rumania
+RS Србија|Srbija|Serbien
+RU Россия|Российская Федерация|Russland|Rußland|Russie|Rusia|Rosja
+SA السعودية|المملكة العربية السعودية|Saudi-Arabien|Arabie saoudite|Arabia Saudita|Arabia Saudí
+SE Sverige|Schweden|Suède|Suecia|Suécia|Svezia|Zweden|Szwecja
+SI Slovenija|Slowenien|Slovénie
+SK Slovensko|Slowakei|Slovaquie
+TH ประเทศไทย|ไทย
+TR Türkei|Turquie|Turquía|Turchia|Turquia
+TW 台灣|台湾
+UA Україна|Украина|Ukraina|Ucrania
+US Vereinigte Staaten|Vereinigte Staaten von Amerika|États-Unis|États-Unis d'Amérique|Estados Unidos|EE. UU.|EE.UU.
+  |Estados Unidos de América|Estados Unidos da América|Stati Uniti|Stati Uniti d'America|Verenigde Staten
+  |Stany Zjednoczone|Förenta staterna|EUA|США|アメリカ|アメリカ合衆国|美国|미국
+VN Việt Nam
+ZA Suid-Afrika|Südafrika|Afrique du Sud|Sudáfrica|África do Sul
+"""
+
 _US_STATES = """
 AL Alabama
 AK Alaska
@@ -365,6 +427,11 @@ def letters(text: str) -> str:
     return re.sub(r"[^a-z]", "", decomposed)
 
 
+def of_any_script(text: str) -> str:
+    """Return the lowercase letters of ``text``, with their marks, for comparing names that are not in Latin letters."""
+    return "".join(char for char in unicodedata.normalize("NFKC", text).casefold() if char.isalpha())
+
+
 def words(text: str) -> str:
     """Return the words of a name in one order: ``"Korea, Republic of"`` and ``"Republic of Korea"`` are the same."""
     decomposed = "".join(
@@ -391,6 +458,9 @@ def _names(table: str, codes: int, key: Callable[[str], str] = letters) -> dict[
 
 COUNTRIES: dict[str, str] = _names(_COUNTRIES, 3)
 """Alpha-2, alpha-3 and English names, as :func:`letters`, → lowercase alpha-2."""
+
+OWN_NAMES: dict[str, str] = {**_names(_OWN_NAMES, 1), **_names(_OWN_NAMES, 1, of_any_script)}
+"""Names of countries in other languages, as :func:`letters` and as :func:`of_any_script`, → lowercase alpha-2."""
 
 COUNTRY_WORDS: dict[str, str] = _names(_COUNTRIES, 3, words)
 """The same, as :func:`words`."""

@@ -108,8 +108,9 @@ class ColumnParser:
             raise
         except Exception as error:  # noqa: BLE001 - one cell must not end the run
             if type(cell) is str:
-                plain = values.unquoted(cell.strip())
-                if plain != cell.strip():
+                seen = cell.strip(values.INVISIBLE)
+                plain = values.unquoted(seen)
+                if plain != cell.strip() and (seen or not cell.strip()):
                     return None if plain is None else self.one(plain, *beside)
             why = error if isinstance(error, InvalidCellError) else unreadable(cell)
             raise self._left_out(why) from None

@@ -6,6 +6,7 @@ They are no errors: each is counted under a code of :data:`~.reasons.EXCLUSIONS`
 from __future__ import annotations
 
 import datetime as dt
+import html
 import ipaddress
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,6 +16,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_pinterest.conversions import values
 from airflow_provider_pinterest.conversions.cells import ordinary
+from airflow_provider_pinterest.conversions.identifiers import birth_dates
+from airflow_provider_pinterest.conversions.names import folded
+from airflow_provider_pinterest.conversions.reasons import InvalidCellError
 from airflow_provider_pinterest.exceptions import ParameterError
 
 if TYPE_CHECKING:
@@ -22,15 +26,28 @@ if TYPE_CHECKING:
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-_BOT: Final = re.compile(
-    r"(?<!cu)bots?(?:\b|_)|crawl|spider|slurp|scrap(?:er|y)|headless|phantomjs|lighthouse|pagespeed|"
-    r"facebookexternalhit|bingpreview|mediapartners|google-(?:read-aloud|inspectiontool|safety|extended)|"
-    r"apis-google|feedfetcher|ia_archiver|yandex(?:images|metrika|direct)|baidu.?spider|embedly|quora link|"
-    r"whatsapp/|telegrambot|skypeuripreview|\bcurl/|\bwget/|python-(?:requests|urllib)|\bhttpx/|aiohttp/|"
-    r"go-http-client|\bjava/\d|libwww|uptime|pingdom|statuscake|datadog|gptbot|"
-    r"claude-?(?:bot|web)|perplexity|chatgpt-user",
-    re.IGNORECASE,
+_BOTS: Final = (
+    *("crawl", "spider", "slurp", "scraper", "scrapy", "headless", "phantomjs", "lighthouse", "pagespeed", "whatsapp/"),
+    *("facebookexternalhit", "meta-external", "bingpreview", "mediapartners", "google-read-aloud", "googleother"),
+    *("google-inspectiontool", "google-safety", "google-extended", "google-site-verification", "googlehc/"),
+    *("apis-google", "feedfetcher", "ia_archiver", "yandeximages", "yandexmetrika", "yandexdirect", "embedly"),
+    *("quora link", "telegrambot", "skypeuripreview", "gptbot", "claudebot", "claude-bot", "claudeweb", "claude-web"),
+    *("perplexity", "chatgpt-user", "python-requests", "python-urllib", "aiohttp/", "go-http-client", "libwww"),
+    *("apache-httpclient", "node-fetch", "guzzle", "mechanize", "httpie/", "postman", "insomnia/", "puppeteer"),
+    *("playwright", "selenium", "webdriver", "cypress/", "uptime", "pingdom", "statuscake", "datadog", "gtmetrix"),
+    *("site24x7", "newrelicpinger", "zabbix", "nagios", "check_http", "kube-probe", "healthcheck", "health-check"),
+    *("proximic", "vercel-screenshot"),
 )
+"""What stands in the user agents of crawlers, monitors and scripts, in lower case."""
+
+_SHORT_BOTS: Final = ("bot", "curl/", "wget/", "httpx/", "java/", "axios/", "undici", "php/", "ruby", "perl")
+_is_short_bot = re.compile(
+    r"(?<!cu)bots?(?:\b|_)|\b(?:curl/|wget/|httpx/|java/\d|axios/|undici|php/\d|ruby\b|perl\b)"
+).search
+"""The same where it may be a part of another word."""
+
+_LONGEST_AGENT: Final = 4_000
+"""Characters of a user agent that are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +107,24 @@ class Exclusions:
 
 _NONE: Final = Exclusions()
 
+_CONSENTED: Final = frozenset(
+    map(folded, ("granted", "given", "accepted", "allowed", "agreed", "consented", "opted_in", "opt_in", "on"))
+)
+"""What consent tools write for yes, in the form in which names are compared."""
+
 
 def consents(cell: Any) -> bool:
-    """Return whether a cell of the consent column is true: ``True``, ``1``, ``"true"``, ``"t"``, ``"yes"``, ``"y"``."""
+    """Return whether a cell of the consent column is true.
+
+    That is ``True``, 1 in any type and form, and the words ``true``, ``t``, ``yes``, ``y`` and those of consent tools,
+    such as ``granted``.
+    """
     try:
         plain = None if cell is None else ordinary(cell)
+        if isinstance(plain, str) and plain.strip(values.INVISIBLE):
+            plain = (values.unquoted(plain.strip(values.INVISIBLE)) or "").strip(values.INVISIBLE)
+            if folded(plain) in _CONSENTED:
+                return True
         return plain is not None and values.boolean(plain) is True
     except Exception:  # noqa: BLE001 - whatever cannot be read is no consent
         return False
@@ -102,7 +132,10 @@ def consents(cell: Any) -> bool:
 
 def is_bot(user_agent: str) -> bool:
     """Return whether a user agent is that of a crawler, a monitor or a script."""
-    return _BOT.search(user_agent) is not None
+    text = user_agent[:_LONGEST_AGENT].lower()
+    if any(word in text for word in _BOTS):
+        return True
+    return any(word in text for word in _SHORT_BOTS) and _is_short_bot(text) is not None
 
 
 def age_at(birth: str, moment: int) -> int | None:
@@ -132,13 +165,14 @@ def is_inside(address: str, networks: Sequence[Network]) -> bool:
 def has_category(categories: Iterable[object], excluded: frozenset[str]) -> bool:
     """Return whether one of some categories, or a part of its path, is excluded.
 
-    ``Home > Alcohol > Wine`` has the parts ``Home``, ``Alcohol`` and ``Wine``.
+    ``Home > Alcohol > Wine`` has the parts ``Home``, ``Alcohol`` and ``Wine``, and ``Wine, Beer`` are two categories.
     """
     for category in categories:
         if isinstance(category, str):
-            whole = _folded(category)
-            if whole in excluded or not excluded.isdisjoint(map(str.strip, _PATH.split(whole))):
-                return True
+            whole = _folded(html.unescape(category))
+            for part in (whole, *_PATH.split(whole)):
+                if part.strip() in excluded or not excluded.isdisjoint(map(str.strip, _SEVERAL.split(part))):
+                    return True
     return False
 
 
@@ -169,48 +203,117 @@ def _too_young(fields: ParsedColumns, rules: Exclusions) -> Iterator[int]:
     for row, cell in enumerate(fields.cells(path)):
         moment = fields.values["event_time"][row]
         if cell is not None and moment:
-            age = age_at(_birth_date(cell, canonical), moment)
-            if age is not None and age < (rules.minimum_age or 0):
+            ages = [age_at(birth, moment) for birth in _birth_dates(cell, canonical, moment)]
+            if any(age is not None and age < (rules.minimum_age or 0) for age in ages):
                 yield row
 
 
-def _birth_date(cell: Any, canonical: Callable[[str], str]) -> str:
-    """Return a birth date as ``YYYYMMDD``, empty text where it is not known."""
+_year = re.compile(r"(?:\d{1,2}[-/.])?(\d{4})|(?:\d{1,2}[-/.]){2}(\d{2})", re.ASCII).fullmatch
+"""A birth date of which only the year is certain, or not even the century."""
+
+
+def _birth_dates(cell: Any, canonical: Callable[[str], str], moment: int) -> list[str]:
+    """Return the dates that a birth date may be, as ``YYYYMMDD``; of one that is certain only that.
+
+    A cell that may say that somebody is too young says so: of a year it is the last day.
+
+    :param moment: Unix seconds of the event.
+    """
+    found: list[str] = []
     with suppress(Exception):  # whatever is in the cell, it affects no other row
-        plain = ordinary(cell)
-        if isinstance(plain, (list, tuple)):
-            plain = ordinary(plain[0])
-        if isinstance(plain, dt.date):
-            return plain.strftime("%Y%m%d")
-        return canonical(values.unquoted(str(plain).strip()) or "")
-    return ""
+        for item in values.items(ordinary(cell)):
+            plain = ordinary(item)
+            if plain is not None:
+                said = plain.isoformat()[:10] if isinstance(plain, dt.date) else values.text(plain)
+                text = (said or "").strip(values.INVISIBLE)
+                certain = canonical(text)
+                found += [certain] if certain else birth_dates(text) or _last_day(text, moment)
+    return found
+
+
+def _last_day(text: str, moment: int) -> Iterator[str]:
+    """Yield the last day of the latest year that a text may name."""
+    year = _year(text)
+    if year:
+        found = year[1] or f"20{year[2]}"
+        if 1900 < int(found) <= dt.datetime.fromtimestamp(moment, dt.UTC).year:
+            yield f"{found}1231"
 
 
 def _in_category(fields: ParsedColumns, rules: Exclusions) -> Iterator[int]:
-    paths = ("custom_data.content_category", "custom_data.contents")
-    for row, members in enumerate(zip(*map(fields.of, paths), strict=True)):
-        if any(members):
-            one, several = (fields.value(path, row) for path in paths)
-            if has_category([one, *(item.get("item_category") for item in several or ())], rules.categories):
-                yield row
+    one, several = "custom_data.content_category", "custom_data.contents"
+    for row, cells in enumerate(zip(fields.cells(one), fields.cells(several), strict=True)):
+        sent = [fields.value(one, row)] if fields.of(one)[row] else []
+        sent += (
+            [item.get("item_category") for item in fields.value(several, row) or ()] if fields.of(several)[row] else []
+        )
+        if has_category([*sent, *_texts(cells[0]), *_categories(cells[1])], rules.categories):
+            yield row
+
+
+def _categories(cell: Any) -> Iterator[object]:
+    """Yield the categories of line items, also of those members that are not sent, such as ``item_category2``."""
+    with suppress(Exception):  # whatever is in the cell, it affects no other row
+        for item in values.objects(ordinary(cell)) or () if cell is not None else ():
+            plain = ordinary(item)
+            for name, value in plain.items() if isinstance(plain, dict) else ():
+                if isinstance(name, str) and "categor" in name.lower():
+                    yield from _texts(value)
+
+
+def _texts(cell: Any) -> Iterator[str]:
+    """Yield the texts in a cell, which may be a list of them or an object with a name."""
+    with suppress(Exception):  # whatever is in the cell, it affects no other row
+        plain = None if cell is None else ordinary(cell)
+        if isinstance(plain, str):
+            plain = values.unquoted(plain.strip(values.INVISIBLE)) or ""
+            if plain[:1] in _JSON:
+                with suppress(InvalidCellError):
+                    plain = values.json(plain)
+        if isinstance(plain, str):
+            yield plain
+        elif isinstance(plain, dict):
+            yield from (value for value in map(_plain_text, plain.values()) if value)
+        elif isinstance(plain, (list, tuple)):
+            for element in plain:
+                found = ordinary(element)
+                yield from (found,) if isinstance(found, str) else _texts(found) if isinstance(found, dict) else ()
+
+
+def _plain_text(cell: Any) -> str | None:
+    found = ordinary(cell)
+    return found if isinstance(found, str) else None
 
 
 def _bots(fields: ParsedColumns, _: Exclusions) -> Iterator[int]:
     path = "user_data.client_user_agent"
     known: dict[bytes, bool] = {}
-    for row, member in enumerate(fields.of(path)):
+    for row, (cell, member) in enumerate(zip(fields.cells(path), fields.of(path), strict=True)):
         if member:
             if member not in known:
                 known[member] = is_bot(fields.value(path, row))
             if known[member]:
                 yield row
+        elif cell is not None:  # one that is not sent, such as that of a crawler with its owner's address in it
+            with suppress(Exception):  # whatever is in the cell, it affects no other row
+                if is_bot(str(ordinary(cell))):
+                    yield row
 
 
 def _internal(fields: ParsedColumns, rules: Exclusions) -> Iterator[int]:
-    for row, cell in enumerate(fields.cells("user_data.client_ip_address")):
-        with suppress(Exception):  # whatever is in the cell, it affects no other row
-            if cell is not None and is_inside(_address(str(ordinary(cell))), rules.networks):
-                yield row
+    path = "user_data.client_ip_address"
+    known: dict[bytes, bool] = {}
+    for row, (cell, member) in enumerate(zip(fields.cells(path), fields.of(path), strict=True)):
+        inside = False
+        if member:
+            if member not in known:
+                known[member] = is_inside(fields.value(path, row), rules.networks)
+            inside = known[member]
+        if cell is not None and not inside:
+            with suppress(Exception):  # whatever is in the cell, it affects no other row
+                inside = is_inside(_address(str(ordinary(cell))), rules.networks)
+        if inside:
+            yield row
 
 
 def _address(text: str) -> str:
@@ -222,11 +325,13 @@ def _address(text: str) -> str:
     return first.partition(":")[0] if first.count(":") == 1 else first
 
 
-_PATH: Final = re.compile(r"[>/|\u00bb\u203a]")
+_PATH: Final = re.compile(r"[>/|\\\u00bb\u203a\u2192]")
+_SEVERAL: Final = re.compile(r"[,;]")
+_JSON: Final = frozenset("[{")
 
 
 def _folded(name: str) -> str:
-    return name.strip().casefold()
+    return name.strip(values.INVISIBLE).casefold()
 
 
 def _network(text: str) -> Network:

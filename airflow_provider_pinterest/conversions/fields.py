@@ -9,6 +9,7 @@ https://developers.pinterest.com/docs/api/v5/events-create/
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as attribute
@@ -260,12 +261,16 @@ def texts(field: Field, _: FieldOptions) -> Read:
     def read(cell: Any) -> list[str] | None:
         try:
             found = values.texts(cell)
+            if found and any(map(personal.has_at, found)):
+                kept = [text for text in found if not personal.has_address(text)]
+                if len(kept) < len(found):
+                    raise UnusableCellError(personal.LEFT_OUT, kept[:limit] or None)
             if not found or limit is None or len(found) <= limit:
                 return found
         except InvalidCellError:
             if warning is None:
                 raise
-            found = [text for item in values.items(cell) for text in one(item)]
+            found = [text for item in values.items(cell) for text in one(item) if not personal.has_address(text)]
         if warning is None:
             raise InvalidCellError("bad_value", f"more than {limit} elements")
         raise UnusableCellError(
@@ -338,12 +343,23 @@ def language(_: Field, __: FieldOptions) -> Read:
     return read
 
 
-def flags(_: Field, __: FieldOptions) -> Read:
-    """Comma-separated flags in capitals, such as ``LDP``."""
+_between_flags = re.compile(r"[,;|]").split
+
+
+def flags(_: Field, options: FieldOptions) -> Read:
+    """Comma-separated flags in capitals, such as ``LDP``, or a list of them."""
+    placeholders = options.placeholders
 
     def read(cell: Any) -> str | None:
-        found = values.text(cell)
-        return (found and ",".join(flag.strip().upper() for flag in found.split(",") if flag.strip())) or None
+        try:
+            texts_ = values.texts(cell) or ()
+        except InvalidCellError as unfit:
+            raise InvalidCellError(unfit.code, unfit.message) from None
+        words = [word.strip() for text in texts_ for word in _between_flags(text)]
+        found = [word.upper() for word in words if word and word.lower() not in placeholders]
+        if any(map(personal.has_at, found)):
+            raise InvalidCellError("bad_value", "expected flags such as LDP, got text with an @")
+        return ",".join(found) or None
 
     return read
 

@@ -11,6 +11,7 @@ https://developers.pinterest.com/docs/api-features/conversion-overview/
 from __future__ import annotations
 
 import datetime as dt
+import html
 import ipaddress
 import re
 import unicodedata
@@ -27,9 +28,11 @@ from airflow_provider_pinterest.conversions.codes import (
     COUNTRIES,
     COUNTRY_NUMBERS,
     COUNTRY_WORDS,
+    OWN_NAMES,
     US_POSTAL,
     US_STATES,
     letters,
+    of_any_script,
     words,
 )
 from airflow_provider_pinterest.conversions.digests import SHORTEST_DIGEST, digest, digest_of_bytes, is_other_digest
@@ -63,19 +66,28 @@ WITHOUT_COUNTRY: Final = "phone_without_country"
 _is_sha256 = re.compile(r"[0-9a-fA-F]{64}", re.ASCII).fullmatch
 
 _NO_DIGITS: Final = bytes(set(range(256)) - set(b"0123456789"))
-_INVISIBLE: Final = "".join(
-    char
-    for char in map(chr, (*range(0x21), *range(0x7F, 0xA1), 0xAD, 0x61C, 0x180E, *range(0x2000, 0x2070), 0xFEFF))
-    if unicodedata.category(char) in ("Cc", "Cf", "Zs", "Zl", "Zp")
-)
-"""White space and characters that nobody sees, around a text."""
-
 _GENDERS: Final = {
-    **dict.fromkeys("f female woman girl w".split(), "f"),  # noqa: SIM905
-    **dict.fromkeys("m male man boy".split(), "m"),  # noqa: SIM905
-    **dict.fromkeys("n nonbinary non-binary enby x diverse".split(), "n"),  # noqa: SIM905
-    "non binary": "n",
+    word: letter
+    for letter, words_ in {
+        "f": """
+            f female woman girl w feminine mrs ms miss
+            weiblich frau femme féminin feminin femenino feminino femenina feminina mujer mulher donna femmina femminile
+            vrouw vrouwelijk kvinna kvinde kvinne nainen kobieta žena kad\u0131n
+            женский женщина ж γυναίκα أنثى נקבה 女 女性 여 여성 여자
+        """,
+        "m": """
+            m male man boy masculine mr
+            männlich maennlich herr mann homme masculin masculino masculina hombre homem uomo maschio maschile
+            mannelijk mand mies mężczyzna muž erkek
+            мужской мужчина муж άνδρας ذكر זכר 男 男性 남 남성 남자
+        """,
+        "n": "n nonbinary nb enby x d diverse divers",
+    }.items()
+    for word in words_.split()
 }
+"""Words of several languages; letters that mean different things in different languages are not among them."""
+
+_qualified = re.compile(r"(?:gender|sex)\s*[.:=_-]\s*", re.IGNORECASE).match
 
 
 Taken = tuple[Any, ...] | type
@@ -146,9 +158,11 @@ class CanonicalWithWarning(Exception):  # noqa: N818 - never leaves this module
 
 _is_plain_email = re.compile(r"[a-z0-9_+-][a-z0-9_.+-]{0,63}@[a-z0-9][a-z0-9.-]{0,99}\.[a-z]{1,20}", re.ASCII).fullmatch
 _is_email = re.compile(
-    r"[^\s@<>()\[\],;:\"\\.]+(?:\.[^\s@<>()\[\],;:\"\\.]+)*"
+    r"[^\s@<>()\[\],;:\"\\.*]+(?:\.[^\s@<>()\[\],;:\"\\.*]+)*"
     r"@(?:(?!-)[^\s@!-,/:-@\[-^`{-~.]+(?<!-)\.)+(?!-|\d+$)[^\s@!-,/:-@\[-^`{-~.]+(?<!-)"
 ).fullmatch
+_label = re.compile(r"(?:e-?mail|mail|smtp)(?:\s*[:=]\s*|\s+)(?=\S)", re.ASCII | re.IGNORECASE).match
+_behind = re.compile(r"(@[^\s@]+\.[^\s@.]{2,})\s+[^@.]*$").search
 _angled = re.compile(r"<([^<>]*)>")
 _comment = re.compile(r"(?<=[^(])\([^()]*\)$")
 
@@ -163,7 +177,17 @@ def email(text: str) -> str:
         text = unicodedata.normalize("NFKC", text)
         text = "".join(char for char in text if char.isspace() or unicodedata.category(char) not in ("Cc", "Cf"))
     angled = _angled.findall(text)
-    address = "".join((angled[0] if len(angled) == 1 else text).split()).lower()
+    if len(angled) == 1:
+        text = angled[0]
+    label = _label(text)
+    if label:
+        text = text[label.end() :]
+    behind = _behind(text)
+    if behind:
+        text = text[: behind.end(1)]
+    if len(text.partition("@")[0].split()) > 2:
+        return ""
+    address = "".join(text.split()).lower().replace("\u3002", ".")
     address = _comment.sub("", address)
     for _ in range(3):
         if address[:1] + address[-1:] == "{}":
@@ -222,43 +246,84 @@ def _digits(text: str) -> str:
 
 def gender(text: str) -> str:
     """Map words and letters to ``f``, ``m`` or ``n``."""
-    return _GENDERS.get(text.lower(), "")
+    qualified = _qualified(text)
+    word = text[qualified.end() :] if qualified else text
+    word = word.lower().strip("\"'.,;:()[] ")
+    return _GENDERS.get(word) or _GENDERS.get(re.sub(r"[\s_-]", "", word), "")
 
 
 def birth_date(settings: IdentifierSettings) -> Canonical:
     """Make a canonicaliser to ``YYYYMMDD``.
 
-    Read are ``YYYY-MM-DD`` with any of ``- / . `` or nothing between, ISO datetimes, ``DD.MM.YYYY``, and
-    ``/`` or ``-`` between day and month in whatever order is certain.
+    Read are ``YYYY-MM-DD`` with any of ``- / . `` or nothing between, ``DD.MM.YYYY``, ``/`` or ``-`` between day and
+    month in whatever order is certain, English names of months, and each of these with a time of day behind it.
 
     The switch ``order``, ``"MDY"`` or ``"DMY"``, settles dates such as 03/04/1990, which are left out otherwise.
     """
     order: str | None = settings.switches.get("order")
 
     def canonical(text: str) -> str:
-        year_first = re.fullmatch(r"(\d{4})([-/.]?)(\d{1,2})\2(\d{1,2})(?:[T ].*)?", text, re.ASCII)
-        year_last = re.fullmatch(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4})", text, re.ASCII)
-        if year_first:
-            return _date(int(year_first[1]), int(year_first[3]), int(year_first[4]))
-        if not year_last:
-            return ""
-        one, mark, two, year = int(year_last[1]), year_last[2], int(year_last[3]), int(year_last[4])
-        month_first, day_first = _date(year, one, two), _date(year, two, one)
-        certain = month_first == day_first or not (month_first and day_first)
-        if certain:
-            return month_first or day_first
+        found = birth_dates(text)
+        if len(found) < 2:
+            return "".join(found)
+        month_first, day_first = found
         if order is None:
-            return day_first if mark == "." else ""
+            return day_first if "." in text else ""
         return month_first if order == "MDY" else day_first
 
     return canonical
 
 
-def _date(year: int, month: int, day: int) -> str:
-    try:
-        return dt.date(year, month, day).strftime("%Y%m%d") if year >= 1900 else ""
-    except ValueError:
-        return ""
+_TIME_OF_DAY: Final = r"(?:(?:[T ]|, )\d{1,2}:.*)?"
+_year_first = re.compile(r"(\d{4})([-/.]?)(\d{1,2})\2(\d{1,2})(?:[T ].*|\.0+)?", re.ASCII).fullmatch
+_year_last = re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4})" + _TIME_OF_DAY, re.ASCII).fullmatch
+_named_month = re.compile(
+    r"(?:(\d{1,2})(?:st|nd|rd|th)?[-\s./]*)?([a-z]{3,9})[-\s./]*(?:(\d{1,2})(?:st|nd|rd|th)?[,\s]\s*)?(\d{4})"
+    + _TIME_OF_DAY,
+    re.ASCII | re.IGNORECASE,
+).fullmatch
+_ideographs: Final = str.maketrans(
+    {"\u5e74": "-", "\u6708": "-", "\u65e5": None, "\ub144": "-", "\uc6d4": "-", "\uc77c": None}
+)
+_MONTHS: Final = (
+    *("january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november"),
+    "december",
+)
+FIRST_BIRTH: Final = dt.date(1900, 1, 2)
+"""Earlier dates are no birth dates of customers; the day before is what some databases write for an empty date."""
+
+LAST_BIRTH: Final = dt.date(2100, 1, 1)
+"""Later dates stand for "never"."""
+
+
+def birth_dates(text: str) -> tuple[str, ...]:
+    """Return what dates a text may be, as ``YYYYMMDD``: none, one, or two, of which the first has the month first."""
+    if not text.isascii():
+        text = "".join(text.translate(_ideographs).split())
+    found = _year_first(text)
+    if found:
+        return _dates((int(found[1]), int(found[3]), int(found[4])))
+    found = _year_last(text)
+    if found:
+        one, two, year = int(found[1]), int(found[3]), int(found[4])
+        return _dates((year, one, two), (year, two, one))
+    found = _named_month(text)
+    if found and bool(found[1]) != bool(found[3]):
+        name_ = found[2].lower()
+        months = [at for at, full in enumerate(_MONTHS, 1) if name_ in (full, full[:3], full[:4])]
+        return _dates(*((int(found[4]), month, int(found[1] or found[3])) for month in months))
+    return ()
+
+
+def _dates(*parts: tuple[int, int, int]) -> tuple[str, ...]:
+    """Return those of some years, months and days that exist, as ``YYYYMMDD``, each once."""
+    found: dict[str, None] = {}
+    for part in parts:
+        with suppress(ValueError):
+            date = dt.date(*part)
+            if FIRST_BIRTH <= date < LAST_BIRTH:
+                found[date.strftime("%Y%m%d")] = None
+    return (*found,)
 
 
 _JOINERS: Final = "\u200c\u200d"
@@ -266,14 +331,29 @@ _JOINERS: Final = "\u200c\u200d"
 
 
 def name(text: str) -> str:
-    """Collapse white space to one space each and lowercase; a digest of another kind is no name."""
+    """Collapse white space to one space each and lowercase.
+
+    A text without a letter, an e-mail address and a digest of another kind are no names.
+    """
+    text = _written_out(text)
     if not text.isprintable():
         text = "".join(
             char
             for char in text
             if char.isspace() or char in _JOINERS or unicodedata.category(char) not in ("Cc", "Cf")
         )
-    return "" if is_other_digest(text) else " ".join(text.split()).lower()
+    if is_other_digest(text) or "@" in text or not any(map(str.isalpha, text)):
+        return ""
+    return " ".join(text.split()).lower()
+
+
+def _written_out(text: str) -> str:
+    """Return text with the characters that HTML entities stand for: shops store what their forms escaped."""
+    return html.unescape(text) if "&" in text and ";" in text else text
+
+
+_NOBODY: Final = frozenset({"-1", "true", "false"})
+"""Texts in place of an id, beside zeros: shops give them to guests, who would all be one person."""
 
 
 def external_id(settings: IdentifierSettings) -> Canonical:
@@ -281,7 +361,7 @@ def external_id(settings: IdentifierSettings) -> Canonical:
     lower = settings.switches.get("case") == "lower"
 
     def canonical(text: str) -> str:
-        if not any(map(str.isalnum, text)):
+        if not any(map(str.isalnum, text)) or text.lower() in _NOBODY or not text.strip("0-"):
             return ""
         return text.lower() if lower else text
 
@@ -292,16 +372,24 @@ def plain_external_id(settings: IdentifierSettings) -> Plain:
     """Make the same for ids of printable characters that begin and end with a letter or a digit."""
     lower = settings.switches.get("case") == "lower"
     placeholders = settings.placeholders
+    nothing = placeholders | _NOBODY | {"null"}
 
     def plain(text: str) -> bytes:
         if len(text) >= SHORTEST_DIGEST or not (text[0].isalnum() and text[-1].isalnum() and text.isprintable()):
             return b""
-        if text == "null" or text.lower() in placeholders or not text.isascii():
+        lowered = text.lower()
+        if lowered in nothing or not text.isascii() or (text[0] == "0" and not text.strip("0-")):
             return b""
-        return (text.lower() if lower else text).encode()
+        return (lowered if lower else text).encode()
 
     def plainest(text: str) -> bytes:
-        if text.isalnum() and not text.isalpha() and len(text) < SHORTEST_DIGEST and text.isascii():
+        if (
+            text.isalnum()
+            and not text.isalpha()
+            and len(text) < SHORTEST_DIGEST
+            and text.isascii()
+            and (text[0] != "0" or text.strip("0"))
+        ):
             return text.encode()
         return plain(text)
 
@@ -317,12 +405,14 @@ _us_before = re.compile(
 ).match
 _us_behind = re.compile(r"\s*[-_/:,\s(]\s*(?:U\.?S\.?(?:A\.?)?|United States(?: of America)?)\s*\)?$", re.IGNORECASE)
 _state_of = re.compile(r"(?:the )?(?:state|commonwealth) of ", re.IGNORECASE).match
+_state_behind = re.compile(r"\s+state$", re.IGNORECASE)
 _between_names = re.compile(r"\s+-\s+|[(),/|:]|\s[\u2010-\u2014]\s")
 
 
 def city(text: str) -> str:
     """Keep letters (with their marks) and digits of any script, lowercase."""
-    if is_other_digest(text):
+    text = _written_out(text)
+    if is_other_digest(text) or "@" in text or not any(map(str.isalpha, text)):
         return ""
     text = text.lower()
     if text.isalpha():
@@ -368,7 +458,7 @@ def us_state(text: str) -> str:
     before = _us_before(text)
     if before:
         text = text[before.end() :]
-    text = _us_behind.sub("", text)
+    text = _state_behind.sub("", _us_behind.sub("", text))
     of = _state_of(text)
     if of:
         text = text[of.end() :]
@@ -383,26 +473,69 @@ _whole = re.compile(r"(\d+)\.0+", re.ASCII).fullmatch
 _us_code = re.compile(
     r"(?:USA?[-\s]+)?(?:(\d{3,5})(?:\s*[-\s]\s*\d{0,4})?|(\d{7,9}))", re.ASCII | re.IGNORECASE
 ).fullmatch
+_us_around = re.compile(r"(?:([A-Z]{2})[\s.,]+)?(\d[\d\s-]*?)(?:[\s,]+([A-Z]{2}))?", re.ASCII | re.IGNORECASE).fullmatch
 _looks_american = re.compile(r"\d{5}(?:-?\d{4})?", re.ASCII).fullmatch
 _LENGTHS: Final = {
-    **dict.fromkeys(("au", "dk", "no", "nz", "za"), 4),
-    **dict.fromkeys(("de", "ee", "es", "fi", "fr", "it", "kr", "mx", "my", "tr", "ua"), 5),
-    "ro": 6,
+    **dict.fromkeys(("am", "au", "dk", "ge", "no", "nz", "za"), 4),
+    **dict.fromkeys(
+        ("ba", "de", "do", "dz", "ee", "es", "fi", "fr", "gt", "it", "kr", "la", "lk", "lt", "mx", "my"), 5
+    ),
+    **dict.fromkeys(("pe", "pl", "sk", "tr", "ua", "va"), 5),
+    **dict.fromkeys(("cn", "co", "ec", "kz", "ro", "sg"), 6),
     "jp": 7,
     "br": 8,
 }
 """Countries whose postal codes may begin with zero → digits; a column of numbers loses that zero."""
+
+_ONLY_DIGITS: Final = _LENGTHS.keys() | {
+    *("at", "be", "ch", "cz", "gr", "hr", "hu", "id", "il", "in", "li", "lu", "ph", "pt", "rs", "ru", "se", "si", "th"),
+    *("vn",),
+}
+"""Countries whose postal codes have no letters."""
+
+_ON_PLATES: Final = {
+    "at": "a",
+    "be": "b",
+    "de": "d",
+    "es": "e",
+    "fr": "f",
+    "hu": "h",
+    "it": "i",
+    "lu": "l",
+    "no": "n",
+    "pt": "p",
+    "se": "s",
+    "fi": "fin",
+    "si": "slo",
+    "li": "fl",
+}
+"""Letters of a country on cars, which were written before its postal codes."""
+
+_LONGEST_POSTAL: Final = 10
+"""Most letters and digits of a postal code."""
+
+_plate = re.compile(r"([A-Za-z]{1,3})[-\s\u2010-\u2014]+(?=\d)").match
 
 
 def postal_code(settings: IdentifierSettings) -> Canonical:
     """Make a canonicaliser of postal codes.
 
     Of US codes it keeps the five digits; zeros that a column of numbers lost are put back. Elsewhere it keeps letters
-    and digits in lower case, or only digits, as Pinterest's text has it, if the switch ``letters`` is ``drop``.
+    and digits in lower case, or only digits, as Pinterest's text has it, if the switch ``letters`` is ``drop``. A text
+    without a digit, of zeros alone, or too long for a code is none.
     """
     drop = settings.switches.get("letters") == "drop"
 
     def canonical(text: str, home: str | None) -> str:
+        if text.isascii() and text.isdigit():
+            if home in US_POSTAL or (home is None and _looks_american(text)):
+                return _us_postal_code(text)
+            if len(text) >= 3:
+                text = text.zfill(_LENGTHS.get(home or "", 0))
+            return text if text.strip("0") and len(text) <= _LONGEST_POSTAL else ""
+        text = unicodedata.normalize("NFKC", text).strip("'\"=()\u3012. ").removeprefix("z:")
+        if "@" in text or "+" in text:
+            return ""
         whole = _whole(text)
         if whole:
             text = whole[1]
@@ -411,16 +544,29 @@ def postal_code(settings: IdentifierSettings) -> Canonical:
         prefixed = _prefixed(text)
         if prefixed and home and COUNTRIES.get(prefixed[1].lower()) == home:
             text = prefixed[2]
-        length = _LENGTHS.get(home or "")
-        if length and text.isdecimal() and 3 <= len(text) < length:
-            text = text.zfill(length)
-        return _digits(text) if drop else "".join(char for char in text.lower() if char.isalnum())
+        plate = _plate(text)
+        if plate and home and plate[1].lower() in (_ON_PLATES.get(home), home):
+            text = text[plate.end() :]
+        if text.isdecimal() and len(text) >= 3:
+            text = text.zfill(_LENGTHS.get(home or "", 0))
+        code = "".join(char for char in text.lower() if char.isalnum())
+        digits = "".join(str(unicodedata.digit(char)) if char.isdecimal() else "" for char in code)
+        if not digits.strip("0") or len(code) > _LONGEST_POSTAL or (home in _ONLY_DIGITS and len(digits) < len(code)):
+            return ""
+        return digits if drop else code
 
     return canonical
 
 
 def _us_postal_code(text: str) -> str:
     """Return the five digits of a US code; nothing if there are none."""
+    around = None if text.isdigit() else _us_around(text)
+    if (
+        around
+        and {around[1], around[3]} != {None}
+        and all(letters(state) in US_STATES for state in (around[1], around[3]) if state)
+    ):
+        text = around[2]
     found = _us_code("".join("-" if unicodedata.category(char) == "Pd" else char for char in text))
     if found is None:
         return ""
@@ -435,25 +581,31 @@ _CAPITALS: Final = range(ord("A"), ord("Z") + 1)
 
 
 def country(text: str) -> str:
-    """Map codes of two and three letters, numeric codes, and English names to the lowercase alpha-2 code."""
+    """Map codes of two and three letters, numeric codes, and names to the lowercase alpha-2 code."""
     whole = _whole(text)
     number = whole[1] if whole else text
     if not text.isascii():
         text = "".join(chr(ord(char) - _FLAG) if ord(char) - _FLAG in _CAPITALS else char for char in text)
     if number.isdecimal() and number.isascii():
         return COUNTRY_NUMBERS.get(number.zfill(3), "")
-    known = COUNTRIES.get(letters(text)) or COUNTRY_WORDS.get(words(text))
+    known = _country_named(text)
     if known:
         return known
-    parts = [
-        COUNTRIES.get(letters(part)) or COUNTRY_WORDS.get(words(part), "")
-        for part in _between_names.split(text)
-        if part.strip()
-    ]
+    parts = [_country_named(part) for part in _between_names.split(text) if part.strip()]
     if len({*parts}) == 1:
         return parts[0]
     in_brackets = re.search(r"\(\s*([A-Za-z]{2})\s*\)", text)
     return COUNTRIES.get(in_brackets[1].lower(), "") if in_brackets and not parts[0] else ""
+
+
+def _country_named(text: str) -> str:
+    key = letters(text)
+    return (
+        COUNTRIES.get(key)
+        or COUNTRY_WORDS.get(words(text))
+        or OWN_NAMES.get(key)
+        or OWN_NAMES.get(of_any_script(text), "")
+    )
 
 
 # Device
@@ -463,20 +615,25 @@ _is_bare_uuid = re.compile(r"[0-9a-f]{12}[1-8][0-9a-f]{3}[89ab][0-9a-f]{15}", re
 
 
 def advertising_id(text: str) -> str:
-    """Lowercase a UUID; other text is no such id, nor is the all-zero id of people who limit tracking.
+    """Lowercase a UUID; other text is no such id, nor is one digit over and over, as of people who limit tracking.
 
     Dashes that are missing are put back, unless the text may be a digest.
     """
-    found = text.lower().strip("{}")
+    found = text.lower().strip("{}").removeprefix("urn:uuid:")
     if _is_bare_uuid(found):
         found = "-".join((found[:8], found[8:12], found[12:16], found[16:20], found[20:]))
-    return found if _is_uuid(found) and found.strip("0-") else ""
+    return found if _is_uuid(found) and not _is_void(found) else ""
 
 
 def plain_advertising_id(text: str) -> bytes:
     """Lowercase a UUID with its dashes; other text has no plain form."""
     found = text.lower()
-    return found.encode() if _is_uuid(found) and found.strip("0-") else b""
+    return found.encode() if _is_uuid(found) and not _is_void(found) else b""
+
+
+def _is_void(uuid: str) -> bool:
+    """Return whether a UUID consists of one digit, most often zero: devices give it when tracking is limited."""
+    return uuid[0] == uuid[-1] and len({*uuid}) == 2
 
 
 def sha(canonical: str) -> str:
@@ -570,10 +727,10 @@ class Identifier:
             return None
         if text[0] == "[" and text[-1] == "]":
             return self._several(text, beside)
-        if len(text) > LONGEST:
+        if len(text) > LONGEST or (text[0] == "{" and text[-1] == "}" and '"' in text):
             raise UnusableCellError(self._code)
         if text[0] == '"' or text == "null" or not (text.isascii() and text.isprintable()):
-            seen = values.unquoted(text.strip(_INVISIBLE))
+            seen = values.unquoted(text.strip(values.INVISIBLE))
             if seen != text:
                 return None if seen is None else self(seen, beside)
         if self.already is not False:
@@ -726,7 +883,7 @@ class Address(Unhashed):
             pass
         if len(text) > LONGEST:
             raise UnusableCellError(self._code)
-        text = text.strip(_INVISIBLE)
+        text = text.strip(values.INVISIBLE)
         if text[:1] == "[" and text[-1:] == "]":
             with suppress(InvalidCellError):
                 text = self._joined(values.items(text))
@@ -740,6 +897,14 @@ class Address(Unhashed):
         return ",".join(item for item in items if type(item) is str)
 
 
+def _is_network(text: str) -> bool:
+    """Return whether an address with a mask stands for a whole network."""
+    try:
+        return ipaddress.ip_network(text).num_addresses > 1
+    except ValueError:
+        return False
+
+
 def _address(text: str) -> str | None:
     """Return the public address in one element of a list; ``None`` if it is no such address."""
     forwarded = _forwarded(text)
@@ -747,7 +912,10 @@ def _address(text: str) -> str | None:
         if forwarded[1].lower() != "for":
             return None
         text = text[forwarded.end() :]
-    text = text.strip("\"'").partition("/")[0].partition("%")[0]
+    text, slash, mask = text.strip("\"'").partition("/")
+    if slash and _is_network(f"{text}/{mask}"):
+        return None
+    text = text.partition("%")[0]
     if text.startswith("["):
         text = text[1:].partition("]")[0].strip("\"'")
     elif text.count(":") == 1:

@@ -36,7 +36,9 @@ _SHOPIFY: Final = """
 """
 
 # WooCommerce: https://woocommerce.github.io/woocommerce-rest-api-docs/#order-line-items-properties
-_WOOCOMMERCE: Final = "meta_data parent_name subtotal subtotal_tax tax_class taxes total total_tax variation"
+_WOOCOMMERCE: Final = (
+    "global_unique_id meta_data parent_name subtotal subtotal_tax tax_class taxes total total_tax variation"
+)
 
 # Meta: https://developers.facebook.com/docs/marketing-api/conversions-api/parameters/custom-data
 _META: Final = "delivery_category description"

@@ -27,6 +27,9 @@ SHORTEST_NATIONAL: Final = 4
 LONGEST: Final = 15
 """Most digits of a number with its country code."""
 
+LONGEST_TEXT: Final = 100
+"""Longest text that is read, in characters: time grows with its square."""
+
 REMEMBERED: Final = 8_192
 """Numbers whose reading is remembered, because reading one with a numbering plan takes long."""
 
@@ -36,7 +39,7 @@ _SELF_EVIDENT: Final = 12
 _BEYOND_CODE: Final = {
     **{f"7{digit}".encode(): 0 for digit in "012345679"},
     **dict.fromkeys((str(code).encode() for code in (20, 27, *range(30, 35), 36, 39, 40, 41, *range(43, 50))), 2),
-    **dict.fromkeys((str(code).encode() for code in (51, 52, 53, *range(55, 59), *range(60, 67))), 2),
+    **dict.fromkeys((str(code).encode() for code in (51, 53, *range(55, 59), *range(60, 67))), 2),
     **dict.fromkeys((str(code).encode() for code in (81, 82, 84, 86, *range(90, 96), 98)), 2),
     **dict.fromkeys((str(code).encode() for code in (*range(21, 27), 29, 35, 38, 42, 50, 59, 67, 68)), 3),
     **dict.fromkeys((str(code).encode() for code in (80, 85, 87, 88, 96, 97)), 3),
@@ -46,7 +49,16 @@ _BEYOND_CODE: Final = {
 Country codes whose trunk prefix may begin with another digit are left out.
 """
 
-_LONGEST_AMERICAN: Final = 11
+_AMERICAN: Final = 11
+"""Digits of a number with the country code 1."""
+
+_VOID: Final = 8
+"""So many equal digits at the end of a number are typed by people who do not want to give theirs."""
+
+_mexican = re.compile(rb"52(?:1|01|04[45])?([2-9]\d{9})", re.ASCII).fullmatch
+_mexican_at_home = re.compile(r"(?:52)?(?:1|01|04[45])([2-9]\d{9})", re.ASCII).fullmatch
+"""Numbers of Mexico with the prefixes that were dialled there until 2019, and that are still stored with them."""
+
 _ZERO, _ONE = b"01"
 _LOST: Final = "00000"
 """How a number ends whose last digits were lost when a spreadsheet wrote it with an exponent."""
@@ -59,7 +71,10 @@ _LONGER_THAN_DATE: Final = 9
 
 _BETWEEN: Final = b" ()-"
 
-_scheme = re.compile(r"(?:tel|phone|mobile|cell|sms|callto|whatsapp)\b[.:\s]*", re.ASCII | re.IGNORECASE).match
+_LIKE_DASHES: Final = "\u2212\u30fc\u2500"
+"""A minus sign, the long vowel sign of Japanese keyboards, and a line: they are written in place of a dash."""
+
+_scheme = re.compile(r"p:|(?:tel|phone|mobile|cell|sms|callto|whatsapp)\b[.:\s]*", re.ASCII | re.IGNORECASE).match
 _parameter = re.compile(r";\s*[\w-]+=.*", re.ASCII | re.DOTALL)
 _extension = re.compile(
     r"[\s,;(-]*(?:(?:ext(?:ension|n)?|durchwahl|poste|anexo|ramal|interno)\b[\s.:#=]*\d{0,7}|(?:ext\.?|x|#)[\s.:]*\d{1,7}"
@@ -98,12 +113,20 @@ def plain(text: str) -> bytes:
         return b""
     digits = text.encode().translate(None, _BETWEEN)[1:]
     if digits.isdigit() and 8 <= len(digits) <= LONGEST:
+        if digits[-1] == digits[-_VOID] and _is_void(digits):
+            return b""
         if digits[0] == _ONE:
-            return digits if digits[1] != _ONE and len(digits) <= _LONGEST_AMERICAN else b""
+            return digits if len(digits) == _AMERICAN and digits[1] > _ONE and digits[4] > _ONE else b""
         beyond = _BEYOND_CODE.get(digits[:2])
         if beyond is not None and digits[beyond] != _ZERO:
             return digits
+        mexican = _mexican(digits)
+        return b"52" + mexican[1] if mexican else b""
     return b""
+
+
+def _is_void(digits: bytes) -> bool:
+    return len({*digits[-_VOID:]}) == 1
 
 
 @lru_cache(maxsize=REMEMBERED)
@@ -113,6 +136,11 @@ def read(text: str, regions: Sequence[str]) -> Number:
     :param text: trimmed, of limited length.
     :param regions: ISO alpha-2 codes in capitals of the countries it may be of, the likeliest first.
     """
+    found = _read(text, regions) if len(text) <= LONGEST_TEXT else UNUSABLE
+    return UNUSABLE if _is_void(found.digits.encode()) else found
+
+
+def _read(text: str, regions: Sequence[str]) -> Number:
     dialled = _dialled(text)
     if (
         dialled.endswith(_LOST)
@@ -190,7 +218,7 @@ def _as_ascii(char: str) -> str:
         return str(unicodedata.digit(char))
     if category == "Cf":
         return ""
-    return {"Pd": "-", "Zs": " "}.get(category, "-" if char == "\u2212" else char)
+    return {"Pd": "-", "Zs": " "}.get(category, "-" if char in _LIKE_DASHES else char)
 
 
 def _is_date(text: str) -> bool:
@@ -234,6 +262,8 @@ def _international(number: str) -> str:
     code = str(plan.code)
     rest = _without_trunk(number[1 + len(code) :], plan)
     if (rest.startswith("0") and plan.prefix == "0") or len(rest) > plan.longest:
+        return ""
+    if plan.code == 1 and not plan.is_possible(rest):
         return ""
     return code + rest if SHORTEST <= len(code + rest) <= LONGEST else ""
 
@@ -283,6 +313,9 @@ def _national(dialled: str, region: str) -> list[_Candidate]:
     """Return what a number may be in a country: with the country code but no plus, or as it is dialled there."""
     plan = _plan_in(region)
     code = str(plan.code)
+    mexican = _mexican_at_home(dialled) if plan.code == 52 else None
+    if mexican:
+        dialled = mexican[1]
     after_code = dialled[len(code) :] if dialled.startswith(code) else ""
     if plan.is_valid(after_code):
         return [_Candidate(dialled, _Fit.VALID)]

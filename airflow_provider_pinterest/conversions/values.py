@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
@@ -20,8 +21,20 @@ from airflow_provider_pinterest.conversions.cells import EXACT_FLOAT, kind, ordi
 from airflow_provider_pinterest.conversions.reasons import InvalidCellError
 
 _is_plain_number = re.compile(r"-?\d{1,30}(?:\.\d{1,30})?", re.ASCII).fullmatch
+_zone_behind = re.compile(r"\s*(?:(?:UTC|GMT)|\[[\w/+-]{1,40}\])$", re.ASCII).sub
+_offset_behind = re.compile(r"(?:Z|[+-]\d\d:?(?:\d\d)?)$", re.ASCII).search
+_is_compact = re.compile(r"20\d\d[01]\d[0-3]\d[0-2]\d[0-5]\d[0-5]\d", re.ASCII).fullmatch
+"""A date and a time of day in 14 digits; as milliseconds they would be a time after the year 2600."""
+
 _gap_before_offset = re.compile(r" (?=(?:Z|[+-]\d\d:?(?:\d\d)?)$)", re.ASCII).sub
 _is_digits = re.compile(r"-?\d{1,20}", re.ASCII).fullmatch
+INVISIBLE: Final = "".join(
+    char
+    for char in map(chr, (*range(0x21), *range(0x7F, 0xA1), 0xAD, 0x61C, 0x180E, *range(0x2000, 0x2070), 0xFEFF))
+    if unicodedata.category(char) in ("Cc", "Cf", "Zs", "Zl", "Zp")
+)
+"""White space and characters that nobody sees, around a text."""
+
 EXPONENT_LIMIT: Final = 30
 """Numbers with more digits than this on either side of the point are no money and no quantity."""
 
@@ -45,8 +58,8 @@ EARLIEST: Final = 946_684_800
 _UNITS: Final = ((10**11, 1), (10**14, 1_000), (10**17, 1_000_000), (10**20, 1_000_000_000))
 """Below the first number it is seconds; then milliseconds, microseconds, nanoseconds: no two can be confused."""
 
-_TRUE: Final = frozenset({"true", "t", "yes", "y", "1", "1.0"})
-_FALSE: Final = frozenset({"false", "f", "no", "n", "0", "0.0"})
+_TRUE: Final = frozenset({"true", "t", "yes", "y", "1", "1.0", "1.00"})
+_FALSE: Final = frozenset({"false", "f", "no", "n", "0", "0.0", "0.00"})
 
 _BRACKETS: Final = frozenset("[{")
 _NUMBERS: Final = (int, float, Decimal)
@@ -164,6 +177,10 @@ def boolean(cell: Any) -> bool | None:
     """Read a boolean: ``True``, ``1``, ``1.0``, ``"true"``, ``"t"``, ``"yes"``, ``"y"`` and their opposites."""
     if cell is True or cell is False:
         return cell
+    if isinstance(cell, Decimal) and cell.is_finite() and cell in (0, 1):
+        return cell == 1
+    if cell in ("\x00", "\x01"):  # a bit, as MySQL's drivers give it
+        return bool(cell == "\x01")
     word = str(cell).strip().lower() if isinstance(cell, (str, *_NUMBERS)) else None
     if word == "":
         return None
@@ -245,6 +262,8 @@ def unix_time(cell: Any, timezone: dt.tzinfo) -> int | None:
             return None
         if len(cell) > TIME_LIMIT:
             raise InvalidCellError("bad_time", f"expected a time, got more than {TIME_LIMIT} characters of text")
+        if _is_compact(cell):
+            cell = f"{cell[:8]}T{cell[8:]}"
         if _is_digits(cell) and len(cell) != len("20261121"):
             return _from_number(int(cell))
         if _is_plain_number(cell) and "." in cell:
@@ -259,6 +278,8 @@ def unix_time(cell: Any, timezone: dt.tzinfo) -> int | None:
     if isinstance(cell, dt.date):
         midnight = dt.datetime.combine(cell, dt.time(), timezone)
         return Midnight(_checked(int(midnight.timestamp())))
+    if type(cell) is int and _is_compact(str(cell) if abs(cell) < INT64_MAX else ""):
+        return unix_time(str(cell), timezone)
     if isinstance(cell, bool) or not isinstance(cell, _NUMBERS):
         raise InvalidCellError("bad_time", f"expected a datetime, ISO 8601 text or Unix time, got {kind(cell)}")
     return _from_number(cell)
@@ -273,13 +294,21 @@ def _parsed(cell: str) -> dt.date:
         parsers = (dt.date.fromisoformat,)
     else:
         parsers = (dt.datetime.fromisoformat, _pendulum)
-        cell = _gap_before_offset("", f"{cell[:-3]}Z" if cell.endswith(" UTC") else cell)
+        cell = _gap_before_offset("", _with_offset(cell))
     for parse in parsers:
         try:
             return parse(cell)
         except (ValueError, OverflowError):
             continue
     raise InvalidCellError("bad_time", "expected ISO 8601 text such as 2026-11-21T09:30:00+01:00 or Unix seconds")
+
+
+def _with_offset(cell: str) -> str:
+    """Return a time without the name of its zone: what says UTC ends with ``Z``, other names stand behind an offset."""
+    bare = _zone_behind("", cell)
+    if bare == cell or _offset_behind(bare):
+        return bare
+    return f"{bare}Z" if cell.endswith(("UTC", "GMT", "[UTC]", "[GMT]", "[Etc/UTC]")) else cell
 
 
 def _pendulum(cell: str) -> dt.date:

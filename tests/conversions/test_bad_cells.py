@@ -34,7 +34,7 @@ BAD: dict[str, list[Any]] = {
     "text": [True, b"\xff", {"a": 1}, ["a"], object(), "\ud800", dt.date(2026, 1, 1)],
     "event_name": [True, b"\xff", ["a"], object(), "\ud800"],
     "language": ["fil-PH", "german", 5, ["en"]],
-    "flags": [True, ["LDP"], b"\xff"],
+    "flags": [True, {"LDP": True}, b"\xff"],
     "currency": ["EURO", "€", 978, ["EUR"]],
     "object": ["{", "[1]", 5, object()],
     "objects": ["{", 5, object(), "text"],

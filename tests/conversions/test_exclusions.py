@@ -7,6 +7,7 @@ import math
 from decimal import Decimal
 from typing import Any
 
+import orjson
 import pytest
 
 from airflow_provider_pinterest.conversions.exclusions import (
@@ -17,8 +18,12 @@ from airflow_provider_pinterest.conversions.exclusions import (
     is_bot,
     is_inside,
 )
+from airflow_provider_pinterest.conversions.mapping import ColumnMapping
+from airflow_provider_pinterest.conversions.outcomes import Event, Excluded
 from airflow_provider_pinterest.conversions.reasons import EXCLUSIONS, REASONS
+from airflow_provider_pinterest.conversions.transform import Transform
 from airflow_provider_pinterest.exceptions import ParameterError
+from tests.conversions.rows import NOW, good, outcomes_of
 
 NETWORKS = Exclusions.of(exclude_networks=["10.0.0.0/8", " 203.0.113.9 ", "2001:db8::/32"]).networks
 
@@ -144,3 +149,118 @@ def test_there_is_no_rule_by_default():
 
 def test_each_code_is_documented_among_the_reasons():
     assert EXCLUSIONS.keys() <= REASONS.keys()
+
+
+def kept_from(rows, **rules):
+    """Return the code under which each row was excluded, ``None`` where it was sent."""
+    mapping = ColumnMapping(consent_column=rules.get("consent_column"))
+    build = Transform(mapping, now=NOW, exclusions=Exclusions.of(**rules))
+    found = outcomes_of([{**row, "event_id": str(at)} for at, row in enumerate(rows)], build)
+    assert {*map(type, found)} <= {Event, Excluded}
+    return [outcome.code if isinstance(outcome, Excluded) else None for outcome in found]
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        *("granted", " GRANTED ", "accepted", "opted_in", "opt-in", "Opted In", "on", "given", '"granted"', b"granted"),
+        *("\ufeffyes", "y\x00", '"true"', Decimal("1.00"), Decimal("1.0")),
+    ],
+)
+def test_what_consent_tools_write_for_yes_consents(cell):
+    assert consents(cell)
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        *("denied", "opted_out", "opt-out", "off", "pending", "not granted", "granted?", "withdrawn", "unknown"),
+        *('{"ad_storage": "granted"}', {"ad_storage": "granted"}, ["granted"], '["granted"]', "1YNN", "C0001,C0004"),
+        *("CPXxRfAPXxRfAAfKABENB-CgAAAAAAAAAAYgAAAAAAAA", Decimal("1.01"), Decimal("NaN"), Decimal("Infinity")),
+    ],
+)
+def test_what_does_not_clearly_say_yes_does_not(cell):
+    assert not consents(cell)
+
+
+@pytest.mark.parametrize(
+    "birth",
+    [
+        *("03/04/2020", "2020-04-03", "3 April 2020", "03-APR-2020", "25/12/2020 00:00:00", '"2020-04-03"'),
+        *(20200403, 20200403.0, Decimal(20200403), "20200403.0", ["1980-01-01", "2020-04-03"], '["2020-04-03"]'),
+        *("2020", "04/2020", "03.04.20", dt.date(2020, 4, 3), dt.datetime(2020, 4, 3), b"2020-04-03"),  # noqa: DTZ001
+        "\ufeff2020-04-03",
+    ],
+)
+def test_a_date_that_may_be_that_of_a_child_is_one(birth):
+    assert kept_from([good(birthday=birth)], minimum_age=13) == ["under_minimum_age"]
+
+
+@pytest.mark.parametrize(
+    "birth", ["1990", "03/04/1990", "04/1990", "03.04.90", 19900403.0, "9999-12-31", None, "", "?"]
+)
+def test_other_dates_are_not(birth):
+    assert kept_from([good(birthday=birth)], minimum_age=13) == [None]
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        *("Alcohol, Tobacco", "Tobacco; Alcohol", "Home \\ Alcohol", "Home \u2192 Alcohol", "Home > Wine, Alcohol"),
+        *('["Alcohol"]', ["Toys", "Alcohol"], "\ufeffalcohol", '{"name": "Alcohol"}', {"name": "Alcohol"}, b"alcohol"),
+    ],
+)
+def test_a_category_in_any_shape_is_found(cell):
+    line = {"id": "1", "category": cell}
+    assert kept_from([good(content_category=cell), good(items=[line])], excluded_categories=["Alcohol"]) == [
+        "excluded_category",
+        "excluded_category",
+    ]
+
+
+def test_a_category_may_have_a_comma_in_its_name():
+    rules = {"excluded_categories": ["Beer, Wine & Spirits"]}
+    cells = ["Beer, Wine & Spirits", "Food > Beer, Wine &amp; Spirits", "Food > Wine"]
+    assert kept_from([good(content_category=cell) for cell in cells], **rules) == ["excluded_category"] * 2 + [None]
+
+
+@pytest.mark.parametrize("name", ["item_category2", "item_category5", "itemCategory3", "delivery_category"])
+def test_categories_of_products_that_are_not_sent_count(name):
+    lines: list[Any] = [{"item_id": "1", "item_category": "Drinks", name: "Alcohol"}]
+    rows = [good(items=lines), good(items=orjson.dumps(lines).decode()), good(items=lines[0])]
+    assert kept_from(rows, excluded_categories=["alcohol"]) == ["excluded_category"] * 3
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("10.0.0.1, 203.0.113.7", "unknown, 203.0.113.7", "for=203.0.113.7", 'for="203.0.113.7:12";proto=https'),
+        *("203.0.113.7 198.51.100.1", "203.0.113.7;198.51.100.1", ["10.0.0.1", "203.0.113.7"], "203.0.113.7:443"),
+        *("::ffff:203.0.113.7", "[2001:db8::5]:443", "2001:db8::5%eth0"),
+    ],
+)
+def test_the_address_that_would_be_sent_is_looked_at(address):
+    rows = [good(ip=address, user_agent="Mozilla/5.0")]
+    assert kept_from(rows, exclude_networks=["203.0.113.0/24", "2001:db8::/32"]) == ["internal_traffic"]
+
+
+@pytest.mark.parametrize(
+    "agent",
+    [
+        "Mozilla/5.0 (compatible; Bytespider; spider-feedback@example.com)",
+        "Examplebot/1.0 (crawler@example.com)",
+        "axios/1.6.2",
+        "node-fetch/1.0",
+        "Apache-HttpClient/4.5.13 (Java/17.0.1)",
+        "PostmanRuntime/7.36.0",
+        "GuzzleHttp/7",
+        "meta-externalagent/1.1",
+        "GoogleOther",
+        "Mozilla/5.0 Cypress/12.0",
+        "kube-probe/1.27",
+        "ELB-HealthChecker/2.0",
+        "Site24x7",
+    ],
+)
+def test_scripts_and_crawlers_with_addresses_are_bots(agent):
+    assert kept_from([good(user_agent=agent)], exclude_bots=True) == ["bot"]

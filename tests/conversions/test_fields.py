@@ -231,6 +231,7 @@ IDENTIFIERS = {
     "ge": "f",
     "db": "1990-12-31",
     "country": "DE",
+    "zp": "10115",
     "hashed_maids": "38400000-8cf0-11bd-b23e-10b96e40000d",
 }
 

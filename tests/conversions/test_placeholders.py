@@ -69,7 +69,7 @@ def test_the_words_are_the_authors():
     assert sent(row, own)["user_data"] == {"em": [ADA]}
     assert sent(good(user_id="0", event_id=8), own)["user_data"] == {"em": [ADA]}
     assert sent(good(user_id=0, event_id=9), own)["user_data"] == {"em": [ADA]}
-    assert sent(good(user_id=0))["user_data"]["external_id"] == [sha("0")]
+    assert sent(good(user_id=10))["user_data"]["external_id"] == [sha("10")]
     with pytest.raises(ParameterError, match="placeholders: expected a list of words"):
         ColumnMapping(placeholders="null")
 
@@ -79,7 +79,7 @@ def test_the_words_are_the_same_in_another_process():
     assert ColumnMapping(**parameters).parameters == parameters
 
 
-@pytest.mark.parametrize("cell", ["Nullmann", "Nona", "no", "na", "Unknown-1", "n", "None such", "0", "-1"])
+@pytest.mark.parametrize("cell", ["Nullmann", "Nona", "no", "na", "Unknown-1", "n", "None such", "O"])
 def test_words_that_only_look_alike_are_values(cell):
     build = builder()
     event = sent(good(last_name=cell, user_id=f"a{cell}", order_id=cell), build)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from decimal import Decimal
 from typing import Any
 
@@ -92,6 +93,17 @@ SHOWN = [
     ("+39 0347 1234567", "393471234567"),
     ("+225 07 12 34 56 78", "2250712345678"),
     ("+378 0549 886377", "3780549886377"),
+    # the prefixes of Mexico's old numbering plan
+    ("+52 1 55 1234 5678", "525512345678"),
+    ("+5215512345678", "525512345678"),
+    ("0052 1 33 3123 4567", "523331234567"),
+    ("+52 (01) 81 8123 4567", "528181234567"),
+    ("+52 044 55 1234 5678", "525512345678"),
+    ("+52 55 1234 5678", "525512345678"),
+    # how lead forms and Japanese keyboards write them
+    ("p:+14155552671", "14155552671"),
+    ("+81\u30fc90\u30fc1234\u30fc5678", "819012345678"),
+    ("+81 90\uff701234\uff705678", "819012345678"),
     # zeros that never belong to it
     ("+34 (0)914 454 454", "34914454454"),
     ("+45 (0)34 53 45 45", "4534534545"),
@@ -136,6 +148,13 @@ def test_a_number_that_shows_its_country_code_is_that_number(cell, digits, home,
         ("KR", "001 49 170 1234567", "491701234567"),
         ("KR", "00700 49 170 1234567", "491701234567"),
         ("JP", "010 1 415 555 2671", "14155552671"),
+        ("MX", "55 1234 5678", "525512345678"),
+        ("MX", "01 55 1234 5678", "525512345678"),
+        ("MX", "044 55 1234 5678", "525512345678"),
+        ("MX", "045 33 3123 4567", "523331234567"),
+        ("MX", "5215512345678", "525512345678"),
+        ("MX", 5215512345678, "525512345678"),
+        ("JP", "090\u30fc1234\u30fc5678", "819012345678"),
         ("RU", "8 (912) 345-67-89", "79123456789"),
         ("AU", "(02) 9332 3633", "61293323633"),
         ("IN", "9198765432", "919198765432"),
@@ -149,6 +168,24 @@ def test_other_numbers_are_of_the_rows_country(home, cell, digits):
     found, warnings = hashed(cell, home=home)
     assert found == [sha(digits)]
     assert set(warnings) <= {"phone_without_country"}
+
+
+@pytest.mark.parametrize(
+    ("home", "cell"),
+    [
+        *((None, cell) for cell in ("+1 000 000 0000", "+10000000000", "+1 (555) 555-5555", "+49 00000000")),
+        *((None, cell) for cell in ("+4911111111111", "0049 99999999", "+99999999999", "15555555555")),
+        *(("US", cell) for cell in ("000-000-0000", "999-999-9999", "9999999999", 5555555555)),
+        *(("DE", cell) for cell in ("0999999999", "11111111111")),
+    ],
+)
+def test_one_digit_over_and_over_is_nobodys_number(home, cell):
+    assert hashed(cell, home=home) == (None, {"unusable_ph": 1})
+
+
+@pytest.mark.parametrize("cell", ["+1234567890", "+1 415 555 267", "+1 415 555", "+1 055 555 2671", "+1 155 555 2671"])
+def test_an_american_number_is_whole(cell):
+    assert hashed(cell) == (None, {"unusable_ph": 1})
 
 
 def test_the_switch_is_for_rows_in_whose_country_there_is_no_such_number():
@@ -245,3 +282,11 @@ def test_numbers_that_show_their_country_code_need_no_library(monkeypatch):
     monkeypatch.setattr(telephones, "_library", None)
     assert hashed("+1 (415) 555-0171") == ([sha("14155550171")], {})
     assert hashed("+49 30 23125-1") == ([sha("4930231251")], {})
+
+
+@pytest.mark.parametrize("part", ["(", "+1 ", "\u30fc", "1/", "ext", ","])
+def test_a_long_text_is_no_number_and_costs_no_time(part):
+    texts = [f"{number}{part * 300}"[:999] for number in range(100)]
+    start = time.perf_counter()
+    assert all(hashed(text)[0] is None for text in texts)
+    assert time.perf_counter() - start < 5

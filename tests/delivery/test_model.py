@@ -110,7 +110,7 @@ def adds_up(tally):
     assert tally.rows_not_sent >= 0
 
 
-def check_outcome(made, run, ends):
+def check_account(made, run, ends):
     """Hold what Pinterest has, what the rejects say and what the account says against the rows."""
     pinterest, events, tally = made.pinterest, made.events, run.tally
     lines = made.folder.lines()
@@ -172,7 +172,7 @@ def all_hold(seeds, *, pauses=(0.0,), threads=False):
         if run is None:
             continue
         try:
-            check_outcome(made, run, ends)
+            check_account(made, run, ends)
         except AssertionError as error:
             error.add_note(f"seed {seed}, {ends}")
             raise
@@ -246,7 +246,7 @@ def test_a_scenario_in_one_go_sends_everything_once():
         made.pinterest.poison.clear()
         run = made.run_attempt()
 
-        check_outcome(made, run, Counter())
+        check_account(made, run, Counter())
         assert set(made.pinterest.copies.values()) <= {1}
 
 
@@ -260,7 +260,7 @@ def test_a_kill_between_any_two_steps_of_a_run(seed):
             made.run_attempt(FaultPoint(kill=fatal))
         except KilledError:
             run = made.run_attempt()
-            check_outcome(made, run, Counter(killed=1))
+            check_account(made, run, Counter(killed=1))
         else:
             assert fatal > 3
             return
@@ -278,6 +278,6 @@ def test_an_interruption_at_any_step_of_a_run(seed, raises):
         except raises:
             adds_up(made.run.tally)
             run = made.run_attempt()
-            check_outcome(made, run, Counter(interrupted=1))
+            check_account(made, run, Counter(interrupted=1))
         if fatal > fault_point.steps:
             return

@@ -11,7 +11,7 @@ from airflow_provider_pinterest.delivery.checkpoint import KEY, Checkpoint, Pend
 from airflow_provider_pinterest.delivery.result import DeliveryCounters
 from airflow_provider_pinterest.delivery.rowset import RowSet
 from airflow_provider_pinterest.delivery.sections import SectionCutter, SourceChangedError
-from tests.delivery.test_model import CONDITIONS, adds_up, check_outcome, random_scenario, run_attempts
+from tests.delivery.test_model import CONDITIONS, adds_up, check_account, random_scenario, run_attempts
 from tests.delivery.world import NOW, FaultPoint, KilledError, Scenario, event
 
 
@@ -93,7 +93,7 @@ def test_a_run_that_version_2_began_ends_with_nothing_lost_and_no_offline_event_
         ends["killed"] += 1
         try:
             adds_up(run.tally)
-            check_outcome(made, run, ends)
+            check_account(made, run, ends)
         except AssertionError as error:
             error.add_note(f"seed {seed}, {document}")
             raise
@@ -112,7 +112,7 @@ def test_what_version_2_had_accepted_is_not_sent_again(kinds):
 
         run = made.run_attempt()
 
-        check_outcome(made, run, Counter(killed=1))
+        check_account(made, run, Counter(killed=1))
 
 
 def test_the_first_checkpoint_after_an_upgrade_is_of_this_version():
@@ -130,7 +130,7 @@ def test_the_first_checkpoint_after_an_upgrade_is_of_this_version():
     assert store_of(made).get(KEY)["version"] == 3
     assert left.clock == NOW
     run = made.run_attempt()
-    check_outcome(made, run, Counter(killed=2))
+    check_account(made, run, Counter(killed=2))
 
 
 def test_an_upgrade_notices_a_source_that_has_changed():

@@ -97,7 +97,7 @@ def test_a_body_larger_than_the_buffer_is_read_to_its_end(connection):
     assert len(large) > 2 * counting_server.ROOM
 
     assert post(connection, EVENTS.format("1"), large)["num_events_received"] == 1_000
-    assert totals(connection, "1")["bytes"] == len(large)
+    assert totals(connection, "1")["body_bytes"] == len(large)
     assert post(connection, EVENTS.format("1"), body(2))["num_events_received"] == 2
 
 
