@@ -101,14 +101,20 @@ def test_a_run_that_version_2_began_ends_with_nothing_lost_and_no_offline_event_
     assert resumed > 20
 
 
+def upgraded(kinds, *, fatal=25, failing=()):
+    """Return a scenario whose first attempt was killed, and what version 2 would have stored of it."""
+    made = Scenario(kinds, random.Random(1))  # noqa: S311
+    made.pinterest.failing = set(failing)
+    with pytest.raises(KilledError):
+        made.run_attempt(FaultPoint(kill=fatal))
+    store_of(made).fault_point = FaultPoint()
+    return made, downgrade(made)
+
+
 @pytest.mark.parametrize("kinds", [["offline"] * 30, ["web", "offline"] * 15], ids=["offline", "mixed"])
 def test_what_version_2_had_accepted_is_not_sent_again(kinds):
     for fatal in range(10, 60, 3):
-        made = Scenario(kinds, random.Random(1))  # noqa: S311
-        with pytest.raises(KilledError):
-            made.run_attempt(FaultPoint(kill=fatal))
-        store_of(made).fault_point = FaultPoint()
-        downgrade(made)
+        made, _ = upgraded(kinds, fatal=fatal)
 
         run = made.run_attempt()
 
@@ -116,11 +122,7 @@ def test_what_version_2_had_accepted_is_not_sent_again(kinds):
 
 
 def test_the_first_checkpoint_after_an_upgrade_is_of_this_version():
-    made = Scenario(["web"] * 30, random.Random(1))  # noqa: S311
-    with pytest.raises(KilledError):
-        made.run_attempt(FaultPoint(kill=25))
-    store_of(made).fault_point = FaultPoint()
-    downgrade(made)
+    made, _ = upgraded(["web"] * 30)
     with pytest.raises(KilledError):
         made.run_attempt(FaultPoint(kill=30))
 
@@ -134,11 +136,8 @@ def test_the_first_checkpoint_after_an_upgrade_is_of_this_version():
 
 
 def test_an_upgrade_notices_a_source_that_has_changed():
-    made = Scenario(["web"] * 30, random.Random(1))  # noqa: S311
-    with pytest.raises(KilledError):
-        made.run_attempt(FaultPoint(kill=25))
-    store_of(made).fault_point = FaultPoint()
-    assert downgrade(made)["rows"]
+    made, document = upgraded(["web"] * 30)
+    assert document["rows"]
     made.kinds = ["invalid", *made.kinds[1:]]
 
     with pytest.raises(SourceChangedError):
@@ -147,12 +146,8 @@ def test_an_upgrade_notices_a_source_that_has_changed():
 
 def test_after_an_upgrade_it_is_not_known_which_events_failed():
     """So Clear does not send them again, and the counts say so."""
-    made = Scenario(["web"] * 30, random.Random(1))  # noqa: S311
-    made.pinterest.failing = {"e-1"}
-    with pytest.raises(KilledError):
-        made.run_attempt(FaultPoint(kill=25))
-    store_of(made).fault_point = FaultPoint()
-    assert downgrade(made)["rows"]
+    made, document = upgraded(["web"] * 30, failing=["e-1"])
+    assert document["rows"]
 
     accounted = made.run_attempt().progress.accounted
 
