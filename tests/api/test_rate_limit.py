@@ -253,8 +253,8 @@ WORKER = """
 import json, sys, time
 from limits import RateLimitItemPerSecond
 from airflow_provider_pinterest.api import rate_limit
-pace._PaddedMinute = RateLimitItemPerSecond  # so that a window passes in a second
-found = pace.RateLimiter(sys.argv[2], calls_per_minute=int(sys.argv[3]), uri=pace.Secret(sys.argv[1]))
+rate_limit._PaddedMinute = RateLimitItemPerSecond  # so that a window passes in a second
+found = rate_limit.RateLimiter(sys.argv[2], calls_per_minute=int(sys.argv[3]), uri=rate_limit.Secret(sys.argv[1]))
 calls = []
 print("ready", flush=True)
 end = float(sys.stdin.readline())

@@ -205,7 +205,7 @@ def v2(**changes):
         "offline": False,
         "marks": [[4, 6, v2_hash(events[3:]), v2_delivered(processed=1), [[5, 5]], [[6, 6]], 1.0]],
         "ahead": 4,
-        "on_unknown_outcome": None,
+        "on_doubt": None,
         "written": 2.0,
         **changes,
     }

@@ -216,7 +216,7 @@ def test_no_repr_shows_a_secret():
 def test_a_credential_error_does_not_repeat_what_was_tried():
     with Sandbox() as pinterest, client(pinterest.url) as found:
         credential = Credential(TOKENS)
-        found.credential = credential
+        found.client.credential = credential
         with pytest.raises(CredentialError) as raised:
             found.renew(Secret(TOKEN))
 

@@ -13,7 +13,7 @@ from airflow_provider_pinterest.api.events_endpoint import PerEventResults
 from airflow_provider_pinterest.api.responses import AccessDenied, OutcomeUnknown, Unavailable
 from airflow_provider_pinterest.exceptions import CredentialError, UnavailableError
 from airflow_provider_pinterest.redaction import Secret
-from tests.api.wire import OneAccount
+from tests.api.wire import ACCOUNT, OneAccount
 from tests.hooks.listening import PROCESSED, ScriptedReply, listening, processed
 from tests.running import deliver, ids, rows
 
@@ -29,7 +29,7 @@ def client():
 
     def make(url, timeouts=(2.0, 2.0, 4.0), **options):
         credential = Credential(Tokens(Secret("pina_secret")))
-        made.append(OneAccount(url, credential, account="1", timeouts=timeouts, **options))
+        made.append(OneAccount(url, credential, timeouts=timeouts, **options))
         return made[-1]
 
     yield make
@@ -99,8 +99,8 @@ def test_test_mode_is_a_parameter_of_the_address(client):
         client(listener.url).post(BODY, 1)
 
     assert [request.path for request in listener.requests] == [
-        "/v5/ad_accounts/1/events?test=true",
-        "/v5/ad_accounts/1/events",
+        f"/v5/ad_accounts/{ACCOUNT}/events?test=true",
+        f"/v5/ad_accounts/{ACCOUNT}/events",
     ]
 
 

@@ -15,7 +15,9 @@ TOKEN = "pina_secret"
 def client(**wanted):
     hook = PinterestHook()
     hook.check(**wanted)
-    hook.get_conn().close()
+    found = hook.get_conn()
+    found.close()
+    return found
 
 
 def refused(**wanted):
@@ -102,7 +104,7 @@ def test_without_a_host_the_client_is_pinterest_s_own(connect):
 
     assert (found._route.host, found._route.port) == ("api.pinterest.com", 443)
     assert found._route.tls is not None
-    assert found._events_path == "/v5/ad_accounts/1/events"
+    assert found._route.path == "/v5"
     assert PinterestHook().api_connection().url() == "https://api.pinterest.com/v5"
 
 
@@ -143,7 +145,7 @@ def test_the_connection_s_own_account_obeys_the_same_rule(connect, account):
 def test_one_to_eighteen_digits_are_an_account_as_text_or_number(connect, account):
     connect(password=TOKEN, extra={"ad_account_id": account})
 
-    assert client().ad_account_id == str(account).strip()
+    assert PinterestHook().ad_account_id() == str(account).strip()
 
 
 def test_the_task_s_account_goes_before_the_connection_s(pinterest, connect):

@@ -218,7 +218,7 @@ def test_held_events_are_sent_again_only_when_a_cleared_task_is_told_to(
     assert _counts(whole_airflow.result("held")) == {"events_held": 4, "already_sent": 2}
 
     dag = whole_airflow.home / "dags" / "held.py"
-    dag.write_text(dag.read_text().replace("retries=", "on_doubt='resend', retries="))
+    dag.write_text(dag.read_text().replace("retries=", "on_unknown_outcome='resend', retries="))
     whole_airflow.clear("held")
 
     assert whole_airflow.wait_for_end("held") == "success"
