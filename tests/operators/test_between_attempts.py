@@ -1,7 +1,5 @@
 """What changes between two attempts of a task: what is stored, the rows, the parameters, the connection."""
 
-from __future__ import annotations
-
 import datetime as dt
 import json
 
@@ -12,8 +10,6 @@ from airflow_provider_pinterest.exceptions import UnavailableError
 from airflow_provider_pinterest.sandbox import Sandbox
 from tests.operators.attempts import Life, broken_off, copies, small
 from tests.running import ids, row, rows
-
-pytestmark = pytest.mark.filterwarnings("ignore:in a future version of UPath:PendingDeprecationWarning")
 
 ACCEPTED_FOUR = copies((1, 4, 1))
 
