@@ -1,7 +1,5 @@
 """Events are sent in order, in batches limited by number of events and by bytes."""
 
-from __future__ import annotations
-
 import itertools
 
 import orjson

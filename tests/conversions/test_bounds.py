@@ -1,7 +1,5 @@
 """The memory that is kept for rows is bounded for any content."""
 
-from __future__ import annotations
-
 import time
 import tracemalloc
 

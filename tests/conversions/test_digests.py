@@ -1,7 +1,5 @@
 """A SHA-256 digest is never hashed again, in any notation."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import json

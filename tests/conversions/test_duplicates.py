@@ -1,7 +1,5 @@
 """Each event is sent once per run, and costs a few bytes of memory."""
 
-from __future__ import annotations
-
 import tracemalloc
 
 from hypothesis import given

@@ -1,7 +1,5 @@
 """Listed event names are recognised in any spelling; other names are sent unchanged and reported."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

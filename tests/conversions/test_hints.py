@@ -1,7 +1,5 @@
 """Hints are given only if they are likely, and the advice works."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

@@ -1,7 +1,5 @@
 """The conversions need neither Airflow nor a network."""
 
-from __future__ import annotations
-
 import pkgutil
 import subprocess
 import sys

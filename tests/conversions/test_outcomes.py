@@ -1,7 +1,5 @@
 """A row becomes an event that Pinterest accepts, or a rejection with all reasons."""
 
-from __future__ import annotations
-
 import datetime as dt
 import math
 import re

@@ -1,7 +1,5 @@
 """E-mail addresses are not sent in unhashed fields."""
 
-from __future__ import annotations
-
 import time
 
 import pytest

@@ -1,7 +1,5 @@
 """Countries, states and postal codes in usual notations; limited data processing depends on them."""
 
-from __future__ import annotations
-
 import pytest
 
 from airflow_provider_pinterest.conversions.codes import lists

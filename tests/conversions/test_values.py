@@ -1,7 +1,5 @@
 """Cells of any type become JSON values without loss, or an error."""
 
-from __future__ import annotations
-
 import datetime as dt
 import math
 import re
