@@ -14,7 +14,7 @@ from airflow_provider_pinterest.conversions.cells import (
     only,
     ordinary,
 )
-from airflow_provider_pinterest.conversions.column_parser import ColumnParser, Members, OnError, Read, as_text
+from airflow_provider_pinterest.conversions.column_parser import ColumnParser, Members, OnError, ParseCell, as_text
 from airflow_provider_pinterest.conversions.reasons import CellError
 
 MEMO_SIZE: Final = 16_384
@@ -43,14 +43,14 @@ class CachedParser(ColumnParser):
     def __init__(
         self,
         name: str,
-        read: Read,
+        parse_cell: ParseCell,
         unusable: str | None = None,
         size: int = MEMO_SIZE,
         *,
         lists: bool = False,
         shared: Callable[[Any], Any] | None = None,
     ) -> None:
-        super().__init__(name, read, unusable)
+        super().__init__(name, parse_cell, unusable)
         self._known = _BoundedCache(self._member_of, self._may_keep, size)
         self._known_pairs = _PairCache(self._pair_of, self._may_keep, size)
         self._lists = lists
@@ -106,10 +106,10 @@ class CachedParser(ColumnParser):
         return found
 
     def _member_of(self, cell: Any) -> bytes:
-        return b"" if cell is None else self.encode_value(self.read(cell))
+        return b"" if cell is None else self.encode_value(self.parse_cell(cell))
 
     def _pair_of(self, cell: Any) -> tuple[Any, bytes]:
-        return (None, b"") if cell is None else self._pair(self.read(cell))
+        return (None, b"") if cell is None else self._pair(self.parse_cell(cell))
 
     def _pair(self, value: Any) -> tuple[Any, bytes]:
         """Return a value, or what other fields depend on, and the member."""
@@ -135,24 +135,24 @@ class DependentParser(CachedParser):
 
     A cell is a pair here: the cell itself, and what it depends on.
 
-    :param read: parses a cell, given what it depends on.
+    :param parse_cell: parses a cell, given what it depends on.
     :param depends_on: the other field.
     """
 
-    def __init__(self, name: str, read: Callable[[Any, Any], Any], depends_on: str, unusable: str | None) -> None:
-        super().__init__(name, self._read_pair, unusable, lists=True)
-        self._read_beside = read
+    def __init__(self, name: str, parse_cell: Callable[[Any, Any], Any], depends_on: str, unusable: str | None) -> None:
+        super().__init__(name, self._parse_pair, unusable, lists=True)
+        self._parse_beside = parse_cell
         self.depends_on = depends_on
 
     def encode_beside(self, cells: Sequence[Any], others: Sequence[Any], on_error: OnError) -> Members:
         """Return the members of cells, given what each of them depends on."""
         return self.encode(list(zip(cells, others, strict=True)), on_error)
 
-    def _read_pair(self, pair: tuple[Any, Any]) -> Any:
+    def _parse_pair(self, pair: tuple[Any, Any]) -> Any:
         cell, other = pair
         if type(cell) is not str:
             cell = ordinary(cell)
-        return None if cell is None else self._read_beside(cell, other)
+        return None if cell is None else self._parse_beside(cell, other)
 
     @staticmethod
     def _may_keep(cell: Any) -> bool:

@@ -110,7 +110,7 @@ class ParsedColumns:
 
     def canonical(self, path: str) -> Callable[[str], str]:
         """Return the function that returns the canonical text of an identifier before it is hashed."""
-        read: Any = self._compiler.parsers[path].read
+        read: Any = self._compiler.parsers[path].parse_cell
         found: Callable[[str], str] = read.canonical
         return found
 

@@ -27,7 +27,7 @@ from airflow_provider_pinterest.conversions.cells import (
 )
 from airflow_provider_pinterest.conversions.reasons import CellError, InvalidCellError, UnusableCellError
 
-Read = Callable[..., Any]
+ParseCell = Callable[..., Any]
 """Parses one non-empty cell: receives the cell, and what it depends on, and returns the JSON value or ``None``.
 
 It may raise :class:`InvalidCellError` or :class:`UnusableCellError`.
@@ -50,16 +50,16 @@ class ColumnParser:
     """Parse the cells of one field.
 
     :param name: the JSON key of the field.
-    :param read: parses one cell.
+    :param parse_cell: parses one cell.
     :param unusable: warning code for invalid cells, which are left out; ``None``: their rows are rejected.
     """
 
     depends_on: str | None = None
     """The field of the same row on which the meaning of a cell depends; see :meth:`encode_beside`."""
 
-    def __init__(self, name: str, read: Read, unusable: str | None = None) -> None:
+    def __init__(self, name: str, parse_cell: ParseCell, unusable: str | None = None) -> None:
         self.name = name
-        self.read = read
+        self.parse_cell = parse_cell
         self._unusable = unusable
         self._key = f',"{name}":'.encode()
 
@@ -72,7 +72,7 @@ class ColumnParser:
         try:
             if type(cell) not in _READ_AS_THEY_ARE:
                 cell = ordinary(cell)
-            return None if cell is None else self.read(cell, *beside)
+            return None if cell is None else self.parse_cell(cell, *beside)
         except UnusableCellError:
             raise
         except Exception as error:  # noqa: BLE001 - one cell must not end the run
@@ -94,10 +94,10 @@ class ColumnParser:
 
     def parse_all(self, cells: Sequence[Any], on_error: OnError) -> list[Any]:
         """Return the values of cells, ``None`` for empty ones."""
-        read = self.read
+        parse_cell = self.parse_cell
         if only(cells, ORDINARY):
             try:
-                return [None if cell is None else read(cell) for cell in cells]
+                return [None if cell is None else parse_cell(cell) for cell in cells]
             except Exception:  # noqa: BLE001, S110 - found again below, for each cell by itself
                 pass
         return self.parse_each(cells, on_error)
@@ -116,10 +116,11 @@ class ColumnParser:
     def encode(self, cells: Sequence[Any], on_error: OnError) -> Members:
         """Return the members of cells."""
         if only(cells, ORDINARY):
-            read, key = self.read, self._key
+            parse_cell, key = self.parse_cell, self._key
             try:
                 return [
-                    b"" if cell is None or (value := read(cell)) is None else key + to_json(value) for cell in cells
+                    b"" if cell is None or (value := parse_cell(cell)) is None else key + to_json(value)
+                    for cell in cells
                 ]
             except Exception:  # noqa: BLE001, S110 - found again below, for each cell by itself
                 pass

@@ -9,7 +9,7 @@ from airflow_provider_pinterest.conversions import (
     identifiers,
 )
 from airflow_provider_pinterest.conversions.cached_parser import CachedParser, DependentParser
-from airflow_provider_pinterest.conversions.column_parser import ColumnParser, Read
+from airflow_provider_pinterest.conversions.column_parser import ColumnParser, ParseCell
 from airflow_provider_pinterest.conversions.field_types import (
     Field,
     FieldOptions,
@@ -30,7 +30,7 @@ from airflow_provider_pinterest.conversions.placeholders import spellings
 from airflow_provider_pinterest.conversions.text_parsers import HashedParser, ProductIdParser, TextParser
 from airflow_provider_pinterest.conversions.typed_parsers import BooleanParser, IntegerParser, NumberParser, TimeParser
 
-_TYPED: Final[Mapping[Callable[[Field, FieldOptions], Read], type[CachedParser]]] = {
+_TYPED: Final[Mapping[Callable[[Field, FieldOptions], ParseCell], type[CachedParser]]] = {
     number: NumberParser,
     integer: IntegerParser,
     boolean: BooleanParser,

@@ -18,7 +18,7 @@ from airflow_provider_pinterest.conversions import (
     values,
 )
 from airflow_provider_pinterest.conversions.codes.lists import currencies
-from airflow_provider_pinterest.conversions.column_parser import Read
+from airflow_provider_pinterest.conversions.column_parser import ParseCell
 from airflow_provider_pinterest.conversions.event_names import LISTED
 from airflow_provider_pinterest.conversions.identifier_rules import IdentifierSettings, Rule, Taken
 from airflow_provider_pinterest.conversions.names import folded
@@ -89,7 +89,7 @@ class Field:
     """
 
     path: str
-    type: Callable[[Field, FieldOptions], Read]
+    type: Callable[[Field, FieldOptions], ParseCell]
     bad_cell: BadCell
     aliases: tuple[str, ...] = ()
     hints: tuple[str, ...] = ()
@@ -152,7 +152,7 @@ class Field:
         return LEFT_OUT + place.replace("[]", "").replace(".", "_")
 
 
-def text(field: Field, options: FieldOptions) -> Read:
+def text(field: Field, options: FieldOptions) -> ParseCell:
     """Text of any length, or of ``field.max_length`` characters."""
     limit = field.max_length
     handle = field.personal
@@ -169,12 +169,12 @@ def text(field: Field, options: FieldOptions) -> Read:
     return read
 
 
-def number(_: Field, __: FieldOptions) -> Read:
+def number(_: Field, __: FieldOptions) -> ParseCell:
     """A number, sent as text."""
     return values.number
 
 
-def integer(field: Field, _: FieldOptions) -> Read:
+def integer(field: Field, _: FieldOptions) -> ParseCell:
     """A 64-bit integer, within ``field.minimum`` and ``field.maximum``."""
     low, high = field.minimum, field.maximum
     if low is None and high is None:
@@ -191,17 +191,17 @@ def integer(field: Field, _: FieldOptions) -> Read:
     return read
 
 
-def boolean(_: Field, __: FieldOptions) -> Read:
+def boolean(_: Field, __: FieldOptions) -> ParseCell:
     """A boolean."""
     return values.boolean
 
 
-def time(_: Field, options: FieldOptions) -> Read:
+def time(_: Field, options: FieldOptions) -> ParseCell:
     """A point in time, as Unix seconds."""
     return partial(values.unix_time, timezone=options.timezone)
 
 
-def texts(field: Field, _: FieldOptions) -> Read:
+def texts(field: Field, _: FieldOptions) -> ParseCell:
     """A list of texts: a list, a JSON array, or one value. Elements that are not text are left out."""
     limit = field.max_length
     warning = field.warning
@@ -234,7 +234,7 @@ def texts(field: Field, _: FieldOptions) -> Read:
     return read
 
 
-def choice(field: Field, _: FieldOptions) -> Read:
+def choice(field: Field, _: FieldOptions) -> ParseCell:
     """One word of ``field.choices``, in any case and spelling."""
     choices = {folded(word): word for word in field.choices or ()}
 
@@ -250,7 +250,7 @@ def choice(field: Field, _: FieldOptions) -> Read:
     return read
 
 
-def event_name(field: Field, options: FieldOptions) -> Read:
+def event_name(field: Field, options: FieldOptions) -> ParseCell:
     """A name: a listed name in any case and spelling, or another name unchanged."""
     known = {**LISTED, **options.event_names}
 
@@ -261,7 +261,7 @@ def event_name(field: Field, options: FieldOptions) -> Read:
     return read
 
 
-def currency(_: Field, __: FieldOptions) -> Read:
+def currency(_: Field, __: FieldOptions) -> ParseCell:
     """An ISO 4217 code in any case: one in force, or one that was withdrawn recently."""
 
     def read(cell: Any) -> str | None:
@@ -276,7 +276,7 @@ def currency(_: Field, __: FieldOptions) -> Read:
     return read
 
 
-def language(_: Field, __: FieldOptions) -> Read:
+def language(_: Field, __: FieldOptions) -> ParseCell:
     """An ISO 639-1 code; the region of a locale such as ``en-US`` is dropped."""
 
     def read(cell: Any) -> str | None:
@@ -294,7 +294,7 @@ def language(_: Field, __: FieldOptions) -> Read:
 _between_flags = re.compile(r"[,;|]").split
 
 
-def flags(_: Field, options: FieldOptions) -> Read:
+def flags(_: Field, options: FieldOptions) -> ParseCell:
     """Comma-separated flags in capitals, such as ``LDP``, or a list of them."""
     placeholders = options.placeholders
 
@@ -312,39 +312,39 @@ def flags(_: Field, options: FieldOptions) -> Read:
     return read
 
 
-def hashed(field: Field, options: FieldOptions) -> Read:
+def hashed(field: Field, options: FieldOptions) -> ParseCell:
     """An identifier: canonical text, SHA-256, in a list."""
     rule, settings = field.rule_and_settings(options)
     return identifiers.HashedIdentifier(field.name, rule, settings)
 
 
-def hashed_by_country(field: Field, options: FieldOptions) -> Read:
+def hashed_by_country(field: Field, options: FieldOptions) -> ParseCell:
     """An identifier whose canonical text depends on the row's country."""
     return hashed(field, options)
 
 
-def product_id(field: Field, options: FieldOptions) -> Read:
+def product_id(field: Field, options: FieldOptions) -> ParseCell:
     """Text; ``0`` means "no product"."""
     return text(field, options)
 
 
-def plain(field: Field, options: FieldOptions) -> Read:
+def plain(field: Field, options: FieldOptions) -> ParseCell:
     """An identifier that is sent unhashed."""
     rule, settings = field.rule_and_settings(options)
     return identifiers.PlainIdentifier(field.name, rule, settings).read
 
 
-def ip_address(field: Field, options: FieldOptions) -> Read:
+def ip_address(field: Field, options: FieldOptions) -> ParseCell:
     """An IPv4 or IPv6 address."""
     rule, settings = field.rule_and_settings(options)
     return ip_addresses.PlainIpAddress(field.name, rule, settings).read
 
 
-def object_(_: Field, __: FieldOptions) -> Read:
+def object_(_: Field, __: FieldOptions) -> ParseCell:
     """A JSON object, parsed as one column per key."""
     return values.json
 
 
-def objects(_: Field, __: FieldOptions) -> Read:
+def objects(_: Field, __: FieldOptions) -> ParseCell:
     """A list of JSON objects, each key parsed as a field of its own."""
     return values.objects

@@ -23,7 +23,7 @@ from airflow_provider_pinterest.conversions import (
     region_hashes,
     telephones,
 )
-from airflow_provider_pinterest.conversions.column_parser import Read
+from airflow_provider_pinterest.conversions.column_parser import ParseCell
 from airflow_provider_pinterest.conversions.field_types import (
     LEAVE_OUT,
     REJECT,
@@ -66,7 +66,7 @@ LDP: Final = "LDP"
 """The opt-out type that asks for limited data processing."""
 
 
-def _family(place: str, kind: Callable[[Field, FieldOptions], Read], limit: int, *names: str) -> tuple[Field, ...]:
+def _family(place: str, kind: Callable[[Field, FieldOptions], ParseCell], limit: int, *names: str) -> tuple[Field, ...]:
     """Return several fields that differ only in their names."""
     return tuple(Field(f"{place}.{name}", kind, LEAVE_OUT, max_length=limit) for name in names)
 
@@ -430,6 +430,7 @@ def check(fields: Sequence[Field]) -> None:
     :raises ValueError: names the line and the problem.
     """
     places = {"", *(field.path for field in fields if field.type in (object_, objects))}
+    depended_on = {field.rule.depends_on.path for field in fields if field.rule and field.rule.depends_on}
     owners: dict[str, str] = {}
     for field in fields:
         if field.place.removesuffix("[]") not in places:
@@ -440,6 +441,10 @@ def check(fields: Sequence[Field]) -> None:
             raise ValueError(f"{field.path}: members of user_data, and no other fields, need a rule")
         if field.rule and bool(field.rule.depends_on) != (field.type is hashed_by_country):
             raise ValueError(f"{field.path}: an identifier that depends on the country is of type hashed_by_country")
+        if field.path in depended_on and (not field.repeats or field.type is hashed_by_country):
+            raise ValueError(
+                f"{field.path}: other fields depend on it, so it must repeat and depend on no field itself"
+            )
         if field.rule and field.rule.plain and field.repeats:
             raise ValueError(f"{field.path}: cells that repeat are cached, so that a rule for plain ones is unused")
         if field.place == "user_data" and field.bad_cell is REJECT:

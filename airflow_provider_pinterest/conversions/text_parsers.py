@@ -13,7 +13,7 @@ from airflow_provider_pinterest.conversions.column_parser import (
     ColumnParser,
     Members,
     OnError,
-    Read,
+    ParseCell,
     as_text,
     split_members,
     to_json,
@@ -31,18 +31,18 @@ class TextParser(ColumnParser):
     A column is searched as a whole for cells that need more: JSON text of a string or of null, placeholders, and
     e-mail addresses.
 
-    :param read: parses any cell.
+    :param parse_cell: parses any cell.
     :param placeholders: texts that mean "empty".
     """
 
     def __init__(
         self,
         name: str,
-        read: Read = values.text,
+        parse_cell: ParseCell = values.text,
         unusable: str | None = None,
         placeholders: AbstractSet[str] = frozenset(),
     ) -> None:
-        super().__init__(name, read, unusable)
+        super().__init__(name, parse_cell, unusable)
         self._void = frozenset(self._key + to_json(word) for word in {"null", *placeholders})
         self._longest_void = max(map(len, self._void))
 
@@ -101,7 +101,7 @@ class ProductIdParser(TextParser):
 class HashedParser(ColumnParser):
     """Parse identifiers that are sent hashed.
 
-    :param read: parses any cell.
+    :param parse_cell: parses any cell.
     :param plain: returns the canonical form of the simplest texts, and nothing for all others.
     :param depends_on: the field on which they depend.
     """
@@ -109,12 +109,12 @@ class HashedParser(ColumnParser):
     def __init__(
         self,
         name: str,
-        read: Read,
+        parse_cell: ParseCell,
         plain: Callable[[str], bytes],
         unusable: str | None = None,
         depends_on: str | None = None,
     ) -> None:
-        super().__init__(name, read, unusable)
+        super().__init__(name, parse_cell, unusable)
         self._plain = plain
         self.depends_on = depends_on
 

@@ -15,7 +15,13 @@ import orjson
 
 from airflow_provider_pinterest.conversions.cached_parser import MEMO_CELL, CachedParser
 from airflow_provider_pinterest.conversions.cells import only
-from airflow_provider_pinterest.conversions.column_parser import ColumnParser, Members, OnError, Read, split_members
+from airflow_provider_pinterest.conversions.column_parser import (
+    ColumnParser,
+    Members,
+    OnError,
+    ParseCell,
+    split_members,
+)
 from airflow_provider_pinterest.conversions.values import EARLIEST, EXPONENT_LIMIT
 
 _NONE: Final = type(None)
@@ -127,8 +133,8 @@ class TimeParser(ColumnParser):
     :param timezone: time zone of naive times.
     """
 
-    def __init__(self, name: str, read: Read, timezone: dt.tzinfo, unusable: str | None = None) -> None:
-        super().__init__(name, read, unusable)
+    def __init__(self, name: str, parse_cell: ParseCell, timezone: dt.tzinfo, unusable: str | None = None) -> None:
+        super().__init__(name, parse_cell, unusable)
         self._timezone = timezone
 
     def parse_all(self, cells: Sequence[Any], on_error: OnError) -> list[Any]:

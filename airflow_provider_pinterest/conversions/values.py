@@ -68,7 +68,7 @@ _WRITTEN_PLAINLY: Final = frozenset({int, Decimal})
 
 
 def text(cell: Any) -> str | None:
-    """Read text; JSON text of a string is that string, see :func:`unquoted`.
+    """Convert a cell to text; JSON text of a string is decoded, see :func:`unquoted`.
 
     Numbers lose the zeros that end a fraction: ``4711.0`` may be an integer column with gaps.
     """
@@ -111,7 +111,7 @@ def unquoted(text: str) -> str | None:
 
 
 def number(cell: Any) -> str | None:
-    """Read a decimal number as the text of it, digits kept: ``Decimal("72.390")`` → ``"72.390"``."""
+    """Convert a decimal number to its text without losing digits: ``Decimal("72.390")`` → ``"72.390"``."""
     if type(cell) is str:
         if _is_plain_number(cell):
             return cell
@@ -159,7 +159,7 @@ def number(cell: Any) -> str | None:
 
 
 def integer(cell: Any) -> int | None:
-    """Read a 64-bit integer; whole floats, decimals and digit strings are integers."""
+    """Convert a cell to a 64-bit integer; whole floats, decimals and digit strings are integers."""
     if type(cell) is int and 0 <= cell <= _SMALL:
         return cell
     plain = number(cell)
@@ -174,7 +174,7 @@ def integer(cell: Any) -> int | None:
 
 
 def boolean(cell: Any) -> bool | None:
-    """Read a boolean: ``True``, ``1``, ``1.0``, ``"true"``, ``"t"``, ``"yes"``, ``"y"`` and their opposites."""
+    """Convert a cell to a boolean: ``True``, ``1``, ``"true"``, ``"t"``, ``"yes"``, ``"y"`` and their opposites."""
     if cell is True or cell is False:
         return cell
     if isinstance(cell, Decimal) and cell.is_finite() and cell in (0, 1):
@@ -203,7 +203,7 @@ def items(cell: Any) -> Sequence[Any]:
 
 
 def texts(cell: Any) -> list[str] | None:
-    """Read a list of texts; empty elements are left out."""
+    """Convert a cell to a list of texts; empty elements are left out."""
     found = []
     for position, item in enumerate(items(cell)):
         try:
@@ -217,7 +217,7 @@ def texts(cell: Any) -> list[str] | None:
 
 
 def json(cell: Any) -> Any:
-    """Read a cell that holds JSON: text is parsed, mappings and lists are taken as they are; blank is ``None``."""
+    """Parse a JSON cell: text is parsed, mappings and lists are returned unchanged; blank text is ``None``."""
     if not isinstance(cell, str):
         if isinstance(cell, (dict, list, tuple, Mapping)):
             return cell
@@ -230,7 +230,7 @@ def json(cell: Any) -> Any:
 
 
 def objects(cell: Any) -> Sequence[Any] | None:
-    """Read a list of JSON objects, or one alone."""
+    """Convert a cell to a list of JSON objects; a single object is a list of one."""
     document = json(cell)
     return document if document is None or isinstance(document, (list, tuple)) else [document]
 
@@ -240,7 +240,7 @@ class Midnight(int):
 
 
 def unix_time(cell: Any, timezone: dt.tzinfo) -> int | None:
-    """Read a point in time as Unix seconds; of a date alone as :class:`Midnight`.
+    """Convert a point in time to Unix seconds; a date without a time becomes :class:`Midnight`.
 
     Accepted are aware and naive datetimes (naive ones are in ``timezone``), dates (midnight in ``timezone``),
     ISO 8601 text of either, and numbers or digit strings of seconds, milliseconds, microseconds or
@@ -312,7 +312,7 @@ def _with_offset(cell: str) -> str:
 
 
 def _pendulum(cell: str) -> dt.date:
-    """Parse what the standard library does not read, such as ``2026-11-21T09:30:00,5 +01:00``."""
+    """Parse formats that the standard library does not support, such as ``2026-11-21T09:30:00,5 +01:00``."""
     import pendulum  # rarely needed and slow to load
 
     found = pendulum.parse(cell, exact=True, tz=None)

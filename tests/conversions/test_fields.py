@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -283,6 +284,13 @@ def test_a_line_that_lacks_a_part_of_its_rule_is_refused(field, message):
         check((*FIELDS, field))
     with pytest.raises(TypeError, match="canonical"):
         Rule()  # type: ignore[call-arg]
+
+
+def test_a_field_on_which_others_depend_must_repeat():
+    country = BY_PATH["user_data.country"]
+    others = [field for field in FIELDS if field is not country]
+    with pytest.raises(ValueError, match="other fields depend on it"):
+        check((*others, replace(country, repeats=False)))
 
 
 def test_switches_and_reading_follow_from_the_line():
