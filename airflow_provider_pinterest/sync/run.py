@@ -45,7 +45,7 @@ from airflow_provider_pinterest.exceptions import (
 from airflow_provider_pinterest.logs import log_lines
 from airflow_provider_pinterest.problems import Problems
 from airflow_provider_pinterest.sync.advice import advice
-from airflow_provider_pinterest.sync.attempt import AttemptInfo, attempt_of, fence, stored_state
+from airflow_provider_pinterest.sync.attempt import AttemptInfo, ReadOnce, attempt_of, fence, stored_state
 from airflow_provider_pinterest.sync.observer import SyncObserver
 from airflow_provider_pinterest.sync.options import SyncOptions
 from airflow_provider_pinterest.sync.preview import shortened
@@ -90,6 +90,7 @@ def sync(
     :raises ResendRefusedError: sending again could count events twice.
     :raises ResultError: all that could be delivered is, and the result is not what the options allow.
     :raises StoppedError: ``stop`` was set.
+    :raises StateConflictError: another process has continued the run.
     """
     return _Sync(
         source,
@@ -159,7 +160,7 @@ class _Sync:
         if connection is not None and not options.validate_only:
             found.checked(connection.check, otherwise=None)
         found.raise_all()
-        store = self.state if options.sends else None
+        store = ReadOnce(self.state) if self.state is not None and options.sends else None
         return _Parts(
             mapping=mapping or options.mapping(),
             exclusions=exclusions or Exclusions(),
@@ -201,8 +202,8 @@ class _Sync:
             self.stop.check()
         if parts.store and not source.ordered:
             log.warning(
-                "The SQL has no ORDER BY: a retry continues where this attempt ended only if the rows come in the same "
-                "order."
+                "The SQL has no ORDER BY: a later attempt continues where this one ended only if the rows come in the "
+                "same order."
             )
         mailbox = Mailbox()
         reading = _Rows(options, parts, start, (source, self.source.open), sender)
@@ -295,6 +296,7 @@ class _Sync:
             recorded=options.sends,
             offline=finished.offline and not parts.attempt.may_resend_any,
             listed=result.values["rejects_path"],
+            counted=self.info.number is not None,
             vocabulary=self.info.vocabulary,
         )
         progress.finish(replace(finished, problem=problem))
@@ -310,7 +312,7 @@ class _Sync:
 
     def _ended_before(self, finished: Finished) -> RunResult:
         """End as the earlier attempt did, whose worker died before its orchestrator knew."""
-        log.info("An earlier attempt of this run came to its end before its worker died: nothing is sent again.")
+        log.info("An earlier attempt of this run came to its end before its process did: nothing is sent again.")
         result = {"rows_excluded": 0, "unlisted_event_names": {}, **finished.result}  # an earlier version had neither
         error = ResultError(finished.problem) if finished.problem else None
         self.observer.ended(result, error)
@@ -338,6 +340,7 @@ class _Sync:
             repeats=last.unknown_before is not None or not progress.saved,
             forced=attempt.send_again,
             refused=refused,
+            counted=self.info.number is not None,
             vocabulary=self.info.vocabulary,
         ).sentence()
 
@@ -354,12 +357,18 @@ class _Sync:
             accepts_copies=attempt.may_resend_any,
             repeats=checkpoint.unknown_before is not None,
             forced=attempt.send_again,
+            counted=self.info.number is not None,
             vocabulary=self.info.vocabulary,
         ).sentence()
 
     def _not_begun(self) -> str:
         """Return the same of an attempt that ends before it knows where to begin."""
-        return not_begun(remembers=self.state is not None, first=self.info.number == 1, vocabulary=self.info.vocabulary)
+        return not_begun(
+            remembers=self.state is not None,
+            first=self.info.number == 1,
+            counted=self.info.number is not None,
+            vocabulary=self.info.vocabulary,
+        )
 
     @contextmanager
     def _followed_by(self, sentence: Callable[[], str]) -> Iterator[None]:
@@ -402,7 +411,7 @@ class _Sync:
         checkpoint = start.checkpoint
         rejects = Rejects(
             parts.folder,
-            attempt=self.info.number,
+            attempt=self.info.number or 1,
             keep=checkpoint.keeps if start.resume else None,
             known=checkpoint.parts,
             earlier=self.info.earlier_rejects if checkpoint.version < VERSION else (),
