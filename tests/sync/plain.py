@@ -28,7 +28,9 @@ class Blocked:
 sys.meta_path.insert(0, Blocked())
 """
 
-_ORCHESTRATOR = re.compile(r"\b(Clear|clear(s|ed)? the|Airflow|[Tt]asks?|DAGs?|XCom|[Uu]pstream|Jinja|connection's password)\b")
+_ORCHESTRATOR = re.compile(
+    r"\b(Clear|clear(s|ed)? the|Airflow|[Tt]asks?|DAGs?|XCom|[Uu]pstream|Jinja|connection's password)\b"
+)
 
 
 @dataclass
