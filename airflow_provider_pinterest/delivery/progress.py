@@ -146,7 +146,7 @@ class Progress:
         self._every_answers = every_answers
         self._may_resend = may_resend
         self._ahead = ahead
-        self._on_doubt = on_unknown_outcome
+        self._on_unknown_outcome = on_unknown_outcome
         self._may_resend_any = on_unknown_outcome == OnUnknownOutcome.RESEND
         self._clock = clock
         self._wall = wall
@@ -400,7 +400,7 @@ class Progress:
             ),
             ahead=state.ahead if final else max(self._ahead, state.ahead),
             ahead_since=self.last.ahead_since if state.ahead else now,
-            on_unknown_outcome=self._on_doubt,
+            on_unknown_outcome=self._on_unknown_outcome,
             version=VERSION,
             written=now,
         )

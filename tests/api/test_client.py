@@ -1,7 +1,5 @@
 """One call over real sockets: what was never sent, what may have arrived, and how a stop ends it."""
 
-from __future__ import annotations
-
 import gzip
 import os
 import resource
@@ -20,9 +18,10 @@ from airflow_provider_pinterest.api.rate_limit import RateLimiter, Stopped
 from airflow_provider_pinterest.api.responses import Misconfigured, OutcomeUnknown, Unavailable
 from airflow_provider_pinterest.exceptions import ConfigurationError, UnavailableError
 from airflow_provider_pinterest.redaction import Secret
+from harness.certificates import certificate
 from tests.api import wire as wires
-from tests.api.wire import accepts_and_says_nothing, certificate, client, full_backlog, proxying, serving
-from tests.hooks.listening import Reply, listening
+from tests.api.wire import accepts_and_says_nothing, client, full_backlog, proxying, serving
+from tests.hooks.listening import ScriptedReply, listening
 
 HOST = "api.example.com"
 BODY = b'{"data":[{}]}'
@@ -94,7 +93,7 @@ def test_a_connection_that_was_idle_for_long_is_replaced(monkeypatch):
 
 @pytest.mark.parametrize("status", [408, 421])
 def test_a_connection_that_the_server_finds_wrong_is_replaced(status):
-    with listening(Reply(status), Reply()) as listener, client(listener.url) as pinterest:
+    with listening(ScriptedReply(status), ScriptedReply()) as listener, client(listener.url) as pinterest:
         pinterest.post(BODY, 1)
         pinterest.post(BODY, 1)
 
@@ -115,7 +114,10 @@ def test_certificates_are_loaded_once_for_a_client(tls, monkeypatch):
 @pytest.mark.parametrize("fresh", [False, True])
 def test_begin_is_called_once_a_call(fresh):
     begin = Begin()
-    with listening(Reply(500), Reply(401), Reply()) as listener, client(listener.url) as pinterest:
+    with (
+        listening(ScriptedReply(500), ScriptedReply(401), ScriptedReply()) as listener,
+        client(listener.url) as pinterest,
+    ):
         for count in (1, 2, 3):
             pinterest.post(BODY, 1, fresh=fresh, begin=begin)
             assert begin.calls == count
@@ -408,7 +410,7 @@ def test_a_later_call_of_the_same_client_is_watched_too():
 
 def test_cookies_are_neither_kept_nor_sent():
     cookies = {"Set-Cookie": "visitor=" + "x" * 200}
-    with listening(Reply(headers=cookies)) as listener, client(listener.url) as pinterest:
+    with listening(ScriptedReply(headers=cookies)) as listener, client(listener.url) as pinterest:
         for fresh in (False, False, True):
             pinterest.post(BODY, 1, fresh=fresh)
 
@@ -426,7 +428,7 @@ def test_an_answer_is_asked_for_uncompressed():
 def test_a_compressed_answer_cannot_fill_the_memory(encoding):
     bomb = gzip.compress(b" " * 60_000_000, 1)
     with (
-        listening(Reply(body=bomb, headers={"Content-Encoding": encoding})) as listener,
+        listening(ScriptedReply(body=bomb, headers={"Content-Encoding": encoding})) as listener,
         client(listener.url) as pinterest,
     ):
         tracemalloc.start()
@@ -452,7 +454,10 @@ def test_an_answer_without_end_is_not_read_to_its_end():
 
 @pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, gzip", "nonsense"])
 def test_an_answer_in_an_encoding_that_was_not_asked_for_is_no_success(encoding):
-    with listening(Reply(headers={"Content-Encoding": encoding})) as listener, client(listener.url) as pinterest:
+    with (
+        listening(ScriptedReply(headers={"Content-Encoding": encoding})) as listener,
+        client(listener.url) as pinterest,
+    ):
         assert isinstance(pinterest.post(BODY, 1), OutcomeUnknown)
 
 

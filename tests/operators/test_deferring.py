@@ -1,7 +1,5 @@
 """A deferrable task: when it defers, for how long, and how it continues."""
 
-from __future__ import annotations
-
 import datetime as dt
 import threading
 import time
@@ -12,8 +10,6 @@ from airflow.providers.common.compat.sdk import AirflowException, AirflowFailExc
 from airflow_provider_pinterest.triggers.wait import WaitTrigger
 from tests.operators.attempts import Life, copies, small
 from tests.running import Again, ids, rows
-
-pytestmark = pytest.mark.filterwarnings("ignore:in a future version of UPath:PendingDeprecationWarning")
 
 DAY = 86_400
 

@@ -1,26 +1,25 @@
 """A second try of the operator, with the state store that Airflow has since 3.3."""
 
-from __future__ import annotations
-
 import datetime as dt
 import json
 import time
+from functools import partial
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_pinterest.delivery import checkpoint
 from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
-from tests.operators.attempts import DAY, Store, earlier
-from tests.operators.attempts import Attempted as Task
-from tests.running import TaskInstance, ids, row, rows, run
+from harness.task import MemoryStateStore, RecordingTaskInstance
+from tests.operators.attempts import DAY, earlier
+from tests.running import ids, row, rows, run
 
-pytestmark = pytest.mark.filterwarnings("ignore:in a future version of UPath:PendingDeprecationWarning")
+Task = partial(RecordingTaskInstance, max_tries=1)
 
 
 @pytest.fixture
 def store():
-    return Store()
+    return MemoryStateStore()
 
 
 def attempt(store, ti, **parameters):
@@ -78,8 +77,8 @@ class TestARunThatEndedBeforeAirflowKnew:
         assert pinterest.copies() == ids(5)
 
     def test_where_tries_are_not_counted_a_retry_is_taken_for_a_clear(self, pinterest, store):
-        first = attempt(store, TaskInstance(), events=OFFLINE)
-        again = attempt(store, TaskInstance(try_number=2), events=OFFLINE)
+        first = attempt(store, RecordingTaskInstance(), events=OFFLINE)
+        again = attempt(store, RecordingTaskInstance(try_number=2), events=OFFLINE)
 
         assert (first["events_processed"], again["already_sent"]) == (5, 5)
         assert pinterest.copies() == ids(5)
