@@ -13,7 +13,8 @@ from typing import Any
 from airflow_provider_pinterest.exceptions import PinterestError
 from airflow_provider_pinterest.sandbox import Sandbox
 from airflow_provider_pinterest.sync import IterableSource, PinterestConnection, SyncOptions, sync
-from tests.running import adds_up, impersonal, logged
+from harness.accounting import imbalances
+from tests.running import impersonal, logged
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -88,7 +89,7 @@ def run(source: Any, sandbox: Sandbox | None, *, call: dict[str, Any] | None = N
         assert observer.told[-1][1] is error
         assert not result or observer.told[-1][0] == result
         result = dict(observer.told[-1][0])
-        adds_up(result)
+        assert imbalances(result) == []
     for text in (str(error), log.getvalue()):
         assert impersonal(text)
         assert orchestrator_words(text) == []
