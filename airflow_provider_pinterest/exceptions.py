@@ -31,6 +31,25 @@ from typing import TYPE_CHECKING, Any, Self
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+__all__ = [
+    "AccountingError",
+    "ConfigurationError",
+    "CredentialError",
+    "DeliveryError",
+    "MappingError",
+    "MissingConnectionError",
+    "ParameterError",
+    "PinterestError",
+    "RefusedError",
+    "RejectsError",
+    "ResendRefusedError",
+    "ResultError",
+    "SourceError",
+    "StateConflictError",
+    "StoppedError",
+    "UnavailableError",
+]
+
 
 def problems(intro: str, found: Sequence[str]) -> str:
     """Return one text for all problems: the problem itself if there is only one, otherwise a list, one a line.

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from airflow_provider_pinterest.delivery.stop import StopSignal
     from airflow_provider_pinterest.sources.protocol import OpenSource
 
+__all__ = ["SendConversionsOperator"]
+
 
 class RedactedRows:
     """Rows on their way into ``execute``: Airflow stores and shows what templates rendered to, but not these."""
