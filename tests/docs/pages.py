@@ -13,7 +13,7 @@ PUBLISHED = "https://github.com/airflow-provider-pinterest/airflow-provider-pint
 """Where the repository's files can be read by those who do not have it."""
 
 WITHOUT_AIRFLOW = DOCS / "without-airflow.md"
-PAGES = [README, REPOSITORY / "CHANGELOG.md", REPOSITORY / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md"))]
+PAGES = [README, REPOSITORY / "CHANGELOG.md", REPOSITORY / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
 
 
 class Block(NamedTuple):

@@ -104,7 +104,9 @@ def programs():
         yield file.name, file.read_text("utf-8")
     for page in PAGES:
         if page.parent != REPOSITORY or page.name == "README.md":
-            for number, text in enumerate(re.findall(r"^```python\n(.*?)^```$", page.read_text("utf-8"), re.M | re.S)):
+            for number, text in enumerate(
+                re.findall(r"^```python\n(.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+            ):
                 yield f"{page.name} {number}", text
 
 
