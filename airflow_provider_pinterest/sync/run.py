@@ -43,7 +43,7 @@ from airflow_provider_pinterest.exceptions import (
     UnavailableError,
 )
 from airflow_provider_pinterest.logs import log_lines
-from airflow_provider_pinterest.problems import Problems
+from airflow_provider_pinterest.problems import Problems, raise_all
 from airflow_provider_pinterest.sync.advice import advice
 from airflow_provider_pinterest.sync.attempt import AttemptInfo, ReadOnce, attempt_of, fence, stored_state
 from airflow_provider_pinterest.sync.observer import SyncObserver
@@ -92,6 +92,7 @@ def sync(
     :raises StoppedError: ``stop`` was set.
     :raises StateConflictError: another process has continued the run.
     """
+    raise_all(_wrong_arguments(source, options, connection, state))
     return _Sync(
         source,
         options or SyncOptions(),
@@ -157,6 +158,7 @@ class _Sync:
         mapping = found.checked(options.mapping, otherwise=None)
         exclusions = found.checked(options.exclusions, otherwise=None)
         account = found.checked(self._account, otherwise="")
+        folder = found.checked(_folder, options.rejects_path, otherwise=None)
         if connection is not None and not options.validate_only:
             found.checked(connection.check, otherwise=None)
         found.raise_all()
@@ -165,7 +167,7 @@ class _Sync:
             mapping=mapping or options.mapping(),
             exclusions=exclusions or Exclusions(),
             account=account,
-            folder=_folder(options.rejects_path),
+            folder=folder,
             store=store,
             attempt=attempt_of(
                 self.info,
@@ -439,8 +441,28 @@ class _Sync:
             )
 
 
+def _wrong_arguments(source: object, options: object, connection: object, state: object) -> list[str]:
+    """Return what is wrong with the types of arguments."""
+    found = []
+    if not (hasattr(source, "open") and hasattr(source, "fingerprint")):
+        hint = "; pass IterableSource(rows)" if isinstance(source, Iterable) else ""
+        found.append(f"source must be an SqlSource or an IterableSource, got {type(source).__name__}{hint}.")
+    if not isinstance(options, SyncOptions | None):
+        found.append(f"options must be SyncOptions, got {type(options).__name__}.")
+    if not isinstance(connection, PinterestConnection | None):
+        found.append(f"connection must be a PinterestConnection, got {type(connection).__name__}.")
+    if state is not None and not (hasattr(state, "get") and hasattr(state, "set")):
+        found.append(f"state must be a state store with get and set, got {type(state).__name__}.")
+    return found
+
+
 def _folder(path: Any) -> Any:
-    """Return the path object of a folder."""
+    """Return the path object of a folder.
+
+    :raises ParameterError: it is the text of a URL: as a path, it would be a local folder of that name.
+    """
+    if isinstance(path, str) and "://" in path:
+        raise ParameterError("rejects_path must be a local path, or a path object that opens the URL, such as a UPath.")
     return Path(path) if isinstance(path, str) else path or None
 
 

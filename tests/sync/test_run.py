@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import sqlite3
 import threading
+from typing import Any
 
 import pytest
 
@@ -29,7 +30,7 @@ from airflow_provider_pinterest.sync import (
     SyncOptions,
     sync,
 )
-from tests.running import ids, row, rows
+from tests.running import ids, impersonal, row, rows
 from tests.sync.plain import connection, orchestrator_words, run
 
 NO_WAIT = dt.timedelta(0)
@@ -240,6 +241,20 @@ class TestParameters:
             assert name in str(caught.value)
         assert orchestrator_words(str(caught.value)) == []
 
+    def test_every_argument_of_a_wrong_type_is_named(self):
+        with pytest.raises(ParameterError) as caught:
+            sync([{"email": "ada1@example.com"}], {"test": True}, connection="pina_secret", state="x")  # type: ignore[arg-type]
+
+        for words in ("IterableSource(rows)", "options must be", "connection must be", "state must be"):
+            assert words in str(caught.value)
+        assert impersonal(str(caught.value))
+
+    @pytest.mark.parametrize("name", ["test", "validate_only", "exclude_bots", "send_everything_again"])
+    def test_a_switch_that_is_the_text_false_is_off(self, name):
+        options: dict[str, Any] = {name: "False"}
+
+        assert getattr(SyncOptions(**options), name) is False
+
     def test_every_problem_of_options_and_connection_is_in_one_error(self, sandbox):
         ran = run(
             rows(1),
@@ -253,6 +268,20 @@ class TestParameters:
         for words in ("no_such_field", "nowhere", "ad_account_id", "access token", "https", "calls_per_minute"):
             assert words in ran.said
         assert ran.told == []
+
+    def test_the_url_of_an_object_store_is_not_taken_for_a_local_folder(self, sandbox, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        ran = run([row(1, event_name="")], sandbox, rejects_path="s3://bucket/rejects")
+
+        assert isinstance(ran.error, ParameterError)
+        assert "rejects_path must be a local path, or a path object" in ran.said
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_path_object_is_used_as_it_is(self, sandbox, tmp_path):
+        ran = run([row(1, event_name="")], sandbox, rejects_path=tmp_path / "rejects", max_rejected=1)
+
+        assert ran["rejects_path"] == str(tmp_path / "rejects")
+        assert len(list((tmp_path / "rejects").glob("*.ndjson"))) == 1
 
     def test_a_connection_is_needed_to_send(self):
         ran = run(rows(1), None)
