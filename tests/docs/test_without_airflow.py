@@ -8,6 +8,7 @@ import os
 import shlex
 import sqlite3
 from contextlib import closing
+from functools import partial
 
 import pytest
 
@@ -48,7 +49,7 @@ def test_the_table_is_the_one_that_is_created(tmp_path):
     with closing(sqlite3.connect(by_hand)) as connection, connection:
         connection.execute(table.text)
     for path in (by_hand, made):
-        store = SqlStateStore(lambda path=path: sqlite3.connect(path), "monday")
+        store = SqlStateStore(partial(sqlite3.connect, path), "monday")
         store.set("a", 1)
     found = []
     for path in (by_hand, made):

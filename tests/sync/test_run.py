@@ -225,7 +225,7 @@ class TestObserver:
             def ended(self, result, error):
                 told.append((result["rows_not_sent"], type(error)))
 
-        observer = Observer()
+        observer: Any = Observer()
         with pytest.raises(OSError, match="disk full"):
             sync(Broken(rows(3)), connection=connection(sandbox), observer=observer)
 
@@ -320,7 +320,7 @@ def test_whatever_pinterest_answers_is_told_in_plain_words(sandbox, status):
 @pytest.mark.parametrize("kind", ["drop", "reset", "malformed", "redirect"])
 def test_whatever_goes_wrong_on_the_way_is_told_in_plain_words(sandbox, kind, tmp_path):
     sandbox.fault(kind)
-    options = {"on_unknown_outcome": "hold", "rejects_path": str(tmp_path), "max_wait": NO_WAIT}
+    options: dict[str, Any] = {"on_unknown_outcome": "hold", "rejects_path": str(tmp_path), "max_wait": NO_WAIT}
     ran = run(rows(2), sandbox, **options)
 
     assert ran.error is not None
