@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import requests
 
-from airflow_provider_pinterest.delivery.checkpoint import Checkpoint, Finished, UnreadableStateError, read_state
+from airflow_provider_pinterest.delivery.checkpoint import Checkpoint, Finished, UnreadableStateError
+from airflow_provider_pinterest.delivery.stored_state import read_state
 
 DAMAGES: Final[Mapping[str, Callable[[dict[str, Any]], object]]] = {
     "another version": lambda state: {**state, "version": 99},

@@ -151,7 +151,7 @@ class Client:
         :raises CredentialError: Pinterest refuses to issue one.
         :raises Stopped: :meth:`abort` was called.
         """
-        return self.credential.renew(used, partial(request_token, self), refused=refused, stop=self._aborted)
+        return self.credential.renew(used, partial(request_token, self.call), refused=refused, stop=self._aborted)
 
     def abort(self) -> None:
         """Cut every call under way and make no more; returns at once.

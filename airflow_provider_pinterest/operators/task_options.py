@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Final, Self
+from typing import Annotated, Any, Final, Self
 
 from airflow_provider_pinterest.sync.options import (
     ANY_MAPPING,
@@ -23,9 +23,6 @@ from airflow_provider_pinterest.sync.options import (
     kinds_of,
     problems_with,
 )
-
-if TYPE_CHECKING:
-    from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
 
 
 def is_output(value: object) -> bool:
@@ -57,15 +54,16 @@ class TaskOptions(SyncOptions):
     defer_after: Annotated[dt.timedelta, WAIT] = dt.timedelta(minutes=1)
 
     @classmethod
-    def of(cls, task: SendConversionsOperator) -> Self:
+    def of(cls, task: object) -> Self:
         """Read a task's parameters, whose templates are rendered.
 
+        :param task: has them as attributes.
         :raises ParameterError: some cannot work; names all of them.
         """
         return cls(**_rendered(task))
 
     @classmethod
-    def of_what_fits(cls, task: SendConversionsOperator) -> Self:
+    def of_what_fits(cls, task: object) -> Self:
         """Read those of a task's parameters that can work, to find out what else cannot; the others have defaults."""
         given = _rendered(task)
         found = {name: value for name, value in given.items() if not problems_with(cls, {name: value})}
@@ -80,14 +78,14 @@ KINDS: Final[Mapping[str, ParameterKind]] = kinds_of(TaskOptions)
 DEFAULTS: Final[Mapping[str, Any]] = defaults_of(TaskOptions)
 
 
-def problems_of_constants(task: SendConversionsOperator) -> list[str]:
+def problems_of_constants(task: object) -> list[str]:
     """Return what is wrong with parameters whose values are known before the task runs."""
     given = {name: value for name in KINDS if not is_late(value := getattr(task, name))}
     given.pop("rejects_path" if given.get("rejects_path") is None else "", None)  # what goes together is checked later
     return problems_with(TaskOptions, given)
 
 
-def _rendered(task: SendConversionsOperator) -> dict[str, Any]:
+def _rendered(task: object) -> dict[str, Any]:
     """Return a task's parameters, text that a template rendered to as what it stands for."""
     found = {name: getattr(task, name) for name in KINDS}
     return {name: KINDS[name].read(value) if isinstance(value, str) else value for name, value in found.items()}

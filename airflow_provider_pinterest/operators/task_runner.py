@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from airflow_provider_pinterest.api.connection import PinterestConnection
     from airflow_provider_pinterest.delivery.checkpoint import StateStore
     from airflow_provider_pinterest.delivery.stop import StopSignal
-    from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
+    from airflow_provider_pinterest.operators.task import ConversionsTask
 
 T = TypeVar("T")
 
@@ -43,7 +43,7 @@ class TaskRunner:
     :param stop: ends it.
     """
 
-    def __init__(self, task: SendConversionsOperator, context: Context, stop: StopSignal) -> None:
+    def __init__(self, task: ConversionsTask, context: Context, stop: StopSignal) -> None:
         self._task = task
         self._context = context
         self._stop = stop
@@ -135,7 +135,7 @@ class TaskRunner:
         self._task.log.info(
             "%s Deferring for %.0f seconds; the task then continues at row %d.", happened, wait, error.rows_done + 1
         )
-        return self._task.defer(  # it raises
+        self._task.defer(
             trigger=wake_up_after(wait), method_name="resume_delivery", kwargs={"checkpoint": dict(error.state or {})}
         )
 
@@ -146,9 +146,7 @@ class _Publisher(SyncObserver):
     :param defers: whether an error ends in a deferral; the result then comes later.
     """
 
-    def __init__(
-        self, task: SendConversionsOperator, context: Context, defers: Callable[[BaseException | None], bool]
-    ) -> None:
+    def __init__(self, task: ConversionsTask, context: Context, defers: Callable[[BaseException | None], bool]) -> None:
         self._task = task
         self._context = context
         self._defers = defers

@@ -17,7 +17,7 @@ from airflow_provider_pinterest.api.events_endpoint import Answer, EventsEndpoin
 from airflow_provider_pinterest.api.rate_limit import RateLimiter
 from airflow_provider_pinterest.conversions.batches import Batcher
 from airflow_provider_pinterest.conversions.outcomes import RowBatch
-from airflow_provider_pinterest.delivery.checkpoint import KEY, Checkpoint, read_state
+from airflow_provider_pinterest.delivery.checkpoint import KEY, Checkpoint
 from airflow_provider_pinterest.delivery.dispatcher import Dispatcher
 from airflow_provider_pinterest.delivery.pipeline import Mailbox, PipelineRun
 from airflow_provider_pinterest.delivery.progress import Progress
@@ -25,6 +25,7 @@ from airflow_provider_pinterest.delivery.rejects import Rejects
 from airflow_provider_pinterest.delivery.sections import SectionCutter
 from airflow_provider_pinterest.delivery.sender import OnUnknownOutcome, Sender
 from airflow_provider_pinterest.delivery.stop import StopSignal
+from airflow_provider_pinterest.delivery.stored_state import read_state
 from airflow_provider_pinterest.redaction import Secret
 from airflow_provider_pinterest.sandbox import Sandbox
 from tests.delivery.world import NOW, FailingStateStore, MemoryFolder, read_ahead, row_batches

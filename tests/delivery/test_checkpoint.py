@@ -28,16 +28,16 @@ from airflow_provider_pinterest.delivery.checkpoint import (
     PendingBatch,
     RowsHash,
     UnreadableStateError,
-    fingerprint,
     hash_of,
-    read_state,
     trace_of,
 )
 from airflow_provider_pinterest.delivery.dispatcher import InFlightBatch
+from airflow_provider_pinterest.delivery.fingerprints import fingerprint
 from airflow_provider_pinterest.delivery.progress import Progress
 from airflow_provider_pinterest.delivery.result import DeliveryCounters, LatencyHistogram
 from airflow_provider_pinterest.delivery.rowset import RowSet
 from airflow_provider_pinterest.delivery.sections import RowCounts, Section, SourceChangedError
+from airflow_provider_pinterest.delivery.stored_state import read_state
 from airflow_provider_pinterest.exceptions import CredentialError, RefusedError, UnavailableError
 from tests.delivery.world import (
     NOW,
@@ -451,7 +451,7 @@ class TestFingerprint:
     def test_a_set_has_the_same_whatever_its_order(self):
         """It differs between processes, and would make a retry start over."""
         found = (
-            "from airflow_provider_pinterest.delivery.checkpoint import fingerprint as f; print(f(x={'a','b','c','d'}))"
+            "from airflow_provider_pinterest.delivery import fingerprints as f; print(f.digest_of({'a','b','c','d'}))"
         )
         assert len({in_a_process(found, seed) for seed in ("1", "2", "3")}) == 1
 

@@ -11,10 +11,11 @@ import pytest
 from airflow_provider_pinterest.api.rate_limit import Stopped
 from airflow_provider_pinterest.conversions.outcomes import RowBatch
 from airflow_provider_pinterest.delivery import rejects
-from airflow_provider_pinterest.delivery.checkpoint import KEY, Checkpoint, Finished, read_state
+from airflow_provider_pinterest.delivery.checkpoint import KEY, Checkpoint, Finished
 from airflow_provider_pinterest.delivery.resuming import Attempt, Start, decide_start, start_over
 from airflow_provider_pinterest.delivery.sections import SourceChangedError, needs_verification, verify_finished
 from airflow_provider_pinterest.delivery.sender import OnUnknownOutcome
+from airflow_provider_pinterest.delivery.stored_state import read_state
 from airflow_provider_pinterest.exceptions import DeliveryError, RefusedError, ResendRefusedError
 from tests.delivery.test_model import CONDITIONS, adds_up
 from tests.delivery.world import (

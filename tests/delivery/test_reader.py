@@ -10,9 +10,10 @@ import pytest
 from airflow_provider_pinterest.api.rate_limit import Stopped
 from airflow_provider_pinterest.conversions.batches import Batcher
 from airflow_provider_pinterest.delivery import reader
-from airflow_provider_pinterest.delivery.checkpoint import KEY, Checkpoint, RowsHash, read_state
+from airflow_provider_pinterest.delivery.checkpoint import KEY, Checkpoint, RowsHash
 from airflow_provider_pinterest.delivery.reader import ReadAhead, Reading
 from airflow_provider_pinterest.delivery.sections import RowCounts, Section, SectionCutter
+from airflow_provider_pinterest.delivery.stored_state import read_state
 from airflow_provider_pinterest.sandbox import Sandbox
 from tests.api.wire import WireScenario
 from tests.delivery.world import NOW, InterruptedTask, event, row_batches

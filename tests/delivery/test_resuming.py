@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_pinterest.delivery.checkpoint import Checkpoint, Finished, read_state
+from airflow_provider_pinterest.delivery.checkpoint import Checkpoint, Finished
 from airflow_provider_pinterest.delivery.result import DeliveryCounters
 from airflow_provider_pinterest.delivery.resuming import Attempt, Start, decide_start, start_over
 from airflow_provider_pinterest.delivery.rowset import RowSet
+from airflow_provider_pinterest.delivery.stored_state import read_state
 from airflow_provider_pinterest.exceptions import ResendRefusedError
 from tests.delivery.world import NOW
 

@@ -7,10 +7,11 @@ from hashlib import blake2b
 import pytest
 
 from airflow_provider_pinterest.conversions.batches import Batcher
-from airflow_provider_pinterest.delivery.checkpoint import KEY, Checkpoint, PendingBatch, read_state
+from airflow_provider_pinterest.delivery.checkpoint import KEY, Checkpoint, PendingBatch
 from airflow_provider_pinterest.delivery.result import DeliveryCounters
 from airflow_provider_pinterest.delivery.rowset import RowSet
 from airflow_provider_pinterest.delivery.sections import SectionCutter, SourceChangedError
+from airflow_provider_pinterest.delivery.stored_state import read_state
 from tests.delivery.test_model import CONDITIONS, adds_up, check_account, random_scenario, run_attempts
 from tests.delivery.world import NOW, FaultPoint, KilledError, Scenario, event
 

@@ -25,7 +25,7 @@ from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 from airflow_provider_pinterest.conversions.outcomes import Event, RowBatch
 from airflow_provider_pinterest.conversions.transform import Transform
 from airflow_provider_pinterest.delivery.batch_outcome import BatchOutcome
-from airflow_provider_pinterest.delivery.checkpoint import KEY, Checkpoint, read_state
+from airflow_provider_pinterest.delivery.checkpoint import KEY, Checkpoint
 from airflow_provider_pinterest.delivery.dispatcher import Dispatcher, InFlightBatch
 from airflow_provider_pinterest.delivery.pipeline import Mailbox, PipelineObserver, PipelineRun
 from airflow_provider_pinterest.delivery.progress import Progress
@@ -34,6 +34,7 @@ from airflow_provider_pinterest.delivery.rejects import Rejects
 from airflow_provider_pinterest.delivery.resuming import Start
 from airflow_provider_pinterest.delivery.sections import Section, SectionCutter
 from airflow_provider_pinterest.delivery.sender import OnUnknownOutcome, Sender
+from airflow_provider_pinterest.delivery.stored_state import read_state
 from harness.task import MemoryStateStore
 
 NOW = 1_790_000_000.0
