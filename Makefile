@@ -19,6 +19,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 SCALE := .venv-scale
 DOCS := .venv-docs
+OTHERS := .venv-others
 # Percent of lines and branches that the tests must reach at least.
 COVERED := 97
 CHECKED := airflow_provider_pinterest dags tests $(wildcard demo benchmarks chaos scale harness docs)
@@ -26,7 +27,7 @@ CHECKED := airflow_provider_pinterest dags tests $(wildcard demo benchmarks chao
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
-.PHONY: help demo test coverage chaos scale lint format types build docs bench ci lock clean install servers
+.PHONY: help demo test coverage chaos scale lint format types build docs bench others ci lock clean install servers
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
@@ -65,6 +66,9 @@ build: $(INSTALLED) ## Build the sdist and the wheel into dist/
 
 docs: $(DOCS)/.installed ## Build the site of the documentation into site/
 	@NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --quiet --clean
+
+others: $(OTHERS)/.installed ## Run the examples for Dagster and Prefect, without Airflow
+	@$(OTHERS)/bin/python -m pytest --noconftest -o filterwarnings=default -p no:cacheprovider tests/docs/test_orchestrators.py $(ARGS)
 
 bench: $(VENV)/.bench-installed ## Measure events a second and memory, beside the official client
 	@$(BIN)/python -m benchmarks $(ARGS)
@@ -107,6 +111,13 @@ $(SCALE)/.installed: $(INSTALLED) requirements/airflow-$(LATEST).txt requirement
 		|| $(SCALE)/bin/python -m pip install --quiet --disable-pip-version-check \
 			--requirement requirements/airflow-$(LATEST).txt --requirement requirements/scale.txt
 	@$(SCALE)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# No Airflow: the package is installed without what it requires, and found by its path.
+$(OTHERS)/.installed: $(INSTALLED) requirements/others.txt
+	@test -x $(OTHERS)/bin/python || { echo "Installing Dagster and Prefect into $(OTHERS)"; $(PYTHON) -m venv $(OTHERS); }
+	@$(BIN)/uv pip install --quiet --python $(OTHERS)/bin/python --requirement requirements/others.txt \
+		|| $(OTHERS)/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements/others.txt
 	@touch $@
 
 $(DOCS)/.installed: $(INSTALLED) requirements/docs.txt

@@ -71,7 +71,7 @@ def lowest(airflow: str, day: str) -> None:
 
 def main(chosen: list[str]) -> None:
     """Resolve all lock files, or the chosen ones."""
-    for name in ("airflow-3.3", "airflow-2.11", "bench", "docs", "scale"):
+    for name in ("airflow-3.3", "airflow-2.11", "bench", "docs", "others", "scale"):
         if not chosen or name in chosen:
             newest(name)
     for airflow, day in releases().items():

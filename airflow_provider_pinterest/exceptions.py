@@ -11,7 +11,8 @@
     ├── ResultError                     too many rows rejected, too few events, or events held; the rest is delivered
     ├── RejectsError(OSError)           the rejects could not be written
     ├── MissingConnectionError          Airflow has no such connection
-    ├── StoppedError                    the task was told to stop
+    ├── StoppedError                    the run was told to stop
+    ├── StateConflictError              another process has continued the run
     └── DeliveryError                   Pinterest could not be reached, or did not accept
         ├── ConfigurationError          the worker's proxy or certificate settings; nothing was sent
         ├── CredentialError             401, 403, 404, 3xx: token, role or account; nothing was rejected
@@ -29,6 +30,25 @@ from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+__all__ = [
+    "AccountingError",
+    "ConfigurationError",
+    "CredentialError",
+    "DeliveryError",
+    "MappingError",
+    "MissingConnectionError",
+    "ParameterError",
+    "PinterestError",
+    "RefusedError",
+    "RejectsError",
+    "ResendRefusedError",
+    "ResultError",
+    "SourceError",
+    "StateConflictError",
+    "StoppedError",
+    "UnavailableError",
+]
 
 
 def problems(intro: str, found: Sequence[str]) -> str:
@@ -88,7 +108,7 @@ class AccountingError(PinterestError):
 
 
 class ResultError(PinterestError):
-    """Everything that can be delivered is, and the result is not what the task allows."""
+    """Everything that can be delivered is, and the result is not what the run allows."""
 
 
 class RejectsError(PinterestError, OSError):
@@ -100,7 +120,11 @@ class MissingConnectionError(PinterestError):
 
 
 class StoppedError(PinterestError):
-    """The task was told to stop."""
+    """The run was told to stop."""
+
+
+class StateConflictError(PinterestError):
+    """Another process has continued the run, and this one ended for it."""
 
 
 class DeliveryError(PinterestError):

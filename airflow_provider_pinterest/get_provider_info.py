@@ -11,6 +11,8 @@ from typing import Any
 
 from airflow_provider_pinterest import __version__
 
+__all__ = ["get_provider_info"]
+
 _INTEGRATION = "Pinterest Conversions API"
 
 

@@ -17,6 +17,8 @@ from airflow_provider_pinterest.exceptions import CredentialError, ParameterErro
 if TYPE_CHECKING:
     from airflow_provider_pinterest.airflow_versions import Context
 
+__all__ = ["PinterestRetryPolicy"]
+
 
 class PinterestRetryPolicy(RetryPolicy):
     """Retry when Pinterest says to come again, and not at all where a retry cannot help.

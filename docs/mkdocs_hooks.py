@@ -51,7 +51,8 @@ def site_link(link: str, page: str, repository: str) -> str:
     files = f"{repository}/blob/main/"
     if "://" in link and not link.startswith(files):
         return link
-    folder = "" if page in FROM_THE_ROOT.values() else "docs"
+    place = posixpath.dirname(page)
+    folder = "" if page in FROM_THE_ROOT.values() else posixpath.join("docs", place)
     path, _, anchor = link.removeprefix(files).partition("#")
     if not path:
         file = next((source for source, name in FROM_THE_ROOT.items() if name == page), f"docs/{page}")
@@ -62,7 +63,7 @@ def site_link(link: str, page: str, repository: str) -> str:
         return f"{files}{file}" + (f"#{anchor}" if anchor else "")
     if anchor and file.endswith(".md"):
         anchor = anchors((REPOSITORY / file).read_text(encoding="utf-8")).get(anchor, anchor)
-    return (target if path else "") + (f"#{anchor}" if anchor else "")
+    return (posixpath.relpath(target, place or ".") if path else "") + (f"#{anchor}" if anchor else "")
 
 
 def anchors(markdown: str) -> dict[str, str]:

@@ -247,7 +247,7 @@ class Credential:
         if not self._take(reply):
             message = advised(
                 f"The access token is expired and could not be refreshed (HTTP {reply.status}).",
-                "Check app_id, app_secret and refresh_token in the connection, or put a new token into its password.",
+                "Check app_id, app_secret and refresh_token in the connection, or put a new access token there.",
             )
             renewing.refused = (message, reply.status)
         return None

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from airflow_provider_pinterest.airflow_versions import Context, TaskDecorator
     from airflow_provider_pinterest.sources.protocol import OpenSource
 
+__all__ = ["pinterest_conversions_task"]
+
 _SHOWN: Final = (str, int, float, dt.date, dt.timedelta, type(None))
 """Arguments of these types are shown among the rendered fields; any other may be rows of an upstream task."""
 

@@ -221,14 +221,14 @@ _FORMAT: Final = _Why(
 )
 _HEADERS: Final = _Why(
     "the server does not accept the request's headers",
-    "Check that the connection's password holds only the token, and that no proxy adds headers.",
+    "Check that the connection's access token is the token alone, and that no proxy adds headers.",
 )
 
 _DENIED: Final[Mapping[int, _Why]] = {
     401: _Why(
         "the access token is wrong or expired",
         "Make a new token in Ads Manager (Conversions → Conversions API → Generate token) and put it into the "
-        "connection's password.",
+        "connection.",
     ),
     403: _Why(
         "the token may not send events to this ad account",

@@ -446,7 +446,7 @@ def _held(flight: InFlightBatch) -> list[Rejection]:
     """Return the rejections of events that are not sent again."""
     return [
         *(held(event, "an earlier attempt ended while it was being sent") for event in flight.hold),
-        *(held(event, "held before this task was cleared") for event in flight.section.held),
+        *(held(event, "held by an earlier attempt") for event in flight.section.held),
     ]
 
 

@@ -165,8 +165,8 @@ class Rejects:
         except OSError as error:
             raise RejectsError(
                 f"The rejects folder {self._folder} cannot be written to ({type(error).__name__}: {clean(error)}).",
-                advice="Check rejects_path: the bucket must exist, and the task must be allowed to write and remove "
-                "files.",
+                advice="Check rejects_path: the bucket must exist, and this process must be allowed to write and "
+                "remove files.",
             ) from None
 
     def _is_newer(self, name: str) -> bool:

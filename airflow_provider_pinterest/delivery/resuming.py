@@ -120,7 +120,7 @@ def start_over(state: Checkpoint | Finished, attempt: Attempt, what: str) -> Sta
             f"{what} changed since the previous attempt, which sent {state.accepted:,} events. Pinterest cannot "
             "recognise all of them: they are offline events, or were sent 23 hours ago or earlier. Sending again could "
             "count them twice, so nothing was sent.",
-            advice="Restore the source and the parameters and clear the task; or leave out of the source what was "
+            advice="Restore the source and the parameters and run it again; or leave out of the source what was "
             f"accepted. {SEND_AGAIN}",
         )
     notice = (

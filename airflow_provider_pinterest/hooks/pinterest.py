@@ -28,6 +28,8 @@ from airflow_provider_pinterest.hooks.lookup import find_connection
 from airflow_provider_pinterest.problems import Problems
 from airflow_provider_pinterest.redaction import Secret, clean
 
+__all__ = ["PinterestHook"]
+
 log = logging.getLogger(__name__)
 
 

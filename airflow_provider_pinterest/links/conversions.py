@@ -9,6 +9,8 @@ from airflow_provider_pinterest.airflow_versions import BaseOperatorLink, XCom
 if TYPE_CHECKING:
     from airflow_provider_pinterest.airflow_versions import BaseOperator
 
+__all__ = ["AdsManagerConversionsLink"]
+
 RESULT_KEY: Final = "pinterest_result"
 """The XCom key of a run's result."""
 

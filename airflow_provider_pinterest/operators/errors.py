@@ -18,6 +18,18 @@ from airflow_provider_pinterest.exceptions import (
     StoppedError,
 )
 
+__all__ = [
+    "FailedAccountingError",
+    "FailedResendError",
+    "FailedResultError",
+    "TaskStoppedError",
+    "WrongConfigurationError",
+    "WrongCredentialError",
+    "WrongEventsError",
+    "WrongMappingError",
+    "WrongParameterError",
+]
+
 
 class WrongParameterError(ParameterError, AirflowFailException):
     """A parameter that cannot work: the task fails without retry."""

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from airflow_provider_pinterest.delivery.stop import StopSignal
     from airflow_provider_pinterest.sources.protocol import OpenSource
 
+__all__ = ["SendConversionsOperator"]
+
 
 class RedactedRows:
     """Rows on their way into ``execute``: Airflow stores and shows what templates rendered to, but not these."""
@@ -273,9 +275,9 @@ class SendConversionsOperator(BaseOperator):
             return ["sql needs sql_conn_id, the connection of the warehouse."] if needed else []
         if isinstance(self.events, RedactedRows) or is_late(self.events):
             return []
-        from airflow_provider_pinterest.sources.iterables import problem_of
+        from airflow_provider_pinterest.operators.task_events import problem_of_events
 
-        problem = problem_of(self.events)
+        problem = problem_of_events(self.events)
         return [] if problem is None else [problem]
 
     def _run(self, context: Context, checkpoint: dict[str, Any] | None) -> dict[str, Any]:
@@ -317,13 +319,18 @@ class SendConversionsOperator(BaseOperator):
         :raises ParameterError: there is none, or more than one, or it cannot be read.
         """
         from airflow_provider_pinterest.hooks.lookup import find_connection
+        from airflow_provider_pinterest.operators.task_events import problem_of_events
         from airflow_provider_pinterest.sources.iterables import IterableSource
         from airflow_provider_pinterest.sources.sql import SqlSource
 
         raise_all(self._problems_of_source())
         if self.sql is None:
             events: Any = self.events.rows if isinstance(self.events, RedactedRows) else self.events
-            return IterableSource(in_any_thread(events.resolve(context)) if is_output(events) else events)
+            events = in_any_thread(events.resolve(context)) if is_output(events) else events
+            problem = problem_of_events(events)
+            if problem is not None:
+                raise ParameterError(problem)
+            return IterableSource(events)
         options = TaskOptions.of(self)
         hook = find_connection(options.sql_conn_id or "", "sql_conn_id").get_hook(hook_params=options.hook_params)  # type: ignore[no-untyped-call]
         if not isinstance(hook, DbApiHook):

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from airflow_provider_pinterest.sandbox.harness import Sandbox
 
-__all__ = ["INSTALL_HINT", "Sandbox"]
+__all__ = ["Sandbox"]
 
 INSTALL_HINT = "The local Pinterest needs more packages: install airflow-provider-pinterest with the extra 'sandbox'"
 

@@ -1,4 +1,4 @@
-"""Rows of an XCom value or a literal: a list of mappings, flat or nested as in Pinterest's API."""
+"""Rows of a list or another iterable of mappings, flat or nested as in Pinterest's API."""
 
 from __future__ import annotations
 
@@ -82,11 +82,12 @@ class IterableSource:
 
 
 def problem_of(events: object, *, replayable: bool = False) -> str | None:
-    """Return why a value cannot be a source of rows, and what to pass instead. The rows are not looked at."""
+    """Return why a value cannot be a source of rows, and what to pass instead. The rows are not looked at.
+
+    :param replayable: whether each attempt gets the rows anew.
+    """
     if isinstance(events, str):
-        template = "{{" in events or events.lstrip().startswith(("[", "{"))
-        hint = " A Jinja template arrives as text: pass the upstream task's output itself, events=upstream.output."
-        return f"events: expected a list of rows, got text.{hint if template else ''}"
+        return "events: expected a list of rows, got text."
     if isinstance(events, Mapping):
         if isinstance(events.get("data"), list):
             return "events: got a request body; pass the list under its 'data'."
@@ -94,11 +95,11 @@ def problem_of(events: object, *, replayable: bool = False) -> str | None:
     if hasattr(events, "to_dict"):
         return f"events: got a {type(events).__name__}; pass a list of rows: .to_dict('records')."
     if not isinstance(events, Iterable) or isinstance(events, (bytes, bytearray, memoryview)):
-        return f"events: expected a list of rows, got {type(events).__name__}. Does the upstream task return one?"
+        return f"events: expected a list of rows, got {type(events).__name__}."
     if isinstance(events, Iterator) and not replayable:
         return (
             f"events: got a {type(events).__name__}, which can be read only once: a second attempt would find no "
-            "rows. Pass a list, or use @task.pinterest_conversions: each attempt calls its function again."
+            "rows. Pass a list, or an object that yields the rows anew each time that it is iterated."
         )
     return None
 

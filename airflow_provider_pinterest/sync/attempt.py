@@ -42,7 +42,7 @@ NEWER: Final = (
 class AttemptInfo:
     """What the orchestrator knows about an attempt. Without an orchestrator, the defaults are right.
 
-    :param number: of the attempt, from 1.
+    :param number: of the attempt, from 1; ``None``: nobody counts attempts.
     :param identity: the same for all retries of a run, another one after it was cleared; empty: unknown.
     :param may_be_forgotten: whether something that an earlier attempt stored may be gone.
     :param carried: the state that an earlier attempt handed over, if it was not stored.
@@ -52,7 +52,7 @@ class AttemptInfo:
     :param vocabulary: how messages name what the orchestrator does next.
     """
 
-    number: int = 1
+    number: int | None = None
     identity: Mapping[str, Any] = field(default_factory=dict)
     may_be_forgotten: bool = False
     carried: Mapping[str, Any] | None = None
@@ -82,7 +82,7 @@ def attempt_of(
     decisive = {name: getattr(options, name) for name in DECISIVE}
     decisive |= {name: value for name in NEWER if (value := getattr(options, name)) != defaults[name]}
     return Attempt(
-        number=info.number if options.sends else 1,  # other runs leave no trace and know of none
+        number=(info.number or 1) if options.sends else 1,  # other runs leave no trace and know of none
         fingerprint=fingerprint(host=host, ad_account_id=account, **decisive, **source),
         fingerprint_v2=info.fingerprint_v2,
         identity=info.identity,
@@ -92,6 +92,29 @@ def attempt_of(
         may_resend_any=options.on_unknown_outcome == OnUnknownOutcome.RESEND,
         send_again=options.send_everything_again,
     )
+
+
+class ReadOnce:
+    """A state store that a run reads once: what another process stores meanwhile is not this run's.
+
+    :param store: where the run's state is kept.
+    """
+
+    def __init__(self, store: StateStore) -> None:
+        self._store = store
+        self._known: dict[str, Any] = {}
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return what was stored under a key when it was read first, or what this run has stored since."""
+        if key not in self._known:
+            self._known[key] = self._store.get(key)
+        found = self._known[key]
+        return default if found is None else found
+
+    def set(self, key: str, value: Any) -> None:
+        """Store a value under a key."""
+        self._store.set(key, value)
+        self._known[key] = value
 
 
 def stored_state(store: StateStore | None, carried: Mapping[str, Any] | None) -> Checkpoint | Finished | str | None:

@@ -238,7 +238,12 @@ class SyncOptions:
     send_everything_again: Annotated[bool, SWITCH] = False
 
     def __post_init__(self) -> None:
-        raise_all(problems_with(type(self), {name: getattr(self, name) for name in kinds_of(type(self))}))
+        kinds = kinds_of(type(self))
+        raise_all(problems_with(type(self), {name: getattr(self, name) for name in kinds}))
+        for name, kind in kinds.items():
+            value = getattr(self, name)
+            if kind is SWITCH and isinstance(value, str):  # any text would be true
+                object.__setattr__(self, name, kind.read(value))
 
     @property
     def sends(self) -> bool:

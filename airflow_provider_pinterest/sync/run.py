@@ -43,9 +43,9 @@ from airflow_provider_pinterest.exceptions import (
     UnavailableError,
 )
 from airflow_provider_pinterest.logs import log_lines
-from airflow_provider_pinterest.problems import Problems
+from airflow_provider_pinterest.problems import Problems, raise_all
 from airflow_provider_pinterest.sync.advice import advice
-from airflow_provider_pinterest.sync.attempt import AttemptInfo, attempt_of, fence, stored_state
+from airflow_provider_pinterest.sync.attempt import AttemptInfo, ReadOnce, attempt_of, fence, stored_state
 from airflow_provider_pinterest.sync.observer import SyncObserver
 from airflow_provider_pinterest.sync.options import SyncOptions
 from airflow_provider_pinterest.sync.preview import shortened
@@ -90,7 +90,9 @@ def sync(
     :raises ResendRefusedError: sending again could count events twice.
     :raises ResultError: all that could be delivered is, and the result is not what the options allow.
     :raises StoppedError: ``stop`` was set.
+    :raises StateConflictError: another process has continued the run.
     """
+    raise_all(_wrong_arguments(source, options, connection, state))
     return _Sync(
         source,
         options or SyncOptions(),
@@ -156,15 +158,16 @@ class _Sync:
         mapping = found.checked(options.mapping, otherwise=None)
         exclusions = found.checked(options.exclusions, otherwise=None)
         account = found.checked(self._account, otherwise="")
+        folder = found.checked(_folder, options.rejects_path, otherwise=None)
         if connection is not None and not options.validate_only:
             found.checked(connection.check, otherwise=None)
         found.raise_all()
-        store = self.state if options.sends else None
+        store = ReadOnce(self.state) if self.state is not None and options.sends else None
         return _Parts(
             mapping=mapping or options.mapping(),
             exclusions=exclusions or Exclusions(),
             account=account,
-            folder=_folder(options.rejects_path),
+            folder=folder,
             store=store,
             attempt=attempt_of(
                 self.info,
@@ -201,8 +204,8 @@ class _Sync:
             self.stop.check()
         if parts.store and not source.ordered:
             log.warning(
-                "The SQL has no ORDER BY: a retry continues where this attempt ended only if the rows come in the same "
-                "order."
+                "The SQL has no ORDER BY: a later attempt continues where this one ended only if the rows come in the "
+                "same order."
             )
         mailbox = Mailbox()
         reading = _Rows(options, parts, start, (source, self.source.open), sender)
@@ -295,6 +298,7 @@ class _Sync:
             recorded=options.sends,
             offline=finished.offline and not parts.attempt.may_resend_any,
             listed=result.values["rejects_path"],
+            counted=self.info.number is not None,
             vocabulary=self.info.vocabulary,
         )
         progress.finish(replace(finished, problem=problem))
@@ -310,7 +314,7 @@ class _Sync:
 
     def _ended_before(self, finished: Finished) -> RunResult:
         """End as the earlier attempt did, whose worker died before its orchestrator knew."""
-        log.info("An earlier attempt of this run came to its end before its worker died: nothing is sent again.")
+        log.info("An earlier attempt of this run came to its end before its process did: nothing is sent again.")
         result = {"rows_excluded": 0, "unlisted_event_names": {}, **finished.result}  # an earlier version had neither
         error = ResultError(finished.problem) if finished.problem else None
         self.observer.ended(result, error)
@@ -338,6 +342,7 @@ class _Sync:
             repeats=last.unknown_before is not None or not progress.saved,
             forced=attempt.send_again,
             refused=refused,
+            counted=self.info.number is not None,
             vocabulary=self.info.vocabulary,
         ).sentence()
 
@@ -354,12 +359,18 @@ class _Sync:
             accepts_copies=attempt.may_resend_any,
             repeats=checkpoint.unknown_before is not None,
             forced=attempt.send_again,
+            counted=self.info.number is not None,
             vocabulary=self.info.vocabulary,
         ).sentence()
 
     def _not_begun(self) -> str:
         """Return the same of an attempt that ends before it knows where to begin."""
-        return not_begun(remembers=self.state is not None, first=self.info.number == 1, vocabulary=self.info.vocabulary)
+        return not_begun(
+            remembers=self.state is not None,
+            first=self.info.number == 1,
+            counted=self.info.number is not None,
+            vocabulary=self.info.vocabulary,
+        )
 
     @contextmanager
     def _followed_by(self, sentence: Callable[[], str]) -> Iterator[None]:
@@ -402,7 +413,7 @@ class _Sync:
         checkpoint = start.checkpoint
         rejects = Rejects(
             parts.folder,
-            attempt=self.info.number,
+            attempt=self.info.number or 1,
             keep=checkpoint.keeps if start.resume else None,
             known=checkpoint.parts,
             earlier=self.info.earlier_rejects if checkpoint.version < VERSION else (),
@@ -430,8 +441,28 @@ class _Sync:
             )
 
 
+def _wrong_arguments(source: object, options: object, connection: object, state: object) -> list[str]:
+    """Return what is wrong with the types of arguments."""
+    found = []
+    if not (hasattr(source, "open") and hasattr(source, "fingerprint")):
+        hint = "; pass IterableSource(rows)" if isinstance(source, Iterable) else ""
+        found.append(f"source must be an SqlSource or an IterableSource, got {type(source).__name__}{hint}.")
+    if not isinstance(options, SyncOptions | None):
+        found.append(f"options must be SyncOptions, got {type(options).__name__}.")
+    if not isinstance(connection, PinterestConnection | None):
+        found.append(f"connection must be a PinterestConnection, got {type(connection).__name__}.")
+    if state is not None and not (hasattr(state, "get") and hasattr(state, "set")):
+        found.append(f"state must be a state store with get and set, got {type(state).__name__}.")
+    return found
+
+
 def _folder(path: Any) -> Any:
-    """Return the path object of a folder."""
+    """Return the path object of a folder.
+
+    :raises ParameterError: it is the text of a URL: as a path, it would be a local folder of that name.
+    """
+    if isinstance(path, str) and "://" in path:
+        raise ParameterError("rejects_path must be a local path, or a path object that opens the URL, such as a UPath.")
     return Path(path) if isinstance(path, str) else path or None
 
 

@@ -2,136 +2,293 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
-from collections.abc import Callable
-from contextlib import closing
+import uuid
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
 
 from airflow_provider_pinterest.delivery.checkpoint import StateStore
-from airflow_provider_pinterest.exceptions import ParameterError
+from airflow_provider_pinterest.exceptions import ParameterError, StateConflictError
 from airflow_provider_pinterest.sources.paramstyles import paramstyle
 
 __all__ = ["FileStateStore", "SqlStateStore", "StateStore"]
 
+LONGEST_RUN: Final = 255
+"""Characters of a run's name: what every database can have as a key."""
+
 _TABLE: Final = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*){0,2}", re.ASCII)
 
+_REVISION: Final = "revision"
+_VALUES: Final = "values"
 
-class FileStateStore:
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """What a store holds.
+
+    :param values: by key; ``None``: nobody can read them.
+    :param revision: another one after each change; ``None``: nothing is stored.
+    """
+
+    values: Mapping[str, Any] | None = field(default_factory=dict)
+    revision: str | None = None
+
+
+class _RevisionedStore(ABC):
+    """A store that notices when another process has changed it since it was read.
+
+    The process that reads last takes the run over. The next checkpoint of any other one is refused.
+    """
+
+    def __init__(self) -> None:
+        self._known: _Stored | None = None
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return what is stored under a key."""
+        self._known = found = self._take_over()
+        return "not JSON" if found.values is None else found.values.get(key, default)
+
+    def set(self, key: str, value: Any) -> None:
+        """Store a JSON value under a key.
+
+        :raises StateConflictError: another process has used the store since it was read.
+        """
+        known = self._take_over() if self._known is None else self._known
+        new = _Stored({**(known.values or {}), key: value}, uuid.uuid4().hex)
+        if not self._replace(known.revision, new):
+            raise StateConflictError(
+                "Another process has continued this run, so this one ends.",
+                advice="Start a run in one process at a time.",
+            )
+        self._known = new
+
+    @abstractmethod
+    def _take_over(self) -> _Stored:
+        """Return what is stored, under a new revision."""
+
+    @abstractmethod
+    def _replace(self, expected: str | None, new: _Stored) -> bool:
+        """Store something; return whether the revision was the expected one until then."""
+
+
+class FileStateStore(_RevisionedStore):
     """Keeps the state of one run in a JSON file, which is replaced as a whole.
 
-    It holds counts, hashes and row numbers, nothing personal. Only one process may use it at a time.
+    It holds counts, hashes and row numbers, nothing personal. A second file beside it, ``….lock``, is held locked while
+    the first is changed.
 
     :param path: the file; its folder must exist.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
+        super().__init__()
         self._path = Path(path)
 
-    def get(self, key: str, default: Any = None) -> Any:
-        """Return what is stored under a key."""
-        return self._all().get(key, default)
+    def _take_over(self) -> _Stored:
+        with self._locked():
+            found = self._read()
+            if found.revision is None:
+                return found
+            new = _Stored(found.values, uuid.uuid4().hex)
+            self._write(new)
+        return new
 
-    def set(self, key: str, value: Any) -> None:
-        """Store a JSON value under a key."""
-        new = self._path.with_name(f"{self._path.name}.new")
-        with new.open("wb") as file:
-            file.write(orjson.dumps({**self._all(), key: value}))
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(self._path)
+    def _replace(self, expected: str | None, new: _Stored) -> bool:
+        with self._locked():
+            same = self._read().revision == expected
+            if same:
+                self._write(new)
+        return same
 
-    def _all(self) -> dict[str, Any]:
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Keep other processes from changing the file; the lock ends with the process at the latest."""
+        with self._path.with_name(f"{self._path.name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _read(self) -> _Stored:
         try:
             found = orjson.loads(self._path.read_bytes())
+            return _Stored({**found[_VALUES]}, str(found[_REVISION]))
         except FileNotFoundError:
-            return {}
-        except ValueError:
-            return _Unreadable()
-        return found if isinstance(found, dict) else _Unreadable()
+            return _Stored()
+        except (ValueError, TypeError, LookupError):
+            raise ParameterError(
+                f"{self._path.name} holds something else than the state of a run, so it is left as it is.",
+                advice="Choose another path for the state, or restore the file.",
+            ) from None
+
+    def _write(self, new: _Stored) -> None:
+        temporary = self._path.with_name(f"{self._path.name}.new")
+        with temporary.open("wb") as file:
+            file.write(orjson.dumps({_REVISION: new.revision, _VALUES: new.values}))
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(self._path)
 
 
-class _Unreadable(dict[str, Any]):
-    """A file that holds no JSON object: every key has a value that no run can read."""
+class SqlStateStore(_RevisionedStore):
+    """Keeps the state of runs in a table of any database with a DB-API driver, one row for each run.
 
-    def get(self, key: str, default: Any = None) -> Any:  # noqa: ARG002
-        return "not JSON"
-
-
-class SqlStateStore:
-    """Keeps the state of a run in a table of any database with a DB-API driver, one row for each run.
-
-    The table has the columns ``run`` and ``state`` (JSON text) and is created if it does not exist. It holds counts,
-    hashes and row numbers, nothing personal.
+    The table has the columns ``run``, ``revision`` and ``state`` (JSON text). It is created if it does not exist. It
+    holds counts, hashes and row numbers, nothing personal.
 
     :param connect: returns a new connection; each access makes one and closes it.
     :param run: names the run, such as a date; the same for each attempt.
     :param table: its name.
-    :raises ParameterError: the table's name is not an identifier.
+    :raises ParameterError: the name of the run or of the table cannot work.
     """
 
     def __init__(self, connect: Callable[[], Any], run: str, *, table: str = "pinterest_sync_state") -> None:
+        super().__init__()
         if not _TABLE.fullmatch(table):
             raise ParameterError(f"table must be a name such as analytics.pinterest_sync_state, got {table[:60]!r}.")
+        if not run or run != run.strip() or len(run) > LONGEST_RUN:
+            raise ParameterError(
+                f"run must be 1 to {LONGEST_RUN} characters without spaces around them, got {run[:60]!r}."
+            )
         self._connect = connect
         self._run = run
         self._table = table
-        self._created = False
+        self._exists = False
 
-    def get(self, key: str, default: Any = None) -> Any:
-        """Return what is stored under a key."""
+    def _take_over(self) -> _Stored:
+        with self._opened() as database:
+            found = database.read()
+            if found.revision is None:
+                return found
+            new = _Stored(found.values, uuid.uuid4().hex)
+            if database.replace(found.revision, new.revision, None):
+                return new
+        return self._take_over()  # another process was faster, and is read now
+
+    def _replace(self, expected: str | None, new: _Stored) -> bool:
+        with self._opened() as database:
+            return database.replace(expected, new.revision, orjson.dumps(new.values).decode())
+
+    @contextmanager
+    def _opened(self) -> Iterator[_Row]:
         with closing(self._connect()) as connection:
-            self._create(connection)
-            return self._all(connection).get(key, default)
+            database = _Row(connection, self._table, self._run)
+            if not self._exists:
+                database.create_table()
+                self._exists = True
+            yield database
 
-    def set(self, key: str, value: Any) -> None:
-        """Store a JSON value under a key."""
-        with closing(self._connect()) as connection:
-            self._create(connection)
-            state = orjson.dumps({**self._all(connection), key: value}).decode()
-            update = f"UPDATE {self._table} SET state = {{}} WHERE run = {{}}"  # noqa: S608 - the name is checked
-            insert = f"INSERT INTO {self._table} (state, run) VALUES ({{}}, {{}})"  # noqa: S608
-            self._execute(connection, update if self._has_row(connection) else insert, state, self._run)
-            connection.commit()
 
-    def _has_row(self, connection: Any) -> bool:
-        query = f"SELECT 1 FROM {self._table} WHERE run = {{}}"  # noqa: S608
-        return bool(self._execute(connection, query, self._run, fetch=True))
+class _Row:
+    """The row of one run, by a connection."""
 
-    def _all(self, connection: Any) -> dict[str, Any]:
-        query = f"SELECT state FROM {self._table} WHERE run = {{}}"  # noqa: S608
-        rows = self._execute(connection, query, self._run, fetch=True)
+    def __init__(self, connection: Any, table: str, run: str) -> None:
+        self._connection = connection
+        self._table = table
+        self._run = run
+
+    def read(self) -> _Stored:
+        """Return what is stored."""
+        rows = self._fetch(f"SELECT state, revision FROM {self._table} WHERE run = {{}}", self._run)  # noqa: S608 - checked
         if not rows:
-            return {}
+            return _Stored()
+        state, revision = rows[0]
         try:
-            found = orjson.loads(rows[0][0])
+            return _Stored({**orjson.loads(state.read() if hasattr(state, "read") else state)}, revision)
         except (ValueError, TypeError):
-            return _Unreadable()
-        return found if isinstance(found, dict) else _Unreadable()
+            return _Stored(None, revision)
 
-    def _create(self, connection: Any) -> None:
-        if not self._created:
-            long_text = "LONGTEXT" if "mysql" in type(connection).__module__.lower() else "TEXT"
+    def replace(self, expected: str | None, revision: str | None, state: str | None) -> bool:
+        """Write the row; return whether its revision was the expected one until then.
+
+        Drivers count changed rows in different ways, or not at all, so the revision is read again.
+
+        :param expected: ``None``: there was no row.
+        :param state: ``None``: it stays as it is.
+        """
+        try:
+            if expected is None:
+                insert = f"INSERT INTO {self._table} (run, revision, state) VALUES ({{}}, {{}}, {{}})"  # noqa: S608
+                self._execute(insert, self._run, revision, state)
+            elif state is None:
+                update = f"UPDATE {self._table} SET revision = {{}} WHERE run = {{}} AND revision = {{}}"  # noqa: S608
+                self._execute(update, revision, self._run, expected)
+            else:
+                update = f"UPDATE {self._table} SET state = {{}}, revision = {{}} WHERE run = {{}} AND revision = {{}}"  # noqa: S608
+                self._execute(update, state, revision, self._run, expected)
+            self._commit()
+        except Exception:
+            self._roll_back()
+            if self._revision() in (expected, revision):
+                raise
+            return False
+        return self._revision() == revision
+
+    def create_table(self) -> None:
+        """Create the table if it does not exist, or if another process has not just done so."""
+        if self._has_table():
+            return
+        driver = type(self._connection).__module__.lower()
+        text, exact = "TEXT", ""
+        if any(name in driver for name in ("mysql", "mariadb")):
+            text, exact = "LONGTEXT", " CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
+        elif "oracle" in driver:
+            text = "CLOB"
+        try:
             self._execute(
-                connection,
-                f"CREATE TABLE IF NOT EXISTS {self._table} "
-                f"(run VARCHAR(500) NOT NULL PRIMARY KEY, state {long_text} NOT NULL)",
+                f"CREATE TABLE {self._table} (run VARCHAR({LONGEST_RUN}){exact} NOT NULL PRIMARY KEY, "
+                f"revision VARCHAR(32) NOT NULL, state {text} NOT NULL)"
             )
-            connection.commit()
-            self._created = True
+            self._commit()
+        except Exception:
+            self._roll_back()
+            if not self._has_table():
+                raise
 
-    def _execute(self, connection: Any, statement: str, *values: str, fetch: bool = False) -> list[Any]:
-        """Execute a statement with ``{}`` in the place of each value."""
-        style = paramstyle(connection) or "qmark"
+    def _has_table(self) -> bool:
+        try:
+            self._fetch(f"SELECT run FROM {self._table} WHERE 1 = 0")  # noqa: S608
+        except Exception:  # noqa: BLE001 - each driver has exceptions of its own
+            self._roll_back()
+            return False
+        return True
+
+    def _roll_back(self) -> None:
+        with suppress(Exception):  # drivers that commit each statement by itself
+            self._connection.rollback()
+
+    def _revision(self) -> str | None:
+        rows = self._fetch(f"SELECT revision FROM {self._table} WHERE run = {{}}", self._run)  # noqa: S608
+        return str(rows[0][0]) if rows else None
+
+    def _commit(self) -> None:
+        try:
+            self._connection.commit()
+        except Exception as error:
+            if "no transaction" not in str(error):  # a driver that commits each statement by itself
+                raise
+
+    def _fetch(self, statement: str, *values: str | None) -> list[Any]:
+        with closing(self._connection.cursor()) as cursor:
+            cursor.execute(*self._bound(statement, values))
+            return list(cursor.fetchall())
+
+    def _execute(self, statement: str, *values: str | None) -> None:
+        with closing(self._connection.cursor()) as cursor:
+            cursor.execute(*self._bound(statement, values))
+
+    def _bound(self, statement: str, values: tuple[str | None, ...]) -> tuple[Any, ...]:
+        """Return the arguments of ``execute`` for a statement with ``{}`` in the place of each value."""
+        if not values:
+            return (statement,)
+        style = paramstyle(self._connection) or "qmark"
         mark = {"format": "%s", "numeric": ":{0}", "named": ":p{0}", "pyformat": "%(p{0})s"}.get(style, "?")
         marks = [mark.format(number) for number in range(1, len(values) + 1)]
         by_name = {f"p{number}": value for number, value in enumerate(values, 1)}
-        with closing(connection.cursor()) as cursor:
-            if values:
-                cursor.execute(statement.format(*marks), by_name if style in ("named", "pyformat") else values)
-            else:
-                cursor.execute(statement)
-            return list(cursor.fetchall()) if fetch else []
+        return statement.format(*marks), by_name if style in ("named", "pyformat") else values

@@ -55,6 +55,7 @@ class Ending:
     :param repeats: whether rows beyond the prefix may have been sent of which nothing is remembered.
     :param forced: whether the user wants every row sent regardless of earlier attempts.
     :param refused: whether the attempt was refused because events could be counted twice.
+    :param counted: whether the next attempt will know that it is not the first.
     :param vocabulary: names what may happen next.
     """
 
@@ -72,6 +73,7 @@ class Ending:
     repeats: bool = False
     forced: bool = False
     refused: bool = False
+    counted: bool = True
     vocabulary: Vocabulary = WITHOUT_ORCHESTRATOR
 
     def sentence(self) -> str:
@@ -112,9 +114,11 @@ class Ending:
     def _next_unremembered(self) -> str:
         again = _capital(self.vocabulary.again)
         sent = self.tally.delivered.settled + self.doubtful + self.will_be_held
+        if not sent and (self.accepts_copies or self.forced or not self.counted):
+            return f"{again} starts at row 1."
+        if not self.counted and not (self.accepts_copies or self.forced):
+            return f"{again} sends every row again, because there is no state store. {_copies(offline=self.offline)}"
         if self.accepts_copies or self.forced:
-            if not sent:
-                return f"{again} starts at row 1."
             return f"{again} sends every row again, and events may be counted twice."
         if self.offline:
             return (
@@ -139,15 +143,23 @@ class Ending:
         return f"sends {' and '.join(again)}, and {holds}" if again else f"sends nothing twice; it {holds}"
 
 
-def not_begun(*, remembers: bool, first: bool, vocabulary: Vocabulary) -> str:
+def _copies(*, offline: bool) -> str:
+    """Return what becomes of the copies when nothing is remembered and nobody counts attempts."""
+    if offline:
+        return "Pinterest cannot deduplicate some of the events, so those are counted twice."
+    return "Pinterest deduplicates them by event_name and event_id for 24 hours."
+
+
+def not_begun(*, remembers: bool, first: bool, vocabulary: Vocabulary, counted: bool = True) -> str:
     """Return what to say of an attempt that ended before it knew where to begin.
 
     :param remembers: whether attempts are remembered.
     :param first: whether it is the first attempt of the run.
+    :param counted: whether the next attempt will know that it is not the first.
     """
     again = _capital(vocabulary.again)
     if not remembers:
-        return Ending(RunCounters(), remembers=False, vocabulary=vocabulary).sentence()
+        return Ending(RunCounters(), remembers=False, counted=counted, vocabulary=vocabulary).sentence()
     if first:
         return f"Nothing was sent. {again} starts at row 1."
     return f"This attempt sent nothing. {again} continues where earlier attempts ended."
@@ -177,6 +189,7 @@ def failure_reason(
     recorded: bool = True,
     offline: bool = False,
     listed: str | None = None,
+    counted: bool = True,
     vocabulary: Vocabulary = WITHOUT_ORCHESTRATOR,
 ) -> str | None:
     """Return why a run that came to its end fails all the same, or ``None`` when it succeeds.
@@ -188,11 +201,18 @@ def failure_reason(
     :param recorded: whether Pinterest records what is sent.
     :param offline: whether events were sent that Pinterest cannot deduplicate, and the user accepts no second copies.
     :param listed: the folder that lists the rows, if there is one.
+    :param counted: whether the next attempt will know that it is not the first.
     :param vocabulary: names what may happen next.
     """
     where = f" They are listed in {listed}." if listed else ""
     again = _capital(vocabulary.clear)
-    end = _end(tally, vocabulary, remembers=remembers, recorded=recorded, offline=offline)
+    if not recorded:
+        end = f"Nothing is recorded by Pinterest, so {vocabulary.clear} is safe."
+    elif not tally.events_built:
+        end = f"No row became a valid event, so none was sent. {again} reads the rows again."
+    else:
+        after = _after_clear(tally, again, remembers=remembers, offline=offline, counted=counted)
+        end = f"{_accepted(tally)}; {after}"
     held = tally.delivered.held
     if held:
         clear = (
@@ -200,6 +220,8 @@ def failure_reason(
             "on_unknown_outcome='resend', which may count them twice."
             if remembers
             else f"{again} would send every row again and is refused."
+            if counted
+            else f"{again} sends every row again, because there is no state store, and may count events twice."
         )
         done = f"{'To leave them as they are,' if remembers else 'Then'} {vocabulary.leave}."
         happened = (
@@ -243,17 +265,10 @@ def _accepted(tally: RunCounters) -> str:
     return f"{arrived:,} of {tally.events_built:,} events were accepted"
 
 
-def _end(tally: RunCounters, vocabulary: Vocabulary, *, remembers: bool, recorded: bool, offline: bool) -> str:
-    """Return what was accepted, and what the next attempt does."""
-    again = _capital(vocabulary.clear)
-    if not recorded:
-        return f"Nothing is recorded by Pinterest, so {vocabulary.clear} is safe."
-    if not tally.events_built:
-        return f"No row became a valid event, so none was sent. {again} reads the rows again."
-    return f"{_accepted(tally)}; {_after_clear(tally, again, remembers=remembers, offline=offline)}"
-
-
-def _after_clear(tally: RunCounters, again: str, *, remembers: bool, offline: bool) -> str:
+def _after_clear(tally: RunCounters, again: str, *, remembers: bool, offline: bool, counted: bool) -> str:
+    """Return what the next attempt sends after a run that came to its end."""
+    if not remembers and not counted:
+        return f"{again} sends every row again, because there is no state store. {_copies(offline=offline)}"
     if not remembers:
         if offline:
             return (

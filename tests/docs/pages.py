@@ -12,7 +12,8 @@ README = REPOSITORY / "README.md"
 PUBLISHED = "https://github.com/airflow-provider-pinterest/airflow-provider-pinterest/blob/main/"
 """Where the repository's files can be read by those who do not have it."""
 
-PAGES = [README, REPOSITORY / "CHANGELOG.md", REPOSITORY / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md"))]
+WITHOUT_AIRFLOW = DOCS / "without-airflow.md"
+PAGES = [README, REPOSITORY / "CHANGELOG.md", REPOSITORY / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
 
 
 class Block(NamedTuple):

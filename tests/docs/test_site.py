@@ -26,6 +26,9 @@ REPO = "https://git.example.com/shop/provider"
         ("guarantees.md#before-airflow-33", "running.md", "guarantees.md#before-airflow-33"),
         ("../LICENSE", "running.md", f"{REPO}/blob/main/LICENSE"),
         ("docs/missing.md", "index.md", f"{REPO}/blob/main/docs/missing.md"),
+        ("../fields.md#time", "decisions/0001-columns-instead-of-rows.md", "../fields.md#time"),
+        ("../../CHANGELOG.md", "decisions/0001-columns-instead-of-rows.md", "../changelog.md"),
+        ("decisions/0001-columns-instead-of-rows.md", "api.md", "decisions/0001-columns-instead-of-rows.md"),
         ("https://example.com/a#b", "index.md", "https://example.com/a#b"),
     ],
 )
