@@ -29,6 +29,7 @@ MEMO_CELL: Final = 160
 _DATES: Final = frozenset({dt.date})
 
 _first = itemgetter(0)
+_second = itemgetter(1)
 
 
 class CachedParser(ColumnParser):
@@ -66,7 +67,7 @@ class CachedParser(ColumnParser):
     def parse_and_encode(self, cells: Sequence[Any], on_error: OnError) -> tuple[list[Any], Members]:
         """Return the values of cells, or what other fields depend on, and the members."""
         pairs = self._found(cells, on_error, self._known_pairs, self._pair)
-        return [value for value, _ in pairs], [member for _, member in pairs]
+        return list(map(_first, pairs)), list(map(_second, pairs))
 
     def _look_up(self, cells: Sequence[Any], on_error: OnError) -> Members:
         """Return the members of cells; cached ones are not parsed again."""
