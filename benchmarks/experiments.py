@@ -126,7 +126,7 @@ def side_by_side(stage: BenchmarkStage, effort: Effort) -> ReportSection:
         "Beside the official client",
         f"The same rows, the same server, in turn. The operator transforms {effort.transform:,} of them and sends "
         f"{size:,}; the official client, one call at a time, does either with the first {effort.official:,}. "
-        "Undisturbed is the speed that one in ten pieces of 500 rows exceeds: on a machine that others use as well, it "
+        "Undisturbed is the speed that one in ten batches of 500 rows exceeds: on a shared machine, it "
         "is closest to what the code needs.",
         ("", OURS, THEIRS, "ratio"),
         lines,

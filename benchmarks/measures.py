@@ -97,20 +97,20 @@ def transform(count: int) -> Sample:
     from airflow_provider_pinterest.conversions.batches import Batcher
     from airflow_provider_pinterest.conversions.outcomes import Event, RowBatch
 
-    builder = _builder()
+    transform = _transform()
     batcher = Batcher()
     written = 0
 
     def make(some: Sequence[rows.Row]) -> None:
         nonlocal written
-        for outcome in builder.events([RowBatch(rows.COLUMNS, some)]):
+        for outcome in transform.events([RowBatch(rows.COLUMNS, some)]):
             assert type(outcome) is Event, outcome
             batch = batcher.add(outcome)
             if batch is not None:
                 written += len(batch.body)
 
     sample = _laps(count, make)
-    assert not builder.warnings, builder.warnings
+    assert not transform.warnings, transform.warnings
     return sample | {"bytes": written}
 
 
@@ -139,15 +139,22 @@ def _laps(count: int, make: Callable[[Sequence[rows.Row]], object]) -> Sample:
 
 def stages(count: int) -> Sample:
     """Take the transformation apart: every part of it is done once more, alone."""
-    from airflow_provider_pinterest.conversions import batch_transformer, columns
+    from airflow_provider_pinterest.conversions import batch_transformer, column_parser, object_lists, text_parsers
     from airflow_provider_pinterest.conversions.batches import Batcher
     from airflow_provider_pinterest.conversions.column_batches import ColumnBatch, ParsedColumns
     from airflow_provider_pinterest.conversions.duplicates import SeenEvents, event_key
     from airflow_provider_pinterest.conversions.mapping import ColumnMapping
+    from airflow_provider_pinterest.conversions.mapping_compiler import MappingCompiler
     from airflow_provider_pinterest.conversions.outcomes import Event, RowBatch
 
-    builder, batcher, seen, mapping = _builder(), Batcher(), SeenEvents(), ColumnMapping(defaults=rows.DEFAULTS)
-    parts = {columns.Hashed: "hashed", columns.Objects: "items", columns.Text: "texts", columns.ColumnParser: "others"}
+    transform, batcher, seen = _transform(), Batcher(), SeenEvents()
+    compiler = MappingCompiler(ColumnMapping(defaults=rows.DEFAULTS))
+    parts = {
+        text_parsers.HashedParser: "hashed",
+        object_lists.ObjectListParser: "items",
+        text_parsers.TextParser: "texts",
+        column_parser.ColumnParser: "others",
+    }
     spent = dict.fromkeys(
         ("whole", "columns", "remembered", *parts.values(), "joined", "duplicates", "batches", "sha256"), 0.0
     )
@@ -164,22 +171,22 @@ def stages(count: int) -> Sample:
     for some in rows.laps(count, CHUNK, now=dt.datetime.now(dt.UTC)):
         with lap("whole"):
             events = [
-                outcome for outcome in builder.events([RowBatch(rows.COLUMNS, some)]) if isinstance(outcome, Event)
+                outcome for outcome in transform.events([RowBatch(rows.COLUMNS, some)]) if isinstance(outcome, Event)
             ]
         assert len(events) == len(some)
 
         with lap("columns"):
-            piece = ColumnBatch.of(1, RowBatch(rows.COLUMNS, some))
-        fields = ParsedColumns(mapping, piece)
-        for position, path, reader in mapping.plan(rows.COLUMNS).columns:
-            cells = piece.columns[position]
-            with lap(parts.get(type(reader), "remembered")):
-                if path in fields.values:
-                    reader.parse_and_encode(cells, _not_refused)
-                elif reader.depends_on:
-                    reader.beside(cells, fields.of(reader.depends_on), _not_refused)
+            column_batch = ColumnBatch.of(1, RowBatch(rows.COLUMNS, some))
+        fields = ParsedColumns(compiler, column_batch)
+        for position, path, parser in compiler.compiled(rows.COLUMNS).columns:
+            cells = column_batch.columns[position]
+            with lap(parts.get(type(parser), "remembered")):
+                if path in fields.values or path in fields.shared:
+                    parser.parse_and_encode(cells, _not_refused)
+                elif parser.depends_on:
+                    parser.encode_beside(cells, fields.shared[parser.depends_on], _not_refused)
                 else:
-                    reader.encode(cells, _not_refused)
+                    parser.encode(cells, _not_refused)
         with lap("joined"):
             batch_transformer.bodies(fields)
         with lap("duplicates"):
@@ -216,7 +223,7 @@ def ceiling(count: int, in_flight: int) -> Sample:
     from airflow_provider_pinterest.hooks.pinterest import PinterestHook
 
     some = next(rows.laps(1_000, 1_000, now=dt.datetime.now(dt.UTC)))
-    outcomes = _builder().events([RowBatch(rows.COLUMNS, some)])
+    outcomes = _transform().events([RowBatch(rows.COLUMNS, some)])
     [section] = SectionCutter(Batcher()).sections(outcomes)
     mailbox = Mailbox()
     hook = PinterestHook()
@@ -308,7 +315,7 @@ def _used(body: bytes) -> None:
     assert body
 
 
-def _builder() -> Any:
+def _transform() -> Any:
     from airflow_provider_pinterest.conversions.mapping import ColumnMapping
     from airflow_provider_pinterest.conversions.transform import Transform
 

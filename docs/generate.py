@@ -14,7 +14,9 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from airflow_provider_pinterest.conversions.fields import EVENT_NAMES, FIELDS, REJECT, SWITCHES, WARNINGS, Field
+from airflow_provider_pinterest.conversions.event_names import EVENT_NAMES
+from airflow_provider_pinterest.conversions.field_types import REJECT, Field
+from airflow_provider_pinterest.conversions.fields import FIELDS, SWITCHES, WARNINGS
 from airflow_provider_pinterest.conversions.line_items import OTHER_MEMBERS
 from airflow_provider_pinterest.conversions.placeholders import PLACEHOLDERS
 from airflow_provider_pinterest.conversions.reasons import EXCLUSIONS, LEFT_OUT, REASONS
@@ -31,7 +33,7 @@ TYPES: Final[dict[str, str]] = {
     "texts": "A list of texts, or one text.",
     "product_id": "Text or a number; `0` stands for no product.",
     "choice": "One of the words listed, in any case.",
-    "currency": "A three-letter ISO 4217 code, in any case.",
+    "currency": "A three-letter ISO 4217 code, in any case: one in force, or the recently withdrawn `ANG` and `BGN`.",
     "language": "A two-letter ISO 639-1 code; the region of a locale such as `en-US` is dropped.",
     "flags": "Flags separated by commas, or a list of them, in any case, such as `LDP`.",
     "hashed": "An identifier, or several in a list. It is brought into its canonical form and hashed.",

@@ -1,7 +1,7 @@
-"""Rows → events, each row by itself, some hundred rows at a time.
+"""Transform rows into events, some hundred rows at a time, each row independently.
 
-The rows' fields are read column by column; then the events are checked as a whole, and the members of each row are
-joined to its JSON. What depends on other rows is not decided here.
+The fields are parsed column by column. Then each event is checked as a whole, and the members of a row are joined to
+its JSON. Decisions that depend on other rows are made elsewhere, see :mod:`~.transform`.
 """
 
 from __future__ import annotations
@@ -18,33 +18,34 @@ import orjson
 from airflow_provider_pinterest.conversions import values
 from airflow_provider_pinterest.conversions.cells import cut, kind
 from airflow_provider_pinterest.conversions.column_batches import ColumnBatch, ParsedColumns
-from airflow_provider_pinterest.conversions.columns import Members, inside
+from airflow_provider_pinterest.conversions.column_parser import Members, inside
 from airflow_provider_pinterest.conversions.event_names import is_listed
 from airflow_provider_pinterest.conversions.exclusions import Exclusions, excluded
 from airflow_provider_pinterest.conversions.field_maps import PLACES
 from airflow_provider_pinterest.conversions.fields import BY_PATH, COUNTRY, LDP, OFFLINE, REQUIRED
-from airflow_provider_pinterest.conversions.identifiers import has_us_state, home, in_both_cases
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
+from airflow_provider_pinterest.conversions.mapping_compiler import MappingCompiler
 from airflow_provider_pinterest.conversions.outcomes import Event, Excluded, Rejection
 from airflow_provider_pinterest.conversions.reasons import Reason
+from airflow_provider_pinterest.conversions.region_hashes import has_us_state, in_both_cases
 
 SKEW: Final = 300
-"""Seconds that a clock may run ahead of ours before its events count as future ones."""
+"""Seconds by which another clock may be ahead."""
 
 STATE: Final = "user_data.st"
 
 _event: Final[Callable[[Iterable[Any]], Event]] = partial(tuple.__new__, Event)
-"""Makes an event of its fields in their order, in half the time of a call of the class."""
+"""Create an event from its fields in order, in half the time of calling the class."""
 
 
 class TransformResult(NamedTuple):
-    """What some rows are by themselves.
+    """The outcome of each row of a column batch, without regard to other rows.
 
-    :param events: the fields of :class:`Event`, each for all rows; those of a rejected row mean nothing.
-    :param others: position of a row that is not an event → what it is.
+    :param events: the fields of :class:`Event`, each for all rows; the fields of a rejected row are meaningless.
+    :param others: position of a row that is not an event → its outcome.
     :param coverage: field path → events that carry it.
     :param noticed: warning code → events.
-    :param warnings: warning code → cells, whatever became of their rows.
+    :param warnings: warning code → cells, also of rows that are not events.
     :param unlisted: event name that Pinterest does not list → events.
     """
 
@@ -56,7 +57,7 @@ class TransformResult(NamedTuple):
     unlisted: Counter[str]
 
     def outcomes(self) -> list[Event | Rejection | Excluded]:
-        """Return what each row is, in their order."""
+        """Return the outcome of each row, in order."""
         found: list[Event | Rejection | Excluded] = list(map(_event, zip(*self.events, strict=True)))
         for row, other in self.others.items():
             found[row] = other
@@ -64,7 +65,7 @@ class TransformResult(NamedTuple):
 
 
 def _joined(some: Sequence[TransformResult]) -> TransformResult:
-    """Return what some rows are as one, in their order."""
+    """Concatenate results, in order."""
     events: list[Any] = [
         list(chain.from_iterable(column)) for column in zip(*(made.events for made in some), strict=True)
     ]
@@ -80,7 +81,7 @@ def _joined(some: Sequence[TransformResult]) -> TransformResult:
 
 
 def noticed(name: str, time: type[int]) -> Iterator[str]:
-    """Yield the codes of what is worth a warning about an event as a whole, of its name and the type of its time."""
+    """Yield the warning codes for an event as a whole, from its name and the type of its time."""
     if not is_listed(name):
         yield "unknown_event_name"
     if time is values.Midnight:
@@ -97,10 +98,10 @@ def fields_of(body: bytes) -> Iterator[str]:
 
 
 class BatchTransformer:
-    """Makes events of rows; the same rows give the same events, in whatever process.
+    """Transform column batches into events. The same rows give the same events in every process.
 
     :param mapping: how columns become fields.
-    :param now: Unix seconds that "future" and "too old" are measured from.
+    :param now: the current time in Unix seconds.
     :param max_event_age: older rows are rejected; ``None``: none are.
     :param max_event_bytes: larger events are rejected.
     :param exclusions: rules that keep rows from being sent.
@@ -116,8 +117,8 @@ class BatchTransformer:
         exclusions: Exclusions | None = None,
     ) -> None:
         self.settings = (mapping.parameters, now, max_event_age, max_event_bytes, exclusions and exclusions.parameters)
-        """What :meth:`of` makes an equal maker of, in another process."""
-        self._mapping = mapping
+        """The settings from which :meth:`of` creates an equal transformer in another process."""
+        self.compiler = MappingCompiler(mapping)
         self._latest = now + SKEW
         self._earliest = now - max_event_age.total_seconds() if max_event_age else 0
         self._max_bytes = max_event_bytes
@@ -125,7 +126,7 @@ class BatchTransformer:
 
     @classmethod
     def of(cls, settings: tuple[Any, float, dt.timedelta | None, int, dict[str, Any] | None]) -> BatchTransformer:
-        """Make a maker equal to the one that has these settings."""
+        """Create a transformer from the settings of another one."""
         parameters, now, max_event_age, max_event_bytes, exclusions = settings
         return cls(
             ColumnMapping(**parameters),
@@ -135,26 +136,26 @@ class BatchTransformer:
             exclusions=Exclusions.of(**exclusions) if exclusions else None,
         )
 
-    def make(self, piece: ColumnBatch) -> TransformResult:
-        """Make what the rows of a piece become."""
+    def transform(self, column_batch: ColumnBatch) -> TransformResult:
+        """Transform the rows of a column batch."""
         try:
-            return self._make(piece)
+            return self._transform(column_batch)
         except Exception:  # noqa: BLE001 - found again below, for each row by itself
-            return _joined([self._make_alone(row) for row in piece.rows()])
+            return _joined([self._transform_alone(row) for row in column_batch.rows()])
 
-    def _make_alone(self, row: ColumnBatch) -> TransformResult:
-        """Make what a single row becomes; one that cannot be made is rejected."""
+    def _transform_alone(self, row: ColumnBatch) -> TransformResult:
+        """Transform a single row, or reject it if that fails."""
         try:
-            return self._make(row)
-        except Exception as error:  # noqa: BLE001 - whatever is in the row, it affects no other
+            return self._transform(row)
+        except Exception as error:  # noqa: BLE001 - a row must not affect other rows
             reason = Reason("bad_cell", "", f"the row cannot be read: {kind(error)}")
             nothing: Mapping[str, Any] = {}
             events = ([row.first], [""], [""], [0], [False], [b""], [nothing])
             rejection = Rejection(row.first, None, nothing, (reason,))
             return TransformResult(events, {0: rejection}, Counter(), Counter(), Counter(), Counter())
 
-    def _make(self, piece: ColumnBatch) -> TransformResult:
-        fields = ParsedColumns(self._mapping, piece)
+    def _transform(self, column_batch: ColumnBatch) -> TransformResult:
+        fields = ParsedColumns(self.compiler, column_batch)
         self._check_required(fields)
         _check_match_keys(fields)
         self._check_times(fields)
@@ -165,7 +166,7 @@ class BatchTransformer:
             fields.excluded = excluded(fields, self._exclusions)
         names, sources, moments, ids = (fields.values[path] for path in REQUIRED)
         events = (
-            range(piece.first, piece.first + piece.size),
+            range(column_batch.first, column_batch.first + column_batch.size),
             names,
             ids,
             moments,
@@ -175,10 +176,10 @@ class BatchTransformer:
         )
         found, unlisted = _noticed(fields)
         others: dict[int, Rejection | Excluded] = {
-            row: Rejection(piece.first + row, ids[row] and cut(ids[row]), fields.keys[row], fields.reasons(row))
+            row: Rejection(column_batch.first + row, ids[row] and cut(ids[row]), fields.keys[row], fields.reasons(row))
             for row in sorted(fields.problems)
         }
-        others |= {row: Excluded(piece.first + row, code) for row, code in fields.excluded.items()}
+        others |= {row: Excluded(column_batch.first + row, code) for row, code in fields.excluded.items()}
         return TransformResult(events, others, _coverage(fields), found, fields.warnings, unlisted)
 
     @staticmethod
@@ -187,7 +188,7 @@ class BatchTransformer:
         for path, found in fields.values.items():
             for row in _empty(found):
                 if not any(problem.field == path for problem in fields.problems.get(row, ())):
-                    fields.refuse(row, _MISSING[path])
+                    fields.reject(row, _MISSING[path])
 
     def _check_times(self, fields: ParsedColumns) -> None:
         moments = fields.values["event_time"]
@@ -196,45 +197,45 @@ class BatchTransformer:
             return
         for row, moment in enumerate(moments):
             if moment and moment > self._latest:
-                fields.refuse(row, _FUTURE)
+                fields.reject(row, _FUTURE)
             elif moment and moment < self._earliest:
-                fields.refuse(row, _TOO_OLD)
+                fields.reject(row, _TOO_OLD)
 
     def _check_sizes(self, fields: ParsedColumns, bodies: Sequence[bytes]) -> None:
         largest = self._max_bytes
         for row in [row for row, body in enumerate(bodies) if len(body) > largest]:
             if row not in fields.problems:
                 message = f"the event's JSON has {len(bodies[row]):,} bytes, more than max_batch_bytes {largest:,}"
-                fields.refuse(row, Reason("too_large", "", message))
+                fields.reject(row, Reason("too_large", "", message))
 
 
 def _check_match_keys(fields: ParsedColumns) -> None:
-    """Pinterest refuses an event by which it can find nobody."""
+    """Pinterest rejects an event without a match key."""
     emails = fields.of("user_data.em")
     if all(emails):
         return
     others = map(fields.of, ("user_data.hashed_maids", "user_data.client_ip_address", "user_data.client_user_agent"))
     for row, (email, maid, address, agent) in enumerate(zip(emails, *others, strict=True)):
         if not (email or maid or (address and agent)):
-            fields.refuse(row, _NO_MATCH_KEY)
+            fields.reject(row, _NO_MATCH_KEY)
 
 
 def _check_region(fields: ParsedColumns) -> None:
-    """Limited data processing counts only where the region is known, in whichever case Pinterest hashes its code."""
+    """Limited data processing needs a known region; its codes are sent in lower and in upper case."""
     path = "custom_data.opt_out_type"
     for row, member in enumerate(fields.members.get(path, ())):
         if not member or LDP not in fields.value(path, row).split(","):
             continue
-        country, state = fields.of(COUNTRY)[row], fields.of(STATE)[row]
-        if not (country and state) or (home(country) == "us" and not has_us_state(state)):
-            fields.refuse(row, _LDP)
+        country, states = fields.shared[COUNTRY][row], fields.value(STATE, row)
+        if country is None or not states or (country == "us" and not has_us_state(states)):
+            fields.reject(row, _LDP)
             continue
         for name in (COUNTRY, STATE):
             fields.replace(name, row, in_both_cases(fields.value(name, row)))
 
 
 def bodies(fields: ParsedColumns) -> list[bytes]:
-    """Join the members of each row, in the table's order, to the JSON of its event; without a name it is none."""
+    """Join the members of each row, in the order of the table, to the JSON of its event."""
     places: dict[str, list[Members]] = {place: [] for place in PLACES}
     for path, field in BY_PATH.items():
         if path in fields.members and path not in fields.values:
@@ -265,7 +266,7 @@ def _coverage(fields: ParsedColumns) -> Counter[str]:
 
 
 def _noticed(fields: ParsedColumns) -> tuple[Counter[str], Counter[str]]:
-    """Count what is worth a warning about events as a whole, and the names that Pinterest does not list."""
+    """Count the warnings about events as a whole, and the names that Pinterest does not list."""
     kinds: Iterable[tuple[str, type[int]]] = zip(
         fields.values["event_name"], map(type, fields.values["event_time"]), strict=True
     )
@@ -281,7 +282,7 @@ def _noticed(fields: ParsedColumns) -> tuple[Counter[str], Counter[str]]:
 
 
 def _empty(found: Sequence[Any]) -> list[int]:
-    """Return the rows that have nothing."""
+    """Return the positions of empty values."""
     return [] if all(found) else [row for row, value in enumerate(found) if not value]
 
 
@@ -291,7 +292,7 @@ _NO_MATCH_KEY: Final = Reason(
     "user_data",
     "needs a usable em, or hashed_maids, or both client_ip_address and client_user_agent",
 )
-_FUTURE: Final = Reason("future_event_time", "event_time", "lies more than five minutes in the future")
+_FUTURE: Final = Reason("future_event_time", "event_time", "is more than five minutes in the future")
 _TOO_OLD: Final = Reason("too_old", "event_time", "is older than max_event_age")
 _LDP: Final = Reason(
     "ldp_without_region",

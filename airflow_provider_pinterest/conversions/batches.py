@@ -1,4 +1,4 @@
-"""Events → batches: at most 1,000 events and so many bytes of JSON, whichever comes first.
+"""Collect events into batches, limited by number of events and by bytes of JSON.
 
 https://developers.pinterest.com/docs/api/v5/events-create/
 """
@@ -22,7 +22,7 @@ ENVELOPE: Final = len(_HEAD) + len(_TAIL)
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Events of one ad account that go out in one request; slices of it are batches too."""
+    """Events of one ad account that are sent in one request; parts of a batch are batches too."""
 
     events: Sequence[Event]
     ad_account_id: str = ""
@@ -44,12 +44,12 @@ class Batch:
         return ENVELOPE + len(self.events) - 1 + sum(len(event.body) for event in self.events)
 
     def halves(self) -> tuple[Batch, Batch]:
-        """Cut it in two; defined for two events or more."""
+        """Split the batch in two. It must have two events or more."""
         middle = len(self.events) // 2
         return replace(self, events=self.events[:middle]), replace(self, events=self.events[middle:])
 
     def divided(self, test: Callable[[Event], bool]) -> tuple[Batch, Batch]:
-        """Cut it into the events that pass a test and those that do not."""
+        """Split the batch into the events that pass a test and the others."""
         return (
             replace(self, events=[event for event in self.events if test(event)]),
             replace(self, events=[event for event in self.events if not test(event)]),
@@ -61,7 +61,7 @@ class Batcher:
 
     :param max_events: most events of a batch.
     :param max_bytes: most bytes of a batch's body; may be lowered while it runs.
-    :param ad_account_id: where the batches go.
+    :param ad_account_id: the ad account of the batches.
     """
 
     def __init__(self, max_events: int = MAX_EVENTS, max_bytes: int = 2_000_000, *, ad_account_id: str = "") -> None:
@@ -69,10 +69,10 @@ class Batcher:
         self.max_events = max_events
         self.max_bytes = max_bytes
         self._events: list[Event] = []
-        self._size = ENVELOPE - 1  # there is one comma less than events
+        self._size = ENVELOPE - 1  # a body has one comma less than events
 
     def add(self, event: Event) -> Batch | None:
-        """Add an event; return the batch that it completes, or for which it was too much."""
+        """Add an event; return a batch if this event completed it or did not fit into it."""
         size = len(event.body) + 1
         full = None
         if self._events and self._size + size > self.max_bytes:
@@ -84,6 +84,6 @@ class Batcher:
         return full
 
     def rest(self) -> Batch | None:
-        """Return the batch begun, if any, and begin another."""
+        """Return the batch collected so far, if any, and start another."""
         events, self._events, self._size = self._events, [], ENVELOPE - 1
         return Batch(events, self.ad_account_id) if events else None

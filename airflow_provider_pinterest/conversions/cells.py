@@ -1,7 +1,7 @@
-"""Cells of any Python type → cells of the few types that can be read safely.
+"""Convert cells of any Python type to the few types that are safe to parse.
 
-Drivers, data frames and DAG authors put all kinds of objects into rows. Objects of unknown types are not asked
-anything before they are converted: their methods may raise, lie or never end.
+Drivers, data frames and DAG authors put all kinds of objects into rows. An object of an unknown type is converted
+before any of its methods is used: they may raise, lie or never return.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ ELEMENTS: Final = 10_000
 """Most elements of a set or mapping of an unknown type; it may be endless."""
 
 DEPTH: Final = 100
-"""Deepest nesting of a cell that is written as one text."""
+"""Deepest nesting of a cell that is converted to one text."""
 
 NESTED: Final = 1_000_000
-"""Most characters of a nested cell that is written as one text; every element counts as one more."""
+"""Most characters of a nested cell that is converted to one text; each element counts as one more."""
 
 TEXTS: Final = frozenset({str})
 
 _SETTLED: Final = frozenset(
     {type(None), str, bool, int, dt.datetime, dt.date, dt.time, dt.timedelta, UUID, list, tuple, dict}
 )
-"""Types whose cells are read as they are."""
+"""Types whose cells are parsed as they are."""
 
 ORDINARY: Final = _SETTLED | {float, Decimal}
-"""Types whose cells are read as they are, unless they are NaN."""
+"""Types whose cells are parsed as they are, unless they are NaN."""
 
 HASHABLE: Final = ORDINARY - {list, tuple, dict}
 """Types whose cells have an equality and a hash that can be trusted."""
@@ -77,7 +77,7 @@ _EXACT: Final[tuple[tuple[type, Callable[[Any], Any]], ...]] = (
     (Enum, lambda cell: _ordinary(cell._value_, known=False)),
     (Mapping, lambda cell: _limited(cell.items())),
 )
-"""Type → the function that makes a cell of a known type of a subclass's instance, without calling its own methods."""
+"""Type → function that converts an instance of a subclass to a known type, without calling methods of the subclass."""
 
 _type_name: Final[Callable[[type], str]] = type.__dict__["__name__"].__get__
 _has_address = re.compile(r"\b0x[0-9a-fA-F]{4,}").search
@@ -89,7 +89,7 @@ def kind(cell: object) -> str:
 
 
 def only(cells: Iterable[Any], types: AbstractSet[Any]) -> bool:
-    """Return whether all cells are of these types exactly."""
+    """Return whether all cells are exactly of these types."""
     try:
         return {*map(type, cells)} <= types
     except Exception:  # noqa: BLE001 - even a type can have a hash that raises
@@ -106,7 +106,7 @@ def all_text(cells: Iterable[Any]) -> bool:
 
 
 def unreadable(cell: object) -> InvalidCellError:
-    """Say that a cell cannot be read."""
+    """Return the error for a cell that cannot be read."""
     return InvalidCellError(
         "bad_cell", f"a cell of type {kind(cell)} cannot be read; cast the column to text or a number"
     )
@@ -118,7 +118,7 @@ def ordinary(cell: Any) -> Any:
     Scalars and arrays of numpy and pyarrow, instances of subclasses, sets and mappings are converted; bytes that are
     UTF-8 are text. The elements of lists and mappings stay as they are.
 
-    :raises InvalidCellError: its type is unknown, or it does not let itself be converted.
+    :raises InvalidCellError: its type is unknown, or its conversion fails.
     """
     try:
         return _ordinary(cell, known=False)
@@ -176,14 +176,14 @@ def _limited(items: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
 
 
 class Named(NamedTuple):
-    """The values of a mapping by name, and how each name was written."""
+    """The values of a mapping by the compared form of their names, and how each name was spelled."""
 
     values: dict[str, Any]
     keys: dict[str, str]
 
 
 def by_name(document: Mapping[Any, Any]) -> Named:
-    """Return a mapping's values by their names as names are compared.
+    """Return the values of a mapping by the compared form of their names.
 
     Of two spellings of one name the last in alphabetical order wins, unless it is empty.
     """
@@ -207,9 +207,9 @@ def shown_all(cells: Sequence[Any]) -> Sequence[Any]:
 
 
 def shown(cell: Any) -> str | float | None:
-    """Return a cell as a person would search for it: numbers as they are, everything else as text of limited length.
+    """Return a cell as a person would search for it: numbers unchanged, everything else as text of limited length.
 
-    An object without text of its own is named by its type.
+    An object without a text form is shown by its type.
     """
     if cell is None or type(cell) is bool:
         return cell
@@ -251,7 +251,7 @@ def _shown(cell: Any) -> str | float | None:
         found = ordinary(cell)
     except InvalidCellError:
         if getattr(type(cell), "__str__", None) is object.__str__ or isinstance(cell, BaseException):
-            raise  # it has no text but its representation
+            raise  # its only text is its representation
         said = str.__str__(str(cell)[: KEY_LIMIT + 1])
         return f"<{kind(cell)}>" if _has_address(said) else said
     if type(cell) in _BYTES and not (isinstance(found, str) and _is_readable(found)):
@@ -263,7 +263,7 @@ def _shown(cell: Any) -> str | float | None:
 
 
 def _is_readable(text: str) -> bool:
-    """Return whether text consists of what can be read; the bytes of a key such as a UUID may be UTF-8 by chance."""
+    """Return whether text is printable; the bytes of a key such as a UUID may be valid UTF-8 by chance."""
     return all(word.isprintable() for word in text[: KEY_LIMIT + 1].split())
 
 
@@ -275,7 +275,7 @@ def cut(text: str, limit: int = KEY_LIMIT) -> str:
 def bounded(cell: Any, leaf: Callable[[Any], Any] = ordinary) -> Any:
     """Copy a nested cell into plain lists and dictionaries of limited size.
 
-    :param leaf: what to write of a cell that is not nested.
+    :param leaf: converts a cell that is not nested.
     :raises InvalidCellError: it is too deep or too large, or something in it cannot be read.
     """
     left = NESTED

@@ -1,6 +1,6 @@
-"""Chunks → pieces: rows that come with ever other keys are put together before they are read.
+"""Turn row batches into column batches; coalesce rows with different columns before they are parsed.
 
-A piece has fixed costs, so that a row that is alone in one costs five times as much as among hundreds.
+A column batch has fixed costs: a row that is alone in one costs five times as much as a row among hundreds.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from airflow_provider_pinterest.conversions.column_batches import ColumnBatch
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 from airflow_provider_pinterest.conversions.names import folded
 from airflow_provider_pinterest.conversions.outcomes import RowBatch
-from airflow_provider_pinterest.conversions.weights import EVERY, PIECE_BYTES, parts, total
+from airflow_provider_pinterest.conversions.weights import COLUMN_BATCH_BYTES, EVERY, parts, total
 
-PIECE: Final = 500
-"""Rows that are made into events at once; so many fit into a processor's own memory."""
+COLUMN_BATCH_ROWS: Final = 500
+"""Most rows of a column batch; they fit into the cache of a processor."""
 
 FIT_KEPT: Final = 1_024
-"""Sets of columns remembered as fitting together; rows with ever new keys must not fill the memory."""
+"""Most sets of columns remembered as compatible; rows with ever new keys must not fill the memory."""
 
 
-def pieces(row_batches: Iterable[RowBatch], mapping: ColumnMapping) -> Iterator[ColumnBatch]:
-    """Yield the rows of row_batches in their order, up to :data:`PIECE` at a time, or about 4 MB of cells.
+def coalesce(row_batches: Iterable[RowBatch], mapping: ColumnMapping) -> Iterator[ColumnBatch]:
+    """Yield the rows of row batches in order, up to :data:`COLUMN_BATCH_ROWS` at a time, or about 4 MB of cells.
 
-    Only row_batches that differ from the one before are waited for. Those that were read before the source fails come
-    before its exception.
+    Only rows whose columns differ from those before are delayed. If the source fails, the rows before the failure are
+    yielded first.
     """
     gathered = Coalescer(mapping)
     before = None
@@ -45,10 +45,10 @@ def pieces(row_batches: Iterable[RowBatch], mapping: ColumnMapping) -> Iterator[
 
 
 class Coalescer:
-    """Rows that can be read together: what one of them lacks of the others' columns is empty in it.
+    """Collects rows that can be parsed together; a row is empty in the columns that it lacks.
 
-    A row must become what it becomes by itself. So a column that maps to nothing is not put beside others, nor is one
-    beside another that maps to the same field or has the same name but for its case.
+    Coalescing must not change the outcome of a row. So columns are only combined if each of them is known, and no two
+    of them map to the same field or differ only in case.
     """
 
     def __init__(self, mapping: ColumnMapping) -> None:
@@ -56,44 +56,44 @@ class Coalescer:
         self._bytes = 0
         self._mapping = mapping
         self._row = 1
-        self._chunks: list[RowBatch] = []
+        self._row_batches: list[RowBatch] = []
         self._columns: tuple[str, ...] = ()
         self._fields: set[str] = set()
         self._fit: set[tuple[str, ...]] = set()
 
     @property
     def full(self) -> bool:
-        """Whether the rows are to be read now."""
-        return self.size >= PIECE or self._bytes >= PIECE_BYTES
+        """Whether the rows should be parsed now."""
+        return self.size >= COLUMN_BATCH_ROWS or self._bytes >= COLUMN_BATCH_BYTES
 
     def takes(self, columns: tuple[str, ...]) -> bool:
-        """Return whether rows with these columns can be put beside those that are there."""
+        """Return whether rows with these columns can join the collected ones."""
         return columns in self._fit or (bool(self._fit) and self._widen(columns))
 
     def begin(self, columns: tuple[str, ...]) -> None:
-        """Begin anew, with rows that have these columns."""
+        """Start again with rows that have these columns."""
         self._columns, self._fields, self._fit = (), set(), set()
         if not self._widen(columns):
             self._columns = columns
 
     def add(self, row_batch: RowBatch) -> None:
-        """Add the rows of a row_batch that was taken, or begun with."""
-        self._chunks.append(row_batch)
-        if len(self._chunks) % EVERY == 1:
+        """Add the rows of a row batch."""
+        self._row_batches.append(row_batch)
+        if len(self._row_batches) % EVERY == 1:
             self._bytes += EVERY * total(row_batch.rows)
         self.size += len(row_batch.rows)
 
     def emptied(self) -> Iterator[ColumnBatch]:
-        """Yield all rows; the columns stay."""
-        row_batches, self._chunks, self.size, self._bytes = self._chunks, [], 0, 0
+        """Yield all rows; the columns are kept."""
+        row_batches, self._row_batches, self.size, self._bytes = self._row_batches, [], 0, 0
         rows = self._laid_out(row_batches)
-        for part in parts(rows, PIECE):
-            piece = ColumnBatch.of(self._row, RowBatch(self._columns, part))
-            self._row += piece.size
-            yield piece
+        for part in parts(rows, COLUMN_BATCH_ROWS):
+            column_batch = ColumnBatch.of(self._row, RowBatch(self._columns, part))
+            self._row += column_batch.size
+            yield column_batch
 
     def _widen(self, columns: tuple[str, ...]) -> bool:
-        """Make room for columns; return whether there can be."""
+        """Add columns, if they are compatible; return whether they are."""
         new = [name for name in columns if name not in self._columns]
         targets = [self._mapping.target(name) for name in new]
         fields = [path or folded(name) for name, (_, path) in zip(new, targets, strict=True)]
@@ -109,7 +109,7 @@ class Coalescer:
         return True
 
     def _laid_out(self, row_batches: Iterable[RowBatch]) -> list[Sequence[Any]]:
-        """Return the rows of row_batches with a cell for each column."""
+        """Return the rows with a cell for each column."""
         rows: list[Sequence[Any]] = []
         positions: dict[tuple[str, ...], list[int | None]] = {}
         for columns, some in row_batches:

@@ -1,4 +1,4 @@
-"""What to do with the rows of one set of columns: decided once, then done for all of them."""
+"""What a mapping means for one set of columns: decided once, then used for all rows."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from airflow_provider_pinterest.conversions.cells import by_name
-from airflow_provider_pinterest.conversions.columns import ColumnParser
+from airflow_provider_pinterest.conversions.column_parser import ColumnParser
 
 
 class Column(NamedTuple):
-    """A column whose cells become a field.
+    """A column that becomes a field.
 
     :param position: which column.
     :param path: the field.
-    :param reader: reads the cells.
+    :param parser: parses its cells.
     """
 
     position: int
     path: str
-    reader: ColumnParser
+    parser: ColumnParser
 
 
 class IdPart(NamedTuple):
-    """One part of a deterministic ``event_id``: a field of the event as sent, or a cell that is no field.
+    """One part of a deterministic ``event_id``: a field of the event as sent, or another cell.
 
     :param position: which column; ``None``: it is a field.
     :param path: the field.
@@ -36,14 +36,14 @@ class IdPart(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CompiledMapping:
-    """What to do with the rows of one set of columns.
+    """What a mapping means for one set of columns.
 
     :param names: the columns.
-    :param columns: those that become fields, in the order in which they are read; of two for one field the later wins.
+    :param columns: columns that become fields, in the order of parsing; of two for one field the later wins.
     :param objects: (position, path) of columns that hold JSON objects of fields.
     :param clashes: path → columns that map to it, where there are several.
-    :param unknown: the columns that map to nothing.
-    :param id_parts: what a missing ``event_id`` is made of; ``None``: a part is in none of the columns.
+    :param unknown: the columns that do not match any field.
+    :param id_parts: the parts of a missing ``event_id``; ``None``: a part is missing.
     :param consent: which column says whether a row may be sent; ``None``: there is none.
     :param keys: (name, position) of the columns copied into a rejection; ``None``: the rows do not have it.
     """
@@ -59,40 +59,40 @@ class CompiledMapping:
 
 
 class Layout:
-    """The names that objects of one kind have had so far, each with a place of its own.
+    """The names that objects of one kind have had so far, each with a fixed position.
 
-    Objects rarely have the same members in the same order; laid out over all known names that were met, absent
-    ones empty, they are rows of one set of columns, and a plan is made per name and not per combination.
+    Objects rarely have the same members in the same order. Laid out over all names seen so far, they become rows of one
+    set of columns, and a mapping is compiled per new name, not per combination of names.
 
-    :param knows: whether a name is known; others get no place.
+    :param knows: returns whether a name is known; unknown names get no position.
     """
 
     def __init__(self, knows: Callable[[str], bool]) -> None:
         self._knows = knows
         self._names: dict[str, str] = {}
-        self._written: set[str] = set()
+        self._known_spellings: set[str] = set()
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names as they are compared, in the order of their places."""
+        """The compared forms of the names, in order of position."""
         return tuple(self._names)
 
     @property
-    def written(self) -> tuple[str, ...]:
-        """The names as the first document that had them wrote them, in the order of their places."""
+    def spellings(self) -> tuple[str, ...]:
+        """The names as the first document spelled them, in order of position."""
         return tuple(self._names.values())
 
     def __len__(self) -> int:
         return len(self._names)
 
     def has(self, document: Mapping[str, Any]) -> bool:
-        """Return whether every name of a document has a place, written as in the first document that had it."""
-        return document.keys() <= self._written
+        """Return whether every name of a document has a position and its usual spelling."""
+        return document.keys() <= self._known_spellings
 
     def learn(self, document: Mapping[Any, Any]) -> tuple[Mapping[str, Any], list[str]]:
-        """Give places to the names of a document.
+        """Give positions to the names of a document.
 
-        :return: the document with names as :attr:`written`, and its names that are not known.
+        :return: the document with the usual spellings, and its unknown names.
         """
         named = by_name(document)
         found, unknown = {}, []
@@ -103,6 +103,6 @@ class Layout:
                     unknown.append(key)
                     continue
                 self._names[name] = key
-                self._written.add(key)
+                self._known_spellings.add(key)
             found[self._names[name]] = value
         return found, unknown

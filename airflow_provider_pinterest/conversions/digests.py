@@ -1,4 +1,4 @@
-"""SHA-256 digests in the forms in which databases and programs write them → 64 hexadecimal digits."""
+"""Recognise SHA-256 digests in the forms in which databases and programs write them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _is_other = re.compile(
 
 
 def digest(text: str) -> str | None:
-    """Return the digest that a text is, in lowercase hexadecimal digits; ``None`` if it is other text.
+    """Return a digest that was written as text, in lowercase hexadecimal digits; ``None`` for other text.
 
     :param text: trimmed, of limited length.
     """
@@ -44,19 +44,19 @@ def digest(text: str) -> str | None:
 
 
 def digest_of_bytes(data: Sequence[Any]) -> str | None:
-    """Return the digest that bytes, or a list of their numbers, are; ``None`` if they are something else."""
+    """Return a digest given as bytes, or as a list of their numbers; ``None`` for anything else."""
     if len(data) != BYTES or not all(type(one) is int and -128 <= one < 256 for one in data):
         return None
     return bytes(one & 255 for one in data).hex()
 
 
 def is_other_digest(text: str) -> bool:
-    """Return whether text is bytes, or a digest, that were written as text and are no SHA-256."""
+    """Return whether text is the text form of bytes, or of a digest other than SHA-256."""
     return len(text) >= 32 and _is_other(text) is not None
 
 
 def _decoded(text: str) -> str | None:
-    """Return what 43 characters of base64 hold, unless they may well be a word."""
+    """Decode 43 characters of base64, unless they are probably a word."""
     if not (any(map(str.isdigit, text)) and text.lower() != text and text.upper() != text):
         return None
     standard = text.replace("-", "+").replace("_", "/") + "="

@@ -1,8 +1,8 @@
-"""Which events were seen before in this run, in 10 to 20 bytes each.
+"""Remember which events were seen in this run, in 10 to 20 bytes each.
 
 An event's key is 81 bits of Python's own text hash, which is keyed SipHash: 17 of them name one of 131,072 buckets,
-the others lie in that bucket's bytes, few enough for Python's own memory to hold them without gaps up to some
-millions. Among five million events the odds that two keys collide are 5e-12. Keys mean nothing to another process.
+the others are kept in the bytes of that bucket, which stay small enough for Python's memory pools up to some
+million events. Among five million events the probability of a collision is 5e-12. Keys are valid in one process only.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 Key = tuple[int, bytes]
-"""A bucket's number, and what lies in it."""
+"""The number of a bucket, and the bytes kept in it."""
 
 _BUCKETS: Final = 2**17
 _WIDTH: Final = 8
@@ -18,13 +18,13 @@ _WIDTH: Final = 8
 
 
 def event_key(event_name: str, event_id: str) -> Key:
-    """Return the key by which Pinterest tells events apart: their name and id together."""
+    """Return the key by which Pinterest deduplicates events: name and id together."""
     both = hash(f"{event_name}\0{event_id}")
     return hash(event_id) % _BUCKETS, both.to_bytes(_WIDTH, "little", signed=True)
 
 
 class SeenEvents:
-    """The set of events seen so far; it forgets nothing."""
+    """The set of events seen so far."""
 
     def __init__(self) -> None:
         self._buckets = [b""] * _BUCKETS

@@ -1,4 +1,4 @@
-"""Names of events: which of them Pinterest lists, and which listed name another one probably means."""
+"""Names of events: those that Pinterest lists, and the listed name that another one probably means."""
 
 from __future__ import annotations
 
@@ -7,14 +7,41 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from airflow_provider_pinterest.conversions.cells import cut
-from airflow_provider_pinterest.conversions.fields import EVENT_NAMES
 from airflow_provider_pinterest.conversions.hints import meant
 from airflow_provider_pinterest.conversions.names import folded
 from airflow_provider_pinterest.problems import Problems
 from airflow_provider_pinterest.redaction import clean
 
+EVENT_NAMES: Final = frozenset(
+    [
+        "add_payment_info",
+        "add_to_cart",
+        "add_to_wishlist",
+        "app_install",
+        "app_open",
+        "checkout",
+        "contact",
+        "custom",
+        "customize_product",
+        "find_location",
+        "initiate_checkout",
+        "lead",
+        "page_visit",
+        "schedule",
+        "search",
+        "signup",
+        "start_trial",
+        "submit_application",
+        "subscribe",
+        "view_category",
+        "view_content",
+        "watch_video",
+    ]
+)
+"""Names that Pinterest lists; other names are custom events."""
+
 NAMES_COUNTED: Final = 1_000
-"""Most different names that are counted; a column mapped by mistake may hold a new one in each row."""
+"""Most different names that are counted; a wrongly mapped column may have a new one in each row."""
 
 NAME_LIMIT: Final = 100
 """Longest name that is counted as it is, in characters."""
@@ -54,17 +81,17 @@ ELSEWHERE: Final[Mapping[str, str]] = {
     }.items()
     for name in names
 }
-"""What other platforms and shops call an event → the listed name. These are suggestions; none is changed by itself."""
+"""Name on other platforms and in shops → the listed name. These are suggestions; names are never changed by them."""
 
 
 _MEANINGS: Final[Mapping[str, str]] = {**{name: name for name in sorted(EVENT_NAMES)}, **ELSEWHERE}
 
 
 class UnlistedName(NamedTuple):
-    """A name that events were sent under and that Pinterest does not list.
+    """A name of sent events that Pinterest does not list.
 
     :param name: the name as it may be shown.
-    :param events: how many events had it.
+    :param events: number of events.
     :param nearest: the listed name that it probably means.
     """
 
@@ -76,7 +103,7 @@ class UnlistedName(NamedTuple):
 def mapped_names(given: Mapping[str, Any], problems: Problems) -> dict[str, str]:
     """Check the ``event_names`` parameter and return the compared form of each name → the name to send.
 
-    :param problems: collects names that are empty or no text, and names that are mapped to two.
+    :param problems: collects names that are empty or not text, and names with two targets.
     """
     found: dict[str, str] = {}
     for name, target in given.items():
@@ -97,12 +124,12 @@ def is_listed(name: str) -> bool:
 
 
 def counted_as(name: str) -> str:
-    """Return the form in which a name is counted: very long ones are cut."""
+    """Return the form in which a name is counted: very long names are shortened."""
     return cut(name, NAME_LIMIT)
 
 
 def add_names(counts: Counter[str], names: Mapping[str, int]) -> None:
-    """Add how many events had each name, as long as there are not too many different ones."""
+    """Add the number of events of each name, up to a limit of different names."""
     for name, events in names.items():
         key = counted_as(name)
         if key in counts or len(counts) < NAMES_COUNTED:

@@ -1,6 +1,6 @@
-"""Rows that the user's rules keep from being sent: no consent, too young, a category, a crawler, internal traffic.
+"""Rules of the user that exclude rows: no consent, too young, a category, a crawler, internal traffic.
 
-They are no errors: each is counted under a code of :data:`~.reasons.EXCLUSIONS`, and none counts as rejected.
+Excluded rows are not errors: they are counted under the codes of :data:`~.reasons.EXCLUSIONS`, not as rejected.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_pinterest.conversions import values
+from airflow_provider_pinterest.conversions.birth_dates import birth_dates
 from airflow_provider_pinterest.conversions.cells import ordinary
-from airflow_provider_pinterest.conversions.identifiers import birth_dates
 from airflow_provider_pinterest.conversions.names import folded
 from airflow_provider_pinterest.conversions.reasons import InvalidCellError
 from airflow_provider_pinterest.exceptions import ParameterError
@@ -38,21 +38,21 @@ _BOTS: Final = (
     *("site24x7", "newrelicpinger", "zabbix", "nagios", "check_http", "kube-probe", "healthcheck", "health-check"),
     *("proximic", "vercel-screenshot"),
 )
-"""What stands in the user agents of crawlers, monitors and scripts, in lower case."""
+"""Parts of the user agents of crawlers, monitors and scripts, in lower case."""
 
 _SHORT_BOTS: Final = ("bot", "curl/", "wget/", "httpx/", "java/", "axios/", "undici", "php/", "ruby", "perl")
 _is_short_bot = re.compile(
     r"(?<!cu)bots?(?:\b|_)|\b(?:curl/|wget/|httpx/|java/\d|axios/|undici|php/\d|ruby\b|perl\b)"
 ).search
-"""The same where it may be a part of another word."""
+"""The same, for parts that also occur inside other words."""
 
 _LONGEST_AGENT: Final = 4_000
-"""Characters of a user agent that are looked at."""
+"""Most characters of a user agent that are searched."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exclusions:
-    """The rules.
+    """The rules that exclude rows.
 
     :param consent_column: rows whose cell in it is not true are excluded.
     :param minimum_age: younger people are excluded, where the date of birth is known.
@@ -73,7 +73,7 @@ class Exclusions:
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """What :meth:`of` makes equal rules of, in another process."""
+        """The parameters from which :meth:`of` creates equal rules in another process."""
         return {
             "consent_column": self.consent_column,
             "minimum_age": self.minimum_age,
@@ -92,7 +92,7 @@ class Exclusions:
         exclude_bots: bool = False,
         exclude_networks: Iterable[str] = (),
     ) -> Exclusions:
-        """Return the rules of the operator's parameters.
+        """Create rules from the parameters of the operator.
 
         :raises ParameterError: a network cannot be read.
         """
@@ -110,7 +110,7 @@ _NONE: Final = Exclusions()
 _CONSENTED: Final = frozenset(
     map(folded, ("granted", "given", "accepted", "allowed", "agreed", "consented", "opted_in", "opt_in", "on"))
 )
-"""What consent tools write for yes, in the form in which names are compared."""
+"""The words of consent tools for yes, in the form in which names are compared."""
 
 
 def consents(cell: Any) -> bool:
@@ -126,7 +126,7 @@ def consents(cell: Any) -> bool:
             if folded(plain) in _CONSENTED:
                 return True
         return plain is not None and values.boolean(plain) is True
-    except Exception:  # noqa: BLE001 - whatever cannot be read is no consent
+    except Exception:  # noqa: BLE001 - an unreadable cell is not a consent
         return False
 
 
@@ -139,7 +139,7 @@ def is_bot(user_agent: str) -> bool:
 
 
 def age_at(birth: str, moment: int) -> int | None:
-    """Return somebody's age in years at a time; ``None`` where the birth date is none.
+    """Return the age of a person in years; ``None`` for an invalid date of birth.
 
     :param birth: as ``YYYYMMDD``.
     :param moment: Unix seconds.
@@ -153,7 +153,7 @@ def age_at(birth: str, moment: int) -> int | None:
 
 
 def is_inside(address: str, networks: Sequence[Network]) -> bool:
-    """Return whether an IP address lies in one of some networks."""
+    """Return whether an IP address is in one of the networks."""
     try:
         found = ipaddress.ip_address(address)
     except ValueError:
@@ -163,7 +163,7 @@ def is_inside(address: str, networks: Sequence[Network]) -> bool:
 
 
 def has_category(categories: Iterable[object], excluded: frozenset[str]) -> bool:
-    """Return whether one of some categories, or a part of its path, is excluded.
+    """Return whether one of the categories, or a part of its path, is excluded.
 
     ``Home > Alcohol > Wine`` has the parts ``Home``, ``Alcohol`` and ``Wine``, and ``Wine, Beer`` are two categories.
     """
@@ -209,18 +209,18 @@ def _too_young(fields: ParsedColumns, rules: Exclusions) -> Iterator[int]:
 
 
 _year = re.compile(r"(?:\d{1,2}[-/.])?(\d{4})|(?:\d{1,2}[-/.]){2}(\d{2})", re.ASCII).fullmatch
-"""A birth date of which only the year is certain, or not even the century."""
+"""A date of birth with a certain year only, or without a century."""
 
 
 def _birth_dates(cell: Any, canonical: Callable[[str], str], moment: int) -> list[str]:
-    """Return the dates that a birth date may be, as ``YYYYMMDD``; of one that is certain only that.
+    """Return the possible dates of birth, as ``YYYYMMDD``; a single one if the date is certain.
 
-    A cell that may say that somebody is too young says so: of a year it is the last day.
+    In doubt the person is young: a year alone means its last day.
 
     :param moment: Unix seconds of the event.
     """
     found: list[str] = []
-    with suppress(Exception):  # whatever is in the cell, it affects no other row
+    with suppress(Exception):  # a cell must not affect other rows
         for item in values.items(ordinary(cell)):
             plain = ordinary(item)
             if plain is not None:
@@ -232,7 +232,7 @@ def _birth_dates(cell: Any, canonical: Callable[[str], str], moment: int) -> lis
 
 
 def _last_day(text: str, moment: int) -> Iterator[str]:
-    """Yield the last day of the latest year that a text may name."""
+    """Yield the last day of the latest year that a text can mean."""
     year = _year(text)
     if year:
         found = year[1] or f"20{year[2]}"
@@ -253,7 +253,7 @@ def _in_category(fields: ParsedColumns, rules: Exclusions) -> Iterator[int]:
 
 def _categories(cell: Any) -> Iterator[object]:
     """Yield the categories of line items, also of those members that are not sent, such as ``item_category2``."""
-    with suppress(Exception):  # whatever is in the cell, it affects no other row
+    with suppress(Exception):  # a cell must not affect other rows
         for item in values.objects(ordinary(cell)) or () if cell is not None else ():
             plain = ordinary(item)
             for name, value in plain.items() if isinstance(plain, dict) else ():
@@ -263,7 +263,7 @@ def _categories(cell: Any) -> Iterator[object]:
 
 def _texts(cell: Any) -> Iterator[str]:
     """Yield the texts in a cell, which may be a list of them or an object with a name."""
-    with suppress(Exception):  # whatever is in the cell, it affects no other row
+    with suppress(Exception):  # a cell must not affect other rows
         plain = None if cell is None else ordinary(cell)
         if isinstance(plain, str):
             plain = values.unquoted(plain.strip(values.INVISIBLE)) or ""
@@ -294,8 +294,8 @@ def _bots(fields: ParsedColumns, _: Exclusions) -> Iterator[int]:
                 known[member] = is_bot(fields.value(path, row))
             if known[member]:
                 yield row
-        elif cell is not None:  # one that is not sent, such as that of a crawler with its owner's address in it
-            with suppress(Exception):  # whatever is in the cell, it affects no other row
+        elif cell is not None:  # not sent, such as the user agent of a crawler with the address of its owner
+            with suppress(Exception):  # a cell must not affect other rows
                 if is_bot(str(ordinary(cell))):
                     yield row
 
@@ -310,7 +310,7 @@ def _internal(fields: ParsedColumns, rules: Exclusions) -> Iterator[int]:
                 known[member] = is_inside(fields.value(path, row), rules.networks)
             inside = known[member]
         if cell is not None and not inside:
-            with suppress(Exception):  # whatever is in the cell, it affects no other row
+            with suppress(Exception):  # a cell must not affect other rows
                 inside = is_inside(_address(str(ordinary(cell))), rules.networks)
         if inside:
             yield row

@@ -1,8 +1,8 @@
-"""What the ``field_map`` parameter says, resolved: of columns, of members of objects, and of members of lists.
+"""Resolve the ``field_map`` parameter: for columns, for members of objects, and for members of lists.
 
-A dotted name says where a member stands. Its place is given by a field's path, by an alias, or by the column that holds
-it: ``custom_data.contents.url``, ``items.url`` and, if the column ``basket`` is mapped to contents, ``basket.url`` are
-one member. ``*`` stands for all members that are not known.
+A dotted name says where a member is. The place in front of the dot is the path of a field, an alias, or a column:
+``custom_data.contents.url``, ``items.url`` and, if the column ``basket`` is mapped to contents, ``basket.url`` are one
+member. ``*`` means all unknown members.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
-from airflow_provider_pinterest.conversions.fields import BY_PATH, FIELDS, Field, object_, objects
+from airflow_provider_pinterest.conversions.field_types import Field, object_, objects
+from airflow_provider_pinterest.conversions.fields import BY_PATH, FIELDS
 from airflow_provider_pinterest.conversions.hints import nearest
 from airflow_provider_pinterest.conversions.names import folded
 from airflow_provider_pinterest.exceptions import ParameterError
@@ -19,17 +20,17 @@ from airflow_provider_pinterest.problems import Problems
 ANY: Final = "*"
 
 PLACES: Final = ("", *(field.path for field in FIELDS if field.type is object_))
-"""The objects an event is made of; the first is the event itself."""
+"""The objects in an event; the first is the event itself."""
 
 OBJECTS: Final = frozenset(PLACES[1:])
-"""ParsedColumns whose cells hold a JSON object of fields."""
+"""Paths of fields that are JSON objects of other fields."""
 
 LISTS: Final = frozenset(field.path for field in FIELDS if field.type is objects)
-"""ParsedColumns whose cells hold a list of JSON objects."""
+"""Paths of fields that are lists of JSON objects."""
 
 
 def _names() -> dict[str, str]:
-    """Every name a column can have → path; the first field in the table's order wins a shared name."""
+    """Return every name a column can have → path; the first field of the table wins a shared name."""
     names = {path.lower(): path for path in BY_PATH}
     for field in FIELDS:
         bare = field.place in ("", "user_data", "custom_data")
@@ -43,14 +44,14 @@ def _names() -> dict[str, str]:
 NAMES: Final[dict[str, str]] = _names()
 
 PATHS: Final[dict[str, str]] = {folded(name): path for name, path in reversed(NAMES.items())}
-"""The compared form of every name → path."""
+"""Compared form of every name → path."""
 
 
 def field_path(name: str, where: str) -> str:
     """Return the path of a field given by path or alias.
 
     :param where: the parameter that names it, for the message.
-    :raises ParameterError: there is no such field.
+    :raises ParameterError: the field does not exist.
     """
     path = PATHS.get(_compared(str(name)))
     if path is None:
@@ -59,13 +60,13 @@ def field_path(name: str, where: str) -> str:
 
 
 def suggestion(name: str, known: Collection[str]) -> str:
-    """Suggest the known name that is meant, if one is alike."""
+    """Return the end of a message that suggests a similar name, if there is one."""
     like = nearest(name, known)
     return f"; did you mean {like!r}?" if like else "."
 
 
 class FieldMap:
-    """The resolved parameter.
+    """The resolved ``field_map`` parameter.
 
     :param given: column or dotted name → field, or ``None`` to ignore it.
     :param problems: collects fields that do not exist, and entries that contradict each other.
@@ -79,12 +80,12 @@ class FieldMap:
         self.open: set[str] = set()
         """Paths of objects and lists whose unknown members are ignored."""
         self._places: dict[str, str] = {}
-        """A dotted name → the object or list that it reaches into."""
+        """Dotted name → the object or list before the last dot."""
         for name in sorted(given, key=lambda name: name.count(".")):
             problems.checked(self._add, name, given[name], otherwise=None)
 
     def has_effect(self, name: str, target: Callable[[str], str | None], columns: Collection[str]) -> bool:
-        """Return whether a name of the parameter can mean something in rows with these columns.
+        """Return whether a name of the parameter has an effect on rows with these columns.
 
         :param target: column → path of its field.
         :param columns: all columns of the source.
@@ -123,7 +124,7 @@ class FieldMap:
                 _set(self.columns, key, path, where)
 
     def _place(self, name: str) -> str | None:
-        """Return the path of the object or list that a name in its compared form stands for."""
+        """Return the path of the object or list with a name, given in its compared form."""
         path = self.columns[name] if name in self.columns else PATHS.get(name)
         if path is None and "." in name:
             before, _, leaf = name.rpartition(".")
@@ -133,7 +134,7 @@ class FieldMap:
         return path if path in OBJECTS or path in LISTS else None
 
     def _member(self, target: Any, place: str, where: str) -> str:
-        """Return the name of the field to which a member of a list's objects is mapped."""
+        """Return the field to which a member of the objects in a list is mapped."""
         before, _, leaf = _compared(str(target)).rpartition(".")
         names = member_names(place)
         if (before and self._place(before) != place) or leaf not in names:
@@ -152,7 +153,7 @@ def members_of(place: str) -> tuple[Field, ...]:
 
 
 def member_names(place: str) -> dict[str, str]:
-    """Return the compared form of every name that a member of a list's objects can have → the name of its field."""
+    """Return the compared form of every name of a member of the objects in a list → the name of its field."""
     return {folded(name): field.name for field in members_of(place) for name in (field.name, *field.names)}
 
 

@@ -1,7 +1,7 @@
-"""What a name that is not known may mean: names are compared word by word.
+"""Find the field that an unknown name may mean, word by word.
 
-``customer_email`` is an e-mail address and no customer id, and the street in ``address`` is no ``ip_address``. A hint
-is better left out than wrong.
+``customer_email`` is an e-mail address, not a customer id, and ``address`` is a street, not an ``ip_address``. No hint
+is better than a wrong one.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ from typing import Final
 from airflow_provider_pinterest.conversions.names import folded
 
 LONG: Final = 6
-"""Letters of a word in which another letter is a typing mistake; ``stage`` and ``state`` are two words."""
+"""Shortest word in which a different letter counts as a typing mistake; ``stage`` and ``state`` are two words."""
 
 ENDING: Final = 3
 """Letters at the end in which long words may differ, such as ``category`` and ``categories``."""
 
 HINT_LIMIT: Final = 100
-"""Longest name that a hint is looked for, in characters."""
+"""Longest name for which hints are searched, in characters."""
 
 _PERSON: Final = frozenset(
     "customer cust user client buyer purchaser billing bill shipping ship delivery shopper person member "  # noqa: SIM905
     "subscriber visitor guest lead contact account profile recipient payer home my".split()
 )
-"""Words before a name that say whose it is."""
+"""Words in front of a name that say whose it is."""
 
 _EVENT: Final = frozenset(
     "order purchase transaction trx checkout conversion event sale sales cart basket session web site page "  # noqa: SIM905
     "grand net gross total final".split()
 )
-"""Words before a name that say of what it is."""
+"""Words in front of a name that say which event it belongs to."""
 
 _NEUTRAL: Final = frozenset(
     "raw original clean cleaned normalized normalised lower lowercase hash hashed sha256 sha text str string "  # noqa: SIM905
@@ -45,15 +45,15 @@ _SAME: Final = {
     **dict.fromkeys("mail emails".split(), "email"),  # noqa: SIM905
     **dict.fromkeys("telephone tel cell cellphone msisdn".split(), "phone"),  # noqa: SIM905
 }
-"""Word → the word that it is compared as."""
+"""Word → the word with which it is compared."""
 
 _words = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_A-Za-z]+").findall
 
 
 def nearest(name: str, known: Collection[str]) -> str | None:
-    """Return the known name that ``name`` is most likely meant to be, or ``None`` when none is alike.
+    """Return the known name that is most similar to ``name``, or ``None``.
 
-    Alike are names of the same words, each with a typing mistake at most.
+    Similar names have the same words, each with at most one typing mistake.
     """
     if len(name) > HINT_LIMIT:
         return None
@@ -69,7 +69,7 @@ def nearest(name: str, known: Collection[str]) -> str | None:
 
 
 def meant(name: str, known: Mapping[str, str]) -> str | None:
-    """Return the known name that ``name`` is alike, or that it contains beside words that do not change its meaning.
+    """Return the known name that is similar to ``name``, or that ``name`` contains beside neutral words.
 
     :param known: name → path of its field.
     """
@@ -82,16 +82,16 @@ def meant(name: str, known: Mapping[str, str]) -> str | None:
 
 
 def _read(name: str) -> tuple[str, ...]:
-    """Return the words of a name as they are compared."""
+    """Return the words of a name in the form in which they are compared."""
     return tuple(_SAME.get(word, word) for word in map(str.lower, _words(name)))
 
 
 _split = cache(_read)
-"""The same for names that are known, of which there are few."""
+"""The same for known names, which are few."""
 
 
 def _mistakes(parts: tuple[str, ...], others: tuple[str, ...]) -> int | None:
-    """Return how many words differ by a typing mistake; ``None`` where one is another word."""
+    """Return the number of words with a typing mistake; ``None`` if a word is a different one."""
     if len(parts) != len(others):
         return None
     differing = [(one, other) for one, other in zip(parts, others, strict=True) if one != other]
@@ -99,9 +99,9 @@ def _mistakes(parts: tuple[str, ...], others: tuple[str, ...]) -> int | None:
 
 
 def _mistyped(one: str, other: str, long: int = LONG) -> bool:
-    """Return whether a letter is missing or too many, two are swapped, or in a long word one letter is wrong.
+    """Return whether one letter is missing or extra, two are swapped, or one letter of a long word is wrong.
 
-    :param long: letters of a long word.
+    :param long: fewest letters of a long word.
     """
     less, more = sorted((one, other), key=len)
     if len(more) - len(less) > 1 or len(less) < 4:
@@ -116,7 +116,7 @@ def _mistyped(one: str, other: str, long: int = LONG) -> bool:
 
 
 def _inflected(one: str, other: str) -> bool:
-    """Return whether two long words differ in their ending only."""
+    """Return whether two long words differ only at the end."""
     same = max(LONG, len(one) - ENDING, len(other) - ENDING)
     return one[:same] == other[:same] and min(len(one), len(other)) >= same
 

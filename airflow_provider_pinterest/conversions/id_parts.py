@@ -1,7 +1,7 @@
-"""What a cell contributes to a deterministic ``event_id``.
+"""The text of a cell in a deterministic ``event_id``.
 
-The same value gives the same text in every run, whatever driver reads it and whatever the session's time zone is. The
-texts are stable: an id that changed would count a conversion twice.
+The same value gives the same text in every run, with every driver and every session time zone. The texts must stay
+stable: a changed id would count a conversion twice.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ import orjson
 from airflow_provider_pinterest.conversions.cells import bounded, ordinary
 
 DIGITS: Final = 1_000
-"""Numbers with more digits than this on either side of the point are written with an exponent."""
+"""Numbers with more digits than this on either side of the point have an exponent in their text."""
 
 _OPTIONS: Final = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
 
 
 def part_of(cell: Any) -> str | None:
-    """Return the text of a cell; ``None`` where it holds nothing, or nothing that has one text in every run.
+    """Return the text of a cell; ``None`` if it is empty, or if its text differs between runs.
 
     Numbers have no trailing zeros, aware datetimes are written in UTC, and bytes are text if they are UTF-8 and
     hexadecimal digits if not.
@@ -37,7 +37,7 @@ def part_of(cell: Any) -> str | None:
 
 
 def without_zeros(number: str) -> str:
-    """Return the text of a number without a sign before zero and without zeros that end its fraction."""
+    """Return the text of a number without trailing zeros of a fraction and without the sign of zero."""
     if "." in number:
         number = number.rstrip("0").rstrip(".")
     return "0" if number == "-0" else number
@@ -74,7 +74,7 @@ def _number(number: Decimal) -> str:
 
 
 def _nested(cell: Any) -> Any:
-    """Return a cell inside a list or a mapping: whole numbers, booleans and nothing as they are, others as text."""
+    """Convert a cell inside a list or a mapping: whole numbers, booleans and ``None`` unchanged, others to text."""
     if cell is None or type(cell) is bool:
         return cell
     text = _text(ordinary(cell))

@@ -1,7 +1,7 @@
-"""Members that line items of shops and tags have and for which Pinterest has no field.
+"""Members of line items, in shops and tags, that do not match any Pinterest field.
 
-They are ignored, so that a list of line items can be sent as the shop or the tag made it. Names that are neither here
-nor in the table of fields are mistakes until the author says otherwise.
+They are ignored, so that a list of line items can be sent as a shop or a tag created it. Other unknown names are errors
+unless ``field_map`` ignores them.
 """
 
 from __future__ import annotations

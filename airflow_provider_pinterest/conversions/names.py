@@ -1,4 +1,4 @@
-"""How names are compared: ``Order ID``, ``order-id``, ``orderId`` and ``ORDER_ID`` are one name."""
+"""Compare names: ``Order ID``, ``order-id``, ``orderId`` and ``ORDER_ID`` are one name."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from functools import lru_cache
 from typing import Final
 
 NAMES_KEPT: Final = 8_192
-"""Most names whose compared form is remembered."""
+"""Most names whose compared form is cached."""
 
 NAME_LIMIT: Final = 100
-"""Longest name that is remembered, in characters."""
+"""Longest name that is cached, in characters."""
 
 _MISREAD_MARK: Final = "\xef\xbb\xbf"
 """A byte order mark that was decoded as Latin-1."""
@@ -26,8 +26,8 @@ _around_dots = re.compile(r"\s*\.\s*")
 def folded(name: str) -> str:
     """Return the form in which names are compared.
 
-    Case, a byte order mark, quotes around the name, and spaces, hyphens and underscores between its words do not
-    count. Dots do, and so do underscores at either end, which mark a name as internal.
+    Case, a byte order mark, quotes around the name, and spaces, hyphens and underscores between its words are
+    ignored. Dots count, and so do underscores at either end, which mark a name as internal.
     """
     return _kept(name) if len(name) <= NAME_LIMIT else _folded(name)
 

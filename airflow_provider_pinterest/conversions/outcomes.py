@@ -1,4 +1,4 @@
-"""What rows become: events, or rejections that say why."""
+"""Outcomes of rows: events, rejections with reasons, duplicates, and excluded rows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from airflow_provider_pinterest.conversions.reasons import Reason
 
 
 class RowBatch(NamedTuple):
-    """Some rows of a source that share their columns.
+    """Rows of a source with the same columns.
 
     :param columns: their names.
     :param rows: cells in the order of the columns.
@@ -26,8 +26,8 @@ class Event(NamedTuple):
 
     :param row: its number in the source, from 1.
     :param time: Unix seconds.
-    :param offline: whether Pinterest cannot deduplicate it.
-    :param body: its JSON; every copy that is ever sent of it has these bytes.
+    :param offline: whether it is an offline event, which Pinterest cannot deduplicate.
+    :param body: its JSON; every copy that is sent has these bytes.
     :param keys: the key columns, for the rejects file.
     """
 
@@ -41,7 +41,7 @@ class Event(NamedTuple):
 
 
 class Stage(StrEnum):
-    """Where a row ended that did not become a processed event."""
+    """The stage at which a row failed."""
 
     VALIDATION = "validation"
     PINTEREST = "pinterest"
@@ -50,7 +50,7 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A row that is not a processed event, and why."""
+    """A row that is not a processed event, and the reasons."""
 
     row: int
     event_id: str | None
@@ -68,7 +68,7 @@ class Duplicate:
 
 @dataclass(frozen=True, slots=True)
 class Excluded:
-    """A row that the user's rules keep from being sent, such as one without consent.
+    """A row that the rules of the user exclude, such as a row without consent.
 
     :param code: a key of :data:`~.reasons.EXCLUSIONS`.
     """
@@ -78,4 +78,4 @@ class Excluded:
 
 
 Outcome = Event | Rejection | Duplicate | Excluded
-"""What became of a row before it is sent."""
+"""The outcome of a row before it is sent."""

@@ -1,4 +1,4 @@
-"""E-mail addresses in fields that travel as they are."""
+"""Find e-mail addresses in fields that are sent unhashed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SENT: Final = "personal_data_sent"
 CUT: Final = "personal_data_in_url"
 
 Handle = Callable[[str], str]
-"""Text with an ``@`` in it → what may be sent of it; raises UnusableCellError to warn."""
+"""Text with an ``@`` → the part that may be sent; raises UnusableCellError to warn."""
 
 _at = re.compile("@|%40|%2540|\uff20")
 _AT_SIGNS: Final = (b"@", b"%40", b"%2540", "\uff20".encode())
@@ -23,19 +23,19 @@ _url = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)?([^/?#]*)([^?#]*)(.*)", re.DOTA
 
 
 def has_at(text: str) -> bool:
-    """Return whether an ``@`` stands in a text, as it is or as URLs write it."""
+    """Return whether a text contains an ``@``, plain or URL-encoded."""
     return _at.search(text) is not None
 
 
 def has_at_sign(data: bytes) -> bool:
-    """Return the same of UTF-8."""
+    """Return the same for UTF-8."""
     if data.find(b"@") >= 0 or not data.isascii():
         return any(data.find(sign) >= 0 for sign in _AT_SIGNS)
     return data.find(b"%") >= 0 and (data.find(b"%40") >= 0 or data.find(b"%2540") >= 0)
 
 
 def has_address(text: str) -> bool:
-    """Return whether an e-mail address stands in a text, as it is or as URLs write it."""
+    """Return whether a text contains an e-mail address, plain or URL-encoded."""
     for at in _at.finditer(text):
         before = text[at.start() - 1 : at.start()]
         if before and not before.isspace() and before not in _BEFORE and _domain(text, at.end()):
@@ -44,21 +44,21 @@ def has_address(text: str) -> bool:
 
 
 def left_out(text: str) -> str:
-    """Leave text out that holds an address."""
+    """Leave out text that contains an address."""
     if has_address(text):
         raise UnusableCellError(LEFT_OUT)
     return text
 
 
 def sent(text: str) -> str:
-    """Warn of an address in text that must be sent: without its id an event cannot be told from others."""
+    """Warn about an address in text that must be sent because it identifies the event."""
     if has_address(text):
         raise UnusableCellError(SENT, text)
     return text
 
 
 def cut(text: str) -> str:
-    """Cut an address out of a URL: the user's name before the host, the path from the address on, the whole query."""
+    """Remove an address from a URL: the user name before the host, the path from the address on, and the query."""
     found = _url.fullmatch(text)
     if found is None or not has_at(text):
         return text

@@ -1,7 +1,7 @@
-"""Rows as bytes for another process, and back.
+"""Encode rows as bytes for another process, and decode them.
 
-Only cells of known types are written, and only those types are read: reading must not import a module, call a
-function of someone else's, or fail because the other process does not have a class.
+Only cells of known types are encoded, and only those types are decoded: decoding must not import a module, call a
+foreign function, or fail because the other process lacks a class.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from airflow_provider_pinterest.conversions.cells import ordinary
 
 
 def written(cells: Any) -> bytes:
-    """Write nested lists, tuples and mappings of cells.
+    """Encode nested lists, tuples and mappings of cells.
 
-    :raises Exception: one of them is of a type that cannot be written; it may raise anything.
+    :raises Exception: a cell is of a type that cannot be encoded; it may raise anything.
     """
     buffer = io.BytesIO()
     pickler = pickle.Pickler(buffer, pickle.HIGHEST_PROTOCOL)
@@ -32,9 +32,9 @@ def written(cells: Any) -> bytes:
 
 
 def read(text: bytes) -> Any:
-    """Read what :func:`written` wrote.
+    """Decode the result of :func:`written`.
 
-    :raises Exception: it holds something else.
+    :raises Exception: it contains something else.
     """
     return _Unpickler(io.BytesIO(text)).load()
 
@@ -46,7 +46,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 class _Reducers(dict[type, Callable[[Any], Any]]):
-    """How cells of each type are written; those of unknown types as what they are read as."""
+    """Type → function that encodes its cells; cells of unknown types are converted to known types first."""
 
     def __missing__(self, _: type) -> Callable[[Any], Any]:
         return _ordinary

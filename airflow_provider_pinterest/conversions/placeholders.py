@@ -1,4 +1,4 @@
-"""Words that systems write where they have no value."""
+"""Words that systems write in place of an empty value."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PLACEHOLDERS: Final = (
     *("(null)", "(none)", "(unknown)", "(not set)", "(not provided)", "(empty)", "(blank)", "[object object]"),
     *("#null!", "#value!", "#ref!", "#name?", "#error!", "''", "-", "?"),
 )
-"""Words that stand for nothing in an identifier or an id, in any case."""
+"""Words that mean "empty" in an identifier or an id, in any case."""
 
 
 def folded(words: Iterable[str]) -> frozenset[str]:

@@ -1,7 +1,7 @@
-"""Why a row was rejected, and what was warned about: codes, as data.
+"""Codes of rejections and warnings, as data.
 
-The codes are stable: people build alerts on them. A rejected row carries one or more of :data:`REASONS`;
-a delivered event may be counted under some of :data:`GENERAL_WARNINGS`, or under the warning of a field.
+The codes are stable: people build alerts on them. A rejected row has one or more of :data:`REASONS`; a delivered event
+may be counted under some of :data:`GENERAL_WARNINGS`, or under the warning of a field.
 """
 
 from __future__ import annotations
@@ -15,52 +15,52 @@ EXCLUSIONS: Final[dict[str, str]] = {
     "bot": "The user agent is that of a crawler, and exclude_bots is set.",
     "internal_traffic": "The IP address is in one of exclude_networks.",
 }
-"""Code → meaning, for rows that the user's rules keep from being sent."""
+"""Code → meaning, for rows that the rules of the user exclude."""
 
 REASONS: Final[dict[str, str]] = {
     # found before sending
     "missing_field": "A field that Pinterest requires is missing or empty.",
     "no_match_key": "user_data needs a usable em, or hashed_maids, or both client_ip_address and client_user_agent.",
-    "bad_cell": "The cell holds an object that cannot be read at all.",
+    "bad_cell": "The cell is an object that cannot be read.",
     "bad_type": "The cell cannot be turned into the field's type without loss.",
     "bad_value": "The value is outside the field's limits or not one of its choices.",
-    "bad_text": "The text holds a lone surrogate, so it cannot be written as UTF-8.",
-    "bad_json": "The cell should hold JSON and cannot be read as such.",
+    "bad_text": "The text contains a lone surrogate, so it cannot be encoded as UTF-8.",
+    "bad_json": "The cell is not valid JSON, or not a JSON object or list.",
     "unknown_field": "A nested name, or a column that only some rows have, does not match any Pinterest field.",
     "ambiguous_columns": "Two columns that the row has map to the same field.",
     "bad_time": "The time cannot be read.",
-    "future_event_time": "event_time lies more than five minutes in the future.",
+    "future_event_time": "event_time is more than five minutes in the future.",
     "too_old": "event_time is older than max_event_age.",
-    "bad_action_source": "action_source is none of app_android, app_ios, web, offline.",
+    "bad_action_source": "action_source is not one of app_android, app_ios, web, offline.",
     "bad_currency": "currency is not an ISO 4217 code.",
     "ldp_without_region": "opt_out_type asks for limited data processing, which counts only with st and country.",
     "too_large": "The event alone is larger than max_batch_bytes.",
     # found by Pinterest
-    "pinterest_failed": "Pinterest answered that this event failed.",
-    "pinterest_refused": "Pinterest refuses every request that holds this event.",
+    "pinterest_failed": "Pinterest reported that this event failed.",
+    "pinterest_refused": "Pinterest rejects every request that contains this event.",
     # excluded by the user's rules
     **EXCLUSIONS,
     # not found out
-    "outcome_unknown": "The event was sent, its outcome is unknown, and a second copy could not be told apart.",
+    "outcome_unknown": "The event was sent, its outcome is unknown, and Pinterest could not deduplicate a second copy.",
 }
 """Code → meaning, for rows that were rejected, failed, held or excluded."""
 
 LEFT_OUT: Final = "unusable_"
-"""How the code of a warning begins that counts the cells of a field that were left out."""
+"""Start of the warning codes for cells that were left out."""
 
 IDENTIFIER_WARNING: Final = LEFT_OUT
 
 GENERAL_WARNINGS: Final[dict[str, str]] = {
-    "unknown_event_name": "event_name is not one that Pinterest lists; sent as it is.",
+    "unknown_event_name": "Pinterest does not list the event_name; it was sent unchanged.",
     "time_from_date": "event_time came as a date without a time of day; midnight was sent.",
     "ambiguous_item_id": "A member of contents has several ids with different values, such as id beside product_id.",
-    "personal_data_in_plain_field": "A field that goes out unhashed held an e-mail address; it was left out.",
-    "personal_data_in_url": "event_source_url held an e-mail address; it was cut off, and the query string with it.",
-    "personal_data_sent": "event_id or order_id holds an e-mail address; it was sent, because it identifies the event.",
+    "personal_data_in_plain_field": "A field that is sent unhashed contained an e-mail address; it was left out.",
+    "personal_data_in_url": "event_source_url contained an e-mail address; it was removed with the query string.",
+    "personal_data_sent": "event_id or order_id has an e-mail address; it was sent because it identifies the event.",
     "pinterest_warning": "Pinterest accepted the event and attached a warning.",
-    "dedup_uncertain": "Resent in doubt, over an hour old: whether Pinterest still tells copies apart is unknown.",
+    "dedup_uncertain": "Resent after an unknown outcome, over an hour old: Pinterest may count it twice.",
 }
-"""Code → meaning, for warnings that do not say which field was left out."""
+"""Code → meaning, for warnings that are not about one field."""
 
 
 class Reason(NamedTuple):
@@ -68,7 +68,7 @@ class Reason(NamedTuple):
 
     :param code: a key of :data:`REASONS`.
     :param field: path of the field it is about, such as ``custom_data.value``.
-    :param message: what is wrong and what to change; holds no personal data.
+    :param message: the problem and its solution, without personal data.
     """
 
     code: str
@@ -77,14 +77,14 @@ class Reason(NamedTuple):
 
 
 class CellError(Exception):
-    """What a reader says of a cell that does not become a value."""
+    """A cell that does not become a value."""
 
 
 class InvalidCellError(CellError):
-    """A cell that cannot become its field's value.
+    """A cell that is not a valid value of its field.
 
     :param code: a key of :data:`REASONS`.
-    :param message: what is wrong; holds no personal data.
+    :param message: the problem, without personal data.
     :param at: where inside the cell, such as ``[2].quantity``.
     """
 
@@ -96,11 +96,11 @@ class InvalidCellError(CellError):
 
 
 class UnusableCellError(CellError):
-    """A cell that is counted under a warning and left out of the event, or goes out in part.
+    """A cell that is counted under a warning and left out of the event, or is sent in part.
 
     :param code: the code of the warning.
-    :param kept: what of the cell goes out all the same.
-    :param message: what is wrong; holds no personal data.
+    :param kept: the part of the cell that is sent.
+    :param message: the problem, without personal data.
     """
 
     def __init__(self, code: str, kept: list[str] | str | None = None, message: str = "") -> None:

@@ -1,8 +1,7 @@
-"""Telephone numbers as people and systems write them → the digits of E.164, with the country code.
+"""Convert telephone numbers, as people and systems write them, to the digits of E.164 with the country code.
 
-A number keeps its meaning or is not read at all. Numbers that show their country code need no numbering plan unless a
-trunk zero follows the code, as in ``+49 (0)30``. Others are read with the numbering plans of the ``phonenumbers``
-library, which is loaded for the first of them.
+A number keeps its meaning, or it is not usable. Numbers with a country code need no numbering plan unless a trunk zero
+follows the code, as in ``+49 (0)30``. Others are parsed with a numbering plan, see :mod:`~.numbering_plans`.
 
 https://www.itu.int/rec/T-REC-E.164/
 """
@@ -12,11 +11,21 @@ from __future__ import annotations
 import datetime as dt
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from enum import Enum, auto
 from functools import lru_cache
 from socket import AF_INET, inet_pton
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
+
+from airflow_provider_pinterest.conversions.numbering_plans import (
+    NumberingPlan,
+    library,
+    metadata_of,
+    parsed_number,
+    plan_of_number,
+    plan_of_region,
+    supported_regions,
+)
 
 SHORTEST: Final = 7
 """Fewest digits of a number with its country code."""
@@ -28,10 +37,10 @@ LONGEST: Final = 15
 """Most digits of a number with its country code."""
 
 LONGEST_TEXT: Final = 100
-"""Longest text that is read, in characters: time grows with its square."""
+"""Longest text that is parsed, in characters: time grows with its square."""
 
 REMEMBERED: Final = 8_192
-"""Numbers whose reading is remembered, because reading one with a numbering plan takes long."""
+"""Most numbers that are cached, because parsing a number with a numbering plan is slow."""
 
 _SELF_EVIDENT: Final = 12
 """A number of this many digits that does not begin with zero has a country code: no national number is so long."""
@@ -53,48 +62,60 @@ _AMERICAN: Final = 11
 """Digits of a number with the country code 1."""
 
 _VOID: Final = 8
-"""So many equal digits at the end of a number are typed by people who do not want to give theirs."""
+"""Number of equal digits at the end that marks a fake number."""
 
 _mexican = re.compile(rb"52(?:1|01|04[45])?([2-9]\d{9})", re.ASCII).fullmatch
+
 _mexican_at_home = re.compile(r"(?:52)?(?:1|01|04[45])([2-9]\d{9})", re.ASCII).fullmatch
 """Numbers of Mexico with the prefixes that were dialled there until 2019, and that are still stored with them."""
 
 _ZERO, _ONE = b"01"
+
 _LOST: Final = "00000"
-"""How a number ends whose last digits were lost when a spreadsheet wrote it with an exponent."""
+"""The end of a number whose last digits were lost when a spreadsheet wrote it with an exponent."""
 
 _LONGEST_NATIONAL: Final = 10
 
 _FIRST: Final = frozenset("+(0123456789")
+
 _LONGER_THAN_DATE: Final = 9
-"""Digits of a text that is no date without a time."""
+"""Fewest digits of a text that cannot be a date without a time."""
 
 _BETWEEN: Final = b" ()-"
 
 _LIKE_DASHES: Final = "\u2212\u30fc\u2500"
-"""A minus sign, the long vowel sign of Japanese keyboards, and a line: they are written in place of a dash."""
+"""A minus sign, the long vowel sign of Japanese keyboards, and a line: people write them in place of a dash."""
 
 _scheme = re.compile(r"p:|(?:tel|phone|mobile|cell|sms|callto|whatsapp)\b[.:\s]*", re.ASCII | re.IGNORECASE).match
+
 _parameter = re.compile(r";\s*[\w-]+=.*", re.ASCII | re.DOTALL)
+
 _extension = re.compile(
     r"[\s,;(-]*(?:(?:ext(?:ension|n)?|durchwahl|poste|anexo|ramal|interno)\b[\s.:#=]*\d{0,7}|(?:ext\.?|x|#)[\s.:]*\d{1,7}"
     r"|,+\s*\d{1,6}#?|(?<=\d)\s?/\s?\d{1,3})\)?",
     re.ASCII | re.IGNORECASE,
 )
+
 _whole = re.compile(r"(\+?\d{7,})\.0+", re.ASCII).fullmatch
+
 _is_fraction = re.compile(r"\+?\d{5,}\.\d+", re.ASCII).fullmatch
+
 _is_shape = re.compile(r"\(?\+?\(?\d[\d().\s/-]*", re.ASCII).fullmatch
+
 _is_year_first = re.compile(r"(\d{4})([-/.\s])(\d{1,2})\2(\d{1,2})", re.ASCII).fullmatch
+
 _is_year_last = re.compile(r"(\d{1,2})([-/.\s])(\d{1,2})\2(\d{4})", re.ASCII).fullmatch
+
 _several = re.compile(r"\d{7}\D*/\D*\d{7}", re.ASCII).search
+
 _separators = re.compile(r"[().\s/-]+", re.ASCII)
 
 
 class Number(NamedTuple):
-    """What a text says.
+    """The number in a text.
 
     :param digits: country code and number; empty if the text is not a usable number.
-    :param certain: whether the number shows its country code or its country is known.
+    :param certain: whether the number has a country code or its country is known.
     """
 
     digits: str
@@ -105,7 +126,7 @@ UNUSABLE: Final = Number("")
 
 
 def plain(text: str) -> bytes:
-    """Return the digits of a number that shows its country code and needs no second look, otherwise nothing.
+    """Return the digits of a simple number with a country code; empty for other text.
 
     :param text: trimmed.
     """
@@ -131,7 +152,7 @@ def _is_void(digits: bytes) -> bool:
 
 @lru_cache(maxsize=REMEMBERED)
 def read(text: str, regions: Sequence[str]) -> Number:
-    """Read a number.
+    """Parse a number.
 
     :param text: trimmed, of limited length.
     :param regions: ISO alpha-2 codes in capitals of the countries it may be of, the likeliest first.
@@ -153,7 +174,7 @@ def _read(text: str, regions: Sequence[str]) -> Number:
         return Number(_international(dialled))
     if not SHORTEST_NATIONAL <= len(dialled) <= LONGEST + 4:
         return UNUSABLE
-    known = [region for region in regions if region in _supported()]
+    known = [region for region in regions if region in supported_regions()]
     if dialled.startswith("00"):
         return Number(_from_abroad(dialled, known))
     likely = [found for region in known for found in _national(dialled, region)]
@@ -176,11 +197,11 @@ def is_region(country: str) -> bool:
 
     :param country: its ISO alpha-2 code, in any case.
     """
-    return country.upper() in _supported()
+    return country.upper() in supported_regions()
 
 
 def _dialled(text: str) -> str:
-    """Return the digits of a number, with a plus where it shows its country code; nothing if it has another shape."""
+    """Return the digits of a number, with a plus if it has a country code; empty if the text has another shape."""
     text = text.strip("'\"`")
     digits = text.encode(errors="replace").translate(None, b"+ ()-")
     if digits.isdigit() and len(digits) >= _LONGER_THAN_DATE and text[0] in _FIRST:
@@ -212,7 +233,7 @@ def _dialled(text: str) -> str:
 
 
 def _as_ascii(char: str) -> str:
-    """Return the ASCII equivalent of a digit, a dash or a space; nothing for an invisible character."""
+    """Return the ASCII equivalent of a digit, a dash or a space; empty for an invisible character."""
     category = unicodedata.category(char)
     if category == "Nd":
         return str(unicodedata.digit(char))
@@ -249,14 +270,14 @@ def _is_ip_address(text: str) -> bool:
 
 
 def _international(number: str) -> str:
-    """Return the digits of a number that shows its country code, without a trunk prefix after it.
+    """Return the digits of a number with a country code, without a trunk prefix after it.
 
     :param number: a plus and digits.
     """
     digits = plain(number)
     if digits:
         return digits.decode()
-    plan = _plan_of(number[1:])
+    plan = plan_of_number(number[1:])
     if plan is None:
         return ""
     code = str(plan.code)
@@ -268,8 +289,8 @@ def _international(number: str) -> str:
     return code + rest if SHORTEST <= len(code + rest) <= LONGEST else ""
 
 
-def _without_trunk(rest: str, plan: _NumberingPlan) -> str:
-    """Return what follows the country code as numbers are written after it."""
+def _without_trunk(rest: str, plan: NumberingPlan) -> str:
+    """Return the national number without a trunk prefix."""
     if plan.is_valid(rest) or not rest:
         return rest
     if plan.prefix and rest.startswith(plan.prefix):
@@ -278,18 +299,18 @@ def _without_trunk(rest: str, plan: _NumberingPlan) -> str:
             return without
     if plan.prefix is None and plan.is_simple and rest[0] == "0":
         return rest[1:] if plan.is_valid(rest[1:]) or not plan.is_possible(rest) else rest
-    found = _parsed(f"+{plan.code}{rest}", None)
+    found = parsed_number(f"+{plan.code}{rest}", None)
     return found.rest if found else rest
 
 
 def _from_abroad(dialled: str, regions: Sequence[str]) -> str:
-    """Return the digits of a number that shows its country code after what is dialled for abroad.
+    """Return the digits of a number with an international prefix and a country code.
 
-    That is ``00`` in most countries; in Korea, for one, it has more digits.
+    The prefix is ``00`` in most countries; in Korea, for example, it has more digits.
     """
     for region in regions:
-        if _metadata(_library().country_code_for_region(region), region).international_prefix != "00":
-            found = _parsed(dialled, region)
+        if metadata_of(library().country_code_for_region(region), region).international_prefix != "00":
+            found = parsed_number(dialled, region)
             if found and _is_valid(found.digits):
                 return found.digits
     prefix = "0011" if dialled.startswith("0011") else "00"
@@ -297,7 +318,7 @@ def _from_abroad(dialled: str, regions: Sequence[str]) -> str:
 
 
 class _Fit(Enum):
-    """How well a number fits into a country's numbering plan."""
+    """How well a number matches the numbering plan of a country."""
 
     VALID = auto()
     DIALLED = auto()
@@ -310,8 +331,8 @@ class _Candidate(NamedTuple):
 
 
 def _national(dialled: str, region: str) -> list[_Candidate]:
-    """Return what a number may be in a country: with the country code but no plus, or as it is dialled there."""
-    plan = _plan_in(region)
+    """Return what a number can mean in a country: with the country code but no plus, or as dialled there."""
+    plan = plan_of_region(region)
     code = str(plan.code)
     mexican = _mexican_at_home(dialled) if plan.code == 52 else None
     if mexican:
@@ -324,7 +345,7 @@ def _national(dialled: str, region: str) -> list[_Candidate]:
         if plan.is_valid(written):
             return [_Candidate(code + written, _Fit.VALID)]
     if not plan.is_simple:
-        parsed = _parsed(dialled, region)
+        parsed = parsed_number(dialled, region)
         if parsed and parsed.code != plan.code:
             return [_Candidate(parsed.digits, _Fit.VALID)] if _is_valid(parsed.digits) else []
         rest = parsed.rest if parsed else ""
@@ -339,113 +360,10 @@ def _national(dialled: str, region: str) -> list[_Candidate]:
 
 
 def _is_valid(digits: str) -> bool:
-    plan = _plan_of(digits)
+    plan = plan_of_number(digits)
     return plan is not None and plan.is_valid(digits[len(str(plan.code)) :])
 
 
 def _is_possible(digits: str) -> bool:
-    plan = _plan_of(digits)
+    plan = plan_of_number(digits)
     return plan is not None and plan.is_possible(digits[len(str(plan.code)) :])
-
-
-class _NumberingPlan(NamedTuple):
-    """The numbering plan of a country code.
-
-    :param prefix: what is dialled before a national number, such as ``0``.
-    :param is_simple: whether nothing else is ever dialled before or inside it.
-    :param longest: most digits of a national number.
-    :param is_valid: whether a national number is assigned to somebody.
-    :param is_possible: whether it has a length and first digits that numbers have.
-    """
-
-    code: int
-    prefix: str | None
-    is_simple: bool
-    longest: int
-    is_valid: Callable[[str], bool]
-    is_possible: Callable[[str], bool]
-
-
-@lru_cache(maxsize=1)
-def _library() -> Any:
-    import phonenumbers
-
-    return phonenumbers
-
-
-@lru_cache(maxsize=1)
-def _supported() -> frozenset[str]:
-    return frozenset(_library().SUPPORTED_REGIONS)
-
-
-def _plan_of(digits: str) -> _NumberingPlan | None:
-    """Return the plan of the country code that digits begin with."""
-    regions = _library().COUNTRY_CODE_TO_REGION_CODE
-    for length in (1, 2, 3):
-        code = digits[:length]
-        if code and int(code) in regions and code[0] != "0":
-            return _plan(int(code), regions[int(code)][0])
-    return None
-
-
-def _plan_in(region: str) -> _NumberingPlan:
-    return _plan(_library().country_code_for_region(region), region)
-
-
-@lru_cache(maxsize=512)
-def _plan(code: int, region: str) -> _NumberingPlan:
-    """Return the plan of a country code as it is dialled in one of its regions."""
-    library = _library()
-    main = _metadata(code, region)
-    regions = [_metadata(code, name) for name in library.COUNTRY_CODE_TO_REGION_CODE[code]]
-    kinds = (
-        *("fixed_line", "mobile", "toll_free", "premium_rate", "shared_cost", "personal_number", "voip", "pager"),
-        *("uan", "voicemail"),
-    )
-    valid = _matcher([getattr(metadata, kind) for metadata in regions for kind in kinds])
-    possible = _matcher([metadata.general_desc for metadata in regions])
-    lengths = {length for metadata in regions for length in metadata.general_desc.possible_length}
-    simple = main.national_prefix_for_parsing == main.national_prefix and not main.national_prefix_transform_rule
-
-    def is_possible(number: str) -> bool:
-        return len(number) in lengths and possible(number)
-
-    def is_valid(number: str) -> bool:
-        return is_possible(number) and valid(number)
-
-    return _NumberingPlan(code, main.national_prefix, simple, max(lengths), is_valid, is_possible)
-
-
-def _metadata(code: int, region: str) -> Any:
-    of = _library().PhoneMetadata
-    return of.metadata_for_nongeo_region(code) if region == "001" else of.metadata_for_region(region)
-
-
-def _matcher(descriptions: Sequence[Any]) -> Callable[[str], bool]:
-    """Return a function that says whether a national number is of one of some kinds."""
-    patterns = dict.fromkeys(
-        kind.national_number_pattern for kind in descriptions if kind and kind.national_number_pattern
-    )
-    match = re.compile("|".join(f"(?:{pattern})" for pattern in patterns) or "(?!)", re.ASCII).fullmatch
-    return lambda number: match(number) is not None
-
-
-class _Parsed(NamedTuple):
-    """A number as the library reads it."""
-
-    code: int
-    rest: str
-
-    @property
-    def digits(self) -> str:
-        return f"{self.code}{self.rest}"
-
-
-def _parsed(text: str, region: str | None) -> _Parsed | None:
-    """Return what the library makes of a number; ``None`` if it can make nothing of it."""
-    library = _library()
-    try:
-        number = library.parse(text, region)
-    except library.NumberParseException:
-        return None
-    return _Parsed(number.country_code, str(library.national_significant_number(number)))

@@ -1,4 +1,4 @@
-"""Rows → events, in the order of the source: what depends on the rows before is decided and counted here."""
+"""Transform rows into events, in the order of the source. Decisions that depend on earlier rows are made here."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from airflow_provider_pinterest.conversions.batch_transformer import (
     fields_of,
     noticed,
 )
-from airflow_provider_pinterest.conversions.coalescing import pieces
+from airflow_provider_pinterest.conversions.coalescing import coalesce
 from airflow_provider_pinterest.conversions.duplicates import SeenEvents, event_key
 from airflow_provider_pinterest.conversions.event_names import (
     UnlistedName,
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
 
 
 class Transform:
-    """Makes events of rows, and counts what it notices on the way.
+    """Transform rows into events, and count warnings, coverage and unlisted names.
 
     :param mapping: how columns become fields.
-    :param now: Unix seconds that "future" and "too old" are measured from.
+    :param now: the current time in Unix seconds.
     :param max_event_age: older rows are rejected; ``None``: none are.
     :param max_event_bytes: larger events are rejected.
     :param exclusions: rules that keep rows from being sent.
-    :param processes: so many processes make the events; 0: this one does.
+    :param processes: number of processes that transform rows; 0: this process does.
     """
 
     def __init__(
@@ -52,32 +52,32 @@ class Transform:
         processes: int = 0,
     ) -> None:
         self._mapping = mapping
-        self._maker = BatchTransformer(
+        self._transformer = BatchTransformer(
             mapping,
             now=now,
             max_event_age=max_event_age,
             max_event_bytes=max_event_bytes,
             exclusions=exclusions or None,
         )
-        self._processes = _processes(self._maker, processes) if processes else None
+        self._processes = _processes(self._transformer, processes) if processes else None
         self._seen = SeenEvents()
         self._warnings: Counter[str] = Counter()
         self._coverage: Counter[str] = Counter()
         self._unlisted: Counter[str] = Counter()
         self._waiting: deque[Outcome] = deque()
-        """What the rows of the piece at hand became, as far as it was not yielded; counted all the same."""
+        """Outcomes of the current batch that have not been yielded yet; they are counted already."""
 
     def events(self, row_batches: Iterable[RowBatch]) -> Iterator[Outcome]:
-        """Yield what became of each row, in the order of the source."""
-        found = pieces(row_batches, self._mapping)
-        all_made = map(self._maker.make, found) if self._processes is None else self._processes.made(found)
-        for made in all_made:
-            waiting = self._waiting = self._distinct(made)
+        """Yield the outcome of each row, in the order of the source."""
+        found = coalesce(row_batches, self._mapping)
+        results = map(self._transformer.transform, found) if self._processes is None else self._processes.results(found)
+        for result in results:
+            waiting = self._waiting = self._distinct(result)
             while waiting:
                 yield waiting.popleft()
 
     def close(self) -> None:
-        """End the processes, if there are any."""
+        """End the processes, if any."""
         if self._processes is not None:
             self._processes.close()
 
@@ -94,20 +94,20 @@ class Transform:
     def unlisted_names(self, most: int = 5) -> list[UnlistedName]:
         """Return the most frequent names of yielded events that Pinterest does not list.
 
-        They may be shown in a log: what may be personal in them is replaced.
+        They may be logged: personal parts are replaced.
         """
         found = self._counted(self._unlisted, lambda event: _unlisted(event.name))
         return most_frequent(found, most)
 
-    def _distinct(self, made: TransformResult) -> deque[Outcome]:
-        """Return what the rows of a piece became, of each event only the first; count them."""
-        self._warnings += made.warnings
-        self._warnings += made.noticed
-        self._coverage += made.coverage
-        add_names(self._unlisted, made.unlisted)
+    def _distinct(self, result: TransformResult) -> deque[Outcome]:
+        """Return the outcomes of a column batch, with repeated events as duplicates; count them."""
+        self._warnings += result.warnings
+        self._warnings += result.noticed
+        self._coverage += result.coverage
+        add_names(self._unlisted, result.unlisted)
         outcomes: deque[Outcome] = deque()
         add = self._seen.add
-        for outcome in made.outcomes():
+        for outcome in result.outcomes():
             if type(outcome) is Event and not add(event_key(outcome.name, outcome.id)):
                 self._warnings.subtract(noticed(outcome.name, type(outcome.time)))
                 self._coverage.subtract(fields_of(outcome.body))
@@ -132,8 +132,8 @@ def _unlisted(name: str) -> Iterator[str]:
         yield counted_as(name)
 
 
-def _processes(maker: BatchTransformer, count: int) -> TransformPool:
-    """Start processes; their module is loaded only where there are any."""
+def _processes(transformer: BatchTransformer, count: int) -> TransformPool:
+    """Start processes; their module is loaded only if it is needed."""
     from airflow_provider_pinterest.conversions.transform_pool import TransformPool
 
-    return TransformPool(maker, count)
+    return TransformPool(transformer, count)

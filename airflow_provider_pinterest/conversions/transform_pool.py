@@ -1,7 +1,7 @@
-"""Events made by processes of their own, so that one task can use more than one processor core.
+"""Transform column batches in other processes, so that one task can use several processor cores.
 
-Pieces go out, to one process after the other, and what they become comes back in the same order. A process
-ends when its socket is closed: with the task, however that ends.
+Column batches are sent to the processes in turn, and the results come back in the same order. A process ends when its
+socket is closed, so it never outlives the task.
 """
 
 from __future__ import annotations
@@ -27,31 +27,31 @@ from airflow_provider_pinterest.exceptions import ParameterError, PinterestError
 from airflow_provider_pinterest.redaction import clean
 
 AHEAD: Final = 2
-"""Pieces that a process has at most: one that it works on, and the next."""
+"""Most column batches that a process has: the current one, and the next."""
 
 ROOM: Final = 1_000_000
-"""Bytes that a socket takes before whoever writes must wait."""
+"""Bytes that a socket buffers before a writer must wait."""
 
 _START: Final = "import sys; sys.path[:] = {path!r}; from {module} import serve; serve({socket})"
 
 
 class TransformPool:
-    """Makes events in a few processes.
+    """Transform column batches in several processes.
 
-    :param maker: what they make events with.
-    :param count: how many there are.
+    :param transformer: the transformer that each process copies.
+    :param count: number of processes.
     :raises ParameterError: the mapping holds objects that cannot be passed to another process.
     :raises PinterestError: a process cannot be started.
     """
 
-    def __init__(self, maker: BatchTransformer, count: int) -> None:
-        self._maker = maker
+    def __init__(self, transformer: BatchTransformer, count: int) -> None:
+        self._transformer = transformer
         self.workers: list[PoolWorker] = []
         try:
-            settings = written(maker.settings)
+            settings = written(transformer.settings)
         except Exception:  # noqa: BLE001 - the objects' own methods may raise anything
             raise ParameterError(
-                "processes: the mapping holds an object that cannot be passed to another process.",
+                "processes: the mapping contains an object that cannot be passed to another process.",
                 advice="Use plain values in defaults, or set processes=0.",
             ) from None
         try:
@@ -61,24 +61,26 @@ class TransformPool:
             self.close()
             raise
 
-    def made(self, pieces: Iterable[ColumnBatch]) -> Iterator[TransformResult]:
-        """Yield what the rows become, in their order.
+    def results(self, column_batches: Iterable[ColumnBatch]) -> Iterator[TransformResult]:
+        """Yield the results of column batches, in order.
 
         :raises PinterestError: a process ended.
         """
         waiting: deque[tuple[PoolWorker, ColumnBatch] | TransformResult] = deque()
-        source = iter(pieces)
+        source = iter(column_batches)
         broken: Exception | None = None
         for worker in cycle(self.workers):
             try:
-                piece = next(source, None)
-            except Exception as error:  # noqa: BLE001 - raised again when what was read before is made
-                piece, broken = None, error
-            if piece is None:
+                column_batch = next(source, None)
+            except Exception as error:  # noqa: BLE001 - raised again after the earlier results
+                column_batch, broken = None, error
+            if column_batch is None:
                 break
             if len(waiting) >= AHEAD * len(self.workers):
                 yield self._received(waiting.popleft())
-            waiting.append((worker, piece) if worker.take(piece) else self._maker.make(piece))
+            waiting.append(
+                (worker, column_batch) if worker.take(column_batch) else self._transformer.transform(column_batch)
+            )
         while waiting:
             yield self._received(waiting.popleft())
         if broken is not None:
@@ -90,18 +92,18 @@ class TransformPool:
             worker.close()
 
     def _received(self, what: tuple[PoolWorker, ColumnBatch] | TransformResult) -> TransformResult:
-        """Return what a piece has become; a piece that its process could not read is made here."""
+        """Return the result of a column batch; transform it here if its process could not decode it."""
         if isinstance(what, TransformResult):
             return what
-        worker, piece = what
+        worker, column_batch = what
         found = worker.received()
-        return self._maker.make(piece) if found is None else found
+        return self._transformer.transform(column_batch) if found is None else found
 
 
 class PoolWorker:
     """One process, seen from the task.
 
-    :param settings: what it makes events with, written down.
+    :param settings: the encoded settings of its transformer.
     :raises PinterestError: it cannot be started.
     """
 
@@ -118,28 +120,28 @@ class PoolWorker:
             except (OSError, ValueError, RuntimeError) as error:
                 ours.close()
                 raise PinterestError(
-                    f"A process that makes events could not be started ({type(error).__name__}: {clean(error)}).",
-                    advice="Set processes=0 to work without.",
+                    f"A transform process could not be started ({type(error).__name__}: {clean(error)}).",
+                    advice="Set processes=0 to transform rows in the task itself.",
                 ) from None
         self._connection = Connection(ours.detach())
         self._send(settings)
 
-    def take(self, piece: ColumnBatch) -> bool:
-        """Hand a piece over; return whether it could be written down.
+    def take(self, column_batch: ColumnBatch) -> bool:
+        """Send a column batch to the process; return whether it could be encoded.
 
         :raises PinterestError: the process has ended.
         """
         try:
-            text = written(tuple(piece))
-        except Exception:  # noqa: BLE001 - cells of types that are not sent to another process
+            text = written(tuple(column_batch))
+        except Exception:  # noqa: BLE001 - cells of types that cannot be sent to another process
             return False
         self._send(text)
         return True
 
     def received(self) -> TransformResult | None:
-        """Wait for what the oldest piece has become; ``None``: the process could not read it.
+        """Wait for what the oldest column_batch has become; ``None``: the process could not read it.
 
-        :raises PinterestError: the process has ended, or cannot make events of these rows.
+        :raises PinterestError: the process has ended, or cannot transform these rows.
         """
         try:
             found = self._connection.recv()
@@ -150,7 +152,7 @@ class PoolWorker:
         return found  # type: ignore[no-any-return]
 
     def close(self) -> None:
-        """End it."""
+        """End the process."""
         self._connection.close()
         try:
             self.process.wait(1)
@@ -170,19 +172,19 @@ class PoolWorker:
         status = self.process.returncode
         how = f"signal {-status}" if status and status < 0 else f"status {status}"
         raise PinterestError(
-            f"A process that makes events has ended ({how}).",
+            f"A transform process has ended ({how}).",
             advice="If the machine is short of memory, lower processes.",
         ) from None
 
 
 def serve(descriptor: int) -> None:
-    """Make events of the pieces that come through a socket, until it is closed."""
+    """Transform the column batches that arrive through a socket, until it is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C reaches the task, too
     connection = Connection(descriptor)
     texts: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
 
     def receive() -> None:
-        """Take what comes, always: otherwise both sides could wait for the other one to read."""
+        """Receive at any time: otherwise both sides could wait for the other one to read."""
         try:
             while True:
                 texts.put(connection.recv_bytes())
@@ -195,24 +197,24 @@ def serve(descriptor: int) -> None:
     settings = texts.get()
     if settings is None:
         return
-    maker = BatchTransformer.of(read(settings))
-    gc.freeze()  # what is there by now stays
+    transformer = BatchTransformer.of(read(settings))
+    gc.freeze()  # objects that exist now are kept
     while (text := texts.get()) is not None:
         try:
-            connection.send(_made(maker, text))
+            connection.send(_result(transformer, text))
         except OSError:
             return
 
 
-def _made(maker: BatchTransformer, text: bytes) -> TransformResult | Exception | None:
-    """Make events of a piece; ``None`` if it cannot be read."""
+def _result(transformer: BatchTransformer, text: bytes) -> TransformResult | Exception | None:
+    """Transform an encoded column batch; ``None`` if it cannot be decoded."""
     try:
-        piece = ColumnBatch(*read(text))
-    except Exception:  # noqa: BLE001 - the task has the rows, and makes them itself
+        column_batch = ColumnBatch(*read(text))
+    except Exception:  # noqa: BLE001 - the task has the rows, and transforms them itself
         return None
     try:
-        return maker.make(piece)
+        return transformer.transform(column_batch)
     except PinterestError as error:
         return error
-    except Exception as error:  # noqa: BLE001 - whatever it is, the task must know
-        return PinterestError(f"events could not be made: {type(error).__name__}")
+    except Exception as error:  # noqa: BLE001 - the task must know about every error
+        return PinterestError(f"rows could not be transformed: {type(error).__name__}")

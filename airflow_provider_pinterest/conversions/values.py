@@ -1,7 +1,7 @@
-"""Cells to JSON values, without loss: text, numbers, booleans, lists, times.
+"""Convert cells to JSON values without loss: text, numbers, booleans, lists, times.
 
-Each reader takes one non-empty cell of whatever type a database driver, a JSON document or a DAG author
-produced, and returns the value as Pinterest wants it, ``None`` where nothing is left to send, or raises
+Each function receives one non-empty cell of any type that a database driver, a JSON document or a DAG author produces.
+It returns the value in the form of Pinterest, or ``None`` if the cell is empty after all. It may raise
 :class:`~airflow_provider_pinterest.conversions.reasons.InvalidCellError`.
 """
 
@@ -33,10 +33,10 @@ INVISIBLE: Final = "".join(
     for char in map(chr, (*range(0x21), *range(0x7F, 0xA1), 0xAD, 0x61C, 0x180E, *range(0x2000, 0x2070), 0xFEFF))
     if unicodedata.category(char) in ("Cc", "Cf", "Zs", "Zl", "Zp")
 )
-"""White space and characters that nobody sees, around a text."""
+"""White space and invisible characters around a text."""
 
 EXPONENT_LIMIT: Final = 30
-"""Numbers with more digits than this on either side of the point are no money and no quantity."""
+"""Most digits on either side of the point; longer numbers are not prices or quantities."""
 
 NUMBER_LIMIT: Final = 200
 """Longest text that is parsed as a number, in characters."""
@@ -45,7 +45,7 @@ TIME_LIMIT: Final = 100
 """Longest text that is parsed as a time, in characters."""
 
 JSON_DEPTH: Final = 3
-"""Most times that a text was written as JSON one time after another."""
+"""Most layers of JSON encoding of a text."""
 
 _SMALL: Final = 2**30 - 1
 """Up to here Python compares integers fastest."""
@@ -53,7 +53,7 @@ _SMALL: Final = 2**30 - 1
 INT64_MIN: Final = -(2**63)
 INT64_MAX: Final = 2**63 - 1
 EARLIEST: Final = 946_684_800
-"""2000-01-01: a smaller Unix time is something else, such as the number 20261121."""
+"""2000-01-01: a smaller number is not a Unix time; it may be a date such as 20261121."""
 
 _UNITS: Final = ((10**11, 1), (10**14, 1_000), (10**17, 1_000_000), (10**20, 1_000_000_000))
 """Below the first number it is seconds; then milliseconds, microseconds, nanoseconds: no two can be confused."""
@@ -68,7 +68,7 @@ _WRITTEN_PLAINLY: Final = frozenset({int, Decimal})
 
 
 def text(cell: Any) -> str | None:
-    """Read text; JSON text of a string is that string, see :func:`unquoted`.
+    """Convert a cell to text; JSON text of a string is decoded, see :func:`unquoted`.
 
     Numbers lose the zeros that end a fraction: ``4711.0`` may be an integer column with gaps.
     """
@@ -90,9 +90,9 @@ def text(cell: Any) -> str | None:
 
 
 def unquoted(text: str) -> str | None:
-    """Return the string that is in trimmed JSON text, ``None`` for its ``null`` and for nothing; other text as it is.
+    """Decode trimmed JSON text of a string; return ``None`` for ``null`` and for empty text, and other text unchanged.
 
-    Databases write the members of JSON documents in this way: ``doc -> '$.email'`` is ``"jane@example.com"``, with the
+    Databases return members of JSON documents in this form: ``doc -> '$.email'`` is ``"jane@example.com"``, with the
     quotation marks.
     """
     for _ in range(JSON_DEPTH):
@@ -111,7 +111,7 @@ def unquoted(text: str) -> str | None:
 
 
 def number(cell: Any) -> str | None:
-    """Read a decimal number as the text of it, digits kept: ``Decimal("72.390")`` → ``"72.390"``."""
+    """Convert a decimal number to its text without losing digits: ``Decimal("72.390")`` → ``"72.390"``."""
     if type(cell) is str:
         if _is_plain_number(cell):
             return cell
@@ -159,7 +159,7 @@ def number(cell: Any) -> str | None:
 
 
 def integer(cell: Any) -> int | None:
-    """Read a 64-bit integer; whole floats, decimals and digit strings are integers."""
+    """Convert a cell to a 64-bit integer; whole floats, decimals and digit strings are integers."""
     if type(cell) is int and 0 <= cell <= _SMALL:
         return cell
     plain = number(cell)
@@ -174,7 +174,7 @@ def integer(cell: Any) -> int | None:
 
 
 def boolean(cell: Any) -> bool | None:
-    """Read a boolean: ``True``, ``1``, ``1.0``, ``"true"``, ``"t"``, ``"yes"``, ``"y"`` and their opposites."""
+    """Convert a cell to a boolean: ``True``, ``1``, ``"true"``, ``"t"``, ``"yes"``, ``"y"`` and their opposites."""
     if cell is True or cell is False:
         return cell
     if isinstance(cell, Decimal) and cell.is_finite() and cell in (0, 1):
@@ -203,21 +203,21 @@ def items(cell: Any) -> Sequence[Any]:
 
 
 def texts(cell: Any) -> list[str] | None:
-    """Read a list of texts; empty elements are left out."""
+    """Convert a cell to a list of texts; empty elements are left out."""
     found = []
     for position, item in enumerate(items(cell)):
         try:
             plain = item if type(item) is str else ordinary(item)
             value = None if plain is None else text(plain)
-        except InvalidCellError as unfit:
-            raise InvalidCellError(unfit.code, unfit.message, f"[{position}]{unfit.at}") from None
+        except InvalidCellError as error:
+            raise InvalidCellError(error.code, error.message, f"[{position}]{error.at}") from None
         if value is not None:
             found.append(value)
     return found or None
 
 
 def json(cell: Any) -> Any:
-    """Read a cell that holds JSON: text is parsed, mappings and lists are taken as they are; blank is ``None``."""
+    """Parse a JSON cell: text is parsed, mappings and lists are returned unchanged; blank text is ``None``."""
     if not isinstance(cell, str):
         if isinstance(cell, (dict, list, tuple, Mapping)):
             return cell
@@ -230,7 +230,7 @@ def json(cell: Any) -> Any:
 
 
 def objects(cell: Any) -> Sequence[Any] | None:
-    """Read a list of JSON objects, or one alone."""
+    """Convert a cell to a list of JSON objects; a single object is a list of one."""
     document = json(cell)
     return document if document is None or isinstance(document, (list, tuple)) else [document]
 
@@ -240,9 +240,9 @@ class Midnight(int):
 
 
 def unix_time(cell: Any, timezone: dt.tzinfo) -> int | None:
-    """Read a point in time as Unix seconds; of a date alone as :class:`Midnight`.
+    """Convert a point in time to Unix seconds; a date without a time becomes :class:`Midnight`.
 
-    Taken are aware and naive datetimes (naive ones stand in ``timezone``), dates (midnight in ``timezone``),
+    Accepted are aware and naive datetimes (naive ones are in ``timezone``), dates (midnight in ``timezone``),
     ISO 8601 text of either, and numbers or digit strings of seconds, milliseconds, microseconds or
     nanoseconds since 1970, which cannot be confused with one another for any time since 2000.
     """
@@ -250,7 +250,7 @@ def unix_time(cell: Any, timezone: dt.tzinfo) -> int | None:
         return cell
     if isinstance(cell, str):
         if len(cell) > len("2026-11-21T") and cell[10] in "T " and cell[4] == "-":
-            try:  # what most databases write; everything else, and what is wrong with it, is found below
+            try:  # the form of most databases; other forms and errors are handled below
                 moment = dt.datetime.fromisoformat(cell)
                 seconds = int((moment if moment.tzinfo else moment.replace(tzinfo=timezone)).timestamp())
                 if seconds >= EARLIEST:
@@ -304,7 +304,7 @@ def _parsed(cell: str) -> dt.date:
 
 
 def _with_offset(cell: str) -> str:
-    """Return a time without the name of its zone: what says UTC ends with ``Z``, other names stand behind an offset."""
+    """Remove the name of the time zone: UTC becomes ``Z``; other names are only removed after an offset."""
     bare = _zone_behind("", cell)
     if bare == cell or _offset_behind(bare):
         return bare
@@ -312,12 +312,12 @@ def _with_offset(cell: str) -> str:
 
 
 def _pendulum(cell: str) -> dt.date:
-    """Parse what the standard library does not read, such as ``2026-11-21T09:30:00,5 +01:00``."""
-    import pendulum  # rarely needed, and slow to load
+    """Parse formats that the standard library does not support, such as ``2026-11-21T09:30:00,5 +01:00``."""
+    import pendulum  # rarely needed and slow to load
 
     found = pendulum.parse(cell, exact=True, tz=None)
     if not isinstance(found, dt.date) or len(cell) < len("2026-325"):
-        raise ValueError("a time of day, a duration, a month or a year is no point in time")
+        raise ValueError("a time of day, a duration, a month or a year is not a point in time")
     return found
 
 
@@ -330,10 +330,10 @@ def _from_number(cell: float | Decimal) -> int:
                 return _checked(int(cell // unit))
     except (ValueError, OverflowError, InvalidOperation):
         pass  # NaN and Infinity
-    raise InvalidCellError("bad_time", "the number is no Unix time")
+    raise InvalidCellError("bad_time", "the number is not a Unix time")
 
 
 def _checked(seconds: int) -> int:
     if seconds < EARLIEST:
-        raise InvalidCellError("bad_time", "the time lies before the year 2000; expected Unix seconds or ISO 8601 text")
+        raise InvalidCellError("bad_time", "the time is before the year 2000; expected Unix seconds or ISO 8601 text")
     return seconds

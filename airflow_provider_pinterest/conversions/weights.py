@@ -1,6 +1,6 @@
-"""How many bytes rows take, about: enough to limit what is kept of them.
+"""Estimate the memory of rows, to limit how many are kept.
 
-Only some of the rows are looked at, so that rows of ordinary size cost next to nothing.
+Only a sample of the rows is measured, so that the estimate costs little.
 """
 
 from __future__ import annotations
@@ -10,23 +10,23 @@ from itertools import islice
 from typing import Any, Final
 
 EVERY: Final = 16
-"""Of so many rows that come one by one, one is looked at."""
+"""One of this many single rows is measured."""
 
 SAMPLE: Final = 16
-"""Of rows that come together about so many are looked at."""
+"""About this many rows of a batch are measured."""
 
-PIECE_BYTES: Final = 4_000_000
-"""Most bytes of cells that are read, or made into events, at once."""
+COLUMN_BATCH_BYTES: Final = 4_000_000
+"""Most bytes of cells in a column batch."""
 
 _CELL: Final = 50
-"""Bytes of a cell that is a number, and of an element of a list."""
+"""Estimated bytes of a number, and of an element of a list."""
 
 _LOOKED_AT: Final = 10_000
-"""Elements of a nested cell that are looked at."""
+"""Most elements of a nested cell that are measured."""
 
 
 def weight(cells: Iterable[Any]) -> int:
-    """Return about how many bytes the cells of a row take."""
+    """Estimate the bytes of the cells of a row."""
     total = 0
     nested: list[Any] = []
     for cell in cells:
@@ -43,7 +43,7 @@ def weight(cells: Iterable[Any]) -> int:
 
 
 def _nested(waiting: list[Any]) -> int:
-    """Return about how many bytes lists and mappings take; of very large ones the first elements count for all."""
+    """Estimate the bytes of lists and mappings; only the first elements of very large ones are measured."""
     total = 0
     left = _LOOKED_AT
     while waiting and left > 0:
@@ -61,27 +61,27 @@ def _nested(waiting: list[Any]) -> int:
 
 
 def total(rows: Sequence[Sequence[Any]]) -> int:
-    """Return about how many bytes rows take."""
+    """Estimate the bytes of rows."""
     looked_at = rows[:: max(len(rows) // SAMPLE, 1)]
     return sum(map(weight, looked_at)) * len(rows) // max(len(looked_at), 1)
 
 
 def parts(rows: Sequence[Sequence[Any]], most: int) -> Iterator[Sequence[Sequence[Any]]]:
-    """Yield rows in parts of ``most`` rows, or of about :data:`PIECE_BYTES`, whichever is less."""
+    """Yield rows in parts of ``most`` rows, or of about :data:`COLUMN_BATCH_BYTES`, whichever is less."""
     begin = 0
     while begin < len(rows):
         part = rows[begin : begin + most]
-        if total(part) > PIECE_BYTES:
+        if total(part) > COLUMN_BATCH_BYTES:
             part = part[: _fitting(part)]
         yield part
         begin += len(part)
 
 
 def _fitting(rows: Sequence[Sequence[Any]]) -> int:
-    """Return how many rows take no more than :data:`PIECE_BYTES`, one at least."""
+    """Return the number of rows that fit into :data:`COLUMN_BATCH_BYTES`, at least one."""
     taken = 0
     for position, row in enumerate(rows):
         taken += weight(row)
-        if taken > PIECE_BYTES and position:
+        if taken > COLUMN_BATCH_BYTES and position:
             return position
     return len(rows)

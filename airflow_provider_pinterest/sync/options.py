@@ -258,13 +258,13 @@ class SyncOptions:
         from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 
         return ColumnMapping(
-            field_map=self.field_map,
-            identifiers=self.identifiers,
-            defaults=self.defaults,
+            field_map=self.field_map or {},
+            identifiers=self.identifiers or {},
+            defaults=self.defaults or {},
             event_id_from=self.event_id_from,
             timezone=self.timezone,
             key_columns=self.key_columns,
-            event_names=self.event_names,
+            event_names=self.event_names or {},
             consent_column=self.consent_column,
             **({} if self.placeholders is None else {"placeholders": self.placeholders}),
         )

@@ -506,7 +506,7 @@ class _Rows:
             self._earlier, resends_held=self._resends_held
         )
         self._first_source = opens() if self._verifies and opened.once else opened
-        self._builder = self._new_builder(options.processes)
+        self._transform = self._new_transform(options.processes)
         self.cutter = SectionCutter(
             Batcher(options.batch_size, options.max_batch_bytes, ad_account_id=parts.account),
             checkpoint if start.resume else None,
@@ -519,32 +519,32 @@ class _Rows:
         """Yield the sections of the source."""
         earlier = self._earlier
         if earlier is not None and self._verifies:
-            builder = self._new_builder(0)
+            transform = self._new_transform(0)
             with closing(self._first_source.row_batches()) as row_batches:
-                outcomes = builder.events(self.state.unlocked(row_batches))
+                outcomes = transform.events(self.state.unlocked(row_batches))
                 self.cutter.expect(verify_finished(outcomes, earlier, resends_held=self._resends_held))
         with closing(self._source.row_batches()) as row_batches:
-            yield from self.cutter.sections(self._builder.events(self._counted(row_batches)))
+            yield from self.cutter.sections(self._transform.events(self._counted(row_batches)))
 
     @property
     def warnings(self) -> Mapping[str, int]:
         """Warning code → events."""
-        return self._builder.warnings
+        return self._transform.warnings
 
     @property
     def coverage(self) -> Mapping[str, int]:
         """Field → events that carry it."""
-        return self._builder.coverage
+        return self._transform.coverage
 
     def unlisted_names(self) -> Sequence[UnlistedName]:
         """Return the most frequent names of events that Pinterest does not list."""
-        return self._builder.unlisted_names()
+        return self._transform.unlisted_names()
 
     def close(self) -> None:
         """End the processes, if there are any."""
-        self._builder.close()
+        self._transform.close()
 
-    def _new_builder(self, processes: int) -> Transform:
+    def _new_transform(self, processes: int) -> Transform:
         return Transform(
             self._parts.mapping,
             now=self._clock,

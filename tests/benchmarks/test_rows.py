@@ -30,9 +30,9 @@ def source() -> list[rows.Row]:
 def events(source) -> list[dict[str, Any]]:
     mapping = ColumnMapping(defaults=rows.DEFAULTS)
     mapping.check(rows.COLUMNS)
-    builder = Transform(mapping, now=NOW.timestamp())
-    outcomes = list(builder.events([RowBatch(rows.COLUMNS, source)]))
-    assert not builder.warnings
+    transform = Transform(mapping, now=NOW.timestamp())
+    outcomes = list(transform.events([RowBatch(rows.COLUMNS, source)]))
+    assert not transform.warnings
     built = [outcome for outcome in outcomes if isinstance(outcome, Event)]
     assert len(built) == COUNT
     return [orjson.loads(event.body) for event in built]

@@ -1,4 +1,4 @@
-"""Objects that no reader expects, by name."""
+"""Hostile objects, by name: objects that parsers do not expect."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.conversions.rows import NOW
 
 
 class RaisedByCellError(Exception):
-    """What the objects here raise."""
+    """The error that these objects raise."""
 
 
 def _raises(*_, **__):
@@ -24,7 +24,7 @@ def _raises(*_, **__):
 
 
 class Raising:
-    """Whatever is asked of it, it raises."""
+    """Every method raises."""
 
     __bool__ = __eq__ = __ne__ = __str__ = __repr__ = __len__ = __iter__ = __contains__ = __format__ = _raises
     __lt__ = __gt__ = __le__ = __ge__ = __int__ = __float__ = __index__ = __getitem__ = __bytes__ = _raises
@@ -36,7 +36,7 @@ class Raising:
 
 
 class Lying:
-    """It says that it is text, and equal to everything."""
+    """It pretends to be text, and equal to everything."""
 
     __class__ = str  # type: ignore[assignment]
 
@@ -134,7 +134,7 @@ class Unhashable(metaclass=Meta):
 
 
 class Unloadable:
-    """It can be pickled, and not read again."""
+    """It can be pickled but not unpickled."""
 
     def __setstate__(self, _):
         _raises()
@@ -256,4 +256,4 @@ OBJECTS: dict[str, Callable[[], Any]] = {
     "date": lambda: dt.date.min,
     "latest": lambda: dt.datetime.max,  # noqa: DTZ901
 }
-"""Name → what makes the object anew."""
+"""Name → function that creates the object."""

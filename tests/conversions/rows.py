@@ -1,4 +1,4 @@
-"""Rows to build events of: good ones, and the ways to look at what became of them."""
+"""Helpers: good rows, and their outcomes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from airflow_provider_pinterest.conversions.transform import Transform
 Row = Mapping[str, Any]
 
 NOW: Final = 1_795_300_000
-"""2026-11-21T21:46:40Z, the present of these tests."""
+"""2026-11-21T21:46:40Z, the current time in these tests."""
 
 GOOD: Final[Row] = {
     "event_name": "checkout",
@@ -25,7 +25,7 @@ GOOD: Final[Row] = {
     "event_id": "order-1",
     "email": "ada@example.com",
 }
-"""A row with everything that an event needs."""
+"""A row with all required fields."""
 
 ADA: Final = hashlib.sha256(b"ada@example.com").hexdigest()
 
@@ -39,32 +39,32 @@ def good(**changes: Any) -> dict[str, Any]:
     return {**GOOD, **changes}
 
 
-def builder(
+def new_transform(
     *, max_event_age: dt.timedelta | None = None, max_event_bytes: int = 2_000_000, **mapping: Any
 ) -> Transform:
     return Transform(ColumnMapping(**mapping), now=NOW, max_event_age=max_event_age, max_event_bytes=max_event_bytes)
 
 
-def outcomes_of(rows: Iterable[Row], build: Transform | None = None) -> list[Any]:
-    """Return what becomes of rows, each with columns of its own."""
+def outcomes_of(rows: Iterable[Row], transform: Transform | None = None) -> list[Any]:
+    """Return the outcomes of rows; each row can have its own columns."""
     row_batches = [RowBatch(tuple(row), [list(row.values())]) for row in rows]
-    return list((build or builder()).events(row_batches))
+    return list((transform or new_transform()).events(row_batches))
 
 
-def outcome_of(row: Row, build: Transform | None = None) -> Any:
-    (found,) = outcomes_of([row], build)
+def outcome_of(row: Row, transform: Transform | None = None) -> Any:
+    (found,) = outcomes_of([row], transform)
     return found
 
 
-def sent(row: Row, build: Transform | None = None) -> Any:
-    """Return the JSON that goes out for a row."""
-    found = outcome_of(row, build)
+def sent(row: Row, transform: Transform | None = None) -> Any:
+    """Return the event that is sent for a row."""
+    found = outcome_of(row, transform)
     assert isinstance(found, Event), found
     return orjson.loads(found.body)
 
 
-def reasons(row: Row, build: Transform | None = None) -> list[tuple[str, str]]:
-    """Return (code, field) of everything wrong with a row."""
-    found = outcome_of(row, build)
+def reasons(row: Row, transform: Transform | None = None) -> list[tuple[str, str]]:
+    """Return (code, field) of each reason why a row is rejected."""
+    found = outcome_of(row, transform)
     assert isinstance(found, Rejection), found
     return [(reason.code, reason.field) for reason in found.reasons]

@@ -1,4 +1,4 @@
-"""A cell that cannot be read costs its row only where the conversion would be wrong without it."""
+"""An invalid cell rejects its row only if the conversion would be wrong without it."""
 
 from __future__ import annotations
 
@@ -8,21 +8,12 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_pinterest.conversions.fields import (
-    BY_PATH,
-    FIELDS,
-    LEAVE_OUT,
-    REJECT,
-    WARNINGS,
-    Field,
-    check,
-    choice,
-    text,
-)
+from airflow_provider_pinterest.conversions.field_types import LEAVE_OUT, REJECT, Field, choice, text
+from airflow_provider_pinterest.conversions.fields import BY_PATH, FIELDS, WARNINGS, check
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 from airflow_provider_pinterest.conversions.outcomes import Event, Rejection, RowBatch
 from airflow_provider_pinterest.exceptions import ParameterError
-from tests.conversions.rows import ADA, builder, good, outcome_of, outcomes_of, sent
+from tests.conversions.rows import ADA, good, new_transform, outcome_of, outcomes_of, sent
 
 BAD: dict[str, list[Any]] = {
     "choice": ["fridge", 5, b"\xff"],
@@ -58,17 +49,17 @@ def test_rows_are_rejected_for_what_would_make_the_conversion_wrong():
     ids=lambda one: getattr(one, "path", type(one).__name__),
 )
 def test_a_bad_cell_of_another_field_is_left_out_and_counted(field, cell):
-    build = builder()
+    transform = new_transform()
     rows = [
         good(event_id=1, **{field.path: cell}),
         good(event_id=2, **{field.path: None}),
         good(event_id=3, **{field.path: cell}),
     ]
-    found = list(build.events([RowBatch(tuple(rows[0]), [tuple(row.values()) for row in rows])]))
+    found = list(transform.events([RowBatch(tuple(rows[0]), [tuple(row.values()) for row in rows])]))
     assert [type(one) for one in found] == [Event] * 3
-    assert build.warnings == {field.warning: 2}
+    assert transform.warnings == {field.warning: 2}
     assert sent(rows[0]) == sent(good(event_id=1))
-    assert field.path not in build.coverage
+    assert field.path not in transform.coverage
 
 
 @pytest.mark.parametrize(
@@ -77,11 +68,11 @@ def test_a_bad_cell_of_another_field_is_left_out_and_counted(field, cell):
     ids=lambda one: getattr(one, "path", type(one).__name__),
 )
 def test_a_bad_cell_of_such_a_field_rejects_its_row(field, cell):
-    build = builder()
-    found = outcome_of({**good(), "email": "ada@example.com", field.path: cell}, build)
+    transform = new_transform()
+    found = outcome_of({**good(), "email": "ada@example.com", field.path: cell}, transform)
     assert isinstance(found, Rejection)
     assert any(reason.field == field.path for reason in found.reasons)
-    assert not build.warnings
+    assert not transform.warnings
 
 
 @pytest.mark.parametrize(
@@ -95,29 +86,29 @@ def test_a_bad_cell_of_such_a_field_rejects_its_row(field, cell):
     ],
 )
 def test_what_can_be_read_beside_it_is_sent(row, kept, code):
-    build = builder()
-    assert sent(row, build)["custom_data"] == kept
-    assert build.warnings == {code: 1}
+    transform = new_transform()
+    assert sent(row, transform)["custom_data"] == kept
+    assert transform.warnings == {code: 1}
 
 
 def test_long_lists_are_cut_and_long_texts_left_out():
-    build = builder()
-    event = sent(good(**{"device_info.languages": ["en"] * 101, "device_info.locale": "x" * 36}), build)
+    transform = new_transform()
+    event = sent(good(**{"device_info.languages": ["en"] * 101, "device_info.locale": "x" * 36}), transform)
     assert event["device_info"] == {"languages": ["en"] * 100}
-    assert build.warnings == {"unusable_device_info_languages": 1, "unusable_device_info_locale": 1}
+    assert transform.warnings == {"unusable_device_info_languages": 1, "unusable_device_info_locale": 1}
 
 
 def test_a_nested_object_that_cannot_be_read_is_left_out():
-    build = builder()
+    transform = new_transform()
     row = good(app_info="{", device_info={"os_family": "Mac OS X", "brand": "B"})
-    assert sent(row, build)["device_info"] == {"brand": "B"}
-    assert build.warnings == {"unusable_app_info": 1, "unusable_device_info_os_family": 1}
+    assert sent(row, transform)["device_info"] == {"brand": "B"}
+    assert transform.warnings == {"unusable_app_info": 1, "unusable_device_info_os_family": 1}
 
 
 def test_a_default_does_not_take_the_place_of_a_bad_cell():
-    build = builder(defaults={"language": "de"})
-    assert "language" not in sent(good(language="fil-PH"), build)
-    assert sent(good(event_id=2, language=None), build)["language"] == "de"
+    transform = new_transform(defaults={"language": "de"})
+    assert "language" not in sent(good(language="fil-PH"), transform)
+    assert sent(good(event_id=2, language=None), transform)["language"] == "de"
 
 
 def test_a_bad_default_is_an_error_that_says_what_is_wrong():
@@ -150,14 +141,14 @@ CLASHES = [
 @pytest.mark.parametrize(("path", "more"), CLASHES, ids=[repr(more) for _, more in CLASHES])
 def test_an_ambiguous_row_among_others_is_rejected(path, more):
     rows = [good(event_id=1), {**good(event_id=2), **more}, good(event_id=3), {**good(event_id=4), **more}]
-    build = builder(key_columns=["event_name"])
-    found = outcomes_of(rows, build)
+    transform = new_transform(key_columns=["event_name"])
+    found = outcomes_of(rows, transform)
     assert [type(one) for one in found] == [Event, Rejection, Event, Rejection]
     reasons = [reason for reason in found[1].reasons if reason.code == "ambiguous_columns"]
     assert [reason.field for reason in reasons] == [path]
     assert all(repr(name) in reasons[0].message for name in more)
     assert found[1].keys == {"event_name": "checkout"}
-    assert build.coverage["event_id"] == 2
+    assert transform.coverage["event_id"] == 2
 
 
 # The table

@@ -1,4 +1,4 @@
-"""Events go out in their order, at most a thousand and so many bytes at a time."""
+"""Events are sent in order, in batches limited by number of events and by bytes."""
 
 import itertools
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_pinterest.conversions.batches import ENVELOPE, MAX_EVENTS, Batch, Batcher
 from airflow_provider_pinterest.conversions.outcomes import Event, Rejection
-from tests.conversions.rows import builder, good, outcome_of, outcomes_of
+from tests.conversions.rows import good, new_transform, outcome_of, outcomes_of
 
 
 def event(number, size=100, *, offline=False):
@@ -106,7 +106,7 @@ def test_an_event_of_three_megabytes_is_rejected_and_the_rest_goes_on():
 def test_an_event_as_large_as_a_batch_may_be_is_a_batch(room):
     row = good(content_name="x" * 1_000)
     size = len(outcome_of(row).body)
-    found = outcome_of(row, builder(max_event_bytes=size - 1 + room))
+    found = outcome_of(row, new_transform(max_event_bytes=size - 1 + room))
     assert isinstance(found, Event if room else Rejection)
     if room:
         assert [batch.size for batch in batches_of([found], 1_000, size + ENVELOPE)] == [size + ENVELOPE]

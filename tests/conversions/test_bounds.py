@@ -1,4 +1,4 @@
-"""What is kept of rows has a bound in bytes, whatever the rows hold."""
+"""The memory that is kept for rows is bounded for any content."""
 
 import time
 import tracemalloc
@@ -6,15 +6,16 @@ import tracemalloc
 import orjson
 import pytest
 
-from airflow_provider_pinterest.conversions.coalescing import PIECE, pieces
-from airflow_provider_pinterest.conversions.columns import MEMO_BYTES, MEMO_CELL, CachedParser
-from airflow_provider_pinterest.conversions.mapping import NAMES_KEPT, ColumnMapping
+from airflow_provider_pinterest.conversions.cached_parser import MEMO_BYTES, MEMO_CELL, CachedParser
+from airflow_provider_pinterest.conversions.coalescing import COLUMN_BATCH_ROWS, coalesce
+from airflow_provider_pinterest.conversions.mapping import ColumnMapping
+from airflow_provider_pinterest.conversions.mapping_compiler import NAMES_KEPT, MappingCompiler
 from airflow_provider_pinterest.conversions.outcomes import Event, RowBatch
 from airflow_provider_pinterest.conversions.reasons import REASONS
-from airflow_provider_pinterest.conversions.weights import PIECE_BYTES, weight
+from airflow_provider_pinterest.conversions.weights import COLUMN_BATCH_BYTES, weight
 from airflow_provider_pinterest.exceptions import MappingError
 from tests.conversions.hostile import OBJECTS
-from tests.conversions.rows import GOOD, builder, good, outcome_of, outcomes_of, sent
+from tests.conversions.rows import GOOD, good, new_transform, outcome_of, outcomes_of, sent
 from tests.tracing import SLOWER
 
 MANY = 200_000
@@ -55,14 +56,14 @@ def test_the_last_reason_says_how_many_more_there_are():
 @pytest.mark.parametrize("place", ["custom_data", "contents"])
 def test_spellings_of_a_name_do_not_fill_the_memory(place):
     spelled = {" " * number + "Id" if place == "contents" else " " * number + "NP": "a" for number in range(3_000)}
-    build = builder()
+    transform = new_transform()
     begun = time.monotonic()
 
-    found = outcomes_of([good(**{place: spelled}, event_id=str(number)) for number in range(20)], build)
+    found = outcomes_of([good(**{place: spelled}, event_id=str(number)) for number in range(20)], transform)
 
     assert time.monotonic() - begun < 10 * SLOWER
     assert all(isinstance(outcome, Event) for outcome in found)
-    assert len(build._mapping.layout("custom_data")) <= 1
+    assert len(transform._transformer.compiler.layout("custom_data")) <= 1
 
 
 def test_a_name_is_known_in_any_spelling():
@@ -78,11 +79,11 @@ def test_of_two_spellings_one_wins_whatever_their_order(names):
 
 
 def test_wide_sets_of_columns_are_not_remembered_without_end():
-    mapping = ColumnMapping()
+    compiler = MappingCompiler(ColumnMapping())
     for number in range(20):
-        mapping.plan(tuple(keys(NAMES_KEPT // 4, f"{number} {{}}")))
+        compiler.compiled(tuple(keys(NAMES_KEPT // 4, f"{number} {{}}")))
 
-    assert sum(len(names) for names, _ in mapping._plans) <= NAMES_KEPT
+    assert sum(len(names) for names, _ in compiler._compiled) <= NAMES_KEPT
 
 
 def test_an_error_names_a_few_of_very_many_columns():
@@ -94,17 +95,17 @@ def test_an_error_names_a_few_of_very_many_columns():
 
 
 def test_long_cells_are_not_remembered():
-    reader = CachedParser("ct", lambda cell: [cell])
-    reader.encode(["a" * MEMO_CELL, "a" * (MEMO_CELL + 1)], lambda *_: None)
+    parser = CachedParser("ct", lambda cell: [cell])
+    parser.encode(["a" * MEMO_CELL, "a" * (MEMO_CELL + 1)], lambda *_: None)
 
-    assert [*reader._known] == ["a" * MEMO_CELL]
+    assert [*parser._known] == ["a" * MEMO_CELL]
 
 
 def test_memory_of_cells_is_bounded_in_bytes():
-    reader = CachedParser("ct", lambda cell: [cell * 1_000])
+    parser = CachedParser("ct", lambda cell: [cell * 1_000])
     tracemalloc.start()
     for number in range(1_000):
-        reader.encode([f"{number:0150}"], lambda *_: None)
+        parser.encode([f"{number:0150}"], lambda *_: None)
     held, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 
@@ -132,15 +133,15 @@ def test_names_that_come_from_data_are_made_safe(name):
 @pytest.mark.parametrize("cell", ["é" * 10**6, "e" + "\u0301\u0323" * 10**5, "1" * 10**6, "(" * 10**6, "[" * 10**6])
 @pytest.mark.parametrize("column", ["phone", "first_name", "city", "zip", "country", "birthday", "ip", "email"])
 def test_a_very_long_identifier_costs_no_time(column, cell):
-    build = builder()
+    transform = new_transform()
     begun = time.monotonic()
     row = good(ip="198.18.0.1", user_agent="Agent/1")
     assert isinstance(
-        outcome_of({**row, "advertising_id": "38400000-8cf0-11bd-b23e-10b96e40000d", column: cell}, build), Event
+        outcome_of({**row, "advertising_id": "38400000-8cf0-11bd-b23e-10b96e40000d", column: cell}, transform), Event
     )
 
     assert time.monotonic() - begun < 1 * SLOWER
-    assert sum(build.warnings.values()) == 1
+    assert sum(transform.warnings.values()) == 1
 
 
 HEAVY = "x" * 100_000
@@ -158,18 +159,20 @@ HEAVY = "x" * 100_000
     ],
     ids=["one row_batch", "nested", "a row_batch a row"],
 )
-def test_pieces_of_heavy_rows_are_short(row_batches):
-    found = list(pieces(row_batches, ColumnMapping()))
+def test_column_batches_of_heavy_rows_are_short(row_batches):
+    found = list(coalesce(row_batches, ColumnMapping()))
 
-    assert [piece.first for piece in found] == [1 + sum(one.size for one in found[:at]) for at in range(len(found))]
-    assert sum(piece.size for piece in found) == 1_000
-    assert max(piece.size for piece in found) * len(HEAVY) <= 1.5 * PIECE_BYTES
+    assert [column_batch.first for column_batch in found] == [
+        1 + sum(one.size for one in found[:at]) for at in range(len(found))
+    ]
+    assert sum(column_batch.size for column_batch in found) == 1_000
+    assert max(column_batch.size for column_batch in found) * len(HEAVY) <= 1.5 * COLUMN_BATCH_BYTES
 
 
-def test_pieces_of_ordinary_rows_are_long():
-    [*found] = pieces([RowBatch(("event_id", "np"), [["a", "x" * 1_000]] * 2_000)], ColumnMapping())
+def test_column_batches_of_ordinary_rows_are_long():
+    [*found] = coalesce([RowBatch(("event_id", "np"), [["a", "x" * 1_000]] * 2_000)], ColumnMapping())
 
-    assert [piece.size for piece in found] == [PIECE] * 4
+    assert [column_batch.size for column_batch in found] == [COLUMN_BATCH_ROWS] * 4
 
 
 @pytest.mark.parametrize("name", sorted(OBJECTS))

@@ -1,4 +1,4 @@
-"""Cells of any type become cells of known types; key cells become what a person would search for."""
+"""Cells of any type become cells of known types; key cells become searchable text."""
 
 import datetime as dt
 import math
@@ -16,7 +16,7 @@ from airflow_provider_pinterest.conversions.cells import KEY_LIMIT, ordinary, sh
 from airflow_provider_pinterest.conversions.outcomes import Event, RowBatch
 from airflow_provider_pinterest.conversions.reasons import InvalidCellError
 from tests.conversions.hostile import OBJECTS, Amount, Array, Moment, NaTType, NAType, Raising, Scalar, TextObject
-from tests.conversions.rows import builder, good, outcome_of, sent
+from tests.conversions.rows import good, new_transform, outcome_of, sent
 
 EMPTY = [None, math.nan, Decimal("NaN"), Decimal("sNaN"), NAType(), NaTType(2026, 1, 1), Scalar(None), Amount("nan")]
 
@@ -27,9 +27,9 @@ def test_null_nan_nat_and_na_are_empty(cell):
     row = good(
         value=cell, phone=cell, city=cell, num_items=cell, contents=cell, opt_out=cell, ip=cell, custom_data=cell
     )
-    build = builder()
-    assert sent(row, build) == sent(good())
-    assert not build.warnings
+    transform = new_transform()
+    assert sent(row, transform) == sent(good())
+    assert not transform.warnings
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_what_a_cell_means_is_sent(cell, column, value):
 @pytest.mark.parametrize("cell", [b'[{"id": "a"}]', memoryview(b'{"id": "a"}'), '[{"id": "a"}]', [{"id": b"a"}]])
 def test_a_cell_is_the_same_alone_and_beside_others(cell, beside):
     rows = [good(contents=cell), good(contents=beside, event_id="other")]
-    found = next(builder().events([RowBatch(tuple(rows[0]), [list(row.values()) for row in rows])]))
+    found = next(new_transform().events([RowBatch(tuple(rows[0]), [list(row.values()) for row in rows])]))
     assert isinstance(found, Event)
     assert found == outcome_of(rows[0])
 
@@ -140,7 +140,7 @@ def test_a_cell_is_the_same_alone_and_beside_others(cell, beside):
     ids=lambda cell: type(cell).__name__,
 )
 def test_a_key_cell_is_what_a_person_would_search_for(cell, text):
-    found = outcome_of(good(order_key=cell), builder(field_map={"order_key": None}, key_columns=["order_key"]))
+    found = outcome_of(good(order_key=cell), new_transform(field_map={"order_key": None}, key_columns=["order_key"]))
     assert found.keys == {"order_key": text}
     assert type(found.keys["order_key"]) is type(text)
 

@@ -1,4 +1,4 @@
-"""Rows are read column by column, and yet each becomes what it is by itself."""
+"""Rows are parsed column by column, and the outcome of a row does not depend on other rows."""
 
 from __future__ import annotations
 
@@ -12,17 +12,20 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from airflow_provider_pinterest.conversions.coalescing import FIT_KEPT, PIECE, Coalescer, pieces
-from airflow_provider_pinterest.conversions.columns import CachedParser, ColumnParser, Hashed, Member, Objects, Text
+from airflow_provider_pinterest.conversions.cached_parser import CachedParser
+from airflow_provider_pinterest.conversions.coalescing import COLUMN_BATCH_ROWS, FIT_KEPT, Coalescer, coalesce
+from airflow_provider_pinterest.conversions.column_parser import ColumnParser
 from airflow_provider_pinterest.conversions.fields import FIELDS
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
+from airflow_provider_pinterest.conversions.object_lists import MemberParser, ObjectListParser
 from airflow_provider_pinterest.conversions.outcomes import Duplicate, Event, Rejection, RowBatch
 from airflow_provider_pinterest.conversions.reasons import InvalidCellError, UnusableCellError
-from airflow_provider_pinterest.conversions.typed import Integers
-from tests.conversions.rows import ADA, GOOD, NOW, builder, good, outcome_of, outcomes_of, reasons, sent, sha
+from airflow_provider_pinterest.conversions.text_parsers import HashedParser, TextParser
+from airflow_provider_pinterest.conversions.typed_parsers import IntegerParser
+from tests.conversions.rows import ADA, GOOD, NOW, good, new_transform, outcome_of, outcomes_of, reasons, sent, sha
 
 LONE = "\ud800"
-"""Half of a surrogate pair, which UTF-8 cannot hold."""
+"""Half of a surrogate pair, which UTF-8 cannot encode."""
 
 CELLS: dict[str, list[Any]] = {
     "event_name": ["checkout", " checkout ", "CheckOut", "page visit", "my_event", "Purchase", "", None, 7, LONE],
@@ -139,8 +142,8 @@ for cells in CELLS.values():
     cells.append(b"\xff")
 
 
-def parts(outcome: Any) -> Any:
-    """Return what matters of an outcome, but for its number."""
+def without_row(outcome: Any) -> Any:
+    """Return an outcome without its row number."""
     if isinstance(outcome, Event):
         return outcome.body, outcome.name, outcome.id, outcome.time, type(outcome.time), outcome.offline, outcome.keys
     if isinstance(outcome, Rejection):
@@ -172,10 +175,10 @@ mappings = st.sampled_from(
 @example([{name: cells[at % len(cells)] for name, cells in CELLS.items()} for at in range(12)], {})
 def test_rows_together_become_what_each_is_alone(rows, mapping):
     mapping = {**mapping, "key_columns": [name for name in mapping.get("key_columns", ()) if name in rows[0]]}
-    together, apart = builder(**mapping), builder(**mapping)
+    together, apart = new_transform(**mapping), new_transform(**mapping)
     found = list(together.events([RowBatch(tuple(rows[0]), [tuple(row.values()) for row in rows])]))
     expected = [outcome_of(row, apart) for row in rows]
-    assert [parts(outcome) for outcome in found] == [parts(outcome) for outcome in expected]
+    assert [without_row(outcome) for outcome in found] == [without_row(outcome) for outcome in expected]
     assert [outcome.row for outcome in found] == [*range(1, len(rows) + 1)]
     assert (together.warnings, together.coverage) == (apart.warnings, apart.coverage)
     assert together.unlisted_names() == apart.unlisted_names()
@@ -198,10 +201,10 @@ def test_rows_together_become_what_each_is_alone(rows, mapping):
 @example([good(), good(colour="red"), good(), good(Email="x"), good(value=1), good(revenue=2), {}, good(note=1)], {})
 def test_rows_with_other_keys_are_read_together_and_become_what_each_is_alone(rows, mapping):
     mapping = {**mapping, "field_map": {"note": None}, "key_columns": ["note", "event_id"]}
-    together, apart = builder(**mapping), builder(**mapping)
+    together, apart = new_transform(**mapping), new_transform(**mapping)
     expected = [outcome_of(row, apart) for row in rows]
     found = outcomes_of(rows, together)
-    assert [parts(outcome) for outcome in found] == [parts(outcome) for outcome in expected]
+    assert [without_row(outcome) for outcome in found] == [without_row(outcome) for outcome in expected]
     assert [outcome.row for outcome in found] == [*range(1, len(rows) + 1)]
     assert (together.warnings, together.coverage) == (apart.warnings, apart.coverage)
     assert together.unlisted_names() == apart.unlisted_names()
@@ -209,14 +212,19 @@ def test_rows_with_other_keys_are_read_together_and_become_what_each_is_alone(ro
 
 def sizes(rows):
     return [
-        (piece.first, piece.size)
-        for piece in pieces([RowBatch(tuple(row), [list(row.values())]) for row in rows], ColumnMapping())
+        (column_batch.first, column_batch.size)
+        for column_batch in coalesce([RowBatch(tuple(row), [list(row.values())]) for row in rows], ColumnMapping())
     ]
 
 
 def test_rows_with_other_keys_are_waited_for():
     rows = [good(**dict.fromkeys(("phone", "value", "np")[: number % 4], 1)) for number in range(1_200)]
-    assert sizes(rows) == [(1, 1), (2, PIECE), (PIECE + 2, PIECE), (2 * PIECE + 2, 199)]
+    assert sizes(rows) == [
+        (1, 1),
+        (2, COLUMN_BATCH_ROWS),
+        (COLUMN_BATCH_ROWS + 2, COLUMN_BATCH_ROWS),
+        (2 * COLUMN_BATCH_ROWS + 2, 199),
+    ]
 
 
 def test_rows_with_the_same_keys_are_not():
@@ -230,7 +238,7 @@ def test_rows_that_do_not_fit_together_are_kept_apart():
 
 def test_a_key_column_is_found_whatever_its_case_in_other_rows():
     rows = [good(), good(event_id=2, Order=2), good(event_id=3, order=3)]
-    found = outcomes_of(rows, builder(key_columns=["order"]))
+    found = outcomes_of(rows, new_transform(key_columns=["order"]))
     assert [outcome.keys for outcome in found] == [{"order": None}, {"order": 2}, {"order": 3}]
 
 
@@ -239,7 +247,7 @@ def test_what_was_read_before_the_source_fails_comes_first():
         yield RowBatch(tuple(GOOD), [tuple(GOOD.values())])
         raise ZeroDivisionError
 
-    found = pieces(source(), ColumnMapping())
+    found = coalesce(source(), ColumnMapping())
     assert next(found).size == 1
     with pytest.raises(ZeroDivisionError):
         next(found)
@@ -255,25 +263,25 @@ def test_sets_of_columns_that_fit_are_not_remembered_without_end():
 
 
 def test_coverage_and_warnings_are_those_of_the_events_that_were_yielded():
-    """A run that ends early counts no row that it did not come to."""
+    """A run that ends early counts only the rows that it reached."""
     day = dt.date(2026, 11, 20)
     rows = [good(event_id=number, phone="+49 30 901820", event_name="my_event", event_time=day) for number in range(5)]
-    build = builder()
-    outcomes = build.events([RowBatch(tuple(rows[0]), [tuple(row.values()) for row in rows])])
+    transform = new_transform()
+    outcomes = transform.events([RowBatch(tuple(rows[0]), [tuple(row.values()) for row in rows])])
     for counted in range(1, 6):
         next(outcomes)
-        assert {*build.coverage.values()} == {*build.warnings.values()} == {counted}
-    assert len(build.coverage) == 6
-    assert build.warnings.keys() == {"unknown_event_name", "time_from_date"}
+        assert {*transform.coverage.values()} == {*transform.warnings.values()} == {counted}
+    assert len(transform.coverage) == 6
+    assert transform.warnings.keys() == {"unknown_event_name", "time_from_date"}
 
 
 def test_the_outcomes_of_both_kinds_are_there():
-    """What the properties above speak of happens."""
+    """The cases of the properties above occur."""
     rows = [good(email=cell, event_id=number) for number, cell in enumerate(CELLS["email"])]
     assert {type(outcome) for outcome in outcomes_of([*rows, rows[0]])} == {Event, Rejection, Duplicate}
 
 
-# Of two cells for one field
+# Two cells for one field
 
 
 @pytest.mark.parametrize(
@@ -289,9 +297,9 @@ def test_the_outcomes_of_both_kinds_are_there():
     ],
 )
 def test_the_later_cell_wins_unless_it_holds_nothing(nested, own, city):
-    """What cannot be used is left out; another value would not be what the row says."""
+    """An unusable cell is left out; another value would not be the value of the row."""
     row = good(user_data={"city": nested, "em": "ada@example.com"}, city=own)
-    assert sent(row, builder(defaults={"city": "Mainz"}))["user_data"].get("ct") == (city and [sha(city)])
+    assert sent(row, new_transform(defaults={"city": "Mainz"}))["user_data"].get("ct") == (city and [sha(city)])
 
 
 @pytest.mark.parametrize("before", [[], [{"order_value": 5}], [{"revenue": 5, "value": 6}]], ids=len)
@@ -301,14 +309,14 @@ def test_of_two_names_for_one_field_the_fields_own_wins_whatever_other_rows_have
         {"custom_data": {"value": 1, "revenue": 2}, "contents": [{"unit_price": 3, "item_price": 4, "price": 5}]}
     )
     rows = [good(event_id=number, **cell) for number, cell in enumerate(cells)]
-    *_, last = builder().events([RowBatch(tuple(rows[0]), [tuple(row.values()) for row in rows])])
+    *_, last = new_transform().events([RowBatch(tuple(rows[0]), [tuple(row.values()) for row in rows])])
     assert isinstance(last, Event)
     assert orjson.loads(last.body)["custom_data"] == {"value": "1", "contents": [{"item_price": "4"}]}
 
 
 def test_a_name_that_the_author_mapped_wins_over_the_fields_own():
     row = good(custom_data={"total": 1, "value": 2})
-    assert sent(row, builder(field_map={"custom_data.total": "value"}))["custom_data"] == {"value": "1"}
+    assert sent(row, new_transform(field_map={"custom_data.total": "value"}))["custom_data"] == {"value": "1"}
 
 
 def test_an_event_id_that_is_no_unicode_is_not_repeated():
@@ -316,25 +324,28 @@ def test_an_event_id_that_is_no_unicode_is_not_repeated():
     assert (found.event_id, [reason.code for reason in found.reasons]) == (None, ["bad_text"])
 
 
-# Readers
+# Parsers
 
 
-def read(reader: ColumnParser, *cells: Any) -> tuple[list[Any], list[tuple[int, str]]]:
-    """Return the values that were written, and which cells were refused."""
-    refusals: list[tuple[int, str]] = []
+def parse_column(parser: ColumnParser, *cells: Any) -> tuple[list[Any], list[tuple[int, str]]]:
+    """Return the encoded values, and the errors: (row, code)."""
+    errors: list[tuple[int, str]] = []
 
-    def refused(row, verdict):
-        refusals.append((row, verdict.code))
-        return getattr(verdict, "kept", None)
+    def on_error(row, error):
+        errors.append((row, error.code))
+        return getattr(error, "kept", None)
 
-    members = reader.encode(cells, refused)
+    members = parser.encode(cells, on_error)
     assert len(members) == len(cells)
-    return [reader.value(member) for member in members], refusals
+    return [parser.decode(member) for member in members], errors
 
 
 def test_text_is_trimmed_and_escaped():
-    assert read(Text("np"), " a ", None, "", 'b"\\\nc', "ü") == (["a", None, None, 'b"\\\nc', "ü"], [])
-    assert read(Text("np"), "a", 5, LONE, True) == (["a", "5", None, None], [(3, "bad_type"), (2, "bad_text")])
+    assert parse_column(TextParser("np"), " a ", None, "", 'b"\\\nc', "ü") == (["a", None, None, 'b"\\\nc', "ü"], [])
+    assert parse_column(TextParser("np"), "a", 5, LONE, True) == (
+        ["a", "5", None, None],
+        [(3, "bad_type"), (2, "bad_text")],
+    )
 
 
 def test_one_refused_cell_leaves_the_others_of_its_column():
@@ -345,8 +356,8 @@ def test_one_refused_cell_leaves_the_others_of_its_column():
             raise UnusableCellError("unusable_ct", ["kept"])
         return [cell]
 
-    for reader in (ColumnParser("ct", unless), CachedParser("ct", unless), Hashed("ct", unless, lambda _: b"")):
-        assert read(reader, "a", "bad", None, "some", "b", "a") == (
+    for parser in (ColumnParser("ct", unless), CachedParser("ct", unless), HashedParser("ct", unless, lambda _: b"")):
+        assert parse_column(parser, "a", "bad", None, "some", "b", "a") == (
             [["a"], None, None, ["kept"], ["b"], ["a"]],
             [(1, "bad_value"), (3, "unusable_ct")],
         )
@@ -357,22 +368,25 @@ def test_a_list_is_no_currency():
 
 
 def test_integers_are_not_taken_for_booleans():
-    reader = Integers("num_items", lambda cell: None if cell is True else cell)
-    assert read(reader, 1, 1, None)[0] == [1, 1, None]
-    assert read(reader, 1, True, 2)[0] == [1, None, 2]
+    parser = IntegerParser("num_items", lambda cell: None if cell is True else cell)
+    assert parse_column(parser, 1, 1, None)[0] == [1, 1, None]
+    assert parse_column(parser, 1, True, 2)[0] == [1, None, 2]
 
 
 def test_a_list_is_refused_for_its_first_unknown_name():
-    members = [Member(Text("id"), ("id", "sku")), Member(Integers("n", lambda cell: cell), ("n",))]
+    members = [
+        MemberParser(TextParser("id"), ("id", "sku")),
+        MemberParser(IntegerParser("n", lambda cell: cell), ("n",)),
+    ]
     cells = (
         '[{"id":"a"},{"x":1},{"id":true}]',
         '[{"sku":"b","n":1}]',
         '[{"id":"c","n":2},{"id":false}]',
         [{"ID": "d"}],
     )
-    found, refusals = read(Objects("contents", members), *cells)
+    found, errors = parse_column(ObjectListParser("contents", members), *cells)
     assert found == [None, [{"id": "b", "n": 1}], None, [{"id": "d"}]]
-    assert refusals == [(0, "unknown_field"), (2, "bad_type")]
+    assert errors == [(0, "unknown_field"), (2, "bad_type")]
 
 
 # Bytes
@@ -403,6 +417,6 @@ def test_bytes_of_utf8_are_text_alone_and_beside_others(column, text, kind, othe
     expected = outcome_of(good(**{column: text}))
     rows = [good(**{column: kind(text.encode())}), *(good(**{column: other}) for other in others)]
     row_batch = RowBatch(tuple(rows[0]), [tuple(row.values()) for row in rows])
-    first, *_ = builder().events([row_batch])
+    first, *_ = new_transform().events([row_batch])
     assert isinstance(first, Event)
     assert first.body == expected.body

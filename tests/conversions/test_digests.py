@@ -1,4 +1,4 @@
-"""SHA-256 is never hashed again, in whatever dress it comes."""
+"""A SHA-256 digest is never hashed again, in any notation."""
 
 import base64
 import hashlib
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_pinterest.conversions.fields import SWITCHES
 from tests.conversions.hostile import Array
-from tests.conversions.rows import builder, good, sent, sha
+from tests.conversions.rows import good, new_transform, sent, sha
 
 HASHED = sorted(SWITCHES)
 DRESSES = {
@@ -47,11 +47,11 @@ DRESSES = {
 }
 
 
-def identified(name, cell, **switches):
-    build = builder(identifiers={name: switches} if switches else {})
+def sent_identifier(name, cell, **switches):
+    transform = new_transform(identifiers={name: switches} if switches else {})
     row = {**good(ip="192.0.2.1", user_agent="Agent/1"), f"user_data.{name}": cell}
     row.pop("email")
-    return sent(row, build)["user_data"].get(name), dict(build.warnings)
+    return sent(row, transform)["user_data"].get(name), dict(transform.warnings)
 
 
 @pytest.mark.parametrize("dress", DRESSES)
@@ -60,14 +60,14 @@ def identified(name, cell, **switches):
 def test_a_digest_is_taken_as_it_is(name, dress, switches):
     for text in ("ada", "jane@example.com", "us"):
         digest = hashlib.sha256(text.encode()).digest()
-        assert identified(name, DRESSES[dress](digest), **switches) == ([sha(text)], {})
+        assert sent_identifier(name, DRESSES[dress](digest), **switches) == ([sha(text)], {})
 
 
 @given(st.binary(min_size=32, max_size=32), st.sampled_from(sorted(DRESSES)), st.sampled_from(["fn", "external_id"]))
 def test_any_digest_is_taken_or_left_out(digest, dress, name):
     if not any(byte > 127 for byte in digest):
         return
-    found, _ = identified(name, DRESSES[dress](digest))
+    found, _ = sent_identifier(name, DRESSES[dress](digest))
     assert found in ([digest.hex()], None) or "base64" in dress
 
 
@@ -86,7 +86,7 @@ def test_any_digest_is_taken_or_left_out(digest, dress, name):
     ids=["md5", "sha1", "sha512", "20 bytes", "31 bytes", "Python", "0x md5"],
 )
 def test_other_digests_are_left_out(name, cell):
-    assert identified(name, cell) == (None, {f"unusable_{name}": 1})
+    assert sent_identifier(name, cell) == (None, {f"unusable_{name}": 1})
 
 
 @pytest.mark.parametrize(
@@ -102,10 +102,10 @@ def test_other_digests_are_left_out(name, cell):
     ],
 )
 def test_long_ids_are_no_digests(cell):
-    assert identified("external_id", cell) == ([sha(cell)], {})
+    assert sent_identifier("external_id", cell) == ([sha(cell)], {})
 
 
 def test_the_switch_says_that_they_are_ids():
     cell = base64.b64encode(hashlib.sha256(b"ada").digest()).decode()
-    assert identified("external_id", cell, already_hashed=False) == ([sha(cell)], {})
-    assert identified("external_id", hashlib.sha256(b"ada").digest(), already_hashed=False)[0] is None
+    assert sent_identifier("external_id", cell, already_hashed=False) == ([sha(cell)], {})
+    assert sent_identifier("external_id", hashlib.sha256(b"ada").digest(), already_hashed=False)[0] is None

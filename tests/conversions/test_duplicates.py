@@ -1,4 +1,4 @@
-"""Each event is sent once a run, at a price of a few bytes an event."""
+"""Each event is sent once per run, and costs a few bytes of memory."""
 
 import tracemalloc
 
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_pinterest.conversions.duplicates import SeenEvents, event_key
 from airflow_provider_pinterest.conversions.outcomes import Duplicate, Event, Rejection
-from tests.conversions.rows import builder, good, outcomes_of
+from tests.conversions.rows import good, new_transform, outcomes_of
 
 
 def test_the_first_valid_event_goes_out_and_later_ones_are_dropped():
@@ -26,10 +26,10 @@ def test_ids_that_differ_in_type_only_are_the_same():
 
 
 def test_warnings_and_coverage_count_an_event_once():
-    build = builder()
-    outcomes_of([good(event_name="my_event"), good(event_name="my_event")], build)
-    assert build.warnings == {"unknown_event_name": 1}
-    assert build.coverage["event_id"] == 1
+    transform = new_transform()
+    outcomes_of([good(event_name="my_event"), good(event_name="my_event")], transform)
+    assert transform.warnings == {"unknown_event_name": 1}
+    assert transform.coverage["event_id"] == 1
 
 
 def test_a_key_belongs_to_name_and_id_together():
@@ -48,7 +48,7 @@ def test_it_remembers_what_a_set_remembers(keys):
 
 @given(st.lists(st.lists(st.sampled_from([0, 1]), min_size=8, max_size=8).map(bytes)))
 def test_keys_that_share_a_bucket_and_overlap_are_told_apart(tails):
-    """Two keys one after another hold other keys across their border."""
+    """The bytes of two adjacent keys contain other keys across their border."""
     seen, known = SeenEvents(), set()
     for tail in tails:
         assert seen.add((7, tail)) == (tail not in known)

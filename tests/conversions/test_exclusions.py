@@ -1,4 +1,4 @@
-"""Rules that keep rows from being sent."""
+"""Rules that exclude rows."""
 
 from __future__ import annotations
 
@@ -151,11 +151,11 @@ def test_each_code_is_documented_among_the_reasons():
     assert EXCLUSIONS.keys() <= REASONS.keys()
 
 
-def kept_from(rows, **rules):
+def exclusion_codes(rows, **rules):
     """Return the code under which each row was excluded, ``None`` where it was sent."""
     mapping = ColumnMapping(consent_column=rules.get("consent_column"))
-    build = Transform(mapping, now=NOW, exclusions=Exclusions.of(**rules))
-    found = outcomes_of([{**row, "event_id": str(at)} for at, row in enumerate(rows)], build)
+    transform = Transform(mapping, now=NOW, exclusions=Exclusions.of(**rules))
+    found = outcomes_of([{**row, "event_id": str(at)} for at, row in enumerate(rows)], transform)
     assert {*map(type, found)} <= {Event, Excluded}
     return [outcome.code if isinstance(outcome, Excluded) else None for outcome in found]
 
@@ -193,14 +193,14 @@ def test_what_does_not_clearly_say_yes_does_not(cell):
     ],
 )
 def test_a_date_that_may_be_that_of_a_child_is_one(birth):
-    assert kept_from([good(birthday=birth)], minimum_age=13) == ["under_minimum_age"]
+    assert exclusion_codes([good(birthday=birth)], minimum_age=13) == ["under_minimum_age"]
 
 
 @pytest.mark.parametrize(
     "birth", ["1990", "03/04/1990", "04/1990", "03.04.90", 19900403.0, "9999-12-31", None, "", "?"]
 )
 def test_other_dates_are_not(birth):
-    assert kept_from([good(birthday=birth)], minimum_age=13) == [None]
+    assert exclusion_codes([good(birthday=birth)], minimum_age=13) == [None]
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_other_dates_are_not(birth):
 )
 def test_a_category_in_any_shape_is_found(cell):
     line = {"id": "1", "category": cell}
-    assert kept_from([good(content_category=cell), good(items=[line])], excluded_categories=["Alcohol"]) == [
+    assert exclusion_codes([good(content_category=cell), good(items=[line])], excluded_categories=["Alcohol"]) == [
         "excluded_category",
         "excluded_category",
     ]
@@ -221,14 +221,16 @@ def test_a_category_in_any_shape_is_found(cell):
 def test_a_category_may_have_a_comma_in_its_name():
     rules = {"excluded_categories": ["Beer, Wine & Spirits"]}
     cells = ["Beer, Wine & Spirits", "Food > Beer, Wine &amp; Spirits", "Food > Wine"]
-    assert kept_from([good(content_category=cell) for cell in cells], **rules) == ["excluded_category"] * 2 + [None]
+    assert exclusion_codes([good(content_category=cell) for cell in cells], **rules) == ["excluded_category"] * 2 + [
+        None
+    ]
 
 
 @pytest.mark.parametrize("name", ["item_category2", "item_category5", "itemCategory3", "delivery_category"])
 def test_categories_of_products_that_are_not_sent_count(name):
     lines: list[Any] = [{"item_id": "1", "item_category": "Drinks", name: "Alcohol"}]
     rows = [good(items=lines), good(items=orjson.dumps(lines).decode()), good(items=lines[0])]
-    assert kept_from(rows, excluded_categories=["alcohol"]) == ["excluded_category"] * 3
+    assert exclusion_codes(rows, excluded_categories=["alcohol"]) == ["excluded_category"] * 3
 
 
 @pytest.mark.parametrize(
@@ -241,7 +243,7 @@ def test_categories_of_products_that_are_not_sent_count(name):
 )
 def test_the_address_that_would_be_sent_is_looked_at(address):
     rows = [good(ip=address, user_agent="Mozilla/5.0")]
-    assert kept_from(rows, exclude_networks=["203.0.113.0/24", "2001:db8::/32"]) == ["internal_traffic"]
+    assert exclusion_codes(rows, exclude_networks=["203.0.113.0/24", "2001:db8::/32"]) == ["internal_traffic"]
 
 
 @pytest.mark.parametrize(
@@ -263,4 +265,4 @@ def test_the_address_that_would_be_sent_is_looked_at(address):
     ],
 )
 def test_scripts_and_crawlers_with_addresses_are_bots(agent):
-    assert kept_from([good(user_agent=agent)], exclude_bots=True) == ["bot"]
+    assert exclusion_codes([good(user_agent=agent)], exclude_bots=True) == ["bot"]

@@ -1,41 +1,38 @@
-"""The table: every field of Pinterest's, under its own name and under those that people use."""
+"""The table of fields: every Pinterest field, under its own name and its usual aliases."""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from airflow_provider_pinterest.conversions.codes import COUNTRIES, CURRENCIES, US_STATES
+from airflow_provider_pinterest.conversions.codes.lists import countries, currencies, us_states
+from airflow_provider_pinterest.conversions.event_names import EVENT_NAMES
 from airflow_provider_pinterest.conversions.field_maps import NAMES
-from airflow_provider_pinterest.conversions.fields import (
-    BY_PATH,
-    EVENT_NAMES,
-    FIELDS,
+from airflow_provider_pinterest.conversions.field_parsers import parser_of
+from airflow_provider_pinterest.conversions.field_types import (
     LEAVE_OUT,
-    REQUIRED,
-    SWITCHES,
-    WARNINGS,
     Field,
     FieldOptions,
-    check,
     hashed,
     hashed_by_country,
     plain,
-    reader,
     text,
 )
-from airflow_provider_pinterest.conversions.identifiers import IN_COUNTRY, Rule, always
+from airflow_provider_pinterest.conversions.fields import BY_PATH, FIELDS, REQUIRED, SWITCHES, WARNINGS, check
+from airflow_provider_pinterest.conversions.identifier_rules import Rule, always
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
+from airflow_provider_pinterest.conversions.region_hashes import IN_COUNTRY
 from airflow_provider_pinterest.conversions.transform import Transform
 from airflow_provider_pinterest.sandbox.judge import CURRENCIES as CURRENCIES_OF_THE_SANDBOX
 from airflow_provider_pinterest.sandbox.judge import EVENT_NAMES as EVENT_NAMES_OF_THE_SANDBOX
 from airflow_provider_pinterest.sandbox.schema import request_schema
 from tests.conversions.rows import NOW, good, sent, sha
 
-# From the OpenAPI of version 5.23.0, by hand, and what 5.28.0 adds.
+# Copied by hand from the OpenAPI of version 5.23.0, with the additions of 5.28.0.
 EVENT = """
     event_name action_source event_time event_id event_source_url opt_out partner_name user_data custom_data
     app_info device_info app_id app_name app_version device_brand device_carrier device_model device_type
@@ -109,7 +106,7 @@ def test_five_fields_are_required_of_which_user_data_is_made_of_match_keys():
 
 
 def schema_of(path):
-    """Find what the sandbox's schema, which was written independently, says of a field."""
+    """Return the schema of a field in the sandbox, which was written independently."""
     found = request_schema()["properties"]["data"]["items"]
     for part in path.replace("[]", ".[]").split("."):
         found = found["items"] if part == "[]" else found["properties"][part]
@@ -186,16 +183,16 @@ def test_event_names_are_those_of_pinterest():
 
 
 def test_currencies_are_those_of_iso_4217_without_the_test_codes():
-    assert {"XTS", "XXX"} == CURRENCIES_OF_THE_SANDBOX - CURRENCIES
-    assert CURRENCIES <= CURRENCIES_OF_THE_SANDBOX
+    assert {"XTS", "XXX"} == CURRENCIES_OF_THE_SANDBOX - currencies()
+    assert currencies() <= CURRENCIES_OF_THE_SANDBOX
 
 
 def test_no_country_and_no_state_is_known_by_a_name_of_another():
-    """A table read line by line lets the later one win; so every code must still mean itself."""
-    assert len(set(COUNTRIES.values())) == 249
-    assert all(COUNTRIES[code] == code for code in COUNTRIES.values())
-    assert len(set(US_STATES.values())) == 59
-    assert all(US_STATES[code] == code for code in US_STATES.values())
+    """Later lines override earlier ones, so every code must still stand for its own country."""
+    assert len(set(countries().values())) == 249
+    assert all(countries()[code] == code for code in countries().values())
+    assert len(set(us_states().values())) == 59
+    assert all(us_states()[code] == code for code in us_states().values())
 
 
 @pytest.mark.parametrize(
@@ -203,7 +200,7 @@ def test_no_country_and_no_state_is_known_by_a_name_of_another():
     [("Germany", "de"), ("DEU", "de"), ("Côte d'Ivoire", "ci"), ("cote divoire", "ci"), ("UK", "gb"), ("U.S.A.", "us")],
 )
 def test_countries_are_known_by_code_and_english_name(name, code):
-    from airflow_provider_pinterest.conversions.identifiers import country
+    from airflow_provider_pinterest.conversions.places import country
 
     assert country(name) == code
 
@@ -257,7 +254,7 @@ def test_the_table_can_be_read_with_any_switches():
     Transform(ColumnMapping(identifiers={name: {"already_hashed": True} for name in SWITCHES}), now=NOW)
 
 
-# An identifier's line holds its whole rule
+# The line of an identifier has its whole rule
 
 ID: dict[str, Any] = {"canonical": always(str)}
 
@@ -265,7 +262,10 @@ ID: dict[str, Any] = {"canonical": always(str)}
 @pytest.mark.parametrize(
     ("field", "message"),
     [
-        (Field("user_data.shoe", hashed, LEAVE_OUT), "shoe: members of user_data, and no other fields, need a rule"),
+        (
+            Field("user_data.shoe", hashed, LEAVE_OUT),
+            "shoe: members of user_data, and no other fields, need a rule",
+        ),
         (Field("user_data.shoe", plain, LEAVE_OUT), "need a rule"),
         (Field("custom_data.shoe", text, LEAVE_OUT, rule=Rule(**ID)), "need a rule"),
         (Field("user_data.shoe", hashed_by_country, LEAVE_OUT, rule=Rule(**ID)), "depends on the country"),
@@ -286,14 +286,21 @@ def test_a_line_that_lacks_a_part_of_its_rule_is_refused(field, message):
         Rule()  # type: ignore[call-arg]
 
 
+def test_a_field_on_which_others_depend_must_repeat():
+    country = BY_PATH["user_data.country"]
+    others = [field for field in FIELDS if field is not country]
+    with pytest.raises(ValueError, match="other fields depend on it"):
+        check((*others, replace(country, repeats=False)))
+
+
 def test_switches_and_reading_follow_from_the_line():
     rule = Rule(**ID, switches={"foot": ("left", "right")}, warnings={"odd_shoe": "There is one."})
     field = Field("user_data.shoe", hashed, LEAVE_OUT, ("boot",), rule=rule)
     check((*FIELDS, field))
     assert field.switches == {"already_hashed": (True, False, None), "foot": ("left", "right")}
     assert all(one.rule.warnings.items() <= WARNINGS.items() for one in FIELDS if one.rule)
-    read = reader(field, FieldOptions(dt.UTC, placeholders=frozenset({"barefoot"})))
-    assert [read.one(cell) for cell in (" 42 ", 42, "Barefoot", None, [41, 42])] == [
+    read = parser_of(field, FieldOptions(dt.UTC, placeholders=frozenset({"barefoot"})))
+    assert [read.parse_one(cell) for cell in (" 42 ", 42, "Barefoot", None, [41, 42])] == [
         [sha("42")],
         [sha("42")],
         None,

@@ -1,4 +1,4 @@
-"""What a name probably means is said only where it is likely, and the advice works."""
+"""Hints are given only if they are likely, and the advice works."""
 
 import re
 
@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_pinterest.conversions.column_errors import HINTS
 from airflow_provider_pinterest.conversions.field_maps import NAMES
 from airflow_provider_pinterest.conversions.hints import meant, nearest
-from airflow_provider_pinterest.conversions.mapping import HINTS, ColumnMapping
+from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 from airflow_provider_pinterest.exceptions import MappingError
 from tests.conversions.rows import GOOD
 

@@ -1,4 +1,4 @@
-"""Whatever Python object stands in whatever column, it costs at most its own row."""
+"""Any Python object in any column costs at most its own row."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ COLUMNS = ("order_key", "part", "ignored", *sorted({*NAMES.values()}))
 
 
 @pytest.fixture(params=[0, 1])
-def builders(request):
-    """Make builders, with or without a process beside this one."""
+def transforms(request):
+    """Create transforms, with and without another process."""
     made = []
 
-    def make(**parameters):
+    def create(**parameters):
         made.append(Transform(ColumnMapping(**(MAPPING | parameters)), now=NOW, processes=request.param))
         return made[-1]
 
-    yield make
+    yield create
     for one in made:
         one.close()
 
@@ -55,13 +55,13 @@ def neighbours(*columns):
     return [{**dict.fromkeys(columns), **GOOD, **usual, "event_id": f"order-{number}"} for number in (1, 2)]
 
 
-def outcomes(builder, rows):
+def outcomes(new_transform, rows):
     columns = tuple(rows[0])
-    return list(builder.events([RowBatch(columns, [[row[name] for name in columns] for row in rows])]))
+    return list(new_transform.events([RowBatch(columns, [[row[name] for name in columns] for row in rows])]))
 
 
 @pytest.mark.parametrize("name", sorted(OBJECTS))
-def test_an_object_in_any_column_costs_at_most_its_own_row(builders, name):
+def test_an_object_in_any_column_costs_at_most_its_own_row(transforms, name):
     cells = {"event_id": None}  # so that an id is made of its parts
     first, second = neighbours(*(column for column in COLUMNS if column != "user_data.em"))
     rows = [first]
@@ -70,17 +70,17 @@ def test_an_object_in_any_column_costs_at_most_its_own_row(builders, name):
         rows += [{**first, **cells, "part": column, replaced: OBJECTS[name]()}]
     rows.append(second)
 
-    builder = builders()
+    new_transform = transforms()
     begun = time.monotonic()
-    found = outcomes(builder, rows)
+    found = outcomes(new_transform, rows)
 
     assert time.monotonic() - begun < 20 * SLOWER
     assert [outcome.row for outcome in found] == [*range(1, len(rows) + 1)]
-    alone = outcomes(builders(), [first, second])
+    alone = outcomes(transforms(), [first, second])
     assert (found[0], found[-1].body) == (alone[0], alone[1].body)
     events = [outcome for outcome in found if isinstance(outcome, Event)]
-    assert sum(builder.coverage[path] for path in ("event_name",)) == len(events)
-    assert builder.warnings.keys() <= WARNINGS.keys()
+    assert sum(new_transform.coverage[path] for path in ("event_name",)) == len(events)
+    assert new_transform.warnings.keys() <= WARNINGS.keys()
     for outcome in found:
         if isinstance(outcome, Rejection):
             said = repr(outcome.reasons)

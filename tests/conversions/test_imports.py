@@ -1,6 +1,7 @@
-"""What a conversion is can be known without Airflow and without a network."""
+"""The conversions need neither Airflow nor a network."""
 
 import pkgutil
+import re
 import subprocess
 import sys
 
@@ -15,3 +16,8 @@ def test_conversions_import_neither_airflow_nor_an_http_library():
     loaded = set(done.stdout.split())
     assert "airflow_provider_pinterest" in loaded
     assert not loaded & {"airflow", "requests", "urllib3", "httpx", "http", "limits", "phonenumbers", "jsonschema_rs"}
+
+
+def test_the_package_describes_each_of_its_modules():
+    described = set(re.findall(r"``(\w+)``", package.__doc__ or ""))
+    assert {name.rpartition(".")[2] for name in MODULES} <= described

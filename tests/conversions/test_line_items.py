@@ -1,4 +1,4 @@
-"""Line items are sent as the shop or the tag made them, and the author decides about what is not certain."""
+"""Line items of shops and tags are sent without changes; the author decides about ambiguous names."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from airflow_provider_pinterest.conversions.names import folded
 from airflow_provider_pinterest.conversions.outcomes import Event
 from airflow_provider_pinterest.exceptions import MappingError, ParameterError
 from airflow_provider_pinterest.problems import Problems
-from tests.conversions.rows import builder, good, outcome_of, outcomes_of, reasons, sent
+from tests.conversions.rows import good, new_transform, outcome_of, outcomes_of, reasons, sent
 
 GA4 = {
     "item_id": "SKU_12345",
@@ -164,8 +164,8 @@ WOOCOMMERCE = {
 }
 
 
-def contents(item, build=None, column="items"):
-    return sent(good(**{column: [item]}), build)["custom_data"]["contents"]
+def contents(item, transform=None, column="items"):
+    return sent(good(**{column: [item]}), transform)["custom_data"]["contents"]
 
 
 @pytest.mark.parametrize(
@@ -174,21 +174,21 @@ def contents(item, build=None, column="items"):
     ids=["ga4", "ga4 export", "pinterest tag", "segment", "meta", "tiktok", "pinterest"],
 )
 def test_a_line_item_of_a_common_tag_is_read_whole(item):
-    build = builder()
-    assert contents(item, build) == [WHOLE]
-    assert not build.warnings
+    transform = new_transform()
+    assert contents(item, transform) == [WHOLE]
+    assert not transform.warnings
     assert contents({name.upper(): cell for name, cell in item.items()}) == [WHOLE]
     assert sent(good(contents=orjson.dumps([item]).decode())) == sent(good(contents=[item]))
 
 
 @pytest.mark.parametrize(("item", "product"), [(SHOPIFY, "632910392"), (WOOCOMMERCE, "93")])
 def test_a_line_item_of_a_shop_is_sent_with_the_id_of_its_product_and_a_warning(item, product):
-    build = builder()
-    [found] = contents(item, build)
+    transform = new_transform()
+    [found] = contents(item, transform)
     assert found["id"] == product
     assert found["item_name"] == item["name"]
     assert found["quantity"] == item["quantity"]
-    assert build.warnings == {"ambiguous_item_id": 1}
+    assert transform.warnings == {"ambiguous_item_id": 1}
 
 
 @pytest.mark.parametrize(
@@ -203,17 +203,17 @@ def test_a_line_item_of_a_shop_is_sent_with_the_id_of_its_product_and_a_warning(
     ],
 )
 def test_the_author_chooses_the_id_and_is_not_warned_again(field_map, chosen):
-    build = builder(field_map=field_map)
-    assert contents(SHOPIFY, build)[0]["id"] == chosen
-    assert not build.warnings
+    transform = new_transform(field_map=field_map)
+    assert contents(SHOPIFY, transform)[0]["id"] == chosen
+    assert not transform.warnings
 
 
 def test_where_the_chosen_id_is_empty_another_one_is_sent_and_warned_about():
-    build = builder(field_map={"items.variation_id": "contents.id"})
+    transform = new_transform(field_map={"items.variation_id": "contents.id"})
     items = [{"id": 1, "product_id": 93, "variation_id": 0}, {"id": 2, "product_id": 94, "variation_id": 95}]
-    found = sent(good(items=items), build)["custom_data"]["contents"]
+    found = sent(good(items=items), transform)["custom_data"]["contents"]
     assert [one["id"] for one in found] == ["93", "95"]
-    assert build.warnings == {"ambiguous_item_id": 1}
+    assert transform.warnings == {"ambiguous_item_id": 1}
 
 
 @pytest.mark.parametrize(
@@ -233,14 +233,14 @@ def test_where_the_chosen_id_is_empty_another_one_is_sent_and_warned_about():
     ],
 )
 def test_ids_that_may_mean_different_things_are_a_warning(item, product):
-    build = builder()
-    [found] = contents(item, build)
+    transform = new_transform()
+    [found] = contents(item, transform)
     assert found["id"] == product or product is None
-    assert build.warnings == {"ambiguous_item_id": 1}
-    together = builder()
+    assert transform.warnings == {"ambiguous_item_id": 1}
+    together = new_transform()
     rows = [good(event_id=1, items=[{"id": 9}]), good(event_id=2, items=[item]), good(event_id=3, items=[])]
     assert orjson.loads(outcomes_of(rows, together)[1].body)["custom_data"] == {"contents": [found]}
-    assert together.warnings == build.warnings
+    assert together.warnings == transform.warnings
 
 
 @pytest.mark.parametrize(
@@ -260,15 +260,15 @@ def test_ids_that_may_mean_different_things_are_a_warning(item, product):
     ids=repr,
 )
 def test_ids_that_agree_or_are_known_to_go_together_are_not(item):
-    build = builder()
-    assert contents(item, build)[0]["id"] in ("1", "93")
-    assert not build.warnings
+    transform = new_transform()
+    assert contents(item, transform)[0]["id"] in ("1", "93")
+    assert not transform.warnings
 
 
 def test_one_warning_counts_all_ambiguous_items_of_a_row_each():
-    build = builder()
-    sent(good(items=[{"id": 1, "product_id": 2}, {"id": 3}, {"id": 3, "product_id": 4}]), build)
-    assert build.warnings == {"ambiguous_item_id": 2}
+    transform = new_transform()
+    sent(good(items=[{"id": 1, "product_id": 2}, {"id": 3}, {"id": 3, "product_id": 4}]), transform)
+    assert transform.warnings == {"ambiguous_item_id": 2}
 
 
 def test_what_shops_call_other_things_is_no_name_of_a_field():
@@ -312,7 +312,7 @@ IGNORING = [
     ids=["items", "line items", "text", "in an object", "path"],
 )
 def test_a_member_is_ignored_by_a_dotted_name(field_map, row):
-    assert sent(row, builder(field_map=field_map))["custom_data"] == {"contents": [{"id": "1"}]}
+    assert sent(row, new_transform(field_map=field_map))["custom_data"] == {"contents": [{"id": "1"}]}
     assert reasons(row)[0][0] == "unknown_field"
 
 
@@ -331,16 +331,16 @@ def test_a_member_is_ignored_by_a_dotted_name(field_map, row):
 )
 def test_a_member_is_mapped_by_a_dotted_name(field_map):
     ColumnMapping(field_map=field_map).check([*good(), "basket"])
-    assert contents({"ref": 7, "id": 8, "qty": 1}, builder(field_map=field_map), "basket") == [
+    assert contents({"ref": 7, "id": 8, "qty": 1}, new_transform(field_map=field_map), "basket") == [
         {"id": "7", "quantity": 1}
     ]
 
 
 def test_a_member_keeps_the_meaning_that_the_author_gave_it():
-    assert contents({"name": "x", "sku": 1}, builder(field_map={"items.name": "items.category"})) == [
+    assert contents({"name": "x", "sku": 1}, new_transform(field_map={"items.name": "items.category"})) == [
         {"id": "1", "item_category": "x"}
     ]
-    assert contents({"id": 1, "url": "A-1"}, builder(field_map={"items.url": "items.id"})) == [{"id": "A-1"}]
+    assert contents({"id": 1, "url": "A-1"}, new_transform(field_map={"items.url": "items.id"})) == [{"id": "A-1"}]
 
 
 @pytest.mark.parametrize("place", ["custom_data", "customData", "attributes"])
@@ -348,7 +348,7 @@ def test_all_unknown_members_of_an_object_are_ignored_at_once(place):
     row = good(attributes={"value": 1, "experiment": "b", "colour": {"x": 1}})
     field_map = {"attributes": "custom_data", f"{place}.*": None}
     ColumnMapping(field_map=field_map).check(list(row))
-    assert sent(row, builder(field_map=field_map))["custom_data"] == {"value": "1"}
+    assert sent(row, new_transform(field_map=field_map))["custom_data"] == {"value": "1"}
 
 
 def test_members_of_an_object_in_a_column_of_another_name_are_reached_by_its_name():
@@ -361,7 +361,7 @@ def test_members_of_an_object_in_a_column_of_another_name_are_reached_by_its_nam
         "attributes.basket.colour": None,
     }
     ColumnMapping(field_map=field_map).check(list(row))
-    assert sent(row, builder(field_map=field_map))["custom_data"] == {"value": "1", "contents": [{"id": "1"}]}
+    assert sent(row, new_transform(field_map=field_map))["custom_data"] == {"value": "1", "contents": [{"id": "1"}]}
 
 
 @pytest.mark.parametrize(
@@ -438,10 +438,10 @@ def test_an_unknown_member_is_named_with_what_helps():
     assert "{'contents.colour': None}" in reason.message
     assert "{'contents.*': None}" in reason.message
     for advice in ({"contents.colour": None}, {"contents.*": None}, {"contents.colour": "contents.id"}):
-        assert isinstance(outcome_of(good(items=[{"id": 1}, {"colour": 1}]), builder(field_map=advice)), Event)
+        assert isinstance(outcome_of(good(items=[{"id": 1}, {"colour": 1}]), new_transform(field_map=advice)), Event)
 
 
-# Elements that are no objects
+# Elements that are not objects
 
 
 @pytest.mark.parametrize(
@@ -463,9 +463,9 @@ def test_an_unknown_member_is_named_with_what_helps():
     ids=lambda value: type(value).__name__,
 )
 def test_what_is_no_object_is_left_out(cell, found, warnings):
-    build = builder()
-    assert sent(good(items=cell), build).get("custom_data", {}).get("contents") == found
-    assert build.warnings == ({"unusable_contents": warnings} if warnings else {})
+    transform = new_transform()
+    assert sent(good(items=cell), transform).get("custom_data", {}).get("contents") == found
+    assert transform.warnings == ({"unusable_contents": warnings} if warnings else {})
 
 
 @pytest.mark.parametrize(
@@ -488,18 +488,18 @@ def test_what_is_no_object_is_left_out(cell, found, warnings):
     ids=repr,
 )
 def test_a_member_that_cannot_be_read_costs_only_itself(item, code):
-    build = builder()
+    transform = new_transform()
     whole = {"item_brand_id": "b", **item}
-    assert contents({"id": "1", **whole} if code != "id" else {**whole, "qty": 1}, build)[0].keys() >= (
+    assert contents({"id": "1", **whole} if code != "id" else {**whole, "qty": 1}, transform)[0].keys() >= (
         {"id"} if code != "id" else {"quantity"}
     )
-    assert build.warnings == {f"unusable_contents_{code}": 1}
+    assert transform.warnings == {f"unusable_contents_{code}": 1}
 
 
 def test_a_member_that_cannot_be_read_is_not_replaced_by_another_one():
-    build = builder()
-    assert contents({"product_id": ["a"], "sku": "b", "qty": 1}, build) == [{"quantity": 1}]
-    assert build.warnings == {"unusable_contents_id": 1}
+    transform = new_transform()
+    assert contents({"product_id": ["a"], "sku": "b", "qty": 1}, transform) == [{"quantity": 1}]
+    assert transform.warnings == {"unusable_contents_id": 1}
 
 
 def test_fields_of_the_newest_description_are_sent():

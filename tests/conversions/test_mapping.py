@@ -1,7 +1,8 @@
-"""Columns find their fields, or the DAG's author is told what to change before anything is sent."""
+"""Columns are mapped to fields, or an error says what to change before anything is sent."""
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from decimal import Decimal
 from typing import Any
@@ -16,11 +17,13 @@ from airflow_provider_pinterest.conversions.field_maps import NAMES
 from airflow_provider_pinterest.conversions.hints import nearest
 from airflow_provider_pinterest.conversions.id_parts import part_of
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
+from airflow_provider_pinterest.conversions.mapping_compiler import MappingCompiler
 from airflow_provider_pinterest.conversions.outcomes import Event, Rejection, RowBatch
+from airflow_provider_pinterest.conversions.transform import Transform
 from airflow_provider_pinterest.exceptions import MappingError, ParameterError
-from tests.conversions.rows import ADA, GOOD, NOW, builder, good, outcome_of, reasons, sent, sha
+from tests.conversions.rows import ADA, GOOD, NOW, good, new_transform, outcome_of, outcomes_of, reasons, sent, sha
 
-# How a column finds its field
+# From column to field
 
 
 @pytest.mark.parametrize(
@@ -44,27 +47,29 @@ def test_field_map_names_a_field_by_path_or_alias(target):
 
 
 def test_field_map_comes_before_names():
-    assert sent(good(value="x"), builder(field_map={"value": "content_name"}))["custom_data"] == {"content_name": "x"}
+    assert sent(good(value="x"), new_transform(field_map={"value": "content_name"}))["custom_data"] == {
+        "content_name": "x"
+    }
 
 
 def test_a_column_mapped_to_none_is_ignored():
     assert sent(
-        good(internal_note="secret", value=1), builder(field_map={"internal_note": None, "value": None})
+        good(internal_note="secret", value=1), new_transform(field_map={"internal_note": None, "value": None})
     ) == sent(good())
 
 
 def test_dotted_names_reach_into_json_cells():
     row = good(custom_data={"value": 1, "internal": 2, "total": 3})
     mapping = {"custom_data.internal": None, "Custom_Data.Total": "predicted_ltv"}
-    assert sent(row, builder(field_map=mapping))["custom_data"] == {"value": "1", "predicted_ltv": "3"}
+    assert sent(row, new_transform(field_map=mapping))["custom_data"] == {"value": "1", "predicted_ltv": "3"}
 
 
 def test_a_column_of_another_name_can_hold_the_json():
     row = good(attributes='{"value": 1}')
-    assert sent(row, builder(field_map={"attributes": "custom_data"}))["custom_data"] == {"value": "1"}
+    assert sent(row, new_transform(field_map={"attributes": "custom_data"}))["custom_data"] == {"value": "1"}
 
 
-# What is refused before the first row
+# Errors before the first row
 
 
 def test_a_column_that_maps_to_nothing_is_named_with_its_nearest_field():
@@ -96,7 +101,7 @@ def test_two_columns_of_one_field_are_refused(columns):
 
 def test_of_two_columns_of_one_field_one_can_be_ignored():
     mapping = {"hashed_email": None}
-    assert sent(good(hashed_email="x"), builder(field_map=mapping))["user_data"] == {"em": [ADA]}
+    assert sent(good(hashed_email="x"), new_transform(field_map=mapping))["user_data"] == {"em": [ADA]}
 
 
 @pytest.mark.parametrize("parameter", ["field_map", "key_columns", "event_id_from"])
@@ -168,8 +173,8 @@ def test_a_parameter_that_cannot_work_is_refused_in_words_that_help(parameters, 
 
 def test_identifiers_may_be_named_by_alias():
     row = good(user_id="Cust-42")
-    build = builder(identifiers={"User_ID": {"case": "lower"}})
-    assert sent(row, build)["user_data"]["external_id"] == [sha("cust-42")]
+    transform = new_transform(identifiers={"User_ID": {"case": "lower"}})
+    assert sent(row, transform)["user_data"]["external_id"] == [sha("cust-42")]
 
 
 # Defaults
@@ -178,41 +183,43 @@ def test_identifiers_may_be_named_by_alias():
 def test_defaults_fill_what_a_row_lacks():
     row = {"event_time": NOW, "event_id": "1", "email": "ada@example.com", "currency": None, "event_name": " "}
     defaults = {"event": "Checkout", "action_source": "WEB", "custom_data.currency": "eur", "country": "Germany"}
-    event = sent(row, builder(defaults=defaults))
+    event = sent(row, new_transform(defaults=defaults))
     assert (event["event_name"], event["action_source"]) == ("checkout", "web")
     assert event["custom_data"] == {"currency": "EUR"}
     assert event["user_data"]["country"] == [sha("de")]
 
 
 def test_defaults_yield_to_what_a_row_has():
-    assert sent(good(currency="USD"), builder(defaults={"currency": "EUR"}))["custom_data"] == {"currency": "USD"}
+    assert sent(good(currency="USD"), new_transform(defaults={"currency": "EUR"}))["custom_data"] == {"currency": "USD"}
     nested = good(custom_data={"currency": "USD"})
-    assert sent(nested, builder(defaults={"currency": "EUR"}))["custom_data"] == {"currency": "USD"}
+    assert sent(nested, new_transform(defaults={"currency": "EUR"}))["custom_data"] == {"currency": "USD"}
 
 
 def test_a_default_does_not_speak_for_a_value_that_is_unusable():
-    """A person of an unknown country is not made a German."""
-    build = builder(defaults={"country": "DE", "zip": "10117"})
-    assert sent(good(country="XQ", zip="--"), build)["user_data"] == {"em": [ADA]}
-    assert build.warnings == {"unusable_country": 1, "unusable_zp": 1}
+    """A person of an unknown country does not become German."""
+    transform = new_transform(defaults={"country": "DE", "zip": "10117"})
+    assert sent(good(country="XQ", zip="--"), transform)["user_data"] == {"em": [ADA]}
+    assert transform.warnings == {"unusable_country": 1, "unusable_zp": 1}
 
 
 def test_a_default_does_not_hide_a_value_that_is_wrong():
-    assert reasons(good(currency="EURO"), builder(defaults={"currency": "EUR"})) == [
+    assert reasons(good(currency="EURO"), new_transform(defaults={"currency": "EUR"})) == [
         ("bad_currency", "custom_data.currency")
     ]
 
 
 def test_a_default_may_be_a_time_and_empty_ones_are_none():
-    build = builder(defaults={"event_time": dt.datetime.fromtimestamp(NOW, dt.UTC), "currency": None, "value": ""})
-    event = sent({name: cell for name, cell in GOOD.items() if name != "event_time"}, build)
+    transform = new_transform(
+        defaults={"event_time": dt.datetime.fromtimestamp(NOW, dt.UTC), "currency": None, "value": ""}
+    )
+    event = sent({name: cell for name, cell in GOOD.items() if name != "event_time"}, transform)
     assert event["event_time"] == NOW
     assert "custom_data" not in event
 
 
 def test_default_postal_codes_are_those_of_the_default_country():
-    build = builder(defaults={"zip": "10001-1234", "country": "PL"})
-    assert sent(good(), build)["user_data"]["zp"] == [sha("100011234")]
+    transform = new_transform(defaults={"zip": "10001-1234", "country": "PL"})
+    assert sent(good(), transform)["user_data"]["zp"] == [sha("100011234")]
 
 
 # Time zones
@@ -220,30 +227,30 @@ def test_default_postal_codes_are_those_of_the_default_country():
 
 def test_naive_times_stand_in_the_time_zone():
     row = good(event_time="2026-11-21T10:30:00")
-    assert sent(row, builder(timezone="Europe/Berlin"))["event_time"] == 1_795_253_400
+    assert sent(row, new_transform(timezone="Europe/Berlin"))["event_time"] == 1_795_253_400
     assert sent(row)["event_time"] == 1_795_253_400 + 3_600
 
 
 def test_the_time_zone_is_that_of_install_times_too():
     row = good(**{"app_info.install_time": "2026-11-21T10:30:00"})
-    assert sent(row, builder(timezone="Europe/Berlin"))["app_info"] == {"install_time": 1_795_253_400}
+    assert sent(row, new_transform(timezone="Europe/Berlin"))["app_info"] == {"install_time": 1_795_253_400}
 
 
 # Keys for the rejects
 
 
 def test_key_columns_are_copied_as_they_are_wherever_they_stand():
-    build = builder(key_columns=["Order_ID", "row_id"])
-    event = outcome_of(good(ORDER_ID=7, ROW_ID=None), build)
+    transform = new_transform(key_columns=["Order_ID", "row_id"])
+    event = outcome_of(good(ORDER_ID=7, ROW_ID=None), transform)
     assert isinstance(event, Event)
     assert event.keys == {"Order_ID": 7, "row_id": None}
-    rejection = outcome_of(good(ORDER_ID=7, row_id=8, email=None), build)
+    rejection = outcome_of(good(ORDER_ID=7, row_id=8, email=None), transform)
     assert isinstance(rejection, Rejection)
     assert rejection.keys == {"Order_ID": 7, "row_id": 8}
 
 
 def test_a_row_without_a_key_column_has_nothing_under_it():
-    event = outcome_of(good(), builder(key_columns=["row_id"]))
+    event = outcome_of(good(), new_transform(key_columns=["row_id"]))
     assert isinstance(event, Event)
     assert event.keys == {"row_id": None}
 
@@ -257,18 +264,18 @@ def without_id(**changes):
 
 def test_the_same_row_has_the_same_id_in_every_run():
     """A golden value: ids that change between releases would count conversions twice."""
-    build = builder(event_id_from=["order_ref", "event_name"])
-    assert sent(without_id(order_ref="A-1"), build)["event_id"] == sha('["A-1","checkout"]')[:32]
+    transform = new_transform(event_id_from=["order_ref", "event_name"])
+    assert sent(without_id(order_ref="A-1"), transform)["event_id"] == sha('["A-1","checkout"]')[:32]
 
 
 def test_an_id_of_the_source_is_kept():
-    assert sent(good(), builder(event_id_from=["email"]))["event_id"] == "order-1"
-    assert sent(good(event_id=" "), builder(event_id_from=["email"]))["event_id"] == sha(f'[["{ADA}"]]')[:32]
+    assert sent(good(), new_transform(event_id_from=["email"]))["event_id"] == "order-1"
+    assert sent(good(event_id=" "), new_transform(event_id_from=["email"]))["event_id"] == sha(f'[["{ADA}"]]')[:32]
 
 
 def ids(*refs, **changes):
-    build = builder(event_id_from=["order_ref"])
-    return {sent(without_id(order_ref=ref, **changes), build)["event_id"] for ref in refs}
+    transform = new_transform(event_id_from=["order_ref"])
+    return {sent(without_id(order_ref=ref, **changes), transform)["event_id"] for ref in refs}
 
 
 @pytest.mark.parametrize(
@@ -332,15 +339,17 @@ def test_different_cells_make_different_ids():
     ids=["null", "empty", "blank", "nan", "inf", "decimal nan", "decimal inf", "beyond UTC", "object", "surrogate"],
 )
 def test_no_id_is_made_where_a_part_is_missing(cell):
-    """One id for all rows without an order would make duplicates of them."""
+    """One id for all rows without an order would turn them into duplicates."""
     if type(cell) is object:
         cell = object()
-    assert reasons(without_id(order_ref=cell), builder(event_id_from=["order_ref"])) == [("missing_field", "event_id")]
+    assert reasons(without_id(order_ref=cell), new_transform(event_id_from=["order_ref"])) == [
+        ("missing_field", "event_id")
+    ]
 
 
 def test_no_id_is_made_where_a_column_is_missing():
-    """Not even of the column that happens to stand last."""
-    assert reasons(without_id(), builder(event_id_from=["order_ref"])) == [("missing_field", "event_id")]
+    """Not even the last column counts."""
+    assert reasons(without_id(), new_transform(event_id_from=["order_ref"])) == [("missing_field", "event_id")]
 
 
 def test_parts_are_fields_as_they_go_out_whichever_column_they_came_from():
@@ -350,12 +359,12 @@ def test_parts_are_fields_as_they_go_out_whichever_column_they_came_from():
         without_id(custom_data={"order_number": "A-1"}),
     ]
     parameters: Any = {"event_id_from": ["order_id", "event_time"], "field_map": {"order_ref": "order_id"}}
-    assert {sent(row, builder(**parameters))["event_id"] for row in rows} == {sha(f'["A-1",{NOW - 60}]')[:32]}
+    assert {sent(row, new_transform(**parameters))["event_id"] for row in rows} == {sha(f'["A-1",{NOW - 60}]')[:32]}
 
 
 def test_fields_of_numbers_make_one_id_whatever_the_driver_made_of_them():
     """Amounts and ids come as floats, as decimals of any scale, and as text."""
-    build = builder(event_id_from=["order_id", "value", "num_items"])
+    transform = new_transform(event_id_from=["order_id", "value", "num_items"])
     rows = [
         without_id(order_id="4711", value="72.5", num_items=2),
         without_id(order_id=4711, value=72.5, num_items=2.0),
@@ -363,10 +372,10 @@ def test_fields_of_numbers_make_one_id_whatever_the_driver_made_of_them():
         without_id(order_id=Decimal("4711.00"), value="72.50", num_items="2"),
         without_id(custom_data={"order_id": Decimal("4711.0"), "value": "72.500", "num_items": 2}),
     ]
-    assert {sent(row, builder(event_id_from=["order_id", "value", "num_items"]))["event_id"] for row in rows} == {
+    assert {sent(row, new_transform(event_id_from=["order_id", "value", "num_items"]))["event_id"] for row in rows} == {
         sha('["4711","72.5",2]')[:32]
     }
-    assert sent(rows[2], build)["custom_data"]["value"] == "72.500"
+    assert sent(rows[2], transform)["custom_data"]["value"] == "72.500"
 
 
 def test_the_texts_of_cells_are_stable():
@@ -382,12 +391,12 @@ def test_the_texts_of_cells_are_stable():
         "h": dt.time(9, 5),
         "i": dt.timedelta(days=1, seconds=1),
     }
-    build = builder(event_id_from=[*cells])
+    transform = new_transform(event_id_from=[*cells])
     parts = (
         '["2026-11-21T09:30:00+00:00","2026-11-21T10:30:00.120000","4711","0.1","false","ff",'
         '"{\\"a\\":\\"1.5\\",\\"z\\":[1,\\"x\\",null]}","09:05:00","1 day, 0:00:01"]'
     )
-    assert sent(without_id(**cells), build)["event_id"] == sha(parts)[:32]
+    assert sent(without_id(**cells), transform)["event_id"] == sha(parts)[:32]
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=3), st.integers(0, 5))
@@ -403,35 +412,50 @@ def test_the_time_zone_of_a_session_does_not_change_an_id(moment, zone):
 
 
 def test_a_default_may_be_part_of_an_id():
-    build = builder(event_id_from=["order_ref", "action_source"], defaults={"action_source": "web"})
+    transform = new_transform(event_id_from=["order_ref", "action_source"], defaults={"action_source": "web"})
     row = without_id(order_ref="A-1")
     del row["action_source"]
-    assert sent(row, build)["event_id"] == sha('["A-1","web"]')[:32]
+    assert sent(row, transform)["event_id"] == sha('["A-1","web"]')[:32]
 
 
-# Compiled once
+# Immutable, and compiled once
+
+
+def test_a_mapping_is_immutable():
+    mapping = ColumnMapping(timezone="Europe/Berlin")
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        mapping.timezone = "UTC"  # type: ignore[misc]
+    assert mapping == ColumnMapping(**mapping.parameters) != ColumnMapping()
+
+
+def test_a_transform_leaves_its_mapping_as_it_is():
+    mapping = ColumnMapping(event_id_from=["order_ref"])
+    before = repr(vars(mapping))
+    transform = Transform(mapping, now=NOW)
+    assert len(outcomes_of([good(custom_data={"order_id": "1", "value": 2}, order_ref="a")], transform)) == 1
+    assert repr(vars(mapping)) == before
 
 
 def test_a_set_of_columns_is_compiled_once():
-    mapping = ColumnMapping()
-    assert mapping.plan(("email", "event_id")) is mapping.plan(("email", "event_id"))
+    compiler = MappingCompiler(ColumnMapping())
+    assert compiler.compiled(("email", "event_id")) is compiler.compiled(("email", "event_id"))
 
 
 def test_rows_of_one_source_may_have_different_columns():
-    build = builder()
+    transform = new_transform()
     row_batches = [
         RowBatch(tuple(row), [list(row.values())]) for row in (good(), dict(reversed(good(event_id=2).items())))
     ]
-    assert [type(found) for found in build.events(row_batches)] == [Event, Event]
+    assert [type(found) for found in transform.events(row_batches)] == [Event, Event]
 
 
 def test_ever_new_keys_in_json_do_not_fill_the_memory():
-    """What is no field gets no place, and what is one gets one place whatever stands beside it."""
-    build = builder()
+    """Unknown names get no position, and a field gets one position, independent of other names."""
+    transform = new_transform()
     for number in range(50):
-        outcome_of(good(custom_data={f"key{number}": 1}), build)
+        outcome_of(good(custom_data={f"key{number}": 1}), transform)
         outcome_of(
-            good(event_id=number, custom_data=dict.fromkeys(("value", "order_id", "np")[: number % 4], 1)), build
+            good(event_id=number, custom_data=dict.fromkeys(("value", "order_id", "np")[: number % 4], 1)), transform
         )
-    assert len(build._maker._mapping.layout("custom_data")) == 3
-    assert len(build._maker._mapping._plans) <= 6
+    assert len(transform._transformer.compiler.layout("custom_data")) == 3
+    assert len(transform._transformer.compiler._compiled) <= 6

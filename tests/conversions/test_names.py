@@ -1,4 +1,4 @@
-"""Names of columns and members are found in whatever spelling a warehouse has them."""
+"""Names of columns and members are recognised in any spelling."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from airflow_provider_pinterest.conversions.field_maps import NAMES
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 from airflow_provider_pinterest.conversions.names import folded
 from airflow_provider_pinterest.exceptions import MappingError
-from tests.conversions.rows import NOW, builder, good, outcome_of, outcomes_of, sent
+from tests.conversions.rows import NOW, good, new_transform, outcome_of, outcomes_of, sent
 
 
 def camel(name):
@@ -71,9 +71,9 @@ def test_parameters_find_columns_in_any_spelling(spelt):
     }
     row = good(grandTotal=5, **{"Internal-Note": "x", "Row No": 7, "SHOP_NO": 8, "event_id": None})
     ColumnMapping(**mapping).check(list(row))
-    found = outcome_of(row, builder(**mapping))
+    found = outcome_of(row, new_transform(**mapping))
     assert found.keys == {spelt("row_no"): 7}
-    assert found.body == outcome_of(row, builder(**{**mapping, "event_id_from": ["shop_no"]})).body
+    assert found.body == outcome_of(row, new_transform(**{**mapping, "event_id_from": ["shop_no"]})).body
     assert b'"value":"5"' in found.body
     assert b'"EUR"' in found.body
 
@@ -82,7 +82,7 @@ def test_parameters_find_columns_in_any_spelling(spelt):
     "name", ["_email", "email_", "__event_time", "-email", "email2", "e.mail", "x email", "é_mail"]
 )
 def test_another_name_is_not_taken_for_a_spelling(name):
-    """An underscore in front marks a column as one of the tool's own."""
+    """An underscore in front marks an internal column of a tool."""
     assert ColumnMapping().target(name) == (False, None)
 
 

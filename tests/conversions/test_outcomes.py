@@ -1,4 +1,4 @@
-"""A row becomes an event that Pinterest takes, or a rejection that says all that is wrong with it."""
+"""A row becomes an event that Pinterest accepts, or a rejection with all reasons."""
 
 import datetime as dt
 import math
@@ -15,14 +15,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_pinterest.conversions.batch_transformer import SKEW
+from airflow_provider_pinterest.conversions.event_names import EVENT_NAMES
 from airflow_provider_pinterest.conversions.field_maps import NAMES
-from airflow_provider_pinterest.conversions.fields import ACTION_SOURCES, EVENT_NAMES, FIELDS, WARNINGS
-from airflow_provider_pinterest.conversions.mapping import PLANS_KEPT
+from airflow_provider_pinterest.conversions.fields import ACTION_SOURCES, FIELDS, WARNINGS
+from airflow_provider_pinterest.conversions.mapping_compiler import SETS_KEPT
 from airflow_provider_pinterest.conversions.outcomes import Event, Rejection, RowBatch, Stage
 from airflow_provider_pinterest.conversions.reasons import EXCLUSIONS, REASONS
 from airflow_provider_pinterest.sandbox.judge import verdicts
 from airflow_provider_pinterest.sandbox.schema import HASHED_FIELDS, request_schema
-from tests.conversions.rows import ADA, GOOD, NOW, builder, good, outcome_of, outcomes_of, reasons, sent, sha
+from tests.conversions.rows import ADA, GOOD, NOW, good, new_transform, outcome_of, outcomes_of, reasons, sent, sha
 
 contract = jsonschema_rs.Draft4Validator(request_schema())
 is_hash = re.compile("[0-9a-f]{64}").fullmatch
@@ -46,7 +47,7 @@ def test_rows_are_numbered_from_one_across_chunks():
     rows = [good(event_id=number) for number in range(4)]
     columns = tuple(GOOD)
     row_batches = [RowBatch(columns, [list(row.values()) for row in part]) for part in (rows[:1], [], rows[1:])]
-    assert [found.row for found in builder().events(row_batches)] == [1, 2, 3, 4]
+    assert [found.row for found in new_transform().events(row_batches)] == [1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("empty", [None, "", " ", [], "[]"], ids=repr)
@@ -66,10 +67,10 @@ def test_only_offline_events_cannot_be_deduplicated(source):
     assert outcome_of(good(action_source=source)).offline == (source == "offline")
 
 
-# What is wrong
+# Reasons
 
 NOT_HERE = {"pinterest_failed", "pinterest_refused", "outcome_unknown", *EXCLUSIONS}
-AGED = builder(max_event_age=dt.timedelta(days=7))
+AGED = new_transform(max_event_age=dt.timedelta(days=7))
 FAULTS = [
     ("missing_field", "event_name", good(event_name=None), None),
     ("missing_field", "action_source", good(action_source=""), None),
@@ -103,10 +104,10 @@ FAULTS = [
 
 
 @pytest.mark.parametrize(
-    ("code", "field", "row", "build"), FAULTS, ids=[f"{code}-{field}" for code, field, *_ in FAULTS]
+    ("code", "field", "row", "transform"), FAULTS, ids=[f"{code}-{field}" for code, field, *_ in FAULTS]
 )
-def test_a_fault_has_a_code_and_a_place(code, field, row, build):
-    found = outcome_of(row, build)
+def test_a_fault_has_a_code_and_a_place(code, field, row, transform):
+    found = outcome_of(row, transform)
     assert isinstance(found, Rejection)
     assert [(reason.code, reason.field) for reason in found.reasons] == [(code, field)]
     assert found.stage == Stage.VALIDATION
@@ -146,7 +147,7 @@ def test_a_rejection_holds_the_event_id_and_nothing_personal():
 
 
 def test_a_rejected_row_is_not_a_duplicate_of_itself():
-    """The first valid one goes out."""
+    """The first valid address is sent."""
     found = outcomes_of([good(currency="EURO"), good()])
     assert [type(outcome) for outcome in found] == [Rejection, Event]
 
@@ -236,9 +237,9 @@ WARNED = [
 
 @pytest.mark.parametrize(("code", "row"), WARNED, ids=[code for code, _ in WARNED])
 def test_a_doubtful_event_is_sent_and_counted(code, row):
-    build = builder()
-    assert isinstance(outcome_of(row, build), Event)
-    assert build.warnings == {code: 1}
+    transform = new_transform()
+    assert isinstance(outcome_of(row, transform), Event)
+    assert transform.warnings == {code: 1}
 
 
 def test_every_warning_that_validation_can_give_is_given_above():
@@ -248,9 +249,9 @@ def test_every_warning_that_validation_can_give_is_given_above():
 
 @pytest.mark.parametrize("name", sorted(EVENT_NAMES))
 def test_known_event_names_are_not_doubtful(name):
-    build = builder()
-    assert sent(good(event_name=name), build)["event_name"] == name
-    assert not build.warnings
+    transform = new_transform()
+    assert sent(good(event_name=name), transform)["event_name"] == name
+    assert not transform.warnings
 
 
 # Objects in one cell
@@ -355,7 +356,9 @@ def test_objects_of_different_members_do_not_mix():
 
 
 def test_key_columns_are_found_beside_objects():
-    found = outcome_of(good(custom_data={"value": 1, "currency": "USD"}, row_id=7), builder(key_columns=["row_id"]))
+    found = outcome_of(
+        good(custom_data={"value": 1, "currency": "USD"}, row_id=7), new_transform(key_columns=["row_id"])
+    )
     assert found.keys == {"row_id": 7}
 
 
@@ -382,18 +385,18 @@ def test_contents_are_read_field_by_field(cell, contents):
 
 
 def test_an_id_too_long_for_a_number_is_left_out_rather_than_changed():
-    """JSON readers make a float of it."""
-    build = builder()
-    event = sent(good(contents='[{"id": 123456789012345678901234, "quantity": 1}]'), build)
+    """JSON parsers turn it into a float."""
+    transform = new_transform()
+    event = sent(good(contents='[{"id": 123456789012345678901234, "quantity": 1}]'), transform)
     assert event["custom_data"] == {"contents": [{"quantity": 1}]}
-    assert build.warnings == {"unusable_contents_id": 1}
+    assert transform.warnings == {"unusable_contents_id": 1}
 
 
 # Coverage
 
 
 def test_coverage_counts_the_events_that_carry_a_field():
-    build = builder(defaults={"currency": "EUR"})
+    transform = new_transform(defaults={"currency": "EUR"})
     rows = [
         good(event_id=1, value=1, custom_data={"order_id": 1}),
         good(event_id=2, value=None),
@@ -401,8 +404,8 @@ def test_coverage_counts_the_events_that_carry_a_field():
         good(event_id=4, email=None),
         good(event_id=5, value=1, **{"app_info.app_id": "x", "device_info.brand": "y"}),
     ]
-    outcomes_of(rows, build)
-    assert build.coverage == {
+    outcomes_of(rows, transform)
+    assert transform.coverage == {
         **dict.fromkeys(("event_name", "action_source", "event_time", "event_id", "user_data.em"), 3),
         "custom_data.currency": 3,
         "custom_data.value": 2,
@@ -410,33 +413,33 @@ def test_coverage_counts_the_events_that_carry_a_field():
         "app_info.app_id": 1,
         "device_info.brand": 1,
     }
-    assert build.coverage["event_id"] == 3, "counted once, however often it is asked for"
+    assert transform.coverage["event_id"] == 3, "counted once, however often it is asked for"
 
 
 def test_made_event_ids_and_defaults_count_as_carried():
-    build = builder(event_id_from=["user_id"], defaults={"currency": "EUR"})
+    transform = new_transform(event_id_from=["user_id"], defaults={"currency": "EUR"})
     without_id = {name: cell for name, cell in good(user_id=1).items() if name != "event_id"}
-    outcomes_of([without_id, good(event_id=None, user_id=2), good(event_id=3, user_id=3)], build)
-    assert build.coverage["event_id"] == build.coverage["custom_data.currency"] == 3
+    outcomes_of([without_id, good(event_id=None, user_id=2), good(event_id=3, user_id=3)], transform)
+    assert transform.coverage["event_id"] == transform.coverage["custom_data.currency"] == 3
 
 
 def test_what_no_event_carries_is_not_covered():
-    build = builder()
-    outcomes_of([good(phone=None)], build)
-    assert "user_data.ph" not in build.coverage
+    transform = new_transform()
+    outcomes_of([good(phone=None)], transform)
+    assert "user_data.ph" not in transform.coverage
 
 
 def test_coverage_forgets_nothing_however_many_sets_of_columns_there_are():
-    build = builder()
+    transform = new_transform()
     texts = [field.path for field in FIELDS if field.kind == "text" and field.place in ("", "device_info", "app_info")]
     extra = [path for path in texts if path not in GOOD]
-    sets = [columns for size in (1, 2, 3) for columns in combinations(extra, size)][: PLANS_KEPT + 10]
+    sets = [columns for size in (1, 2, 3) for columns in combinations(extra, size)][: SETS_KEPT + 10]
     for number, columns in enumerate(sets):
-        assert isinstance(outcome_of(good(event_id=number, **dict.fromkeys(columns, "x")), build), Event)
-        assert len(build._maker._mapping._plans) <= PLANS_KEPT
-    assert len(sets) == PLANS_KEPT + 10
-    assert build.coverage["event_id"] == len(sets)
-    assert build.coverage[extra[0]] == sum(extra[0] in columns for columns in sets)
+        assert isinstance(outcome_of(good(event_id=number, **dict.fromkeys(columns, "x")), transform), Event)
+        assert len(transform._transformer.compiler._compiled) <= SETS_KEPT
+    assert len(sets) == SETS_KEPT + 10
+    assert transform.coverage["event_id"] == len(sets)
+    assert transform.coverage[extra[0]] == sum(extra[0] in columns for columns in sets)
 
 
 # For any row
@@ -488,7 +491,7 @@ def json_able(cell):
 
 
 def check(event):
-    """Judge what goes out by the contract alone."""
+    """Check an event against the contract only."""
     body = orjson.loads(event.body)
     contract.validate({"data": [body]})
     (verdict,) = verdicts([body], NOW)
@@ -514,16 +517,16 @@ def test_whatever_the_row_it_is_rejected_or_legal(row):
 
 @given(ROWS)
 def test_whatever_else_a_good_row_holds_it_is_rejected_or_legal(row):
-    build = builder()
+    transform = new_transform()
     found = outcome_of(
-        {"user_data.em": "ada@example.com", **row, **{name: GOOD[name] for name in GOOD if name != "email"}}, build
+        {"user_data.em": "ada@example.com", **row, **{name: GOOD[name] for name in GOOD if name != "email"}}, transform
     )
     if isinstance(found, Rejection):
         assert {reason.code for reason in found.reasons} <= set(REASONS)
     else:
         body = check(found)
         assert sent(body) == body
-    assert set(build.warnings) <= set(WARNINGS)
+    assert set(transform.warnings) <= set(WARNINGS)
 
 
 @given(

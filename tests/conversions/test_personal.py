@@ -1,4 +1,4 @@
-"""E-mail addresses do not leave in fields that travel as they are."""
+"""E-mail addresses are not sent in unhashed fields."""
 
 import time
 
@@ -6,7 +6,7 @@ import pytest
 
 from airflow_provider_pinterest.conversions.outcomes import RowBatch
 from airflow_provider_pinterest.redaction import clean
-from tests.conversions.rows import builder, good, outcome_of, outcomes_of, sent
+from tests.conversions.rows import good, new_transform, outcome_of, outcomes_of, sent
 
 SHOP = "https://shop.example.com"
 
@@ -28,9 +28,9 @@ SHOP = "https://shop.example.com"
     ],
 )
 def test_an_address_is_cut_out_of_a_url(url, kept):
-    build = builder()
-    assert sent(good(url=url), build)["event_source_url"] == kept
-    assert build.warnings == {"personal_data_in_url": 1}
+    transform = new_transform()
+    assert sent(good(url=url), transform)["event_source_url"] == kept
+    assert transform.warnings == {"personal_data_in_url": 1}
 
 
 @pytest.mark.parametrize(
@@ -38,15 +38,15 @@ def test_an_address_is_cut_out_of_a_url(url, kept):
     [f"{SHOP}/a?utm_source=x%20y#z", "https://social.example.com/@ada/posts?x=1", f"{SHOP}/maps/@52.5,13.4,12z", SHOP],
 )
 def test_other_urls_stay(url):
-    build = builder()
-    assert sent(good(url=url), build)["event_source_url"] == url
-    assert not build.warnings
+    transform = new_transform()
+    assert sent(good(url=url), transform)["event_source_url"] == url
+    assert not transform.warnings
 
 
 def test_a_url_that_is_an_address_is_left_out():
-    build = builder()
-    assert "event_source_url" not in sent(good(url="?ada@example.com"), build)
-    assert build.warnings == {"personal_data_in_url": 1}
+    transform = new_transform()
+    assert "event_source_url" not in sent(good(url="?ada@example.com"), transform)
+    assert transform.warnings == {"personal_data_in_url": 1}
 
 
 PLAIN = ["search_string", "content_name", "content_category", "content_brand", "np", "partner_name", "app_name"]
@@ -57,41 +57,41 @@ PLAIN = ["search_string", "content_name", "content_category", "content_brand", "
     "text", ["ada@example.com", "from Ada <ada@example.com>", "mailto:ada%40example.com", '"a@b.cd"']
 )
 def test_text_with_an_address_is_left_out(column, text):
-    build = builder()
-    assert sent(good(**{column: text}), build) == sent(good())
-    assert build.warnings == {"personal_data_in_plain_field": 1}
+    transform = new_transform()
+    assert sent(good(**{column: text}), transform) == sent(good())
+    assert transform.warnings == {"personal_data_in_plain_field": 1}
 
 
 @pytest.mark.parametrize("text", ["Lunch @ Joe's", "@ada", "5 @ 3.50", "C@T", "a @example.com", "100%40", "me@home"])
 def test_an_at_sign_alone_is_no_address(text):
-    build = builder()
-    assert sent(good(search_string=text), build)["custom_data"]["search_string"] == text
-    assert not build.warnings
+    transform = new_transform()
+    assert sent(good(search_string=text), transform)["custom_data"]["search_string"] == text
+    assert not transform.warnings
 
 
 def test_an_item_keeps_all_but_the_address():
-    build = builder()
+    transform = new_transform()
     rows = [
         good(event_id=1, contents=[{"id": "a", "item_name": "for ada@example.com"}, {"id": "b"}]),
         good(event_id=2, contents=[{"id": "c", "item_category": "ada@example.com"}]),
         good(event_id=3, contents=[{"id": "d"}]),
     ]
     row_batch = RowBatch(tuple(rows[0]), [tuple(row.values()) for row in rows])
-    bodies = [getattr(outcome, "body", b"") for outcome in build.events([row_batch])]
+    bodies = [getattr(outcome, "body", b"") for outcome in transform.events([row_batch])]
     assert [body.rpartition(b'"contents":')[2] for body in bodies] == [
         b'[{"id":"a"},{"id":"b"}]}}',
         b'[{"id":"c"}]}}',
         b'[{"id":"d"}]}}',
     ]
-    assert build.warnings == {"personal_data_in_plain_field": 2}
+    assert transform.warnings == {"personal_data_in_plain_field": 2}
 
 
 @pytest.mark.parametrize("column", ["event_id", "order_id"])
 def test_an_id_with_an_address_is_sent_with_a_warning(column):
-    build = builder()
-    event = sent(good(**{column: "ada@example.com-17"}), build)
+    transform = new_transform()
+    event = sent(good(**{column: "ada@example.com-17"}), transform)
     assert {**event, **event.get("custom_data", {})}[column] == "ada@example.com-17"
-    assert build.warnings == {"personal_data_sent": 1}
+    assert transform.warnings == {"personal_data_sent": 1}
 
 
 def test_a_rejection_keeps_the_id_that_was_warned_of():
@@ -101,9 +101,9 @@ def test_a_rejection_keeps_the_id_that_was_warned_of():
 @pytest.mark.parametrize("column", ["user_agent", "click_id", "partner_id"])
 @pytest.mark.parametrize("cell", ["ada@example.com", "Mozilla ada%40example.com", "ada\uff20example.com"])
 def test_an_at_sign_is_enough_in_what_is_about_a_person(column, cell):
-    build = builder()
-    assert set(sent(good(**{column: cell}), build)["user_data"]) == {"em"}
-    assert build.warnings == {"personal_data_in_plain_field": 1}
+    transform = new_transform()
+    assert set(sent(good(**{column: cell}), transform)["user_data"]) == {"em"}
+    assert transform.warnings == {"personal_data_in_plain_field": 1}
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Words that stand for nothing are nothing, and JSON text of a scalar is that scalar."""
+"""Placeholders count as empty, and JSON text of a scalar is that scalar."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from airflow_provider_pinterest.conversions.outcomes import RowBatch
 from airflow_provider_pinterest.conversions.placeholders import PLACEHOLDERS
 from airflow_provider_pinterest.exceptions import ParameterError
 from tests.conversions.hostile import NaTType, NAType, Scalar
-from tests.conversions.rows import ADA, NOW, builder, good, outcome_of, reasons, sent, sha
+from tests.conversions.rows import ADA, NOW, good, new_transform, outcome_of, reasons, sent, sha
 
 WORDS = [
     *PLACEHOLDERS,
@@ -32,23 +32,23 @@ IDENTIFIERS = [f"user_data.{name}" for name in (*SWITCHES, *UNHASHED)]
 @pytest.mark.parametrize("path", [*IDENTIFIERS, "custom_data.order_id"])
 @pytest.mark.parametrize("word", WORDS)
 def test_a_placeholder_in_an_identifier_is_nothing(path, word):
-    build = builder()
+    transform = new_transform()
     place, name = path.split(".")
     row = {**good(), "user_data.em": "ada@example.com", path: word}
     if path != "user_data.em":
         row.pop("email")
-        assert sent(row, build).get(place, {}).get(name) is None
+        assert sent(row, transform).get(place, {}).get(name) is None
     else:
         row.pop("email")
-        assert reasons(row, build) == [("no_match_key", "user_data")]
-    assert not build.warnings
+        assert reasons(row, transform) == [("no_match_key", "user_data")]
+    assert not transform.warnings
 
 
 @pytest.mark.parametrize("word", WORDS)
 def test_a_placeholder_is_no_event_id(word):
-    build = builder()
+    transform = new_transform()
     rows = [tuple(good(event_id=cell).values()) for cell in (word, "order-1", word)]
-    found = list(build.events([RowBatch(tuple(good()), rows)]))
+    found = list(transform.events([RowBatch(tuple(good()), rows)]))
     assert [[reason.code for reason in getattr(one, "reasons", ())] for one in found] == [
         ["missing_field"],
         [],
@@ -57,14 +57,14 @@ def test_a_placeholder_is_no_event_id(word):
 
 
 def test_a_placeholder_is_replaced_by_an_id_that_is_made():
-    build = builder(event_id_from=["email"])
-    assert len(sent(good(event_id="undefined"), build)["event_id"]) == 32
+    transform = new_transform(event_id_from=["email"])
+    assert len(sent(good(event_id="undefined"), transform)["event_id"]) == 32
 
 
 def test_the_words_are_the_authors():
-    assert sent(good(order_id="undefined"), builder(placeholders=[]))["custom_data"]["order_id"] == "undefined"
-    assert sent(good(last_name="Null"), builder(placeholders=[]))["user_data"]["ln"] == [sha("null")]
-    own = builder(placeholders=[*PLACEHOLDERS, "Guest", "0"])
+    assert sent(good(order_id="undefined"), new_transform(placeholders=[]))["custom_data"]["order_id"] == "undefined"
+    assert sent(good(last_name="Null"), new_transform(placeholders=[]))["user_data"]["ln"] == [sha("null")]
+    own = new_transform(placeholders=[*PLACEHOLDERS, "Guest", "0"])
     row = good(user_id="guest", click_id="GUEST", order_id="0", event_id=7, first_name=" Guest")
     assert sent(row, own)["user_data"] == {"em": [ADA]}
     assert sent(good(user_id="0", event_id=8), own)["user_data"] == {"em": [ADA]}
@@ -81,11 +81,11 @@ def test_the_words_are_the_same_in_another_process():
 
 @pytest.mark.parametrize("cell", ["Nullmann", "Nona", "no", "na", "Unknown-1", "n", "None such", "O"])
 def test_words_that_only_look_alike_are_values(cell):
-    build = builder()
-    event = sent(good(last_name=cell, user_id=f"a{cell}", order_id=cell), build)
+    transform = new_transform()
+    event = sent(good(last_name=cell, user_id=f"a{cell}", order_id=cell), transform)
     assert event["user_data"]["ln"] == [sha(cell.lower())]
     assert event["custom_data"]["order_id"] == cell
-    assert not build.warnings
+    assert not transform.warnings
 
 
 def test_namibia_is_a_country():
@@ -170,12 +170,12 @@ def test_a_json_string_is_that_string_in_every_identifier(name, cell, text):
     path = f"user_data.{name}"
     row = {**good(ip="192.0.2.1", user_agent="Agent/1"), path: cell}
     row.pop("email")
-    build = builder()
-    assert sent(row, build)["user_data"][name] == [sha(text)]
+    transform = new_transform()
+    assert sent(row, transform)["user_data"][name] == [sha(text)]
     assert sent({**row, path: f'["{sha(text)}"]'})["user_data"][name] == [sha(text)]
     assert sent({**row, path: json.dumps(sha(text))})["user_data"][name] == [sha(text)]
-    assert name not in sent({**row, path: "null", "event_id": 2}, build)["user_data"]
-    assert not build.warnings
+    assert name not in sent({**row, path: "null", "event_id": 2}, transform)["user_data"]
+    assert not transform.warnings
 
 
 @pytest.mark.parametrize("name", ["client_user_agent", "click_id", "partner_id"])
@@ -203,12 +203,12 @@ def test_any_text_comes_out_of_its_json(text):
         text.encode()
     except UnicodeEncodeError:
         return
-    build = builder()
-    plain = sent(good(np=text), build)
-    assert sent(good(np=json.dumps(text), event_id=2), build)["custom_data"] == plain["custom_data"] or "@" in text
+    transform = new_transform()
+    plain = sent(good(np=text), transform)
+    assert sent(good(np=json.dumps(text), event_id=2), transform)["custom_data"] == plain["custom_data"] or "@" in text
 
 
-# NULL in whatever dress
+# NULL in any notation
 
 EMPTY = [None, "", " ", math.nan, Decimal("NaN"), NAType(), NaTType(2026, 1, 1), Scalar(None), Scalar(math.nan)]
 
@@ -218,20 +218,20 @@ def test_null_nan_nat_and_na_are_empty_in_every_field(field):
     row = {**good(), "user_data.em": "ada@example.com"}
     row.pop("email")
     for cell in EMPTY:
-        build = builder()
-        found = outcome_of({**row, field.path: cell}, build)
+        transform = new_transform()
+        found = outcome_of({**row, field.path: cell}, transform)
         without = outcome_of({name: old for name, old in row.items() if name != field.path})
         assert getattr(found, "body", None) == getattr(without, "body", None)
         assert getattr(found, "reasons", None) == getattr(without, "reasons", None)
-        assert not build.warnings
+        assert not transform.warnings
 
 
 @pytest.mark.parametrize("name", sorted(SWITCHES))
 def test_null_nan_nat_and_na_are_empty_in_lists_of_identifiers(name):
-    build = builder()
+    transform = new_transform()
     row = {**good(), f"user_data.{name}": [*EMPTY, "null", "N/A"]}
     if name == "em":
         row.pop("email")
         row |= {"ip": "192.0.2.1", "user_agent": "Agent/1"}
-    assert name not in sent(row, build)["user_data"] or name == "em"
-    assert not build.warnings
+    assert name not in sent(row, transform)["user_data"] or name == "em"
+    assert not transform.warnings

@@ -1,16 +1,22 @@
-"""Countries, states and postal codes in the words that people use; limited data processing, which rests on them."""
+"""Countries, states and postal codes in usual notations; limited data processing depends on them."""
 
 import pytest
 
-from airflow_provider_pinterest.conversions import codes
-from airflow_provider_pinterest.conversions.codes import COUNTRIES, COUNTRY_NUMBERS, COUNTRY_WORDS, US_STATES
-from tests.conversions.rows import builder, good, reasons, sent, sha
+from airflow_provider_pinterest.conversions.codes import lists
+from airflow_provider_pinterest.conversions.codes.lists import (
+    countries,
+    countries_by_number,
+    countries_by_words,
+    us_states,
+)
+from airflow_provider_pinterest.conversions.codes.spelling import letters, words
+from tests.conversions.rows import good, new_transform, reasons, sent, sha
 
 
-def identified(name, cell, *, home=None, **switches):
-    build = builder(identifiers={name: switches} if switches else {})
+def sent_identifier(name, cell, *, home=None, **switches):
+    transform = new_transform(identifiers={name: switches} if switches else {})
     row = {**good(), "user_data.country": home, f"user_data.{name}": cell}
-    return sent(row, build)["user_data"].get(name), dict(build.warnings)
+    return sent(row, transform)["user_data"].get(name), dict(transform.warnings)
 
 
 @pytest.mark.parametrize(
@@ -113,9 +119,9 @@ def identified(name, cell, *, home=None, **switches):
 )
 def test_a_country_is_known_by_many_names(cell, code):
     expected = ([sha(code)], {}) if code else (None, {"unusable_country": 1})
-    build = builder()
-    found = sent(good(country=cell), build)["user_data"].get("country")
-    assert (found, dict(build.warnings)) == expected
+    transform = new_transform()
+    found = sent(good(country=cell), transform)["user_data"].get("country")
+    assert (found, dict(transform.warnings)) == expected
 
 
 @pytest.mark.parametrize(
@@ -136,19 +142,19 @@ def test_a_country_is_known_by_many_names(cell, code):
     ],
 )
 def test_other_words_are_no_country(cell):
-    build = builder()
-    found = sent(good(country=cell), build)["user_data"].get("country")
-    assert (found, dict(build.warnings)) == (None, {"unusable_country": 1})
+    transform = new_transform()
+    found = sent(good(country=cell), transform)["user_data"].get("country")
+    assert (found, dict(transform.warnings)) == (None, {"unusable_country": 1})
 
 
 def test_the_table_of_countries_is_consistent():
-    assert len(COUNTRY_NUMBERS) == len({*COUNTRIES.values()}) == 249
-    assert {*COUNTRY_WORDS.values()} == {*COUNTRIES.values()}
-    for line in codes._lines(codes._COUNTRIES):
+    assert len(countries_by_number()) == len({*countries().values()}) == 249
+    assert {*countries_by_words().values()} == {*countries().values()}
+    for line in lists._lines("countries.txt"):
         code, _, _, names = line.split(" ", 3)
-        assert {codes.COUNTRY_WORDS[codes.words(name)] for name in names.split("|")} == {code.lower()}
-        assert {COUNTRIES[codes.letters(name)] for name in names.split("|")} == {code.lower()}
-    assert all(number.isdecimal() and len(number) == 3 for number in COUNTRY_NUMBERS)
+        assert {lists.countries_by_words()[words(name)] for name in names.split("|")} == {code.lower()}
+        assert {countries()[letters(name)] for name in names.split("|")} == {code.lower()}
+    assert all(number.isdecimal() and len(number) == 3 for number in countries_by_number())
 
 
 # States
@@ -177,7 +183,7 @@ def test_the_table_of_countries_is_consistent():
 )
 def test_a_us_state_is_its_code(cell):
     for home in (None, "US", "United States"):
-        assert identified("st", cell, home=home) == ([sha("ca")], {})
+        assert sent_identifier("st", cell, home=home) == ([sha("ca")], {})
 
 
 @pytest.mark.parametrize(
@@ -201,7 +207,7 @@ def test_a_us_state_is_its_code(cell):
     ],
 )
 def test_in_the_us_other_words_are_no_state(cell):
-    assert identified("st", cell, home="US") == (None, {"unusable_st": 1})
+    assert sent_identifier("st", cell, home="US") == (None, {"unusable_st": 1})
 
 
 @pytest.mark.parametrize(
@@ -237,14 +243,14 @@ def test_in_the_us_other_words_are_no_state(cell):
     ],
 )
 def test_elsewhere_the_countrys_prefix_comes_off(home, cell, text):
-    assert identified("st", cell, home=home) == ([sha(text)], {})
+    assert sent_identifier("st", cell, home=home) == ([sha(text)], {})
 
 
 @pytest.mark.parametrize(
     ("home", "cell"), [("DE", "CA-ON"), ("CA", "US-CA"), ("CA", "DE-BY"), (None, "US-XX"), (sha("unknown"), "DE-BY")]
 )
 def test_a_state_of_another_country_is_none(home, cell):
-    assert identified("st", cell, home=home) == (None, {"unusable_st": 1})
+    assert sent_identifier("st", cell, home=home) == (None, {"unusable_st": 1})
 
 
 # Postal codes
@@ -281,7 +287,7 @@ def test_a_state_of_another_country_is_none(home, cell):
 )
 def test_a_us_code_has_five_digits(cell, code):
     for home in ("US", "PR"):
-        assert identified("zp", cell, home=home) == ([sha(code)], {})
+        assert sent_identifier("zp", cell, home=home) == ([sha(code)], {})
 
 
 @pytest.mark.parametrize(
@@ -305,8 +311,8 @@ def test_a_us_code_has_five_digits(cell, code):
     ],
 )
 def test_in_the_us_other_codes_are_none(cell):
-    assert identified("zp", cell, home="US") == (None, {"unusable_zp": 1})
-    assert identified("zp", cell, home="US", letters="drop") == (None, {"unusable_zp": 1})
+    assert sent_identifier("zp", cell, home="US") == (None, {"unusable_zp": 1})
+    assert sent_identifier("zp", cell, home="US", letters="drop") == (None, {"unusable_zp": 1})
 
 
 @pytest.mark.parametrize(
@@ -337,7 +343,7 @@ def test_in_the_us_other_codes_are_none(cell):
     ],
 )
 def test_a_code_of_another_country_keeps_its_letters(home, cell, code):
-    assert identified("zp", cell, home=home) == ([sha(code)], {})
+    assert sent_identifier("zp", cell, home=home) == ([sha(code)], {})
 
 
 # Limited data processing
@@ -373,20 +379,20 @@ def test_other_rows_have_the_codes_in_lower_case():
         good(state="CA", country="US", opt_out_type="x"),
         good(state="CA", country="US"),
     ]
-    build = builder()
-    found = [sent({**row, "event_id": number}, build)["user_data"] for number, row in enumerate(rows)]
+    transform = new_transform()
+    found = [sent({**row, "event_id": number}, transform)["user_data"] for number, row in enumerate(rows)]
     assert [len(one["st"]) for one in found] == [len(one["country"]) for one in found] == [2, 1, 1]
-    again = sent(ldp(state="CA", country="US", event_id="again", opt_out_type="ldp,x"), build)["user_data"]
+    again = sent(ldp(state="CA", country="US", event_id="again", opt_out_type="ldp,x"), transform)["user_data"]
     assert again["st"] == [sha("ca"), sha("CA")]
 
 
 def test_defaults_can_be_the_region():
-    build = builder(defaults={"country": "US", "state": "TX"})
-    found = sent(ldp(), build)["user_data"]
+    transform = new_transform(defaults={"country": "US", "state": "TX"})
+    found = sent(ldp(), transform)["user_data"]
     assert found["st"] == [sha("tx"), sha("TX")]
-    assert sent(good(event_id=2), build)["user_data"]["st"] == [sha("tx")]
+    assert sent(good(event_id=2), transform)["user_data"]["st"] == [sha("tx")]
 
 
-@pytest.mark.parametrize("code", sorted({*US_STATES.values()}))
+@pytest.mark.parametrize("code", sorted({*us_states().values()}))
 def test_every_state_counts_for_limited_data_processing(code):
     assert sent(ldp(state=code, country="US"))["user_data"]["st"] == [sha(code), sha(code.upper())]

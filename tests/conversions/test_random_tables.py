@@ -1,4 +1,4 @@
-"""Tables of random columns and random cells: the run goes on, and no row changes what the rows beside it become.
+"""Tables of random columns and random cells: the run continues, and no row changes the outcome of another.
 
 ``RANDOM_TABLES=20000`` makes it a long search, ``RANDOM_SEED`` repeats one.
 """
@@ -31,7 +31,7 @@ SEED: Final = int(os.environ.get("RANDOM_SEED", "1"))
 PATHS: Final = sorted({*NAMES.values()} - {"event_name", "action_source", "event_time", "event_id"})
 
 SLOW: Final = frozenset(name for name in OBJECTS if "marks" in name or "million" in name or "large" in name)
-"""Objects that are slow to make."""
+"""Objects that are slow to create."""
 
 CELLS: Final[tuple[Callable[[random.Random], Any], ...]] = (
     lambda _: None,
@@ -55,10 +55,10 @@ CELLS: Final[tuple[Callable[[random.Random], Any], ...]] = (
     ),
     lambda r: OBJECTS[r.choice(sorted(set(OBJECTS) - SLOW))](),
 )
-"""Makers of cells: what warehouses hold, and objects that misbehave."""
+"""Functions that create cells: usual cells of warehouses, and hostile objects."""
 
 
-def table(chance: random.Random) -> tuple[tuple[str, ...], list[list[Any]]]:
+def random_table(chance: random.Random) -> tuple[tuple[str, ...], list[list[Any]]]:
     """Return the columns and the rows of a random table; its first and its last row are good."""
     paths = chance.sample(PATHS, chance.randrange(1, 9))
     columns = (*GOOD, *(path for path in paths if path not in ("user_data.em", "user_data", "custom_data.value")))
@@ -72,8 +72,8 @@ def table(chance: random.Random) -> tuple[tuple[str, ...], list[list[Any]]]:
     return columns, [[row[column] for column in columns] for row in rows]
 
 
-def shown(outcome: Outcome) -> Any:
-    """Return what an outcome is, whatever its row's number is."""
+def without_row_number(outcome: Outcome) -> Any:
+    """Return an outcome without its row number."""
     if isinstance(outcome, Event):
         return outcome.body
     return getattr(outcome, "reasons", type(outcome))
@@ -92,9 +92,13 @@ def test_no_row_of_a_random_table_ends_the_run_or_changes_another(numbers, proce
     shared = Transform(ColumnMapping(), now=NOW, processes=processes)
     try:
         for number in numbers:
-            columns, rows = table(random.Random(f"{SEED}/{number}"))  # noqa: S311
-            builder = Transform(ColumnMapping(), now=NOW) if processes == 0 else shared
-            found = list(builder.events([RowBatch(columns, rows)])) if processes == 0 else made(shared, columns, rows)
+            columns, rows = random_table(random.Random(f"{SEED}/{number}"))  # noqa: S311
+            new_transform = Transform(ColumnMapping(), now=NOW) if processes == 0 else shared
+            found = (
+                list(new_transform.events([RowBatch(columns, rows)]))
+                if processes == 0
+                else outcomes_in_processes(shared, columns, rows)
+            )
 
             context = f"RANDOM_SEED={SEED}, table {number}"
             assert len(found) == len(rows), context
@@ -103,18 +107,18 @@ def test_no_row_of_a_random_table_ends_the_run_or_changes_another(numbers, proce
                 if isinstance(outcome, Duplicate):
                     continue
                 assert type(outcome) is type(alone), context
-                assert shown(outcome) == shown(alone), context
+                assert without_row_number(outcome) == without_row_number(alone), context
                 check(outcome, context)
             assert type(found[0]) is type(found[-1]) is Event, context
-            assert set(builder.warnings) <= set(WARNINGS), context
+            assert set(new_transform.warnings) <= set(WARNINGS), context
     finally:
         shared.close()
 
 
-def made(builder: Transform, columns: tuple[str, ...], rows: list[list[Any]]) -> list[Outcome]:
-    """Make events in other processes, as if the events of earlier tables had not been seen."""
-    builder._seen.__init__()  # type: ignore[misc]
-    return list(builder.events([RowBatch(columns, rows)]))
+def outcomes_in_processes(new_transform: Transform, columns: tuple[str, ...], rows: list[list[Any]]) -> list[Outcome]:
+    """Return the outcomes of a table, as if no earlier table had been seen."""
+    new_transform._seen.__init__()  # type: ignore[misc]
+    return list(new_transform.events([RowBatch(columns, rows)]))
 
 
 def check(outcome: Outcome, context: str) -> None:

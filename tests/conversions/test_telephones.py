@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_pinterest.conversions import telephones
-from tests.conversions.rows import builder, good, sent, sha
+from airflow_provider_pinterest.conversions import numbering_plans, telephones
+from tests.conversions.rows import good, new_transform, sent, sha
 
 REGIONS = sorted(phonenumbers.SUPPORTED_REGIONS)
 
@@ -22,10 +22,10 @@ def trunk_prefix(region):
     return metadata.national_prefix
 
 
-def hashed(cell, *, home=None, **switches):
-    """Return what goes out of a telephone number, and what was warned of."""
-    build = builder(identifiers={"ph": switches} if switches else {})
-    return sent(good(phone=cell, country=home), build)["user_data"].get("ph"), dict(build.warnings)
+def sent_phone(cell, *, home=None, **switches):
+    """Return what is sent for a telephone number, and the warnings."""
+    transform = new_transform(identifiers={"ph": switches} if switches else {})
+    return sent(good(phone=cell, country=home), transform)["user_data"].get("ph"), dict(transform.warnings)
 
 
 SHOWN = [
@@ -116,7 +116,7 @@ SHOWN = [
 def test_a_number_that_shows_its_country_code_is_that_number(cell, digits, home, switches):
     if cell.startswith("011") and home == "FR":
         pytest.skip("in France 01 is Paris")
-    assert hashed(cell, home=home, **switches) == ([sha(digits)], {})
+    assert sent_phone(cell, home=home, **switches) == ([sha(digits)], {})
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_a_number_that_shows_its_country_code_is_that_number(cell, digits, home,
     ],
 )
 def test_other_numbers_are_of_the_rows_country(home, cell, digits):
-    found, warnings = hashed(cell, home=home)
+    found, warnings = sent_phone(cell, home=home)
     assert found == [sha(digits)]
     assert set(warnings) <= {"phone_without_country"}
 
@@ -180,30 +180,33 @@ def test_other_numbers_are_of_the_rows_country(home, cell, digits):
     ],
 )
 def test_one_digit_over_and_over_is_nobodys_number(home, cell):
-    assert hashed(cell, home=home) == (None, {"unusable_ph": 1})
+    assert sent_phone(cell, home=home) == (None, {"unusable_ph": 1})
 
 
 @pytest.mark.parametrize("cell", ["+1234567890", "+1 415 555 267", "+1 415 555", "+1 055 555 2671", "+1 155 555 2671"])
 def test_an_american_number_is_whole(cell):
-    assert hashed(cell) == (None, {"unusable_ph": 1})
+    assert sent_phone(cell) == (None, {"unusable_ph": 1})
 
 
 def test_the_switch_is_for_rows_in_whose_country_there_is_no_such_number():
-    assert hashed("0711 2842222", country="DE") == ([sha("497112842222")], {})
-    assert hashed("0711 2842222", home="US", country="DE") == ([sha("497112842222")], {})
-    assert hashed("020 7946 0958", home="GB", country="DE") == ([sha("442079460958")], {})
+    assert sent_phone("0711 2842222", country="DE") == ([sha("497112842222")], {})
+    assert sent_phone("0711 2842222", home="US", country="DE") == ([sha("497112842222")], {})
+    assert sent_phone("020 7946 0958", home="GB", country="DE") == ([sha("442079460958")], {})
 
 
 @pytest.mark.parametrize("cell", ["14155552671", 14155552671, 14155552671.0, "14155552671.0", "1 (415) 555-2671"])
 def test_digits_with_a_country_code_pass_with_a_warning_where_nothing_tells_the_country(cell):
-    assert hashed(cell) == ([sha("14155552671")], {"phone_without_country": 1})
-    assert hashed([cell, "+49 30 901820"]) == ([sha("14155552671"), sha("4930901820")], {"phone_without_country": 1})
-    assert hashed([cell, "nobody"]) == ([sha("14155552671")], {"unusable_ph": 1})
+    assert sent_phone(cell) == ([sha("14155552671")], {"phone_without_country": 1})
+    assert sent_phone([cell, "+49 30 901820"]) == (
+        [sha("14155552671"), sha("4930901820")],
+        {"phone_without_country": 1},
+    )
+    assert sent_phone([cell, "nobody"]) == ([sha("14155552671")], {"unusable_ph": 1})
 
 
 @pytest.mark.parametrize("cell", ["491701234567", "447911123456", "447700900123", "33612345678", "442079460958"])
 def test_such_digits_are_numbers_of_any_country(cell):
-    assert hashed(cell) == ([sha(cell)], {"phone_without_country": 1})
+    assert sent_phone(cell) == ([sha(cell)], {"phone_without_country": 1})
 
 
 UNUSABLE = [
@@ -224,13 +227,13 @@ UNUSABLE = [
 
 @pytest.mark.parametrize("cell", UNUSABLE)
 def test_what_may_be_another_number_is_left_out(cell):
-    assert hashed(cell) == (None, {"unusable_ph": 1})
+    assert sent_phone(cell) == (None, {"unusable_ph": 1})
 
 
 @pytest.mark.parametrize("cell", [cell for cell in UNUSABLE[12:] if cell not in {"20261121", "1700000000"}])
 @pytest.mark.parametrize("home", ["US", "DE"])
 def test_a_country_makes_no_number_of_other_things(cell, home):
-    assert hashed(cell, home=home)[0] is None
+    assert sent_phone(cell, home=home)[0] is None
 
 
 @pytest.mark.parametrize("region", REGIONS)
@@ -279,14 +282,14 @@ def test_what_is_read_has_the_digits_of_the_text_or_fewer(text, regions):
 
 
 def test_numbers_that_show_their_country_code_need_no_library(monkeypatch):
-    monkeypatch.setattr(telephones, "_library", None)
-    assert hashed("+1 (415) 555-0171") == ([sha("14155550171")], {})
-    assert hashed("+49 30 23125-1") == ([sha("4930231251")], {})
+    monkeypatch.setattr(numbering_plans, "library", None)
+    assert sent_phone("+1 (415) 555-0171") == ([sha("14155550171")], {})
+    assert sent_phone("+49 30 23125-1") == ([sha("4930231251")], {})
 
 
 @pytest.mark.parametrize("part", ["(", "+1 ", "\u30fc", "1/", "ext", ","])
 def test_a_long_text_is_no_number_and_costs_no_time(part):
     texts = [f"{number}{part * 300}"[:999] for number in range(100)]
     start = time.perf_counter()
-    assert all(hashed(text)[0] is None for text in texts)
+    assert all(sent_phone(text)[0] is None for text in texts)
     assert time.perf_counter() - start < 5

@@ -1,4 +1,4 @@
-"""Events made by other processes are those that this process would make, in the same order, with the same counts."""
+"""Other processes produce the same events as this process, in the same order, with the same counts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ import pendulum
 import pytest
 
 from airflow_provider_pinterest.conversions import pickling, transform_pool
-from airflow_provider_pinterest.conversions.coalescing import PIECE, pieces
+from airflow_provider_pinterest.conversions.coalescing import COLUMN_BATCH_ROWS, coalesce
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 from airflow_provider_pinterest.conversions.outcomes import Duplicate, Event, Rejection, RowBatch
 from airflow_provider_pinterest.conversions.reasons import InvalidCellError
@@ -40,13 +40,13 @@ PARAMETERS: dict[str, Any] = {
 
 
 class Mark(str):
-    """Text such as markupsafe's."""
+    """A subclass of text, like that of markupsafe."""
 
     __slots__ = ()
 
 
 def rows(count, seed=1):
-    """Good rows, some that are none, some twice, with cells of many types."""
+    """Return good rows, bad rows and duplicates, with cells of many types."""
     chance = random.Random(seed)  # noqa: S311
     for number in range(count):
         moment = dt.datetime.fromtimestamp(NOW - chance.randrange(7_500), dt.UTC)
@@ -67,28 +67,31 @@ def row_batches(count, size, **options):
         yield RowBatch(COLUMNS, found[begin : begin + size])
 
 
-def builder(processes, **parameters):
+def new_transform(processes, **parameters):
     mapping = ColumnMapping(**(PARAMETERS | parameters))
     return Transform(mapping, now=NOW, max_event_age=dt.timedelta(hours=2), processes=processes)
 
 
 @pytest.fixture
-def build():
+def transform():
     made = []
 
-    def make(processes, **parameters):
-        made.append(builder(processes, **parameters))
+    def create(processes, **parameters):
+        made.append(new_transform(processes, **parameters))
         return made[-1]
 
-    yield make
+    yield create
     for one in made:
         one.close()
 
 
 @pytest.mark.parametrize("processes", [1, 3])
-@pytest.mark.parametrize(("count", "size"), [(0, 1), (1, 1), (PIECE + 1, 7), (4 * PIECE + 3, 3 * PIECE), (2_000, 1)])
-def test_what_comes_back_is_what_one_process_makes(build, processes, count, size):
-    alone, together = build(0), build(processes)
+@pytest.mark.parametrize(
+    ("count", "size"),
+    [(0, 1), (1, 1), (COLUMN_BATCH_ROWS + 1, 7), (4 * COLUMN_BATCH_ROWS + 3, 3 * COLUMN_BATCH_ROWS), (2_000, 1)],
+)
+def test_what_comes_back_is_what_one_process_makes(transform, processes, count, size):
+    alone, together = transform(0), transform(processes)
 
     expected = list(alone.events(row_batches(count, size)))
     found = list(together.events(row_batches(count, size)))
@@ -100,17 +103,17 @@ def test_what_comes_back_is_what_one_process_makes(build, processes, count, size
 
 
 def test_the_rows_of_the_test_above_become_everything():
-    """Else it would prove little."""
-    alone = builder(0)
+    """Otherwise the other tests would prove little."""
+    alone = new_transform(0)
     kinds = Counter(type(outcome) for outcome in alone.events(row_batches(2_000, 500)))
 
     assert min(kinds[kind] for kind in (Event, Rejection, Duplicate)) > 20
     assert alone.warnings.keys() == {"unknown_event_name", "unusable_em"}
 
 
-def test_cells_that_cannot_be_sent_elsewhere_are_read_here(build):
+def test_cells_that_cannot_be_sent_elsewhere_are_read_here(transform):
     found = list(
-        build(2).events(
+        transform(2).events(
             RowBatch(
                 COLUMNS,
                 [
@@ -127,28 +130,28 @@ def test_cells_that_cannot_be_sent_elsewhere_are_read_here(build):
     assert sum(isinstance(one, Event) for one in found) > 300
 
 
-def test_what_was_read_before_the_source_fails_is_made(build):
+def test_what_was_read_before_the_source_fails_is_made(transform):
     def failing():
         yield from row_batches(700, 100)
         raise LookupError("gone")
 
-    outcomes = build(2).events(failing())
+    outcomes = transform(2).events(failing())
 
     assert [next(outcomes).row for _ in range(700)] == list(range(1, 701))
     with pytest.raises(LookupError, match="gone"):
         next(outcomes)
 
 
-def test_rows_whose_columns_collide_are_rejected(build):
+def test_rows_whose_columns_collide_are_rejected(transform):
     row_batch = RowBatch(("email", "email_address"), [["a@example.com", "b@example.com"]])
-    [found] = build(1, defaults={}).events([row_batch])
+    [found] = transform(1, defaults={}).events([row_batch])
     assert "ambiguous_columns" in {reason.code for reason in found.reasons}
 
 
-def test_a_process_that_is_killed_is_an_error_and_not_a_hang(build):
-    together = build(2)
+def test_a_process_that_is_killed_is_an_error_and_not_a_hang(transform):
+    together = transform(2)
     worker = together._processes.workers[0].process
-    source = row_batches(50 * PIECE, PIECE)
+    source = row_batches(50 * COLUMN_BATCH_ROWS, COLUMN_BATCH_ROWS)
 
     outcomes = together.events(source)
     next(outcomes)
@@ -158,8 +161,8 @@ def test_a_process_that_is_killed_is_an_error_and_not_a_hang(build):
         list(outcomes)
 
 
-def test_processes_end_with_the_builder(build):
-    together = build(3)
+def test_processes_end_with_the_transform(transform):
+    together = transform(3)
     outcomes = together.events(row_batches(5_000, 500))
     next(outcomes)
     processes = [worker.process for worker in together._processes.workers]
@@ -172,7 +175,7 @@ def test_processes_end_with_the_builder(build):
 def test_processes_end_when_the_task_is_killed(tmp_path):
     pid = os.fork()
     if not pid:
-        together = builder(2)
+        together = new_transform(2)
         outcomes = together.events(row_batches(5_000, 500))
         next(outcomes)
         workers = [str(worker.process.pid) for worker in together._processes.workers]
@@ -202,11 +205,11 @@ def _runs(pid):
 # Cells and processes that fail
 
 
-def usual(count=2_000, **cells):
-    """Chunks of good rows, with a cell in the place of another in every seventh row."""
-    for begin in range(0, count, PIECE):
+def good_row_batches(count=2_000, **cells):
+    """Return batches of good rows; every seventh row has other cells."""
+    for begin in range(0, count, COLUMN_BATCH_ROWS):
         found = []
-        for number in range(begin, min(begin + PIECE, count)):
+        for number in range(begin, min(begin + COLUMN_BATCH_ROWS, count)):
             row = dict(
                 zip(COLUMNS, [f"e-{number}", "checkout", int(NOW) - 60, "ada@example.com"] + [None] * 3, strict=True)
             )
@@ -218,27 +221,27 @@ def usual(count=2_000, **cells):
 @pytest.mark.parametrize(
     "name", ["unloadable", "exiting", "function", "type", "raising", "deep list", "scalar", "moment"]
 )
-def test_a_cell_that_another_process_cannot_read_neither_ends_nor_hangs_the_run(build, name, column):
+def test_a_cell_that_another_process_cannot_read_neither_ends_nor_hangs_the_run(transform, name, column):
     cell = OBJECTS[name]()
-    alone, together = build(0), build(1)
+    alone, together = transform(0), transform(1)
 
-    found = list(together.events(usual(**{column: cell})))
+    found = list(together.events(good_row_batches(**{column: cell})))
 
-    assert found == list(alone.events(usual(**{column: cell})))
+    assert found == list(alone.events(good_row_batches(**{column: cell})))
     assert [outcome.row for outcome in found] == list(range(1, 2_001))
     worker = together._processes.workers[0]
     assert worker.process.poll() is None
-    assert list(together.events(usual(10)))
+    assert list(together.events(good_row_batches(10)))
 
 
-def test_what_a_process_cannot_read_is_made_here(build):
-    """Functions are pickled by name; the other process does not look for them."""
-    worker = build(1)._processes.workers[0]
-    [piece] = pieces(usual(10, value=exit_now), ColumnMapping(**PARAMETERS))
+def test_what_a_process_cannot_read_is_made_here(transform):
+    """Functions are pickled by name; the other process does not import them."""
+    worker = transform(1)._processes.workers[0]
+    [column_batch] = coalesce(good_row_batches(10, value=exit_now), ColumnMapping(**PARAMETERS))
 
-    assert worker.take(piece)
+    assert worker.take(column_batch)
     assert worker.received() is None
-    [good] = pieces(usual(10), ColumnMapping(**PARAMETERS))
+    [good] = coalesce(good_row_batches(10), ColumnMapping(**PARAMETERS))
     assert worker.take(good)
     assert len(worker.received().outcomes()) == 10
 
@@ -275,12 +278,12 @@ def test_other_cells_are_not_written_or_not_read(cell):
         pickling.read(pickling.written(cell))
 
 
-def test_large_results_do_not_stop_both_sides(build):
+def test_large_results_do_not_stop_both_sides(transform):
     wide = f'{{"np": "{"x" * 20_000}"}}'
     mapping = {"field_map": {"order_key": "custom_data"}, "key_columns": []}
-    alone, together = build(0, **mapping), build(1, **mapping)
+    alone, together = transform(0, **mapping), transform(1, **mapping)
 
-    source = [RowBatch(COLUMNS, [[*row[:-1], wide] for row_batch in usual() for row in row_batch.rows])]
+    source = [RowBatch(COLUMNS, [[*row[:-1], wide] for row_batch in good_row_batches() for row in row_batch.rows])]
 
     assert list(together.events(source)) == list(alone.events(source))
 
@@ -289,7 +292,7 @@ def test_a_process_that_cannot_be_started_is_an_error(monkeypatch):
     monkeypatch.setattr(sys, "executable", "/no/such/python")
 
     with pytest.raises(PinterestError, match="could not be started"):
-        builder(2)
+        new_transform(2)
 
 
 def test_processes_that_were_started_end_when_another_cannot_be(monkeypatch):
@@ -305,7 +308,7 @@ def test_processes_that_were_started_end_when_another_cannot_be(monkeypatch):
     monkeypatch.setattr(subprocess, "Popen", once)
 
     with pytest.raises(PinterestError, match="Resource temporarily unavailable"):
-        builder(2)
+        new_transform(2)
     assert started[0].returncode == 0
 
 
@@ -314,17 +317,16 @@ def test_processes_that_were_started_end_when_another_cannot_be(monkeypatch):
     ["threading.Thread.start = lambda _: 1 / 0", "import os; os._exit(3)", "sys.modules['orjson'] = None"],
     ids=["no thread", "dies at once", "no module"],
 )
-def test_a_process_that_fails_while_it_starts_is_an_error_and_not_a_hang(monkeypatch, build, patch):
+def test_a_process_that_fails_while_it_starts_is_an_error_and_not_a_hang(monkeypatch, transform, patch):
     monkeypatch.setattr(transform_pool, "_START", f"import sys, threading; {patch}; {transform_pool._START}")
-    together = build(1)
+    together = transform(1)
 
     with pytest.raises(PinterestError, match=r"has ended \(status [13]\)"):
         list(together.events(row_batches(2_000, 500)))
 
 
 def test_parameters_that_cannot_be_passed_on_are_an_error():
-    mapping = ColumnMapping(**PARAMETERS)
-    mapping.parameters["defaults"] = {"content_name": Path("/")}
+    mapping = ColumnMapping(**(PARAMETERS | {"defaults": {"content_name": Path("/")}}))
 
     with pytest.raises(ParameterError, match="processes=0"):
         Transform(mapping, now=NOW, processes=1)

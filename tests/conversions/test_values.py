@@ -1,4 +1,4 @@
-"""Cells of whatever type become JSON values without loss, or say why not."""
+"""Cells of any type become JSON values without loss, or an error."""
 
 import datetime as dt
 import math
@@ -21,7 +21,7 @@ BERLIN = ZoneInfo("Europe/Berlin")
 PLAIN_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?").fullmatch
 
 
-class Mixed(str, Enum):  # noqa: UP042 - what older code bases hand over
+class Mixed(str, Enum):  # noqa: UP042 - as in older code bases
     SHOP = "shop"
 
 
@@ -41,8 +41,8 @@ def code_of(read, *cell):
     return caught.value.code
 
 
-def read_or_refused(read, *cell):
-    """Return what a reader makes of a cell, or the code with which it refuses."""
+def value_or_code(read, *cell):
+    """Return the value of a cell, or the code of its error."""
     try:
         return read(*cell), None
     except InvalidCellError as unfit:
@@ -187,7 +187,7 @@ def test_a_decimal_comes_back_as_the_same_decimal(cell):
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_a_float_comes_back_as_the_same_float_or_is_refused(cell):
-    written, code = read_or_refused(values.number, cell)
+    written, code = value_or_code(values.number, cell)
     if code:
         assert code == "bad_value"
         assert not 1e-14 < abs(cell) < 1e29
@@ -198,7 +198,7 @@ def test_a_float_comes_back_as_the_same_float_or_is_refused(cell):
 
 @given(st.text() | st.floats() | st.integers() | st.decimals() | st.binary() | st.booleans())
 def test_a_number_is_digits_or_nothing_whatever_the_cell(cell):
-    written, code = read_or_refused(values.number, cell)
+    written, code = value_or_code(values.number, cell)
     assert code in (None, "bad_type", "bad_value")
     assert written is None or PLAIN_NUMBER(written)
 
@@ -315,7 +315,7 @@ NINE_THIRTY = dt.datetime(2026, 11, 21, 9, 30)  # noqa: DTZ001 - naive on purpos
 
 
 class NotATime(dt.datetime):
-    """What pandas calls NaT: a datetime that is none."""
+    """Like NaT of pandas: a datetime that is not a time."""
 
     def timestamp(self):
         raise ValueError("NaTType does not support timestamp")
@@ -455,16 +455,16 @@ def test_seconds_and_their_fractions_are_never_confused(second, nanos):
 
 @given(st.text() | st.floats() | st.integers() | st.decimals() | st.dates() | st.datetimes() | st.binary())
 def test_a_time_is_since_2000_or_refused_whatever_the_cell(cell):
-    found, code = read_or_refused(values.unix_time, cell, BERLIN)
+    found, code = value_or_code(values.unix_time, cell, BERLIN)
     assert code in (None, "bad_time")
     assert found is None or found >= 946_684_800
 
 
 @given(st.recursive(st.text() | st.floats() | st.integers() | st.binary(), st.lists))
 def test_no_reader_lets_an_unfit_cell_pass_unseen(cell):
-    """Every reader answers with what JSON can hold, or raises InvalidCellError."""
+    """Every parser returns a JSON value or raises InvalidCellError."""
     for read in (values.text, values.number, values.integer, values.boolean, values.texts):
-        found, code = read_or_refused(read, cell)
+        found, code = value_or_code(read, cell)
         assert code is None or code in REASONS
         surrogates = any(0xD800 <= ord(char) <= 0xDFFF for char in str(found))
         assert surrogates or orjson.dumps(found)

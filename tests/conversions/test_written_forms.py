@@ -1,4 +1,4 @@
-"""The ways in which people, forms and programs write identifiers, and what stands in their place."""
+"""Identifiers as people, forms and programs write them, and placeholders."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from uuid import UUID
 
 import pytest
 
-from tests.conversions.rows import builder, good, reasons, sent, sha
+from tests.conversions.rows import good, new_transform, reasons, sent, sha
 
 UNIDENTIFIED = {**good(ip="192.0.2.1", user_agent="Mozilla")}
 del UNIDENTIFIED["email"]
 
 
-def identified(name, cell, home=None, **switches):
-    """Return what goes out of a cell for an identifier, and what was warned of."""
-    build = builder(identifiers={name: switches} if switches else {})
+def sent_identifier(name, cell, home=None, **switches):
+    """Return what is sent for an identifier, and the warnings."""
+    transform = new_transform(identifiers={name: switches} if switches else {})
     row = {**UNIDENTIFIED, **({"user_data.country": home} if home else {}), f"user_data.{name}": cell}
-    return sent(row, build)["user_data"].get(name), dict(build.warnings)
+    return sent(row, transform)["user_data"].get(name), dict(transform.warnings)
 
 
 MEANT: list[tuple[str, Any, str]] = [
@@ -69,7 +69,7 @@ MEANT: list[tuple[str, Any, str]] = [
 
 @pytest.mark.parametrize(("name", "cell", "text"), MEANT, ids=[f"{name}-{cell}" for name, cell, _ in MEANT])
 def test_what_is_meant_is_hashed(name, cell, text):
-    assert identified(name, cell) == ([sha(text)], {})
+    assert sent_identifier(name, cell) == ([sha(text)], {})
 
 
 NOT_MEANT: list[tuple[str, Any]] = [
@@ -124,14 +124,14 @@ NOT_MEANT: list[tuple[str, Any]] = [
 
 @pytest.mark.parametrize(("name", "cell"), NOT_MEANT, ids=[f"{name}-{cell!r}" for name, cell in NOT_MEANT])
 def test_what_stands_in_its_place_is_left_out(name, cell):
-    assert identified(name, cell) == (None, {f"unusable_{name}": 1})
+    assert sent_identifier(name, cell) == (None, {f"unusable_{name}": 1})
 
 
 def test_guests_are_not_one_person():
     """Shops give id 0 to everybody who buys without an account."""
-    assert identified("external_id", ["browser-1", 0]) == ([sha("browser-1")], {"unusable_external_id": 1})
-    assert identified("external_id", '["browser-1", "0"]') == ([sha("browser-1")], {"unusable_external_id": 1})
-    assert identified("external_id", "0", case="lower") == (None, {"unusable_external_id": 1})
+    assert sent_identifier("external_id", ["browser-1", 0]) == ([sha("browser-1")], {"unusable_external_id": 1})
+    assert sent_identifier("external_id", '["browser-1", "0"]') == ([sha("browser-1")], {"unusable_external_id": 1})
+    assert sent_identifier("external_id", "0", case="lower") == (None, {"unusable_external_id": 1})
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_guests_are_not_one_person():
     ],
 )
 def test_postal_codes_with_what_surrounds_them(home, cell, text):
-    assert identified("zp", cell, home) == ([sha(text)], {})
+    assert sent_identifier("zp", cell, home) == ([sha(text)], {})
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_postal_codes_with_what_surrounds_them(home, cell, text):
     ],
 )
 def test_other_texts_are_no_postal_codes(home, cell):
-    assert identified("zp", cell, home) == (None, {"unusable_zp": 1})
+    assert sent_identifier("zp", cell, home) == (None, {"unusable_zp": 1})
 
 
 @pytest.mark.parametrize(
@@ -210,14 +210,14 @@ def test_other_texts_are_no_postal_codes(home, cell):
     ],
 )
 def test_countries_in_their_own_and_other_languages(cell, code):
-    assert identified("country", cell) == ([sha(code)], {})
+    assert sent_identifier("country", cell) == ([sha(code)], {})
 
 
 @pytest.mark.parametrize(
     ("cell", "code"), [("Washington State", "wa"), ("New York state", "ny"), ("State of Georgia", "ga")]
 )
 def test_states_that_are_called_states(cell, code):
-    assert identified("st", cell, "US") == ([sha(code)], {})
+    assert sent_identifier("st", cell, "US") == ([sha(code)], {})
 
 
 class Currency(Enum):
@@ -257,7 +257,7 @@ def test_times_whose_zone_is_only_named_are_refused(cell):
 
 
 def test_members_of_enumerations_are_their_values():
-    assert identified("ge", Sex.FEMALE) == ([sha("f")], {})
+    assert sent_identifier("ge", Sex.FEMALE) == ([sha("f")], {})
     assert sent(good(action_source=Enum("Source", {"WEB": "web"}).WEB))["action_source"] == "web"  # type: ignore[attr-defined]
 
 
@@ -303,7 +303,7 @@ def test_an_address_is_no_flag(cell):
 
 @pytest.mark.parametrize("cell", [b"\x01", "\x01", bytearray(b"\x01"), Decimal("1.00"), "1.00", 1.0])
 def test_a_bit_and_a_decimal_are_booleans(cell):
-    """A database's bit comes as a byte that looks like nothing: it must not be taken for nothing."""
+    """A bit of a database comes as a byte that looks empty; it must not count as empty."""
     assert sent(good(opt_out=cell))["opt_out"] is True
 
 
@@ -329,7 +329,7 @@ def test_what_nobody_sees_is_no_answer(cell):
 )
 @pytest.mark.parametrize("path", ["custom_data.content_ids", "device_info.languages"])
 def test_addresses_in_lists_of_texts_are_left_out(path, cell, kept):
-    build = builder()
+    transform = new_transform()
     place, name = path.split(".")
-    assert sent(good(**{path: cell}), build).get(place, {}).get(name) == kept
-    assert bool(build.warnings) == (kept != cell)
+    assert sent(good(**{path: cell}), transform).get(place, {}).get(name) == kept
+    assert bool(transform.warnings) == (kept != cell)

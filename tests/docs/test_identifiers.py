@@ -19,7 +19,7 @@ HASHED = [field.name for field in FIELDS if field.kind.startswith("hashed")]
 
 def sent(field, cell, switches):
     """What goes out for a cell, and the warnings; the row's match key is another field."""
-    builder = Transform(ColumnMapping(identifiers={field: switches}), now=time.time())
+    transform = Transform(ColumnMapping(identifiers={field: switches}), now=time.time())
     row = {
         "event_name": "checkout",
         "action_source": "web",
@@ -29,9 +29,9 @@ def sent(field, cell, switches):
         "client_user_agent": "Mozilla/5.0",
         field: cell,
     }
-    [event] = builder.events([RowBatch(tuple(row), [tuple(row.values())])])
+    [event] = transform.events([RowBatch(tuple(row), [tuple(row.values())])])
     assert isinstance(event, Event)
-    return json.loads(event.body)["user_data"].get(field), dict(builder.warnings)
+    return json.loads(event.body)["user_data"].get(field), dict(transform.warnings)
 
 
 @pytest.mark.parametrize("line", EXAMPLES, ids=lambda line: f"{line.heading}:{line.cells[0]}")

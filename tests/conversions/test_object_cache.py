@@ -1,4 +1,4 @@
-"""Objects that repeat are written once, and nobody can tell from what is sent."""
+"""Objects that repeat are encoded once, and this does not change what is sent."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_pinterest.conversions.columns import ColumnParser
+from airflow_provider_pinterest.conversions.column_parser import ColumnParser
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
-from airflow_provider_pinterest.conversions.repeats import KNOWN_BYTES, MOST_SKIPPED, OBJECT_LENGTH, Repeats
+from airflow_provider_pinterest.conversions.object_cache import KNOWN_BYTES, MOST_SKIPPED, OBJECT_LENGTH, ObjectCache
 
 PATH = "custom_data.contents"
 KETTLE = {"id": "K-1", "item_name": "Kettle", "item_price": "24.90", "quantity": 1}
@@ -63,26 +63,26 @@ MAPS: tuple[dict[str, Any], ...] = (
 )
 
 
-def reader(field_map: dict[str, Any] | None = None) -> ColumnParser:
-    """Make a reader of line items that has read nothing yet."""
-    return ColumnMapping(field_map=field_map or {}).readers[PATH]
+def parser(field_map: dict[str, Any] | None = None) -> ColumnParser:
+    """Return a new parser of line items."""
+    return ColumnMapping(field_map=field_map or {}).new_parsers()[PATH]
 
 
-def read(reader: ColumnParser, cells: list[Any]) -> list[Any]:
-    """Return what each cell becomes, and the codes and places of what is wrong with it."""
-    refused: dict[int, list[str]] = {}
+def parse_column(parser: ColumnParser, cells: list[Any]) -> list[Any]:
+    """Return the member of each cell, and its errors."""
+    errors: dict[int, list[str]] = {}
 
-    def note(row: int, verdict: Any) -> None:
-        refused.setdefault(row, []).append(repr(verdict))
+    def on_error(row: int, error: Any) -> None:
+        errors.setdefault(row, []).append(repr(error))
 
-    members = reader.encode(cells, note)
-    return [(member, refused.get(row, [])) for row, member in enumerate(members)]
+    members = parser.encode(cells, on_error)
+    return [(member, errors.get(row, [])) for row, member in enumerate(members)]
 
 
-def as_each_alone(cells: list[str], field_map: dict[str, Any] | None = None) -> list[Any]:
-    """Return what each cell becomes when it is parsed as a whole: text that starts with a space is not cut."""
-    alone = reader(field_map)
-    return [found for cell in cells for found in read(alone, [" " + cell])]
+def parse_without_cache(cells: list[str], field_map: dict[str, Any] | None = None) -> list[Any]:
+    """Return the same without the cache: text that starts with a space is not split."""
+    alone = parser(field_map)
+    return [found for cell in cells for found in parse_column(alone, [" " + cell])]
 
 
 @pytest.mark.parametrize("field_map", MAPS, ids=["nothing", "all others ignored", "two mapped"])
@@ -90,10 +90,10 @@ def as_each_alone(cells: list[str], field_map: dict[str, Any] | None = None) -> 
 @given(columns=st.lists(st.lists(LISTS | LISTS | BROKEN, min_size=1, max_size=6), min_size=1, max_size=4))
 @example(columns=[[json.dumps([KETTLE, KETTLE])] * 3, [json.dumps([KETTLE]), "[{]"]])
 def test_lists_become_what_each_is_alone(field_map, columns):
-    shared = reader(field_map)
+    shared = parser(field_map)
     for cells in columns:
         for _ in range(2):
-            assert read(shared, cells) == as_each_alone(cells, field_map)
+            assert parse_column(shared, cells) == parse_without_cache(cells, field_map)
 
 
 @pytest.mark.parametrize(
@@ -115,17 +115,17 @@ def test_lists_become_what_each_is_alone(field_map, columns):
     ],
 )
 def test_a_cut_in_the_wrong_place_changes_nothing(cell):
-    shared = reader()
+    shared = parser()
     cells = [json.dumps([KETTLE])] * 4 + [cell]
     for _ in range(3):
-        assert read(shared, cells) == as_each_alone(cells)
+        assert parse_column(shared, cells) == parse_without_cache(cells)
 
 
 def test_faults_are_reported_each_time():
-    shared = reader()
+    shared = parser()
     cells = [json.dumps([KETTLE])] * 4 + [json.dumps([KETTLE, {"id": "a", "product_id": "b", "quantity": "many"}])]
     for _ in range(3):
-        faults = read(shared, cells)[-1][1]
+        faults = parse_column(shared, cells)[-1][1]
         assert len(faults) == 2
         assert any("ambiguous_item_id" in fault for fault in faults)
 
@@ -133,13 +133,13 @@ def test_faults_are_reported_each_time():
 # The lookup itself
 
 
-def write(objects: list[Any]) -> list[bytes]:
-    """Write what stands between the braces."""
+def encode_contents(objects: list[Any]) -> list[bytes]:
+    """Encode objects without their braces."""
     return [orjson.dumps(one)[1:-1] for one in objects]
 
 
 def test_objects_are_put_together_again():
-    repeats = Repeats(write, b"k")
+    repeats = ObjectCache(encode_contents, b"k")
     assert repeats.encode(['[{"a":1},{"b":2}]', '[{"b":2}]', None, '[{"a":1}', 5]) == [
         b'k[{"a":1},{"b":2}]',
         b'k[{"b":2}]',
@@ -150,14 +150,14 @@ def test_objects_are_put_together_again():
 
 
 def test_new_objects_are_looked_up_ever_more_rarely():
-    repeats = Repeats(write, b"k")
+    repeats = ObjectCache(encode_contents, b"k")
     looked_up = [at for at in range(1_000) if repeats.encode([f'[{{"a":{at}}}]', "[]"]) != [None, None]]
     assert looked_up[:5] == [0, 2, 5, 10, 19]
     assert max(late - early for early, late in pairwise(looked_up)) == MOST_SKIPPED + 1
 
 
 def test_objects_that_repeat_are_looked_up_after_new_ones():
-    repeats = Repeats(write, b"k")
+    repeats = ObjectCache(encode_contents, b"k")
     for at in range(20):
         repeats.encode([f'[{{"a":{at}}}]'])
     later = [repeats.encode(['[{"a":0},{"a":0}]']) for _ in range(MOST_SKIPPED)]
@@ -166,7 +166,7 @@ def test_objects_that_repeat_are_looked_up_after_new_ones():
 
 
 def test_remembered_objects_are_bounded_in_bytes():
-    repeats = Repeats(write, b"k")
+    repeats = ObjectCache(encode_contents, b"k")
     for column in range(30_000 // 100):
         cells = [f'[{{"a":"{column * 100 + at:0200}"}}]' for at in range(100)]
         for _ in range(2):

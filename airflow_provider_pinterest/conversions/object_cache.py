@@ -1,8 +1,7 @@
-"""Objects in lists that repeat, such as the line items of a shop: what was written once is looked up by their JSON.
+"""Objects in lists that repeat, such as the line items of a shop: each is encoded once and looked up by its JSON.
 
-The text of a list is cut between its objects, without being parsed. A cut that falls into a text or into a nested list
-leaves something that is not the inside of a JSON object. If all pieces of a list are the insides of objects, then the
-list has these objects.
+The text of a list is split between its objects, without being parsed. A split inside a text or a nested list leaves a
+part that is not the content of a JSON object. If all parts are contents of objects, then the list has these objects.
 """
 
 from __future__ import annotations
@@ -15,24 +14,24 @@ from typing import Any, Final
 import orjson
 
 KNOWN_BYTES: Final = 4_000_000
-"""Most bytes of the objects that are remembered, their JSON before and after; then all of them are forgotten."""
+"""Most bytes of cached objects, their JSON before and after; then the cache is cleared."""
 
 OBJECT_LENGTH: Final = 500
 """Longest object that is looked up, in characters. It cannot be nested more deeply than a JSON parser allows."""
 
 MOST_SKIPPED: Final = 128
-"""Most columns that are not looked up before another attempt."""
+"""Most columns that are skipped before the next look-up."""
 
 
-class Repeats:
-    """Finds the members of cells whose objects were written before.
+class ObjectCache:
+    """Look up the members of cells whose objects were encoded before.
 
-    Looking up a column of new objects takes longer than reading it. Where more than half of the objects are new, the
-    next columns are not looked up: one at first, then two, four and so on.
+    Looking up a column of new objects takes longer than parsing it. If more than half of the objects are new, the next
+    columns are skipped: one at first, then two, four and so on.
 
-    :param write: writes what stands between the braces of each object; nothing for an object that must not be
-        remembered.
-    :param key: what a member starts with.
+    :param write: returns the content between the braces of each encoded object; empty for an object that must not be
+        cached.
+    :param key: the start of a member.
     """
 
     def __init__(self, write: Callable[[list[Any]], Sequence[bytes]], key: bytes) -> None:
@@ -44,7 +43,7 @@ class Repeats:
         self._left = 0
 
     def encode(self, cells: Sequence[Any]) -> list[bytes | None]:
-        """Return the members of cells, ``None`` where a cell must be read."""
+        """Return the members of cells, ``None`` where a cell must be parsed."""
         if self._left:
             self._left -= 1
             return [None] * len(cells)
@@ -64,7 +63,7 @@ class Repeats:
             return None
 
     def _learn(self, texts: Sequence[str]) -> None:
-        """Remember what is written of objects, of those among the texts that are the inside of one."""
+        """Cache the encoded objects of those texts that are the content of an object."""
         if self._room < 0:
             self._known.clear()
             self._room = KNOWN_BYTES
@@ -80,7 +79,7 @@ class Repeats:
 
 
 def _cut(cell: str) -> Sequence[str]:
-    """Return what may stand between the braces of the objects in a list, nothing if the text is something else."""
+    """Return the possible contents of the objects in a list; empty if the text is not a list of objects."""
     if cell[:2] != "[{" or cell[-2:] != "}]":
         return ()
     return cell[2:-2].replace("}, {", "},{").split("},{")

@@ -1,4 +1,4 @@
-"""Columns of one type are written as a whole, and each cell becomes what it is by itself."""
+"""Columns of one type are encoded as a whole, and the result for a cell does not depend on other cells."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MOMENT = dt.datetime.fromtimestamp(NOW, dt.UTC)
 NAIVE = MOMENT.replace(tzinfo=None)
 BERLIN = ZoneInfo("Europe/Berlin")
 ZONES = ("UTC", "Europe/Berlin", "America/St_Johns")
-MAPPINGS = {zone: ColumnMapping(timezone=zone) for zone in ZONES}
+PARSERS = {zone: ColumnMapping(timezone=zone).new_parsers() for zone in ZONES}
 
 NUMBERS = (
     st.floats()
@@ -73,23 +73,23 @@ COLUMNS = {
 }
 
 
-def read(reader: Any, cells: list[Any]) -> list[Any]:
-    """Return what each cell becomes, or its code."""
-    refused: dict[int, str] = {}
+def parse_column(parser: Any, cells: list[Any]) -> list[Any]:
+    """Return the member of each cell, or its error code."""
+    errors: dict[int, str] = {}
 
-    def note(row: int, verdict: CellError) -> Any:
-        refused[row] = getattr(verdict, "code", "")
-        return getattr(verdict, "kept", None)
+    def on_error(row: int, error: CellError) -> Any:
+        errors[row] = getattr(error, "code", "")
+        return getattr(error, "kept", None)
 
-    found, members = reader.parse_and_encode(tuple(cells), note)
-    again = reader.encode(tuple(cells), note)
+    found, members = parser.parse_and_encode(tuple(cells), on_error)
+    again = parser.encode(tuple(cells), on_error)
     assert again == members
     kinds = [type(value) for value in found]
-    return [refused.get(row, (member, kinds[row])) for row, member in enumerate(members)]
+    return [errors.get(row, (member, kinds[row])) for row, member in enumerate(members)]
 
 
 def one_column(types):
-    """Make columns that most often hold one type, with a few others, and gaps."""
+    """Create columns that mostly have one type, with a few other cells, and gaps."""
     return st.lists(types, min_size=1, max_size=4).flatmap(
         lambda some: st.lists(st.sampled_from([*some, None]), min_size=1, max_size=8)
     )
@@ -99,8 +99,8 @@ def one_column(types):
 @given(data=st.data(), zone=st.sampled_from(ZONES))
 def test_cells_together_become_what_each_is_alone(path, data, zone):
     cells = data.draw(one_column(COLUMNS[path]))
-    reader = MAPPINGS[zone].readers[path]
-    assert read(reader, cells) == [found for cell in cells for found in read(reader, [cell])]
+    parser = PARSERS[zone][path]
+    assert parse_column(parser, cells) == [found for cell in cells for found in parse_column(parser, [cell])]
 
 
 @pytest.mark.parametrize(
@@ -137,12 +137,12 @@ def test_cells_together_become_what_each_is_alone(path, data, zone):
 )
 @pytest.mark.parametrize("zone", ZONES)
 def test_columns_of_one_type_and_nearly_so(path, cells, zone):
-    reader = MAPPINGS[zone].readers[path]
-    assert read(reader, cells) == [found for cell in cells for found in read(reader, [cell])]
+    parser = PARSERS[zone][path]
+    assert parse_column(parser, cells) == [found for cell in cells for found in parse_column(parser, [cell])]
 
 
 @given(st.lists(st.decimals(0, 10**9, places=2), min_size=1))
 @example([Decimal("0.10")])
 def test_decimals_keep_their_digits(cells):
-    reader = MAPPINGS["UTC"].readers["custom_data.value"]
-    assert [reader.value(member) for member in reader.encode(cells, lambda *_: None)] == [str(cell) for cell in cells]
+    parser = PARSERS["UTC"]["custom_data.value"]
+    assert [parser.decode(member) for member in parser.encode(cells, lambda *_: None)] == [str(cell) for cell in cells]

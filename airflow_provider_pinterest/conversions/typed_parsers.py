@@ -1,6 +1,6 @@
-"""Readers of columns whose cells are numbers, booleans or times: what a driver has typed is written without parsing.
+"""Parsers of numbers, booleans and times; cells that a driver has typed are encoded without parsing.
 
-A column of one type is written as a whole. Everything else is read like any other column.
+A column of one type is encoded as a whole. Other columns are parsed cell by cell.
 """
 
 from __future__ import annotations
@@ -13,15 +13,14 @@ from typing import Any, Final
 
 import orjson
 
+from airflow_provider_pinterest.conversions.cached_parser import MEMO_CELL, CachedParser
 from airflow_provider_pinterest.conversions.cells import only
-from airflow_provider_pinterest.conversions.columns import (
-    MEMO_CELL,
-    CachedParser,
+from airflow_provider_pinterest.conversions.column_parser import (
     ColumnParser,
     Members,
-    Read,
-    Refused,
-    cut,
+    OnError,
+    ParseCell,
+    split_members,
 )
 from airflow_provider_pinterest.conversions.values import EARLIEST, EXPONENT_LIMIT
 
@@ -37,7 +36,7 @@ _NAIVE_EPOCH: Final = _EPOCH.replace(tzinfo=None)
 _DATE: Final = len("2026-11-21T")
 _DAY: Final = 86_400
 _IN_NUMBERS: Final = b"0123456789.,-nul"
-"""What a column of JSON numbers and nulls is written with, exponents apart."""
+"""Characters of a column of JSON numbers and nulls, without exponents."""
 
 _without_digits: Final = str.maketrans(dict.fromkeys("0123456789."))
 
@@ -47,10 +46,10 @@ def first_type(cells: Sequence[Any]) -> type:
     return next((type(cell) for cell in cells if cell is not None), _NONE)
 
 
-class Numbers(CachedParser):
-    """Reads numbers that travel as text."""
+class NumberParser(CachedParser):
+    """Parse numbers that are sent as text."""
 
-    def encode(self, cells: Sequence[Any], refused: Refused) -> Members:
+    def encode(self, cells: Sequence[Any], on_error: OnError) -> Members:
         """Return the members of cells."""
         kind = first_type(cells)
         found = None
@@ -60,7 +59,7 @@ class Numbers(CachedParser):
             found = self._floats(cells)
         elif kind is str and only(cells, _TEXTS):
             found = self._texts(cells)
-        return super().encode(cells, refused) if found is None else found
+        return super().encode(cells, on_error) if found is None else found
 
     def _decimals(self, cells: Sequence[Any]) -> Members | None:
         """Return the members of decimals, ``None`` if one is negative, not finite, or written with an exponent."""
@@ -92,17 +91,17 @@ class Numbers(CachedParser):
         return self._cut(written, b"null") if len(found) == len(texts) else None
 
     def _cut(self, written: bytes, nothing: bytes = b"") -> Members:
-        return cut(written, b",", self._key + b'"', b'"', nothing)
+        return split_members(written, b",", self._key + b'"', b'"', nothing)
 
 
-class Integers(CachedParser):
-    """Reads whole numbers; small ones repeat, and ``3``, ``3.0`` and a decimal 3.00 are one."""
+class IntegerParser(CachedParser):
+    """Parse whole numbers. Small ones repeat; ``3``, ``3.0`` and a decimal 3.00 are the same number."""
 
-    def encode(self, cells: Sequence[Any], refused: Refused) -> Members:
+    def encode(self, cells: Sequence[Any], on_error: OnError) -> Members:
         """Return the members of cells."""
         if only(cells, _COUNTS):
-            return self._looked_up(cells, refused)
-        return ColumnParser.encode(self, cells, refused)
+            return self._look_up(cells, on_error)
+        return ColumnParser.encode(self, cells, on_error)
 
     @staticmethod
     def _may_keep(cell: Any) -> bool:
@@ -114,44 +113,44 @@ class Integers(CachedParser):
 
     @staticmethod
     def _can_be_looked_up(_: Sequence[Any]) -> bool:
-        return True  # `members` looked
+        return True  # `encode` checked the types
 
 
-class Booleans(CachedParser):
-    """Reads booleans."""
+class BooleanParser(CachedParser):
+    """Parse booleans."""
 
-    def encode(self, cells: Sequence[Any], refused: Refused) -> Members:
+    def encode(self, cells: Sequence[Any], on_error: OnError) -> Members:
         """Return the members of cells."""
         if only(cells, _BOOLEANS):
             true, false = self._key + b"true", self._key + b"false"
             return [b"" if cell is None else true if cell else false for cell in cells]
-        return super().encode(cells, refused)
+        return super().encode(cells, on_error)
 
 
-class Times(ColumnParser):
-    """Reads points in time as Unix seconds.
+class TimeParser(ColumnParser):
+    """Parse points in time as Unix seconds.
 
-    :param timezone: where naive times stand.
+    :param timezone: time zone of naive times.
     """
 
-    def __init__(self, name: str, read: Read, timezone: dt.tzinfo, unusable: str | None = None) -> None:
-        super().__init__(name, read, unusable)
+    def __init__(self, name: str, parse_cell: ParseCell, timezone: dt.tzinfo, unusable: str | None = None) -> None:
+        super().__init__(name, parse_cell, unusable)
         self._timezone = timezone
 
-    def read_all(self, cells: Sequence[Any], refused: Refused) -> list[Any]:
-        """Return the values of cells, ``None`` where nothing is to send."""
+    def parse_all(self, cells: Sequence[Any], on_error: OnError) -> list[Any]:
+        """Return the values of cells, ``None`` for empty ones."""
         try:
             found = self._seconds(cells)
         except Exception:  # noqa: BLE001 - found again below, for each cell by itself
             found = None
-        return super().read_all(cells, refused) if found is None else found
+        return super().parse_all(cells, on_error) if found is None else found
 
-    def encode(self, cells: Sequence[Any], refused: Refused) -> Members:
+    def encode(self, cells: Sequence[Any], on_error: OnError) -> Members:
         """Return the members of cells."""
-        return self.written(self.read_all(cells, refused), refused)
+        return self.encode_values(self.parse_all(cells, on_error), on_error)
 
     def _seconds(self, cells: Sequence[Any]) -> list[Any] | None:
-        """Return the seconds of a column of datetimes, or of their usual text; ``None`` if something else is in it."""
+        """Return the seconds of a column of datetimes or of their usual text; ``None`` if there is anything else."""
         kind = first_type(cells)
         if kind is str and only(cells, _TEXTS):
             texts = [cell for cell in cells if cell is not None]
