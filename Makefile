@@ -68,7 +68,7 @@ docs: $(DOCS)/.installed ## Build the site of the documentation into site/
 	@NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --quiet --clean
 
 others: $(OTHERS)/.installed ## Run the examples for Dagster and Prefect, without Airflow
-	@$(OTHERS)/bin/python -m pytest --noconftest -o filterwarnings=default -p no:cacheprovider tests/docs/test_orchestrators.py $(ARGS)
+	@$(OTHERS)/bin/python -m pytest --noconftest --timeout 400 -o filterwarnings=default -p no:cacheprovider tests/docs/test_orchestrators.py $(ARGS)
 
 bench: $(VENV)/.bench-installed ## Measure events a second and memory, beside the official client
 	@$(BIN)/python -m benchmarks $(ARGS)
