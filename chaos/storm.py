@@ -521,7 +521,7 @@ class Storm:
         state = self._state()
         if isinstance(state, Checkpoint):
             for batch in state.pending:
-                self._doubted.update(self._world.ids(list(batch.doubt.rows()), "offline"))
+                self._doubted.update(self._world.ids(list(batch.unknown.rows()), "offline"))
 
     def _judge(self, number: int) -> None:
         """Judge the run that has just come to its end.

@@ -1,4 +1,4 @@
-"""What an attempt is, as its orchestrator tells, and what earlier attempts left."""
+"""What an orchestrator knows about an attempt, and the state that earlier attempts left."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from airflow_provider_pinterest.delivery.checkpoint import (
     KEY,
     Checkpoint,
     Finished,
-    StateStore,
     UnreadableStateError,
     fingerprint,
     read_state,
 )
 from airflow_provider_pinterest.delivery.resuming import Attempt
 from airflow_provider_pinterest.delivery.sender import OnUnknownOutcome
+from airflow_provider_pinterest.state_store import StateStore
 from airflow_provider_pinterest.sync.options import SyncOptions, defaults_of
 from airflow_provider_pinterest.sync.verdict import WITHOUT_ORCHESTRATOR, Vocabulary
 
@@ -30,7 +30,7 @@ DECISIVE: Final = (
     "max_event_age",
     "key_columns",
 )
-"""Options that decide what the rows become; a checkpoint is valid only for the same values."""
+"""Options that decide which events the rows give; a checkpoint is valid only for the same values."""
 
 NEWER: Final = (
     "placeholders",
@@ -41,21 +41,21 @@ NEWER: Final = (
     "exclude_bots",
     "exclude_networks",
 )
-"""The same, of which only values other than the defaults count: what is stored does not name the others."""
+"""More such options, added later. Only values other than the defaults count, because older checkpoints lack them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AttemptInfo:
-    """What the orchestrator knows about an attempt. Without an orchestrator, the defaults are right.
+    """What an orchestrator knows about an attempt. Without an orchestrator, the defaults are right.
 
-    :param number: of the attempt, from 1.
-    :param identity: the same for all retries of a run, another one after it was cleared; empty: unknown.
-    :param may_be_forgotten: whether something that an earlier attempt stored may be gone.
-    :param carried: the state that an earlier attempt handed over, if it was not stored.
-    :param guard: called before each call; raises ``Stopped`` when this process must not send any more.
+    :param number: number of the attempt, from 1.
+    :param identity: the same for all retries of a run, and different after it was cleared; empty if unknown.
+    :param may_be_forgotten: whether the state of an earlier attempt may be gone.
+    :param carried: the state that an earlier attempt passed on without a state store.
+    :param guard: called before each call; raises ``Stopped`` if this process must stop sending.
     :param earlier_rejects: folders where an earlier version wrote rejects of this run.
-    :param fingerprint_v2: of the parameters, as an earlier version stored it.
-    :param vocabulary: how messages name what the orchestrator does next.
+    :param fingerprint_v2: fingerprint of the parameters, as an earlier version stored it.
+    :param vocabulary: the orchestrator's terms, for messages.
     """
 
     number: int = 1
@@ -78,7 +78,7 @@ def attempt_of(
     remembers: bool,
     clock: Callable[[], float] = time.time,
 ) -> Attempt:
-    """Return what this attempt is, for the comparison with earlier ones.
+    """Return this attempt, for the comparison with earlier ones.
 
     :param source: fingerprint of the source.
     :param host: base URL of the API.
@@ -88,7 +88,7 @@ def attempt_of(
     decisive = {name: getattr(options, name) for name in DECISIVE}
     decisive |= {name: value for name in NEWER if (value := getattr(options, name)) != defaults[name]}
     return Attempt(
-        number=info.number if options.sends else 1,  # other runs leave no trace and know of none
+        number=info.number if options.sends else 1,  # runs that only validate or test neither leave nor read a state
         fingerprint=fingerprint(host=host, ad_account_id=account, **decisive, **source),
         fingerprint_v2=info.fingerprint_v2,
         identity=info.identity,
@@ -101,9 +101,9 @@ def attempt_of(
 
 
 def stored_state(store: StateStore | None, carried: Mapping[str, Any] | None) -> Checkpoint | Finished | str | None:
-    """Return the newest state that earlier attempts left; text says why it cannot be read.
+    """Return the newest state that earlier attempts left; a text with the reason if it cannot be read.
 
-    :param carried: what an earlier attempt handed over. A later attempt may have stored something newer since.
+    :param carried: the state that an earlier attempt passed on. A later attempt may have stored a newer one.
     """
     stored = store.get(KEY) if store else None
     here = None if stored is None else _read(stored)
@@ -118,11 +118,11 @@ def stored_state(store: StateStore | None, carried: Mapping[str, Any] | None) ->
 
 
 def fence(store: StateStore | None, checkpoint: Checkpoint) -> None:
-    """Learn whether another attempt has taken the place of this one, before any rejects are changed.
+    """Check that no other attempt has replaced this one, before any rejects are changed.
 
-    What is stored stays as it is. Whatever this raises ends the run.
+    A stored state is written back unchanged. Any exception of the store ends the run.
 
-    :param checkpoint: stored where nothing is.
+    :param checkpoint: stored if nothing is stored yet.
     """
     if store is not None:
         stored = store.get(KEY)

@@ -1,4 +1,4 @@
-"""Where a run stores how far it is, so that the next attempt continues and sends nothing twice."""
+"""State stores: they keep the checkpoint of a run, so that the next attempt continues and sends nothing twice."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any, Final
 
 import orjson
 
-from airflow_provider_pinterest.delivery.checkpoint import StateStore
 from airflow_provider_pinterest.exceptions import ParameterError
 from airflow_provider_pinterest.sources.paramstyles import paramstyle
+from airflow_provider_pinterest.state_store import StateStore
 
 __all__ = ["FileStateStore", "SqlStateStore", "StateStore"]
 
@@ -23,7 +23,7 @@ _TABLE: Final = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*){0,2}", re.ASCII)
 class FileStateStore:
     """Keeps the state of one run in a JSON file, which is replaced as a whole.
 
-    It holds counts, hashes and row numbers, nothing personal. Only one process may use it at a time.
+    The state has counts, hashes and row numbers, and no personal data. Only one process may use the file at a time.
 
     :param path: the file; its folder must exist.
     """
@@ -32,7 +32,7 @@ class FileStateStore:
         self._path = Path(path)
 
     def get(self, key: str, default: Any = None) -> Any:
-        """Return what is stored under a key."""
+        """Return the value of a key."""
         return self._all().get(key, default)
 
     def set(self, key: str, value: Any) -> None:
@@ -55,7 +55,7 @@ class FileStateStore:
 
 
 class _Unreadable(dict[str, Any]):
-    """A file that holds no JSON object: every key has a value that no run can read."""
+    """Stands for a state that is not a JSON object: every key has a value that no run can read."""
 
     def get(self, key: str, default: Any = None) -> Any:  # noqa: ARG002
         return "not JSON"
@@ -64,13 +64,13 @@ class _Unreadable(dict[str, Any]):
 class SqlStateStore:
     """Keeps the state of a run in a table of any database with a DB-API driver, one row for each run.
 
-    The table has the columns ``run`` and ``state`` (JSON text) and is created if it does not exist. It holds counts,
-    hashes and row numbers, nothing personal.
+    The table has the columns ``run`` and ``state`` (JSON text) and is created if it does not exist. The state has
+    counts, hashes and row numbers, and no personal data.
 
-    :param connect: returns a new connection; each access makes one and closes it.
-    :param run: names the run, such as a date; the same for each attempt.
-    :param table: its name.
-    :raises ParameterError: the table's name is not an identifier.
+    :param connect: returns a new connection; each access opens one and closes it.
+    :param run: name of the run, such as a date; the same for each attempt.
+    :param table: name of the table.
+    :raises ParameterError: the name of the table is not an identifier.
     """
 
     def __init__(self, connect: Callable[[], Any], run: str, *, table: str = "pinterest_sync_state") -> None:
@@ -82,7 +82,7 @@ class SqlStateStore:
         self._created = False
 
     def get(self, key: str, default: Any = None) -> Any:
-        """Return what is stored under a key."""
+        """Return the value of a key."""
         with closing(self._connect()) as connection:
             self._create(connection)
             return self._all(connection).get(key, default)
@@ -124,7 +124,7 @@ class SqlStateStore:
             self._created = True
 
     def _execute(self, connection: Any, statement: str, *values: str, fetch: bool = False) -> list[Any]:
-        """Execute a statement with ``{}`` in the place of each value."""
+        """Execute a statement that has ``{}`` for each value."""
         style = paramstyle(connection) or "qmark"
         mark = {"format": "%s", "numeric": ":{0}", "named": ":p{0}", "pyformat": "%(p{0})s"}.get(style, "?")
         marks = [mark.format(number) for number in range(1, len(values) + 1)]

@@ -56,7 +56,7 @@ WORDS: dict[str, Exception] = {
     "host unreachable": OSError(errno.EHOSTUNREACH, "unreachable"),
     "no free local port": OSError(errno.EADDRNOTAVAIL, "Cannot assign"),
     "TLS failed (WRONG_VERSION_NUMBER)": ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number"),
-    "the answer broke off": urllib3_errors.IncompleteRead(1, 2),
+    "the answer is incomplete": urllib3_errors.IncompleteRead(1, 2),
     "the answer is not HTTP": http.client.BadStatusLine("220 smtp ada@example.com"),
     "the proxy answered HTTP 502": OSError("Tunnel connection failed: 502 Bad Gateway"),
     "connection failed (RuntimeError)": RuntimeError("https://u:p4ss@h Bearer pina_x"),

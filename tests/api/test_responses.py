@@ -113,7 +113,7 @@ def test_a_failed_event_without_words_gets_some():
     answer = read(200, {"events": [{"status": "failed"}, {"status": "failed", "error_message": None}]})
 
     assert isinstance(answer, PerEventResults)
-    assert answer.failed == dict.fromkeys((0, 1), "Pinterest gives no message")
+    assert answer.failed == dict.fromkeys((0, 1), "Pinterest gave no message")
 
 
 def test_events_processed_with_a_warning_are_counted():

@@ -112,7 +112,7 @@ def test_what_a_generator_raises_comes_after_its_rows_are_delivered(pinterest):
 @pytest.mark.parametrize(
     ("returned", "words"),
     [
-        (None, "orders returned None: return or yield rows"),
+        (None, "The function orders returned None. It must return or yield rows"),
         ("text", "got text"),
         ({"data": []}, "under its 'data'"),
         (5, "got int"),
@@ -168,7 +168,7 @@ def test_a_second_source_is_refused_when_the_dag_is_parsed(source):
     def orders():
         return []
 
-    with pytest.raises(ParameterError, match="the function is the source"):
+    with pytest.raises(ParameterError, match="takes its rows from the function"):
         operator(orders, parameters=source)
 
 

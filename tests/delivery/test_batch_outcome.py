@@ -40,7 +40,7 @@ def test_at_first_all_events_are_open_and_none_is_in_doubt():
 
 
 def test_events_that_an_earlier_attempt_may_have_sent_are_in_doubt_until_they_are_settled():
-    made = outcome(uncertain=[1, 2, 3])
+    made = outcome(unknown=[1, 2, 3])
     settle(made, EVENTS[:2])
     made.begin(EVENTS[2:])
     made.not_accepted()
@@ -79,7 +79,7 @@ def test_a_request_that_was_not_accepted_leaves_its_events_open():
 def test_a_doubtful_request_leaves_its_events_in_doubt_whatever_the_next_one_says():
     made = outcome()
     made.begin(EVENTS[:3])
-    made.doubtful()
+    made.outcome_unknown()
     made.begin(EVENTS[:3])
     made.not_accepted()
 
@@ -89,7 +89,7 @@ def test_a_doubtful_request_leaves_its_events_in_doubt_whatever_the_next_one_say
 def test_doubt_before_any_byte_was_written_is_none():
     made = outcome()
     made.announce(EVENTS)
-    made.doubtful()
+    made.outcome_unknown()
 
     assert not made.snapshot().outcome_unknown
 
@@ -110,7 +110,7 @@ STEPS = {
     "announce": lambda made: made.announce(EVENTS),
     "begin": lambda made: made.begin(EVENTS),
     "not_accepted": lambda made: made.not_accepted(),
-    "doubtful": lambda made: made.doubtful(),
+    "doubtful": lambda made: made.outcome_unknown(),
     "settle": lambda made: settle(made, EVENTS),
     "warn": lambda made: made.warn({"late": 1}),
     "called": lambda made: made.called(again=False),
@@ -135,10 +135,10 @@ WORDS = st.sampled_from(["announce", "begin", "not_accepted", "doubtful", "proce
 
 
 @given(st.lists(st.tuples(WORDS, st.integers(1, 4))), st.sets(st.integers(1, 6)))
-def test_every_event_is_in_exactly_one_place_at_any_moment(steps, uncertain):
-    made = outcome(uncertain=uncertain)
+def test_every_event_is_in_exactly_one_place_at_any_moment(steps, unknown):
+    made = outcome(unknown=unknown)
     left = list(EVENTS)
-    written, doubted = set(), set(uncertain)
+    written, doubted = set(), set(unknown)
     for word, many in steps:
         some = left[:many]
         rows = {one.row for one in some}
@@ -152,7 +152,7 @@ def test_every_event_is_in_exactly_one_place_at_any_moment(steps, uncertain):
                 made.not_accepted()
                 written = set()
             case "doubtful":
-                made.doubtful()
+                made.outcome_unknown()
                 doubted |= written
                 written = set()
             case _:
@@ -182,7 +182,7 @@ def test_once_it_is_closed_no_request_begins_however_the_threads_meet():
                 for one in random.Random(seed).sample(EVENTS, 6):  # noqa: S311
                     made.begin([one])
                     written.append(one.row)
-                    made.doubtful()
+                    made.outcome_unknown()
             except Stopped:
                 return
 

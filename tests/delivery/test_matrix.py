@@ -40,14 +40,14 @@ class Fate:
         self.held = {line["event_id"] for line in lines if line["stage"] == "outcome_unknown"}
         self.sources = {f"e-{n}": kind for n, kind in enumerate(trip.kinds, 1) if kind in ("web", "offline")}
         self.twice = {one for one, copies in self.copies.items() if copies > 1}
-        self.tally = trip.run.tally
-        tally, delivered = self.tally, self.tally.delivered
+        self.counters = trip.run.counters
+        counters, delivered = self.counters, self.counters.delivered
         assert delivered.failed == len(self.failed)
         assert delivered.held == len(self.held)
-        assert tally.rows_read == tally.events_built + tally.rows_rejected + tally.duplicates_dropped
-        assert tally.events_built == tally.events_sent + tally.rows_not_sent
+        assert counters.rows_read == counters.events_built + counters.rows_rejected + counters.duplicates_dropped
+        assert counters.events_built == counters.events_sent + counters.rows_not_sent
         lost = [one for one in self.sources if not self.copies[one] and one not in self.failed | self.held]
-        assert len(lost) <= tally.rows_not_sent + len(trip.kinds) - tally.rows_read, "rows are lost"
+        assert len(lost) <= counters.rows_not_sent + len(trip.kinds) - counters.rows_read, "rows are lost"
         assert not [one for one in self.twice if self.sources[one] == "offline"], "an offline event was sent twice"
         assert not self.failed & self.copies.keys()
 
@@ -57,7 +57,7 @@ def finished(pinterest, kinds, **options):
     run = trip.go()
     assert run.finished
     fate = Fate(pinterest, trip)
-    assert fate.tally.rows_not_sent == 0
+    assert fate.counters.rows_not_sent == 0
     return fate
 
 
@@ -110,7 +110,7 @@ def test_when_bisecting_the_first_batch_accepts_nothing_the_run_stops(pinterest,
         trip.go()
 
     fate = Fate(pinterest, trip)
-    assert fate.tally.rows_not_sent == fate.tally.events_built
+    assert fate.counters.rows_not_sent == fate.counters.events_built
     assert not fate.failed
     assert max(call.in_flight for call in pinterest.calls()) == 1
     assert len(pinterest.calls()) == 19
@@ -149,7 +149,7 @@ def test_a_denial_stops_at_one_call_and_rejects_nothing(pinterest, kinds, status
 
     fate = Fate(pinterest, trip)
     assert len(pinterest.calls()) == 1
-    assert fate.tally.rows_not_sent == fate.tally.events_built > 0
+    assert fate.counters.rows_not_sent == fate.counters.events_built > 0
     assert not fate.failed | fate.held
 
     pinterest.clear_faults()
@@ -172,7 +172,7 @@ def test_a_denial_in_the_middle_keeps_what_was_accepted_and_the_next_try_sends_t
     assert 0 < sum(middle.copies.values()) < 60
     assert not middle.held
     assert set(fate.copies.values()) == {1}
-    assert fate.tally.delivered.processed == 60
+    assert fate.counters.delivered.processed == 60
 
 
 @KINDS
@@ -186,7 +186,7 @@ def test_a_redirect_is_never_followed(pinterest, kinds):
 
         assert elsewhere.bodies == []
     assert len(pinterest.calls()) == 1
-    assert Fate(pinterest, trip).tally.rows_not_sent == Fate(pinterest, trip).tally.events_built
+    assert Fate(pinterest, trip).counters.rows_not_sent == Fate(pinterest, trip).counters.events_built
 
 
 @KINDS
@@ -220,7 +220,7 @@ def test_busy_is_tried_again_until_it_is_taken(pinterest, kinds, fault):
     assert set(fate.copies.values()) == {1}
     assert not fate.failed | fate.held
     assert len(pinterest.calls(status=fault["status"])) == 4
-    assert fate.tally.delivered.retries == 4
+    assert fate.counters.delivered.retries == 4
 
 
 @KINDS
@@ -233,7 +233,7 @@ def test_busy_for_longer_than_it_may_wait_hands_back_with_the_time(pinterest, ki
 
     assert raised.value.retry_after == 67_150
     middle = Fate(pinterest, trip)
-    assert middle.tally.delivered.processed == 20
+    assert middle.counters.delivered.processed == 20
     assert not middle.held
     pinterest.clear_faults()
     assert trip.go().finished
@@ -249,7 +249,7 @@ def test_where_nobody_listens_nothing_is_held(pinterest, kinds):
     with pytest.raises(UnavailableError, match="connection refused"):
         trip.go()
     fate = Fate(pinterest, trip)
-    assert fate.tally.rows_not_sent == fate.tally.events_built
+    assert fate.counters.rows_not_sent == fate.counters.events_built
     assert not fate.held
 
     trip.url = pinterest.url
@@ -331,7 +331,7 @@ def test_a_server_that_only_drips_never_makes_a_run_hang(handler, pinterest):
         run = trip.go()
 
     assert run.finished
-    assert run.tally.delivered.held == 60
+    assert run.counters.delivered.held == 60
     assert len(wire.bodies) == 6
 
 
@@ -339,9 +339,9 @@ def test_a_duplicate_in_the_source_is_dropped_and_a_bad_row_rejected(pinterest):
     fate = finished(pinterest, ["web", "duplicate", "invalid", "offline", "duplicate", "web"] * 10)
 
     assert set(fate.copies.values()) == {1}
-    assert fate.tally.duplicates_dropped == 20
-    assert fate.tally.rows_rejected == 10
-    assert fate.tally.delivered.processed == 30
+    assert fate.counters.duplicates_dropped == 20
+    assert fate.counters.rows_rejected == 10
+    assert fate.counters.delivered.processed == 30
 
 
 @KINDS
@@ -371,4 +371,4 @@ def test_everything_at_once(pinterest, kinds):
 
     assert {"e-77", "e-80"} <= fate.failed | fate.held
     assert fate.failed <= {"e-77", "e-80"}
-    assert fate.tally.delivered.processed == 300 - len(fate.failed) - len(fate.held)
+    assert fate.counters.delivered.processed == 300 - len(fate.failed) - len(fate.held)

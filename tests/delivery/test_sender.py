@@ -1,4 +1,4 @@
-"""A batch until it is settled: bisecting, sizes, doubt, tokens, pauses, deadlines, stops."""
+"""A batch until it is settled: bisecting, sizes, unknown, tokens, pauses, deadlines, stops."""
 
 from __future__ import annotations
 
@@ -536,14 +536,14 @@ def test_abort_ends_within_a_second_while_posts_hang(kind):
 
     assert ended
     assert ended[0] - aborted < 1
-    tally = trip.run.tally
-    assert tally.delivered.processed == 1
-    assert tally.delivered.held == (4 if kind == "offline" else 0)
-    assert tally.rows_not_sent == tally.events_built - tally.events_sent
+    counters = trip.run.counters
+    assert counters.delivered.processed == 1
+    assert counters.delivered.held == (4 if kind == "offline" else 0)
+    assert counters.rows_not_sent == counters.events_built - counters.events_sent
     assert len(wire.bodies) == 5
     left = read_state(trip.store.get(KEY))
     assert isinstance(left, Checkpoint)
-    outcome_unknown = [row for pending in left.pending for row in pending.doubt.rows()]
+    outcome_unknown = [row for pending in left.pending for row in pending.unknown.rows()]
     assert outcome_unknown == ([] if kind == "offline" else [2, 3, 4, 5])
 
 
@@ -612,9 +612,9 @@ def test_an_interruption_counts_what_was_answered_sends_nothing_more_and_nothing
         with pytest.raises(InterruptedTask):
             trip.go()
 
-    assert trip.run.tally.delivered.processed == 30
+    assert trip.run.counters.delivered.processed == 30
     assert trip.go().finished
     assert set(pinterest.copies().values()) == {1}
     assert trip.folder.lines() == []
-    assert trip.run.tally.delivered.processed == 60
-    assert trip.run.tally.delivered.calls == len(pinterest.calls()) == 12
+    assert trip.run.counters.delivered.processed == 60
+    assert trip.run.counters.delivered.calls == len(pinterest.calls()) == 12

@@ -266,7 +266,7 @@ class TestAnInvalidRowOfABatchUnderWay:
 
     @pytest.fixture
     def life(self, pinterest, source):
-        """Ten rows in batches of four, the second of which is in doubt: the invalid row and order-5 to order-8."""
+        """Ten rows in batches of four, the second of which is in unknown: the invalid row and order-5 to order-8."""
         life = Life(**small(self.events(source), batch_size=4, max_rejected=1.0))
         answers = {"on_unknown_outcome": "resend"} if source == "offline" else {}
         pinterest.fault("status", status=500, after=1, after_accepting=True)

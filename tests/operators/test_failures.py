@@ -316,7 +316,7 @@ class TestSeveralProblems:
 
         assert isinstance(ran.error, ParameterError)
         intro, *found = ran.said.split("\n")
-        assert intro == "Several parameters cannot work:"
+        assert intro == "Several parameters are wrong:"
         beginnings = [
             "- test must be",
             "- on_unknown_outcome='hold' needs",

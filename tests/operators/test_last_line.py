@@ -39,7 +39,7 @@ def keeps_its_word(pinterest, life, sentence, then, **changes):
     found = re.search(r"continues at row ([\d,]+)", sentence)
     assert found, sentence
     assert (ran["resumed_from"] or 0) + 1 == int(found[1])
-    again = re.search(r"sends ([\d,]+) events with unknown outcome a second time", sentence)
+    again = re.search(r"sends ([\d,]+) events with unknown outcome again", sentence)
     assert twice == (int(again[1]) if again else 0), sentence
     assert ("nothing twice" in sentence) is not bool(again)
     delivered = re.search(r"([\d,]+) of [\d,]+ events that were read were delivered", sentence)
@@ -125,7 +125,7 @@ class TestAnAttemptThatEndsEarly:
         pinterest.clear_faults()
 
         sentence = last_line(ran.said)
-        assert "sends 2 events with unknown outcome a second time" in sentence
+        assert "sends 2 events with unknown outcome again" in sentence
         keeps_its_word(pinterest, life, sentence, then)
 
     def test_offline_events_in_doubt_are_sent_again_by_request(self, pinterest, then):
@@ -135,7 +135,7 @@ class TestAnAttemptThatEndsEarly:
         pinterest.clear_faults()
 
         sentence = last_line(ran.said)
-        assert "recognises" not in sentence
+        assert "deduplicates" not in sentence
         assert "may be counted twice" in sentence
         keeps_its_word(pinterest, life, sentence, then)
 
@@ -232,7 +232,7 @@ class TestAnAttemptThatEndsEarly:
 
         sentence = logged_ending(ran.log)
         assert "0 of" not in sentence
-        assert "earlier ones delivered 4" in sentence
+        assert "earlier attempts delivered 4" in sentence
         following = getattr(life, then)()
         assert following["resumed_from"] == 4
         assert "continues at row 5 " in sentence
@@ -403,7 +403,7 @@ class TestWhereNothingIsRemembered:
 
         sentence = last_line(ran.said)
         assert "sends every row again" in sentence
-        assert "recognises" not in sentence
+        assert "deduplicates" not in sentence
         assert getattr(life, then)().error is None
         assert pinterest.copies() == copies((1, 4, 2), (5, 10, 1))
 

@@ -289,7 +289,7 @@ class TestNoSource:
             ({"sql": ["SELECT 1", "SELECT 2"], "sql_conn_id": "warehouse"}, "sql must be one statement"),
             ({"events": "{{ ti.xcom_pull(task_ids='up') }}"}, "events=upstream.output"),
             ({"events": {"data": [{}]}}, "under its 'data'"),
-            ({"events": {"event_id": "1"}}, "put it into a list"),
+            ({"events": {"event_id": "1"}}, "Put it into a list"),
             ({"events": b"[]"}, "got bytes"),
             ({"events": 5}, "got int"),
             ({"events": ["a"]}, "row 1 is str"),

@@ -149,7 +149,7 @@ class TestATryThatComesADayLater:
         again = attempt(store, Task(try_number=2), **self.options(tmp_path, events=rows(4)))
 
         assert isinstance(again.error, AirflowFailException)
-        assert "cannot recognise" in again.said
+        assert "cannot deduplicate" in again.said
         assert pinterest.copies() == ids(5)
 
     def test_it_does_not_start_over_when_the_parameters_are_others(self, pinterest, store, broken_off, later, tmp_path):
@@ -157,5 +157,5 @@ class TestATryThatComesADayLater:
         again = attempt(store, Task(try_number=2), **self.options(tmp_path, timezone="Europe/Berlin"))
 
         assert isinstance(again.error, AirflowFailException)
-        assert "cannot recognise" in again.said
+        assert "cannot deduplicate" in again.said
         assert pinterest.copies() == ids(5)
