@@ -21,7 +21,7 @@ SCALE := .venv-scale
 DOCS := .venv-docs
 # Percent of lines and branches that the tests must reach at least.
 COVERED := 97
-CHECKED := airflow_provider_pinterest dags tests $(wildcard demo benchmarks chaos scale docs)
+CHECKED := airflow_provider_pinterest dags tests $(wildcard demo benchmarks chaos scale harness docs)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -116,6 +116,6 @@ $(DOCS)/.installed: $(INSTALLED) requirements/docs.txt
 	@touch $@
 
 servers: $(INSTALLED)
-	@test -n "$(SKIP_POSTGRES)" || $(BIN)/python -m tests.postgres 2>/dev/null || .ci/apt-install postgresql
+	@test -n "$(SKIP_POSTGRES)" || $(BIN)/python -m harness.postgres 2>/dev/null || .ci/apt-install postgresql
 	@PATH="$$PATH:/usr/sbin" command -v mariadbd >/dev/null || .ci/apt-install mariadb-server
 	@command -v redis-server >/dev/null || .ci/apt-install redis-server

@@ -26,10 +26,11 @@ raised to its users, such as :class:`~.api.interruptible.Stopped` and :class:`~.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Any
 
 
 def problems(intro: str, found: Sequence[str]) -> str:

@@ -12,8 +12,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from benchmarks import plots, report
-from benchmarks.experiments import EXPERIMENTS, LEAST_RATIO, QUICK, Effort, Section
-from benchmarks.stage import BenchmarkError, say, set_up
+from benchmarks.experiments import EXPERIMENTS, LEAST_RATIO, QUICK, Effort, ReportSection
+from benchmarks.stage import set_up
+from harness.processes import HarnessError, say
+from harness.tables import put_between
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -23,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     effort = (Effort.quick if options.quick else Effort.full)(options.rows, options.repeat)
     try:
         sections = _run(names, effort)
-    except BenchmarkError as problem:
+    except HarnessError as problem:
         print(f"not measured: {problem}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -42,9 +44,9 @@ def main(arguments: list[str] | None = None) -> int:
     return 1 if slow else 0
 
 
-def _run(names: tuple[str, ...] | list[str], effort: Effort) -> dict[str, Section]:
+def _run(names: tuple[str, ...] | list[str], effort: Effort) -> dict[str, ReportSection]:
     if "side_by_side" in names and find_spec("openapi_generated") is None:
-        raise BenchmarkError("the official client is not installed; `make bench` installs it")
+        raise HarnessError("the official client is not installed; `make bench` installs it")
     sections = {}
     with set_up() as stage:
         for name in names:
@@ -60,7 +62,7 @@ def _keep(found: report.Document, folder: Path) -> None:
     kept = report.merged(found, folder)
     report.save(kept, folder)
     if folder == report.RESULTS:
-        report.repeat_in(report.PAGE, report.markdown(kept))
+        put_between(report.PAGE, report.BEGIN, report.END, report.markdown(kept))
         plots.draw(kept, report.IMAGES)
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
-import ssl
 import tempfile
 import time
 from collections.abc import Callable
@@ -23,7 +22,7 @@ from airflow_provider_pinterest.api.client import Client
 from airflow_provider_pinterest.api.credentials import Credential, Tokens
 from airflow_provider_pinterest.api.events_endpoint import EventsEndpoint, PerEventResults
 from airflow_provider_pinterest.redaction import Secret
-from tests.api.wire import certificate
+from harness.certificates import certificate, server_context
 
 PROCESSED = b'{"events":[{"status":"processed"}]}'
 BODIES = {"2 KB": b"x" * 2_000, "1 MB": b"x" * 1_000_000}
@@ -78,9 +77,7 @@ def _serve(pipe: Any, folder: Path | None) -> None:
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     server.daemon_threads = True
     if folder is not None:
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(folder / "server.pem", folder / "server.key")
-        server.socket = context.wrap_socket(server.socket, server_side=True)
+        server.socket = server_context(folder).wrap_socket(server.socket, server_side=True)
     pipe.send(server.server_port)
     server.serve_forever()
 

@@ -1,12 +1,11 @@
 """What is compared with what. An experiment takes measures on the stage and returns a section of the report.
 
-To add one: write a function of (:class:`Stage`, :class:`Effort`) that returns a :class:`Section`, or ``None``
-where it cannot be done, and add it to :data:`EXPERIMENTS`.
+To add one: write a function of (:class:`BenchmarkStage`, :class:`Effort`) that returns a
+:class:`ReportSection`, or ``None`` where it cannot be done, and add it to :data:`EXPERIMENTS`.
 """
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
@@ -14,7 +13,10 @@ from typing import Final
 
 from benchmarks import rows
 from benchmarks.measures import Sample
-from benchmarks.stage import Call, Stage, sandbox, say
+from benchmarks.stage import BenchmarkStage, MeasureCall
+from harness.pinterest import running_pinterest
+from harness.postgres import find_programs, running_postgres
+from harness.processes import say
 
 MB: Final = 1_000_000
 SHORT: Final = 100_000
@@ -72,7 +74,7 @@ class Effort:
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class ReportSection:
     """A table of the report, and the samples behind it.
 
     :param ratios: ours / theirs, in processor seconds, which :data:`LEAST_RATIO` is held against.
@@ -86,23 +88,26 @@ class Section:
     ratios: Mapping[str, float] = field(default_factory=dict)
 
 
-Experiment = Callable[[Stage, Effort], Section | None]
+Experiment = Callable[[BenchmarkStage, Effort], ReportSection | None]
 
 LEAST_RATIO: Final = 5.0
 """Below it the operator is no longer faster than the official client beyond any noise of a busy machine."""
 
 
-def side_by_side(stage: Stage, effort: Effort) -> Section:
+def side_by_side(stage: BenchmarkStage, effort: Effort) -> ReportSection:
     """Compare with a PythonOperator that loops over the same rows with the official client."""
     size = min(SHORT, effort.pipeline[-1])
     stage.stock(size)
     making = stage.alternate(
-        {OURS: Call("transform", {"count": effort.transform}),
-         THEIRS: Call("official_transform", {"count": effort.official})},
+        {OURS: MeasureCall("transform", {"count": effort.transform}),
+         THEIRS: MeasureCall("official_transform", {"count": effort.official})},
         effort.often,
     )  # fmt: skip
     sending = stage.alternate(
-        {OURS: Call("pipeline", {"count": size}), THEIRS: Call("official_pipeline", {"count": effort.official})},
+        {
+            OURS: MeasureCall("pipeline", {"count": size}),
+            THEIRS: MeasureCall("official_pipeline", {"count": effort.official}),
+        },
         effort.times,
     )
     speeds = {
@@ -117,8 +122,8 @@ def side_by_side(stage: Stage, effort: Effort) -> Section:
     ]
     memory = {who: [sample["peak"] / MB for sample in taken] for who, taken in sending.items()}
     lines.append(("peak memory of the process, MB", spread(memory[OURS]), spread(memory[THEIRS]), ""))
-    return Section(
-        "DependentParser the official client",
+    return ReportSection(
+        "Beside the official client",
         f"The same rows, the same server, in turn. The operator transforms {effort.transform:,} of them and sends "
         f"{size:,}; the official client, one call at a time, does either with the first {effort.official:,}. "
         "Undisturbed is the speed that one in ten pieces of 500 rows exceeds: on a machine that others use as well, it "
@@ -133,9 +138,9 @@ def side_by_side(stage: Stage, effort: Effort) -> Section:
     )
 
 
-def stages(stage: Stage, effort: Effort) -> Section:
+def stages(stage: BenchmarkStage, effort: Effort) -> ReportSection:
     """Take the transformation apart."""
-    taken = stage.alternate({"stages": Call("stages", {"count": effort.transform})}, effort.often)["stages"]
+    taken = stage.alternate({"stages": MeasureCall("stages", {"count": effort.transform})}, effort.often)["stages"]
 
     def micros(part: str) -> list[float]:
         return [sample[part] / sample["events"] * 1e6 for sample in taken]
@@ -159,7 +164,7 @@ def stages(stage: Stage, effort: Effort) -> Section:
         "together": whole,
         f"of that, SHA-256 of {hashes:.1f} identifiers": micros("sha256"),
     }
-    return Section(
+    return ReportSection(
         "Where the transformation's time goes",
         f"{effort.transform:,} rows on one core. Each part is done once more, alone.",
         ("step", "µs an event", "share"),
@@ -168,19 +173,19 @@ def stages(stage: Stage, effort: Effort) -> Section:
     )
 
 
-def pipeline(stage: Stage, effort: Effort) -> Section:
+def pipeline(stage: BenchmarkStage, effort: Effort) -> ReportSection:
     """Run the operator from the warehouse to the server, with more and more rows."""
     stage.stock(effort.pipeline[-1])
     idle = stage.idle()
-    calls = {f"{size:,}": Call("pipeline", {"count": size, "checkpoint": True}) for size in effort.pipeline}
+    calls = {f"{size:,}": MeasureCall("pipeline", {"count": size, "checkpoint": True}) for size in effort.pipeline}
     most = effort.pipeline[-1]
-    together = Call("pipeline", {"count": most, "checkpoint": True, "options": {"processes": 2}})
+    together = MeasureCall("pipeline", {"count": most, "checkpoint": True, "options": {"processes": 2}})
     calls[f"{most:,}, `processes=2`"] = together
     samples = {
         what: stage.alternate({what: call}, effort.repeat(call.arguments["count"]))[what]
         for what, call in calls.items()
     }
-    return Section(
+    return ReportSection(
         "From the warehouse to the server",
         "SQLite cursor → operator → HTTP on the loopback interface, duplicates found and a checkpoint kept. Memory "
         f"above idle is what remains of the peak without the {idle['peak'] / MB:.0f} MB of a process that has imported "
@@ -191,14 +196,14 @@ def pipeline(stage: Stage, effort: Effort) -> Section:
     )
 
 
-def processes(stage: Stage, effort: Effort) -> Section:
+def processes(stage: BenchmarkStage, effort: Effort) -> ReportSection:
     """Let other processes make the events, beside the ceiling of a sender to which rows cost nothing."""
     size = min(2 * SHORT, effort.pipeline[-1])
     stage.stock(size)
     calls = {
-        "rows cost nothing": Call("ceiling", {"count": size, "in_flight": 16}, latency_ms=150),
+        "rows cost nothing": MeasureCall("ceiling", {"count": size, "in_flight": 16}, latency_ms=150),
         **{
-            f"`processes={count}`": Call(
+            f"`processes={count}`": MeasureCall(
                 "pipeline", {"count": size, "options": {"processes": count, "max_in_flight": 16}}, latency_ms=150
             )
             for count in (0, 1, 2)
@@ -218,7 +223,7 @@ def processes(stage: Stage, effort: Effort) -> Section:
                 f"{memory / MB:.0f}",
             )
         )
-    return Section(
+    return ReportSection(
         "More processes",
         f"{size:,} rows from SQLite, 150 ms latency, 16 in flight. CPU and memory are those of all processes of the "
         "task; the server takes its share of the same cores. The first line sends one finished batch again and "
@@ -229,9 +234,9 @@ def processes(stage: Stage, effort: Effort) -> Section:
     )
 
 
-def start_up(stage: Stage, effort: Effort) -> Section:
+def start_up(stage: BenchmarkStage, effort: Effort) -> ReportSection:
     """Find what importing the operator costs a DAG file, beside what Airflow's own imports cost."""
-    taken = stage.alternate({"imports": Call("start_up", {})}, effort.often)["imports"]
+    taken = stage.alternate({"imports": MeasureCall("start_up", {})}, effort.often)["imports"]
     heavy = [name.removeprefix("imports_") for name, found in taken[0].items() if name.startswith("imports_") and found]
     lines = [
         (what, spread([sample[part] * 1e3 for sample in taken], 0))
@@ -240,7 +245,7 @@ def start_up(stage: Stage, effort: Effort) -> Section:
             ("the operator, when those are loaded", "operator"),
         )
     ]
-    return Section(
+    return ReportSection(
         "Imports",
         "CPU milliseconds, in a new process. Of pandas, pyarrow, polars, numpy, redis, sqlalchemy, phonenumbers and "
         f"aiohttp the operator loads {', '.join(heavy) or 'none'}.",
@@ -250,25 +255,21 @@ def start_up(stage: Stage, effort: Effort) -> Section:
     )
 
 
-def postgres(stage: Stage, effort: Effort) -> Section | None:
+def postgres(stage: BenchmarkStage, effort: Effort) -> ReportSection | None:
     """Run the operator on a PostgreSQL server, whose named cursor leaves the rows there."""
-    try:
-        from tests.postgres import find_programs, running_postgres
-    except ImportError:
-        return None
     if find_programs() is None:
         say("PostgreSQL is not installed: left out")
         return None
     size = min(SHORT, effort.pipeline[-1])
     with running_postgres() as server:
         rows.write_postgres(server.dsn, size, now=stage.now)
-        call = Call(
+        call = MeasureCall(
             "pipeline",
             {"count": size, "sql": rows.sql(limit="%(rows)s")},
             environment={"AIRFLOW_CONN_WAREHOUSE": server.connection_json},
         )
         taken = stage.alternate({"PostgreSQL": call}, effort.repeat(size))["PostgreSQL"]
-    return Section(
+    return ReportSection(
         "From PostgreSQL",
         "A named cursor; times and amounts arrive as `datetime` and `Decimal`. The server shares the processor cores.",
         ("rows", "events/s", "CPU µs an event", "peak MB", "above idle, MB"),
@@ -277,7 +278,7 @@ def postgres(stage: Stage, effort: Effort) -> Section | None:
     )
 
 
-def in_flight(stage: Stage, effort: Effort) -> Section | None:
+def in_flight(stage: BenchmarkStage, effort: Effort) -> ReportSection | None:
     """Vary the server's latency and the requests in flight."""
     if not stage.operator_has("max_in_flight"):
         say("the operator has no max_in_flight: left out")
@@ -291,12 +292,14 @@ def in_flight(stage: Stage, effort: Effort) -> Section | None:
             expected = min(FASTEST, requests * 1_000_000 / latency if latency else FASTEST)
             count = min(most, max(4_000, int(expected * SECONDS_EACH) // 1_000 * 1_000))
             stage.stock(count)
-            call = Call("pipeline", {"count": count, "options": {"max_in_flight": requests, "processes": 2}}, latency)
+            call = MeasureCall(
+                "pipeline", {"count": count, "options": {"max_in_flight": requests, "processes": 2}}, latency
+            )
             label = f"{latency} ms, {requests} in flight"
             taken = samples[label] = stage.alternate({label: call}, effort.times)[label]
             cells.append(f"{rounded(median(per_second(taken, 'seconds'))):,}")
         lines.append(tuple(cells))
-    return Section(
+    return ReportSection(
         "Requests in flight",
         "Events a second, from SQLite with `processes=2`, by the server's latency and `max_in_flight`; medians. Of the "
         "first second or so goes to starting the processes.",
@@ -306,7 +309,7 @@ def in_flight(stage: Stage, effort: Effort) -> Section | None:
     )
 
 
-def safeties(stage: Stage, effort: Effort) -> Section:
+def safeties(stage: BenchmarkStage, effort: Effort) -> ReportSection:
     """Find what each safety costs: the same rows with and without it."""
     size = min(SHORT, effort.pipeline[-1])
     stage.stock(size)
@@ -315,19 +318,19 @@ def safeties(stage: Stage, effort: Effort) -> Section:
     folder = {"rejects_path": f"file://{stage.folder}/rejects"}
     tolerant = {"max_rejected": 1.0}
     calls = {
-        "as it is": Call("pipeline", {"count": size}),
-        "1 % of the rows are duplicates": Call("pipeline", {"count": size, "sql": doubled}),
-        "1 % are rejected": Call("pipeline", {"count": size, "sql": rejected, "options": tolerant}),
-        "1 % are rejected and written to a file": Call(
+        "as it is": MeasureCall("pipeline", {"count": size}),
+        "1 % of the rows are duplicates": MeasureCall("pipeline", {"count": size, "sql": doubled}),
+        "1 % are rejected": MeasureCall("pipeline", {"count": size, "sql": rejected, "options": tolerant}),
+        "1 % are rejected and written to a file": MeasureCall(
             "pipeline", {"count": size, "sql": rejected, "options": tolerant | folder}
         ),
     }
     if stage.operator_has("resume"):
-        calls["a checkpoint is kept"] = Call("pipeline", {"count": size, "checkpoint": True})
+        calls["a checkpoint is kept"] = MeasureCall("pipeline", {"count": size, "checkpoint": True})
     samples = stage.alternate(calls, effort.times)
     micros = {what: [sample["cpu"] / sample["rows"] * 1e6 for sample in taken] for what, taken in samples.items()}
     base = median(micros["as it is"])
-    return Section(
+    return ReportSection(
         "What the safeties cost",
         f"{size:,} rows from SQLite. The checkpoint's way to Airflow's API server is not part of it. "
         "Differences smaller than the spread mean nothing.",
@@ -337,14 +340,13 @@ def safeties(stage: Stage, effort: Effort) -> Section:
     )
 
 
-def judged(stage: Stage, effort: Effort) -> Section | None:
+def judged(stage: BenchmarkStage, effort: Effort) -> ReportSection | None:
     """Run once against the package's local Pinterest, which validates and stores every event."""
     size = min(20_000, effort.pipeline[-1])
     stage.stock(size)
-    with contextlib.ExitStack() as stack:
-        host = stack.enter_context(sandbox(stage))
-        taken = [stage.take_from(Call("pipeline", {"count": size}), host)]
-    return Section(
+    with running_pinterest(stage.folder, stage.environment) as local:
+        taken = [stage.take_from(MeasureCall("pipeline", {"count": size}), local.url)]
+    return ReportSection(
         "Against the sandbox",
         "Once, for reference: the package's local Pinterest validates and stores every event, and sets the pace.",
         ("rows", "events/s", "CPU µs an event", "peak MB", "above idle, MB"),

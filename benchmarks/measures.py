@@ -23,6 +23,7 @@ from typing import Any, Final
 from unittest.mock import patch
 
 from benchmarks import rows
+from harness.task import MemoryStateStore, RecordingTaskInstance
 
 Sample = dict[str, float]
 """Numbers by name: ``events``, ``seconds`` (wall), ``cpu`` (seconds of this process), ``peak`` (bytes) and others."""
@@ -259,8 +260,8 @@ def pipeline(count: int, sql: str = "", options: dict[str, Any] | None = None, *
         defaults=rows.DEFAULTS,
         **(options or {}),
     )
-    store = _StateStore()
-    context = {"ti": _TaskInstance()} | ({"task_state_store": store} if checkpoint else {})
+    store = MemoryStateStore()
+    context = {"ti": RecordingTaskInstance()} | ({"task_state_store": store} if checkpoint else {})
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
     with timed() as watch, _memory_of_processes() as peaks:
         result = operator.execute(context)  # type: ignore[arg-type]
@@ -276,7 +277,7 @@ def pipeline(count: int, sql: str = "", options: dict[str, Any] | None = None, *
         "retries": result["retries"],
         "rejected": result["rows_rejected"],
         "duplicates": result["duplicates_dropped"],
-        "checkpoints": store.written,
+        "checkpoints": store.writes,
     }
 
 
@@ -293,7 +294,7 @@ def official_pipeline(count: int, warehouse: str, host: str, ad_account_id: str)
 
     send = PythonOperator(task_id="send", python_callable=loop)
     with timed() as watch:
-        sent = send.execute({"ti": _TaskInstance(), "outlet_events": {}})
+        sent = send.execute({"ti": RecordingTaskInstance(), "outlet_events": {}})
     return {"events": sent, "rows": count, "seconds": watch.seconds, "cpu": watch.cpu}
 
 
@@ -301,40 +302,6 @@ MEASURES: Final[dict[str, Callable[..., Sample]]] = {
     measure.__name__: measure
     for measure in (idle, start_up, transform, stages, ceiling, pipeline, official_transform, official_pipeline)
 }
-
-
-class _TaskInstance:
-    """As much of a task instance as the operator needs."""
-
-    dag_id = "benchmark"
-    task_id = "send"
-    run_id = "once"
-    try_number = 1
-    map_index = -1
-
-    def xcom_push(self, key: str, value: Any) -> None:
-        """Take it, and let it go."""
-
-
-class _StateStore:
-    """A task's state store without its way to Airflow's API server: what is kept is written as JSON, and counted."""
-
-    def __init__(self) -> None:
-        self.written = 0
-        self._kept: dict[str, str] = {}
-
-    def get(self, key: str, default: Any = None) -> Any:
-        """Return what was kept."""
-        return json.loads(self._kept[key]) if key in self._kept else default
-
-    def set(self, key: str, value: Any) -> None:
-        """Keep it."""
-        self.written += 1
-        self._kept[key] = json.dumps(value)
-
-    def delete(self, key: str) -> None:
-        """Forget it."""
-        self._kept.pop(key, None)
 
 
 def _used(body: bytes) -> None:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import importlib.metadata
 import json
-import os
-import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.experiments import EXPERIMENTS, Section
+from benchmarks.experiments import EXPERIMENTS, ReportSection
+from harness.processes import REPOSITORY
+from harness.tables import machine, machine_line, table
 
-REPOSITORY: Final = Path(__file__).resolve().parent.parent
 RESULTS: Final = Path(__file__).parent / "results"
 PAGE: Final = REPOSITORY / "docs" / "performance.md"
 IMAGES: Final = REPOSITORY / "docs" / "images"
@@ -26,30 +23,12 @@ _DISTRIBUTIONS: Final = ("apache-airflow", "airflow-provider-pinterest", "pinter
 Document = dict[str, Any]
 
 
-def document(sections: Mapping[str, Section]) -> Document:
+def document(sections: Mapping[str, ReportSection]) -> Document:
     """Return all that is kept of a run."""
     return {
-        "machine": machine(),
+        "machine": machine(_DISTRIBUTIONS),
         "sections": {name: _rounded(asdict(section)) for name, section in sections.items()},
     }
-
-
-def machine() -> dict[str, Any]:
-    """Return what the numbers depend on, without what would tell this machine from others of its kind."""
-    return {
-        "date": dt.datetime.now(dt.UTC).date().isoformat(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "architecture": platform.machine(),
-        "python": platform.python_version(),
-        "versions": {name: found for name in _DISTRIBUTIONS if (found := _version(name))},
-    }
-
-
-def _version(distribution: str) -> str | None:
-    try:
-        return importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError:
-        return None
 
 
 def _rounded(value: Any) -> Any:
@@ -63,22 +42,15 @@ def _rounded(value: Any) -> Any:
 
 def markdown(found: Document) -> str:
     """Return the tables."""
-    facts = found["machine"]
-    versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
     head = (
-        f"{facts['cores']} cores ({facts['architecture']}), Python {facts['python']}, {versions}; {facts['date']}.\n"
+        f"{machine_line(found['machine'])}\n"
         "Each number is a median; behind it are the smallest and the largest of the repetitions.\n"
     )
     tables = (
-        f"### {section['title']}\n\n{section['note']}\n\n{_table(section['header'], section['lines'])}"
+        f"### {section['title']}\n\n{section['note']}\n\n{table(section['header'], section['lines'])}"
         for section in found["sections"].values()
     )
     return "\n".join((head, *tables))
-
-
-def _table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    marks = ["---", *("---:" for _ in header[1:])]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in (header, marks, *lines))
 
 
 def merged(new: Document, folder: Path) -> Document:
@@ -95,11 +67,3 @@ def save(found: Document, folder: Path) -> None:
     text = json.dumps(found, indent=1, ensure_ascii=False)
     (folder / "latest.json").write_text(f"{text}\n", encoding="utf-8")
     (folder / "latest.md").write_text(markdown(found), encoding="utf-8")
-
-
-def repeat_in(page: Path, tables: str) -> None:
-    """Put the tables where a page of the documentation has them."""
-    text = page.read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    page.write_text(f"{before}{BEGIN}\n{tables}\n{END}{after}", encoding="utf-8")

@@ -5,34 +5,22 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import json
-import os
-import shutil
-import signal
-import subprocess
 import sys
 import tempfile
-import time
-import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from benchmarks import rows
 from benchmarks.measures import Sample
-
-REPOSITORY: Final = Path(__file__).resolve().parent.parent
-START_SECONDS: Final = 30
-UNLIMITED: Final = 1_000_000
-"""Calls a minute: what is measured is the sender, not the limit it keeps."""
-
-
-class BenchmarkError(Exception):
-    """Something could not be measured; the message says why."""
+from harness import airflow, pinterest
+from harness.loopback import get_json
+from harness.processes import HarnessError, python_server, say, service, tail
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class MeasureCall:
     """A measure and what it is called with.
 
     :param latency_ms: how long the server lets each request wait.
@@ -46,7 +34,7 @@ class Call:
 
 
 @dataclass(slots=True)
-class Stage:
+class BenchmarkStage:
     """What measures share.
 
     :param folder: goes away afterwards.
@@ -89,10 +77,10 @@ class Stage:
         """Find out whether the operator takes a parameter."""
         return f"has_{parameter}" in self.idle()
 
-    def take(self, call: Call) -> Sample:
+    def take(self, call: MeasureCall) -> Sample:
         """Take one measure, and compare what was sent with what the server has counted.
 
-        :raises BenchmarkError: it fails, or the counts differ.
+        :raises HarnessError: it fails, or the counts differ.
         """
         account = self._next_account()
         arguments = dict(call.arguments)
@@ -108,14 +96,14 @@ class Stage:
             totals = self.totals(account)
             sample["most_at_once"] = totals["most_at_once"]
             if totals["events"] != sample["events"]:
-                raise BenchmarkError(f"{call.measure} sent {sample['events']:,} events, {totals['events']:,} arrived")
+                raise HarnessError(f"{call.measure} sent {sample['events']:,} events, {totals['events']:,} arrived")
         return sample
 
-    def take_from(self, call: Call, host: str) -> Sample:
+    def take_from(self, call: MeasureCall, host: str) -> Sample:
         """Take one measure against another server."""
         return self._child(call.measure, call.arguments, self._pinterest(host, self._next_account()))
 
-    def alternate(self, calls: Mapping[str, Call], times: int) -> dict[str, list[Sample]]:
+    def alternate(self, calls: Mapping[str, MeasureCall], times: int) -> dict[str, list[Sample]]:
         """Take measures in turn, A B A B …, so that a busy moment of the machine meets all of them."""
         samples: dict[str, list[Sample]] = {label: [] for label in calls}
         for turn in range(times):
@@ -128,9 +116,7 @@ class Stage:
 
     def totals(self, account: str) -> dict[str, int]:
         """Return what the counting server has received for an ad account."""
-        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # loopback, whatever the shell says
-        with direct.open(f"http://127.0.0.1:{self.port}/totals/{account}", timeout=30) as answer:
-            found: dict[str, int] = json.load(answer)
+        found: dict[str, int] = get_json(self.port, f"/totals/{account}")
         return found
 
     def _next_account(self) -> str:
@@ -138,106 +124,32 @@ class Stage:
         return str(549_755_000_000 + self._accounts)
 
     def _pinterest(self, host: str, account: str) -> dict[str, str]:
-        extra = {"ad_account_id": account, "calls_per_minute": UNLIMITED}
-        connection = {"conn_type": "pinterest", "host": host, "password": "pina_sandbox", "extra": extra}
-        return {"AIRFLOW_CONN_PINTEREST_DEFAULT": json.dumps(connection)}
+        connection = pinterest.connection(host, account=account, calls_per_minute=pinterest.UNLIMITED)
+        return {"AIRFLOW_CONN_PINTEREST_DEFAULT": connection}
 
     def _child(self, measure: str, arguments: Mapping[str, Any], more: Mapping[str, str]) -> Sample:
         """Take a measure in a process of its own.
 
-        :raises BenchmarkError: it fails; the message has the end of what it wrote.
+        :raises HarnessError: it fails; the message has the end of what it wrote.
         """
         answer, log = self.folder / "answer.json", self.folder / "measure.log"
         answer.unlink(missing_ok=True)
-        command = ["-m", "benchmarks.measures", measure, json.dumps(arguments), str(answer)]
-        with running(command, log, {**self.environment, **more}) as process:
-            status = process.wait()
+        log.unlink(missing_ok=True)
+        command = [sys.executable, "-m", "benchmarks.measures", measure, json.dumps(arguments), str(answer)]
+        with service(measure, command, log, {**self.environment, **more}) as running:
+            status = running.process.wait()
         if status != 0 or not answer.exists():
-            raise BenchmarkError(f"{measure} ended with status {status}:\n{_tail(log)}")
+            raise HarnessError(f"{measure} ended with status {status}:\n{tail(log)}")
         sample: Sample = json.loads(answer.read_text(encoding="ascii"))
         return sample
 
 
 @contextlib.contextmanager
-def set_up() -> Iterator[Stage]:
+def set_up() -> Iterator[BenchmarkStage]:
     """Set the stage, and take everything away afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="pinterest-benchmarks-")).resolve()
-    try:
-        environment = _environment(folder)
-        port_file = folder / "server.port"
-        command = ["-m", "benchmarks.server", str(port_file)]
-        with listening(command, port_file, folder / "server.log", environment) as port:
-            yield Stage(folder, port, environment)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def sandbox(stage: Stage) -> Iterator[str]:
-    """Serve the package's local Pinterest, which validates every event; yield its base URL."""
-    port_file = stage.folder / "sandbox.port"
-    port_file.unlink(missing_ok=True)
-    command = ["-m", "airflow_provider_pinterest.sandbox", "--port", "0", "--port-file", str(port_file)]
-    with listening(command, port_file, stage.folder / "sandbox.log", stage.environment) as port:
-        yield f"http://127.0.0.1:{port}/v5"
-
-
-@contextlib.contextmanager
-def listening(command: Sequence[str], port_file: Path, log: Path, environment: dict[str, str]) -> Iterator[int]:
-    """Run a server that writes its port into a file; end it afterwards.
-
-    :raises BenchmarkError: it does not start.
-    """
-    with running(command, log, environment) as process:
-        deadline = time.monotonic() + START_SECONDS
-        while not port_file.exists():
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise BenchmarkError(f"{command[1]} does not start:\n{_tail(log)}")
-            time.sleep(0.02)
-        yield int(port_file.read_text(encoding="ascii"))
-
-
-@contextlib.contextmanager
-def running(command: Sequence[str], log: Path, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """Run this Python, output to a file; end it afterwards."""
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, *command],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env=environment,
-            cwd=REPOSITORY,
-            start_new_session=True,  # Ctrl-C reaches us first, and we end it
-        )
-        try:
-            yield process
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-
-
-def _environment(folder: Path) -> dict[str, str]:
-    """Return the environment of an Airflow that knows this stage and nothing of the user's."""
-    theirs = ("AIRFLOW_", "REQUESTS_", "CURL_")
-    ours = {name: value for name, value in os.environ.items() if not name.upper().startswith(theirs)}
-    paths = filter(None, (str(REPOSITORY), os.environ.get("PYTHONPATH")))
-    return ours | {
-        "PYTHONPATH": os.pathsep.join(paths),
-        "AIRFLOW_HOME": str(folder / "airflow"),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
-        "AIRFLOW_CONN_WAREHOUSE": json.dumps({"conn_type": "sqlite", "host": str(folder / "warehouse.db")}),
-        "NO_PROXY": "127.0.0.1",
-        "no_proxy": "127.0.0.1",
-    }  # fmt: skip
-
-
-def _tail(log: Path, lines: int = 15) -> str:
-    return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
-
-
-def say(line: str) -> None:
-    """Tell how far it is."""
-    print(f"  {line}", file=sys.stderr, flush=True)
+    with tempfile.TemporaryDirectory(prefix="pinterest-benchmarks-", ignore_cleanup_errors=True) as name:
+        folder = Path(name).resolve()
+        connections = {"warehouse": airflow.sqlite_connection(folder / "warehouse.db")}
+        environment = airflow.environment(folder / "airflow", connections)
+        with python_server("counting", ("-m", "harness.counting_server"), folder, environment) as (_, port):
+            yield BenchmarkStage(folder, port, environment)

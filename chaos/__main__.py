@@ -1,4 +1,4 @@
-"""The command ``python -m chaos``: ride out some storms and print what came of them."""
+"""The command ``python -m chaos``: run some storms and print what was found."""
 
 from __future__ import annotations
 
@@ -7,16 +7,12 @@ import os
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from chaos.storm import Verdict
+from harness import airflow
 
 ROWS_FOR_A_KILL: Final = 7_000
 MOST_KILLS: Final = 8
-
-HAPPENED: Final = ("attempts", "kills", "freezes", "asked to end", "clears", "changes", "refused", "damages")
-FOUND: Final = ("lost", "web_twice", "allowed", "offline_twice", "held", "rejects")
 
 
 def main() -> int:
@@ -29,9 +25,9 @@ def main() -> int:
     parser.add_argument("--keep", type=Path, help="keep logs and results in this folder")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="chaos-") as home:
-        os.environ["AIRFLOW_HOME"] = home
-        os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
-        from chaos.storm import ride
+        os.environ |= {"AIRFLOW_HOME": home, **airflow.SETTINGS}  # before Airflow is imported
+        from chaos.report import FOUND, HAPPENED
+        from chaos.storm import run_storm
 
         print("| " + " | ".join(["storm", "rows", *HAPPENED, *FOUND, "seconds"]) + " |", flush=True)
         kills = options.kills or min(max(2, options.rows // ROWS_FOR_A_KILL), MOST_KILLS)
@@ -39,28 +35,11 @@ def main() -> int:
         for seed in range(options.first, options.first + options.seeds):
             folder = (options.keep or Path(home)) / f"seed-{seed}"
             folder.mkdir(parents=True)
-            verdict = ride(seed, options.rows, kills, folder)
-            print("| " + " | ".join(_cells(verdict)) + " |", flush=True)
-            print("  " + ", ".join(f"{what} {count}" for what, count in sorted(verdict.happened.items())), flush=True)
-            for complaint in verdict.broken:
-                print(f"  seed {seed}: {complaint}", flush=True)
-            bad += bool(verdict.broken)
+            report = run_storm(seed, options.rows, kills, folder)
+            print("\n".join(report.lines()), flush=True)
+            bad += bool(report.broken)
         print(f"{options.seeds - bad} passed, {bad} failed")
         return 1 if bad else 0
-
-
-def _cells(verdict: Verdict) -> list[str]:
-    """Return a line of the table."""
-    happened = verdict.happened
-    counts = {
-        **happened,
-        "changes": sum(count for what, count in happened.items() if what.startswith("change (")),
-        "damages": sum(count for what, count in happened.items() if what.startswith("damage (")),
-        "refused": happened["source changed"] + happened["not known what was sent"],
-    }
-    cells = [verdict.seed, verdict.rows, *(counts.get(name, 0) for name in HAPPENED)]
-    cells += [getattr(verdict.findings, name) for name in FOUND]
-    return [*(f"{cell:,}" for cell in cells), f"{verdict.seconds:.0f}"]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Holds what the server has accepted against the warehouse and the task's account."""
+"""Compare what the server accepted with the warehouse and the result of the task."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from chaos import task
-from chaos.world import Truth
+from chaos.attempt import result_of
+from chaos.warehouse import ExpectedOutcome
+from harness.accounting import imbalances
 
 
 @dataclass
-class Received:
+class ServerRecord:
     """What the server knows.
 
     :param web: id → copies that were accepted as events that Pinterest deduplicates.
@@ -35,14 +36,14 @@ class Received:
         return len(self.web.keys() | self.offline.keys())
 
 
-def received(folder: Path) -> Received:
+def received(folder: Path) -> ServerRecord:
     """Return what the server has accepted so far."""
     counts: tuple[dict[str, int], dict[str, int]] = ({}, {})
     with closing(sqlite3.connect(folder / "pinterest.db", timeout=30)) as connection:
         asked = "SELECT event_id, action_source = 'offline', count(*) FROM events GROUP BY 1, 2"
         for event_id, offline, copies in connection.execute(asked):
             counts[offline][event_id] = copies
-    return Received(*counts)
+    return ServerRecord(*counts)
 
 
 def events_in_unclear_calls(folder: Path) -> int:
@@ -55,14 +56,14 @@ def events_in_unclear_calls(folder: Path) -> int:
         return int(connection.execute(asked).fetchone()[0])
 
 
-def shown(folder: Path) -> frozenset[str]:
-    """Return ids of the events that stood in requests and were not accepted there."""
+def not_accepted(folder: Path) -> frozenset[str]:
+    """Return ids of events that were in requests and were not accepted there."""
     return frozenset((folder / "seen.txt").read_text().split())
 
 
 @dataclass
 class Findings:
-    """What came of a storm."""
+    """What was counted after a storm."""
 
     lost: int = 0
     web_twice: int = 0
@@ -76,24 +77,25 @@ class Findings:
 
 def judge(
     folder: Path,
-    truth: Truth,
+    expected: ExpectedOutcome,
     result: Mapping[str, Any],
     *,
     allowed: int,
-    doomed: Collection[str],
-    doubted: Collection[str],
-    excused: Collection[str],
+    unaccepted: Collection[str],
+    in_doubt: Collection[str],
+    formerly_web: Collection[str],
     frozen: Collection[int] = (),
 ) -> Findings:
-    """Judge a run that came to its end.
+    """Check a run that has ended.
 
-    :param result: what the task says of it.
+    :param result: the result of the task.
     :param allowed: web events that may have been sent twice.
-    :param doomed: ids of the events that Pinterest refuses or fails.
-    :param doubted: ids of offline events that attempts left in doubt when they were killed.
-    :param excused: ids of events that were sent as web events before their row said otherwise.
-    :param frozen: numbers of attempts that stood still when the last one began. One that is frozen just before it
-        writes a part of the rejects writes it when it thaws. Until another attempt comes, the lines may stand twice.
+    :param unaccepted: ids of the events that Pinterest refuses or fails.
+    :param in_doubt: ids of offline events that attempts left in doubt when they were killed.
+    :param formerly_web: ids of events that were sent as web events before their row said otherwise.
+    :param frozen: numbers of attempts that were frozen when the last one began. An attempt that is frozen just before
+        it writes a part of the rejects writes it when it continues. Until another attempt starts, its lines may be
+        there twice.
     """
     copies = received(folder)
     lines = list(_rejects(folder))
@@ -109,41 +111,32 @@ def judge(
     held = {line["event_id"] for line in rejects if line["stage"] == "outcome_unknown"}
     found = Findings(allowed=allowed + events_in_unclear_calls(folder), rejects=len(rejects))
     found.late_lines = len(lines) - len(rejects)
-    found.lost = sum(one not in copies and one not in refused | held for one in truth.web | truth.offline)
+    found.lost = sum(one not in copies and one not in refused | held for one in expected.web | expected.offline)
     found.web_twice = sum(count - 1 for count in copies.web.values() if count > 1)
-    both = copies.web.keys() & copies.offline.keys() - set(excused)
+    both = copies.web.keys() & copies.offline.keys() - set(formerly_web)
     found.offline_twice = sum(count - 1 for count in copies.offline.values() if count > 1) + len(both)
     found.held = result["events_held"]
-    never_sent = {one for one in held & truth.offline if one not in copies} - set(doubted) - shown(folder)
+    never_sent = {one for one in held & expected.offline if one not in copies} - set(in_doubt) - not_accepted(folder)
     failed = result["events_failed"]
     sums: Sequence[tuple[str, object, object]] = (
         ("rows are lost", found.lost, 0),
         ("offline events were sent twice", found.offline_twice, 0),
         ("events are held that were never sent", len(never_sent), 0),
-        ("rows_read", result["rows_read"], truth.rows),
-        ("rows_rejected", result["rows_rejected"], truth.invalid),
-        ("duplicates_dropped", result["duplicates_dropped"], truth.duplicates),
+        ("rows_read", result["rows_read"], expected.rows),
+        ("rows_rejected", result["rows_rejected"], expected.invalid),
+        ("duplicates_dropped", result["duplicates_dropped"], expected.duplicates),
         ("rows_not_sent", result["rows_not_sent"], 0),
-        (
-            "the first sum",
-            result["events_sent"] + result["rows_rejected"] + result["duplicates_dropped"] + result["already_sent"],
-            result["rows_read"],
-        ),
-        (
-            "the second sum",
-            result["events_processed"] + failed + result["events_held"],
-            result["events_sent"],
-        ),
+        ("what does not add up", imbalances(result), []),
         (
             "lines of the rejects",
             dict(stages),
             dict(+Counter(validation=result["rows_rejected"], pinterest=failed, outcome_unknown=result["events_held"])),
         ),
         ("rows with two lines in the rejects", len(rejects) - len({line["row"] for line in rejects}), 0),
-        ("events that failed and should not", len(refused - set(doomed)), 0),
-        ("events that should fail and did not", len(set(doomed) - refused - held), 0),
+        ("events that failed and should not", len(refused - set(unaccepted)), 0),
+        ("events that should fail and did not", len(set(unaccepted) - refused - held), 0),
     )
-    found.broken = [f"{what}: {value}, expected {expected}" for what, value, expected in sums if value != expected]
+    found.broken = [f"{what}: {value}, expected {wanted}" for what, value, wanted in sums if value != wanted]
     if found.web_twice > found.allowed:
         found.broken.append(f"{found.web_twice} web events were sent twice, {found.allowed} may be")
     if result["events_processed"] + result["already_sent"] > copies.distinct:
@@ -151,7 +144,7 @@ def judge(
     return found
 
 
-def sent_again(before: Received, after: Received) -> int:
+def sent_again(before: ServerRecord, after: ServerRecord) -> int:
     """Return how many of the events that had been accepted were accepted again."""
     return sum(
         later[one] > count
@@ -162,7 +155,7 @@ def sent_again(before: Received, after: Received) -> int:
 
 def result(folder: Path, number: int) -> Mapping[str, Any]:
     """Return the result that an attempt has pushed or returned."""
-    found: Mapping[str, Any] = json.loads(task.result_of(folder, number).read_text())
+    found: Mapping[str, Any] = json.loads(result_of(folder, number).read_text())
     return found
 
 

@@ -1,4 +1,4 @@
-"""The other side of a storm, in a process of its own: the local Pinterest, and Airflow's task state store.
+"""The servers of a storm, in a process of their own: the local Pinterest, and Airflow's task state store.
 
 The state store behaves as Airflow's does for attempts that are no longer the current one: what they write is
 refused, what they read is not there.
@@ -22,12 +22,13 @@ from airflow_provider_pinterest.sandbox.local_pinterest import LocalPinterest, V
 from airflow_provider_pinterest.sandbox.server import serve
 from airflow_provider_pinterest.sandbox.settings import SandboxSettings
 from airflow_provider_pinterest.sandbox.store import ReceivedCall
+from harness.processes import write_port
 
 _event_ids = re.compile(rb'"event_id":"([^"]+)"').findall
 
 
-class Witness(LocalPinterest):
-    """A local Pinterest that remembers which events it was shown and did not accept.
+class RecordingPinterest(LocalPinterest):
+    """A local Pinterest that also records the events which it received and did not accept.
 
     :param seen: a line for each call, with the ids of its events.
     """
@@ -45,8 +46,8 @@ class Witness(LocalPinterest):
         return super().record(request, visit, status, faults)
 
 
-class StateStore:
-    """What attempts have stored.
+class AttemptStates:
+    """What the attempts have stored.
 
     :param file: a copy, for the storm to read.
     """
@@ -89,21 +90,20 @@ class StateStore:
         return int(request.match_info["number"]) == self._current
 
 
-async def _serve(folder: Path, settings: SandboxSettings) -> None:
-    told = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)
+async def _serve(folder: Path, port_file: Path, settings: SandboxSettings) -> None:
+    ended = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
     with (folder / "seen.txt").open("w", buffering=1) as seen:
-        pinterest = Witness(settings, db=folder / "pinterest.db", seen=seen)
+        pinterest = RecordingPinterest(settings, db=folder / "pinterest.db", seen=seen)
         runner, port = await serve(pinterest, "127.0.0.1", 0)
         app = web.Application(client_max_size=2**30)
-        app.add_routes(StateStore(folder / "state.json").routes())
+        app.add_routes(AttemptStates(folder / "state.json").routes())
         other = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await other.setup()
         await web.TCPSite(other, "127.0.0.1", 0).start()
-        ports = folder / "ports.new"
-        ports.write_text(json.dumps([port, other.addresses[0][1]]))
-        ports.replace(folder / "ports.json")
-        await told.wait()
+        write_port(folder / "state.port", other.addresses[0][1])
+        write_port(port_file, port)
+        await ended.wait()
         await runner.cleanup()
         await other.cleanup()
         pinterest.store.close()
@@ -113,6 +113,7 @@ def main() -> None:
     """Serve until terminated."""
     parser = argparse.ArgumentParser(prog="python -m chaos.server", description=__doc__)
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--port-file", type=Path, required=True)
     parser.add_argument("--partial-failure", default="422-details")
     parser.add_argument("--max-body-bytes", type=int, default=5_000_000)
     options = parser.parse_args()
@@ -125,7 +126,7 @@ def main() -> None:
             "keep_json": False,
         }
     )
-    asyncio.run(_serve(options.folder, settings))
+    asyncio.run(_serve(options.folder, options.port_file, settings))
 
 
 if __name__ == "__main__":

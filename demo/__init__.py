@@ -2,6 +2,6 @@
 
 Nothing here is shipped. The rooms: ``people`` and ``planted`` hold the constants (invented customers, the
 dirty rows and what must become of them), ``warehouse`` builds the SQLite warehouse from them, ``stage``
-sets up a throw-away Airflow and the sandbox, ``run_dags`` runs inside that Airflow, ``verdict`` compares
+sets up a throw-away Airflow and the sandbox, ``harness.dag_runs`` runs inside that Airflow, ``verdict`` compares
 what our side, the sandbox and the warehouse's builder say, and ``report`` prints it.
 """

@@ -10,6 +10,7 @@ import argparse
 import datetime as dt
 import importlib.metadata
 import io
+import os
 import platform
 import signal
 import sys
@@ -18,6 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from demo import planted, report, stage, verdict, warehouse
+from harness.pinterest import running_pinterest
+from harness.processes import IMPORTS, HarnessError
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -36,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         with stage.private_folder(options.keep) as folder:
             return _show(folder, options.seed, kept=options.keep is not None)
-    except stage.DemoError as problem:
+    except HarnessError as problem:
         report.failed(str(problem))
         return 1
     except KeyboardInterrupt:
@@ -64,7 +67,7 @@ def _show(folder: Path, seed: int, *, kept: bool) -> int:
     planted_rows = sum(kind.rows for kind in planted.KINDS if kind.feed in verdict.TASKS.values())
     print(f"  warehouse   SQLite, {rows:,} rows to send, {planted_rows} of them planted to make trouble")
 
-    with stage.sandbox(folder) as pinterest:
+    with running_pinterest(folder, os.environ | IMPORTS) as pinterest:
         print(f"  Pinterest   {pinterest.url}, local: nothing leaves this machine")
         print("  Airflow     running three of the example DAGs and one of the demo's own ... ", end="", flush=True)
         runs = [

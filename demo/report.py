@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from demo.verdict import Feeding, Verdict
+    from demo.verdict import DemoVerdict, Feeding
 
 WIDTH: Final = 100
 """Columns of a line."""
@@ -37,7 +37,7 @@ def heading(text: str, style: str = "bold") -> None:
     print(f"\n{styled(text, style)}")
 
 
-def show(verdict: Verdict, calls: Mapping[str, int], kept: Path | None) -> None:
+def show(verdict: DemoVerdict, calls: Mapping[str, int], kept: Path | None) -> None:
     """Print what was sent, what became of the planted rows, some rejects, and the verdict.
 
     :param calls: HTTP status → calls that the local Pinterest answered with it.
@@ -97,7 +97,7 @@ def _quality(feedings: Sequence[Feeding]) -> None:
         print(f"  {feeding.task.task_id:<17} {shares}")
 
 
-def _planted(verdict: Verdict) -> None:
+def _planted(verdict: DemoVerdict) -> None:
     heading("The troublesome rows planted in the warehouse, and what became of them")
     for fate, title in _FATES.items():
         lines: dict[tuple[str, str], list[tuple[Kind, bool]]] = {}
@@ -138,7 +138,7 @@ def _rejects(feedings: Sequence[Feeding]) -> None:
         print(textwrap.fill(what, WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 8))
 
 
-def _verdict(verdict: Verdict, calls: Mapping[str, int]) -> None:
+def _verdict(verdict: DemoVerdict, calls: Mapping[str, int]) -> None:
     if verdict.faults:
         heading("It does not add up", "bad")
         for fault in verdict.faults[:FAULTS_SHOWN]:

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from demo import old_shop, planted
 from demo.kinds import Fate, Feed, Kind
+from harness.accounting import arrivals, imbalances
 
 if TYPE_CHECKING:
-    from demo.run_dags import TaskRun
     from demo.warehouse import Warehouse
+    from harness.dag_runs import TaskRun
 
 TASKS: Final[Mapping[tuple[str, str], Feed]] = {
     ("pinterest_sync_checkouts", "send_checkouts"): Feed.CHECKOUTS,
@@ -51,7 +52,7 @@ class Feeding(NamedTuple):
     received: Sequence[Event]
 
 
-class Verdict(NamedTuple):
+class DemoVerdict(NamedTuple):
     """What the comparison found.
 
     :param feedings: one per feed, in the order they were sent.
@@ -64,7 +65,7 @@ class Verdict(NamedTuple):
     faults: Sequence[str]
 
 
-def judge(warehouse: Warehouse, tasks: Sequence[TaskRun], received: Iterable[Event], log: str = "") -> Verdict:
+def judge(warehouse: Warehouse, tasks: Sequence[TaskRun], received: Iterable[Event], log: str = "") -> DemoVerdict:
     """Compare what ran with what was planted and with what arrived.
 
     :param log: what Airflow logged meanwhile, in which nobody's address may be.
@@ -96,7 +97,7 @@ def judge(warehouse: Warehouse, tasks: Sequence[TaskRun], received: Iterable[Eve
     for feeding in feedings:
         if feeding.feed is Feed.OLD_SHOP:
             faults += [fault for case in old_shop.CASES for fault in _old_shop_faults(case, feeding)]
-    return Verdict(feedings, kinds, faults)
+    return DemoVerdict(feedings, kinds, faults)
 
 
 def feed_of(event: Event) -> Feed:
@@ -157,15 +158,14 @@ def _faults(feeding: Feeding, warehouse: Warehouse) -> list[str]:
         for name, value in expected.items()
         if result[name] != value
     ]
-    copies = Counter(map(key_of, feeding.received))
-    keys = warehouse.keys[feed]
-    twice = sum(1 for count in copies.values() if count > 1)
-    if missing := len(keys - copies.keys()):
-        faults.append(f"{missing} events never arrived")
-    if foreign := len(copies.keys() - keys):
-        faults.append(f"{foreign} events arrived that should not have")
-    if twice:
-        faults.append(f"{twice} events arrived more than once")
+    faults += imbalances(result)
+    found = arrivals(warehouse.keys[feed], Counter(map(key_of, feeding.received)))
+    if found.missing:
+        faults.append(f"{found.missing} events never arrived")
+    if found.unknown:
+        faults.append(f"{found.unknown} events arrived that should not have")
+    if found.twice:
+        faults.append(f"{found.twice} more copies arrived than events")
     listed = Counter(reason["code"] for row in feeding.rejects for reason in row["reasons"])
     if listed != Counter(planted.reasons(feed, Fate.REJECTED)):
         faults.append(f"the rejects file lists {dict(listed)}")

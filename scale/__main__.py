@@ -10,11 +10,11 @@ import signal
 import sys
 from typing import Any
 
+from harness.processes import HarnessError, say
 from scale import report
 from scale.cluster import whole_airflow
-from scale.processes import ScaleError
-from scale.runs import CONTROL, FULL, KILLED, LIMITED, Bench, Plan, connections
-from scale.stage import say, set_up
+from scale.runs import CONTROL, FULL, KILLED, LIMITED, Bench, ScalePlan, connections
+from scale.stage import set_up
 
 WORKERS = ("worker-1", "worker-2")
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -25,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     for number in STOPPING:
         signal.signal(number, _stop)
-    plan = Plan(options.rows)
+    plan = ScalePlan(options.rows)
     try:
         with set_up(plan.rows) as stage, whole_airflow(stage, connections(stage, plan), WORKERS) as cluster:
             bench = Bench(stage, cluster, plan)
@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
             bench.limited(CONTROL)
             bench.killed(KILLED)
             store = bench.store_cost()
-    except ScaleError as problem:
+    except HarnessError as problem:
         print(f"could not be run: {problem}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import secrets
 import shutil
 import subprocess
@@ -16,11 +15,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import psycopg2
-import requests
 
+from harness import airflow
+from harness.loopback import free_port
+from harness.processes import HarnessError, Service, say, service, tail, wait_for
 from scale.judge import Shard
-from scale.processes import ScaleError, Service, free_port, service, tail, wait_for
-from scale.stage import BROKER, METADATA, REPOSITORY, WAREHOUSE, Stage, say
+from scale.stage import BROKER, METADATA, WAREHOUSE, ScaleStage
 
 DAG_ID: Final = "pinterest_scale_out"
 TASK_ID: Final = "send_shard"
@@ -42,7 +42,7 @@ class Cluster:
     :param workers: by their names.
     """
 
-    stage: Stage
+    stage: ScaleStage
     home: Path
     environment: dict[str, str]
     services: list[Service] = field(default_factory=list)
@@ -51,7 +51,7 @@ class Cluster:
     def command(self, *arguments: str) -> str:
         """Run an ``airflow`` command and return what it printed.
 
-        :raises ScaleError: it fails.
+        :raises HarnessError: it fails.
         """
         done = subprocess.run(
             [sys.executable, "-m", "airflow", *arguments],
@@ -62,7 +62,7 @@ class Cluster:
             check=False,
         )
         if done.returncode:
-            raise ScaleError(f"airflow {' '.join(arguments)} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+            raise HarnessError(f"airflow {' '.join(arguments)} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
         return done.stdout
 
     def trigger(self, run_id: str, *, slots: int, conf: Mapping[str, Any]) -> None:
@@ -111,7 +111,7 @@ class Cluster:
                 float(begin),
                 float(end),
                 self._cpu(run_id, index),
-                _document(results.get(index, {})),
+                airflow.xcom_document(results.get(index, {})),
             )
             for index, worker, tries, begin, end in found
         ]
@@ -132,7 +132,7 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def whole_airflow(stage: Stage, connections: Mapping[str, str], workers: Sequence[str]) -> Iterator[Cluster]:
+def whole_airflow(stage: ScaleStage, connections: Mapping[str, str], workers: Sequence[str]) -> Iterator[Cluster]:
     """Start all of Airflow with workers of these names, and end every process of it.
 
     :param connections: Airflow connections by their ids, as JSON.
@@ -142,7 +142,8 @@ def whole_airflow(stage: Stage, connections: Mapping[str, str], workers: Sequenc
         shutil.copytree(Path(__file__).parent / source, home / source, ignore=shutil.ignore_patterns("__pycache__"))
     (home / "cpu").mkdir()
     port = free_port()
-    environment = _environment(stage, home, port, connections)
+    connections = {"warehouse": stage.database(WAREHOUSE).connection_json, **connections}
+    environment = airflow.environment(home, connections, **_settings(stage, home, port))
     cluster = Cluster(stage, home, environment)
     say("migrating Airflow's metadata database")
     cluster.command("db", "migrate")
@@ -151,12 +152,12 @@ def whole_airflow(stage: Stage, connections: Mapping[str, str], workers: Sequenc
         def start(name: str, *arguments: str, **more: str) -> Service:
             command = [sys.executable, "-m", "airflow", *arguments]
             log = home / f"{name.replace(' ', '-')}.log"
-            return stack.enter_context(service(name, command, log, environment | more, home))
+            return stack.enter_context(service(name, command, log, environment | more, cwd=home))
 
         say(f"starting API server, scheduler, DAG processor and {len(workers)} Celery workers")
         api = start("api server", "api-server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1")
         cluster.services.append(api)
-        wait_for(lambda: _health(port) is not None, "the API server", services=[api])
+        wait_for(lambda: airflow.healthy(port), "the API server", services=[api])
         cluster.services.append(start("scheduler", "scheduler", "--skip-serve-logs"))
         cluster.services.append(start("dag processor", "dag-processor"))
         for name in workers:
@@ -165,7 +166,12 @@ def whole_airflow(stage: Stage, connections: Mapping[str, str], workers: Sequenc
                          "--pid", str(home / f"{name}.pid"))  # fmt: skip
             cluster.workers[name] = start(name, *arguments, SCALE_WORKER=name)
         every = [*cluster.services, *cluster.workers.values()]
-        wait_for(lambda: _healthy(port), "Airflow to be healthy", services=every, every=0.5)
+        wait_for(
+            lambda: airflow.healthy(port, "metadatabase", "scheduler", "dag_processor"),
+            "Airflow to be healthy",
+            services=every,
+            every=0.5,
+        )
         wait_for(
             lambda: all(" ready." in tail(worker.log, 200) for worker in cluster.workers.values()),
             "the workers",
@@ -178,58 +184,24 @@ def whole_airflow(stage: Stage, connections: Mapping[str, str], workers: Sequenc
         yield cluster
 
 
-def _environment(stage: Stage, home: Path, port: int, connections: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of an Airflow that knows this stage and nothing of the user's."""
-    theirs = ("AIRFLOW_", "REQUESTS_", "CURL_", "CELERY_")
-    ours = {name: value for name, value in os.environ.items() if not name.upper().startswith(theirs)}
+def _settings(stage: ScaleStage, home: Path, port: int) -> dict[str, str]:
+    """Return the settings of this Airflow."""
     metadata = stage.database(METADATA)
     address = f"{metadata.user}@{metadata.host}:{metadata.port}/{metadata.database}"
-    return ours | {
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "PYTHONPATH": str(REPOSITORY),
+    return airflow.api_settings(port, heartbeat=3, missed_after=30, looked_every=5) | {
         "SCALE_CPU_FOLDER": str(home / "cpu"),
-        "NO_PROXY": "127.0.0.1",
-        "no_proxy": "127.0.0.1",
-        "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"postgresql+psycopg2://{address}",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": f"postgresql+asyncpg://{address}",
-        "AIRFLOW__CELERY__BROKER_URL": stage.redis_url(BROKER),
+        "AIRFLOW__CELERY__BROKER_URL": stage.redis.url(BROKER),
         "AIRFLOW__CELERY__RESULT_BACKEND": f"db+postgresql+psycopg2://{address}",
         "AIRFLOW__CELERY__WORKER_CONCURRENCY": str(SLOTS),
         "AIRFLOW__CELERY__WORKER_PREFETCH_MULTIPLIER": "1",  # what a worker cannot run yet is another's
         "AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(home / "plugins"),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__PARALLELISM": "16",
         "AIRFLOW__CORE__HOSTNAME_CALLABLE": "scale.hostname.hostname",
-        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
-        "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{port}/",
         "AIRFLOW__API__SECRET_KEY": secrets.token_hex(),
         "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(),
-        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "3",
-        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",
-        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
         "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT": "60",
-        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
-        "AIRFLOW_CONN_WAREHOUSE": stage.database(WAREHOUSE).connection_json,
-        **{f"AIRFLOW_CONN_{name.upper()}": value for name, value in connections.items()},
     }
-
-
-def _health(port: int) -> Any:
-    try:
-        return requests.get(f"http://127.0.0.1:{port}/api/v2/monitor/health", timeout=5).json()
-    except (requests.RequestException, ValueError):
-        return None
-
-
-def _healthy(port: int) -> bool:
-    health = _health(port) or {}
-    parts = ("metadatabase", "scheduler", "dag_processor")
-    return all(health.get(part, {}).get("status") == "healthy" for part in parts)
-
-
-def _document(value: Any) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(value) if isinstance(value, str) else value
-    return found

@@ -8,18 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from harness.accounting import Arrivals, imbalances
+
 WINDOW: Final = 60.0
 """Seconds over which an account's calls are limited."""
-
-ROW_SUM: Final = (
-    "events_sent",
-    "rows_rejected",
-    "duplicates_dropped",
-    "already_sent",
-    "validated_only",
-    "rows_not_sent",
-)
-EVENT_SUM: Final = ("events_processed", "events_failed", "events_held")
 
 
 @dataclass(frozen=True)
@@ -32,38 +24,6 @@ class Check:
     what: str
     holds: bool
     found: str
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """What arrived of the warehouse's rows.
-
-    :param events: events that the server counted, copies included.
-    :param missing: rows that never arrived.
-    :param unknown: ids that arrived and that no row has.
-    :param twice: copies over one, of all ids together.
-    """
-
-    rows: int
-    events: int
-    missing: int
-    unknown: int
-    twice: int
-
-
-def delivery(expected: Iterable[str], copies: Mapping[str, int]) -> Delivery:
-    """Compare the ids in the warehouse with the copies of each id that the server counted."""
-    rows = missing = 0
-    for event_id in expected:
-        rows += 1
-        missing += event_id not in copies
-    return Delivery(
-        rows=rows,
-        events=sum(copies.values()),
-        missing=missing,
-        unknown=len(copies) - (rows - missing),
-        twice=sum(number - 1 for number in copies.values()),
-    )
 
 
 def busiest(times: Iterable[float], seconds: float = WINDOW) -> int:
@@ -107,7 +67,7 @@ class Shard:
 
 
 @dataclass(frozen=True)
-class Run:
+class ScaleRun:
     """One run of the DAG, and all that was recorded of it.
 
     :param title: what it is for.
@@ -125,7 +85,7 @@ class Run:
     rows: int
     state: str
     shards: Sequence[Shard]
-    delivery: Delivery
+    arrived: Arrivals
     calls: Sequence[tuple[float, int]]
     cpu: Mapping[str, float] = field(default_factory=dict)
     redis: Mapping[str, float] = field(default_factory=dict)
@@ -138,7 +98,7 @@ class Run:
     @property
     def speed(self) -> float:
         """Events a second, over that time."""
-        return self.delivery.events / self.seconds
+        return self.arrived.events / self.seconds
 
     @property
     def busiest(self) -> int:
@@ -167,19 +127,17 @@ class Run:
         return sum(shard.cpu for shard in self.shards)
 
 
-def accounts(run: Run, *, shards: int) -> list[Check]:
+def accounts(run: ScaleRun, *, shards: int) -> list[Check]:
     """Check that Airflow's own account of the run is complete: as many shards as asked for, and every sum."""
     results = [shard.result for shard in run.shards]
-    total = {name: sum(one.get(name, 0) for one in results) for name in ("rows_read", *ROW_SUM, *EVENT_SUM)}
-    adds = all(
-        one.get("rows_read") == sum(one.get(name, 0) for name in ROW_SUM)
-        and one.get("events_sent") == sum(one.get(name, 0) for name in EVENT_SUM)
-        for one in results
-    )
+    total = {name: sum(one.get(name, 0) for one in results) for name in ("rows_read", "events_processed")}
+    wrong = [problem for one in results for problem in imbalances(one)]
     return [
         Check(f"{run.title}: the DAG run succeeds", run.state == "success", run.state),
         Check(f"{run.title}: one result for each shard", len(results) == shards and all(results), f"{len(results)}"),
-        Check(f"{run.title}: every result adds up", adds, f"{sum(map(bool, results))} results"),
+        Check(
+            f"{run.title}: every result adds up", not wrong, "; ".join((f"{sum(map(bool, results))} results", *wrong))
+        ),
         Check(
             f"{run.title}: the results together are all rows, all processed",
             total["rows_read"] == total["events_processed"] == run.rows,
@@ -188,9 +146,9 @@ def accounts(run: Run, *, shards: int) -> list[Check]:
     ]
 
 
-def arrives_once(run: Run, *, spare: int = 0) -> list[Check]:
+def arrives_once(run: ScaleRun, *, spare: int = 0) -> list[Check]:
     """Check that the server has every row, and no more copies over one than are allowed for."""
-    found = run.delivery
+    found = run.arrived
     allowed = f" of {spare:,} allowed" if spare else ""
     return [
         Check(f"{run.title}: no row is missing at the server", found.missing == 0, f"{found.missing:,}"),
@@ -199,7 +157,7 @@ def arrives_once(run: Run, *, spare: int = 0) -> list[Check]:
     ]
 
 
-def keeps_limit(run: Run, *, binds: bool) -> list[Check]:
+def keeps_limit(run: ScaleRun, *, binds: bool) -> list[Check]:
     """Check that no stretch of a minute held more calls than the account may make, as they arrived.
 
     :param binds: the limit must also have held the run up, or it shows nothing.
@@ -223,7 +181,7 @@ def keeps_limit(run: Run, *, binds: bool) -> list[Check]:
     return found
 
 
-def outlives(run: Run, victim: str) -> list[Check]:
+def outlives(run: ScaleRun, victim: str) -> list[Check]:
     """Check that the shards which a dead worker was sending went on elsewhere, from where they were."""
     cut = [shard for shard in run.shards if shard.tries > 1]
     resumed = [shard for shard in cut if shard.result.get("resumed_from") is not None]
@@ -241,7 +199,7 @@ def outlives(run: Run, victim: str) -> list[Check]:
     ]
 
 
-def spreads(run: Run, *, workers: int) -> list[Check]:
+def spreads(run: ScaleRun, *, workers: int) -> list[Check]:
     """Check that as many shards ran at once as the pool allows, on as many workers."""
     most = at_once((shard.begin, shard.end) for shard in run.shards)
     return [

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import importlib.metadata
 import json
 import math
-import os
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from scale.judge import Check, Run
+from harness.processes import REPOSITORY
+from harness.tables import machine, machine_line, put_between, table
+from scale.judge import Check, ScaleRun
 from scale.runs import CONTROL, KILLED, LIMITED
 
-REPOSITORY: Final = Path(__file__).resolve().parent.parent
 RESULTS: Final = Path(__file__).parent / "results"
 PAGE: Final = REPOSITORY / "docs" / "scaling.md"
 BEGIN: Final = "<!-- Written by python -m scale: begin -->\n"
@@ -35,30 +32,17 @@ _DISTRIBUTIONS: Final = ("apache-airflow", "apache-airflow-providers-celery", "a
 Document = dict[str, Any]
 
 
-def document(runs: Sequence[Run], checks: Sequence[Check], *, store: Mapping[str, float]) -> Document:
+def document(runs: Sequence[ScaleRun], checks: Sequence[Check], *, store: Mapping[str, float]) -> Document:
     """Return all that is kept."""
     return {
-        "machine": {
-            "date": dt.datetime.now(dt.UTC).date().isoformat(),
-            "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-            "architecture": platform.machine(),
-            "python": platform.python_version(),
-            "versions": {name: found for name in _DISTRIBUTIONS if (found := _version(name))},
-        },
+        "machine": machine(_DISTRIBUTIONS),
         "runs": [_run(run) for run in runs],
         "store": {name: round(value, 1) for name, value in store.items()},
         "checks": [asdict(check) for check in checks],
     }
 
 
-def _version(distribution: str) -> str | None:
-    try:
-        return importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
-def _run(run: Run) -> Document:
+def _run(run: ScaleRun) -> Document:
     begin = min(shard.begin for shard in run.shards)
     return {
         "title": run.title,
@@ -67,7 +51,7 @@ def _run(run: Run) -> Document:
         "state": run.state,
         "seconds": round(run.seconds, 2),
         "events_per_second": round(run.speed),
-        "arrived": asdict(run.delivery),
+        "arrived": asdict(run.arrived),
         "calls": len(run.calls),
         "calls_per_minute": run.limit,
         "busiest_minute": run.busiest,
@@ -94,14 +78,12 @@ def _run(run: Run) -> Document:
 
 def markdown(found: Document) -> str:
     """Return the tables."""
-    facts = found["machine"]
-    versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
     runs = {run["title"]: run for run in found["runs"]}
     full = [run for run in found["runs"] if run["title"] not in (LIMITED, CONTROL, KILLED)]
     last = full[-1]
     store = found["store"]
     return f"""\
-{facts["cores"]} cores ({facts["architecture"]}), Python {facts["python"]}, {versions}; {facts["date"]}.
+{machine_line(found["machine"])}
 
 ### What arrived
 
@@ -269,19 +251,10 @@ def verdict(found: Document) -> str:
     return "\n".join((*lines, f"{len(checks) - bad} passed, {bad} failed"))
 
 
-def table(head: Sequence[str], lines: Any) -> str:
-    """Return a Markdown table; all columns but the first are numbers."""
-    marks = ["---", *("---:" for _ in head[1:])]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in (head, marks, *lines))
-
-
 def save(found: Document, folder: Path = RESULTS, page: Path = PAGE) -> None:
     """Write ``scale.json`` and ``scale.md``, and put the tables into the documentation."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "scale.json").write_text(f"{json.dumps(found, indent=1, ensure_ascii=False)}\n", encoding="utf-8")
     tables = markdown(found)
     (folder / "scale.md").write_text(f"{tables}\n```text\n{verdict(found)}\n```\n", encoding="utf-8")
-    text = page.read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    page.write_text(f"{before}{BEGIN}\n{tables}\n{END}{after}", encoding="utf-8")
+    put_between(page, BEGIN, END, tables)

@@ -12,10 +12,11 @@ from limits.storage import RedisStorage
 from limits.strategies import MovingWindowRateLimiter
 
 from airflow_provider_pinterest.api.rate_limit import CALLS_PER_MINUTE
+from harness.accounting import arrivals
+from harness.processes import HarnessError, cpu_seconds, say, wait_for
 from scale.cluster import SLOTS, Cluster
-from scale.judge import Check, Run, accounts, arrives_once, delivery, keeps_limit, outlives, spreads
-from scale.processes import ScaleError, cpu_seconds, wait_for
-from scale.stage import LIMITS, Stage, say
+from scale.judge import Check, ScaleRun, accounts, arrives_once, keeps_limit, outlives, spreads
+from scale.stage import LIMITS, ScaleStage
 
 FULL: Final = 2_000_000
 SHARDS: Final = 8
@@ -31,7 +32,7 @@ KILLED: Final = "a worker dies"
 
 
 @dataclass(frozen=True)
-class Plan:
+class ScalePlan:
     """What is run, for so many rows.
 
     :param slots: mapped tasks at once, one full run for each.
@@ -56,7 +57,7 @@ class Plan:
         return max(1, self.few // BATCH * 2 // 5)
 
 
-def connections(stage: Stage, plan: Plan) -> dict[str, str]:
+def connections(stage: ScaleStage, plan: ScalePlan) -> dict[str, str]:
     """Return the Pinterest connections of the runs, by their ids."""
     return {
         "pinterest_default": stage.connection(),
@@ -72,8 +73,8 @@ class Bench:
     :param checks: what had to hold in them.
     """
 
-    def __init__(self, stage: Stage, cluster: Cluster, plan: Plan) -> None:
-        self.runs: list[Run] = []
+    def __init__(self, stage: ScaleStage, cluster: Cluster, plan: ScalePlan) -> None:
+        self.runs: list[ScaleRun] = []
         self.checks: list[Check] = []
         self._stage = stage
         self._cluster = cluster
@@ -133,7 +134,7 @@ class Bench:
         """Measure what the shared limit costs a Redis, with all calls of a minute at Pinterest's limit in it."""
         store = self._stage.store
         store.flushdb()
-        limiter = MovingWindowRateLimiter(RedisStorage(self._stage.redis_url(LIMITS)))
+        limiter = MovingWindowRateLimiter(RedisStorage(self._stage.redis.url(LIMITS)))
         limit = RateLimitItemPerMinute(CALLS_PER_MINUTE)
         store.config_resetstat()
         begin = time.perf_counter()
@@ -156,7 +157,7 @@ class Bench:
         conn_id: str = "pinterest_default",
         limit: int = CALLS_PER_MINUTE,
         meanwhile: Any = None,
-    ) -> Run:
+    ) -> ScaleRun:
         """Run the DAG once, and gather what everyone says of it."""
         number = len(self.runs) + 1
         run_id, account = f"scale-{number}", str(549_755_000_000 + number)
@@ -171,15 +172,15 @@ class Bench:
         after = self._cpu()
         shards = self._cluster.shards(run_id)
         if state != "success" or not shards:
-            raise ScaleError(f"{title}: the DAG run ended as {state}\n{self._cluster.logs(run_id)}")
-        run = Run(
+            raise HarnessError(f"{title}: the DAG run ended as {state}\n{self._cluster.logs(run_id)}")
+        run = ScaleRun(
             title=title,
             slots=slots,
             limit=limit,
             rows=rows,
             state=state,
             shards=shards,
-            delivery=delivery(self._stage.event_ids(rows), self._stage.copies(account)),
+            arrived=arrivals(self._stage.event_ids(rows), self._stage.copies(account)),
             calls=self._stage.calls(account),
             cpu=_split({name: after[name] - before[name] for name in before}, sum(one.cpu for one in shards)),
             redis=self._redis(),
@@ -192,9 +193,9 @@ class Bench:
         """Return the processor time so far of each part of the example."""
         return {
             "workers": sum(cpu_seconds(one.pid) for one in self._cluster.workers.values()),
-            "PostgreSQL": cpu_seconds(self._stage.postmaster),
-            "Redis": cpu_seconds(self._stage.redis_server.pid),
-            "server": cpu_seconds(self._stage.pinterest.pid),
+            "PostgreSQL": cpu_seconds(self._stage.postgres.pid),
+            "Redis": cpu_seconds(self._stage.redis.service.pid),
+            "server": cpu_seconds(self._stage.counting.pid),
             "Airflow": sum(cpu_seconds(one.pid) for one in self._cluster.services),
         }
 

@@ -1,4 +1,4 @@
-"""What every test starts from: an Airflow of its own, no way out of the machine, a PostgreSQL on demand."""
+"""What every test starts from: an Airflow of its own, and no way out of the machine."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from harness import airflow
 from tests import network
-from tests.postgres import PostgresServer, running_postgres
 
-REPOSITORY = Path(__file__).parent.parent
+pytest_plugins = ["tests.fixtures"]
 
 # Airflow reads its settings when it is first imported, so they are made here and not in a fixture. Every
 # process of a test run, xdist's workers too, gets a home and a metadata database of its own.
@@ -30,9 +30,8 @@ def _start_from_clean_settings() -> None:
     os.environ |= {
         "AIRFLOW_HOME": str(AIRFLOW_HOME),
         "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS_FOLDER),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        **airflow.SETTINGS,
         "AIRFLOW__METRICS__TIMER_UNIT_CONSISTENCY": "True",  # As on Airflow 3; 2.11 warns without.
-        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
     }
     DAGS_FOLDER.mkdir()
 
@@ -81,12 +80,3 @@ def airflow_db() -> Path:
 
     initdb()
     return DAGS_FOLDER
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer]:
-    """Run a PostgreSQL server while tests need it."""
-    if os.environ.get("SKIP_POSTGRES"):
-        pytest.skip("SKIP_POSTGRES is set")
-    with running_postgres() as server:
-        yield server

@@ -155,7 +155,7 @@ class Client:
         :raises CredentialError: Pinterest refuses to issue a token.
         :raises Stopped: :meth:`abort` was called.
         """
-        return self.credential.renew(used, partial(request_token, self), refused=refused, stop=self._aborted)
+        return self.credential.renew(used, partial(request_token, self.call), refused=refused, stop=self._aborted)
 
     def abort(self) -> None:
         """Abort all calls in flight and make no more; returns at once.

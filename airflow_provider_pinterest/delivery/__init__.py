@@ -17,6 +17,8 @@ The state between attempts:
 
 - ``checkpoint``: checkpoints and the end of a run.
 - ``checkpoint_v2``: reads checkpoints of earlier versions.
+- ``stored_state``: reads a stored state of any version.
+- ``fingerprints``: hashes of parameters, to notice changes between attempts.
 - ``resuming``: decides how an attempt starts.
 - ``rowset``: a set of row numbers.
 - ``stored``: reads single values of a stored document.

@@ -15,8 +15,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import orjson
-
 from airflow_provider_pinterest.conversions.outcomes import Duplicate, Event, Excluded, Outcome, Stage
 from airflow_provider_pinterest.delivery import stored
 from airflow_provider_pinterest.delivery.result import DeliveryCounters
@@ -359,47 +357,3 @@ class Checkpoint:
             identity=stored.mapping(values["identity"]),
             parts=None if parts is None else dict(stored.counts(parts)),
         )
-
-
-def read_state(document: object) -> Checkpoint | Finished:
-    """Read the state that an attempt stored, of this version or an earlier one.
-
-    :raises UnreadableStateError: the document is something else.
-    """
-    from airflow_provider_pinterest.delivery.checkpoint_v2 import read_v2
-
-    try:
-        if not isinstance(document, Mapping):
-            raise UnreadableStateError(f"expected a mapping, got {type(document).__name__}")
-        if document.get("version") == VERSION:
-            return _FORMS[document["state"]](document)
-        return read_v2(document)
-    except UnreadableStateError:
-        raise
-    except (LookupError, TypeError, AttributeError, ValueError, OverflowError) as error:
-        raise UnreadableStateError(f"{type(error).__name__} while reading it") from None
-
-
-_FORMS: Final[Mapping[str, Callable[[Mapping[str, Any]], Checkpoint | Finished]]] = {
-    "running": Checkpoint.from_json,
-    "finished": Finished.from_json,
-}
-
-
-def fingerprint(**decisive: Any) -> dict[str, str]:
-    """Return a hash of each parameter that decides which events the rows give and where they go."""
-    return {name: digest_of(value)[:12] for name, value in decisive.items()}
-
-
-def digest_of(value: object) -> str:
-    """Return the same hash for the same value in every process."""
-    try:
-        written = orjson.dumps(value, default=_stable, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
-    except TypeError:  # integers beyond 64 bits, lone surrogates
-        written = repr(value).encode("utf-8", "backslashreplace")
-    return hashlib.blake2b(written, digest_size=16).hexdigest()
-
-
-def _stable(value: object) -> object:
-    """Write what JSON cannot hold the same way in every process."""
-    return sorted(map(repr, value)) if isinstance(value, set | frozenset) else repr(value)

@@ -16,8 +16,8 @@ from airflow_provider_pinterest.delivery.checkpoint import (
     Finished,
     PendingBatch,
     UnreadableStateError,
-    digest_of,
 )
+from airflow_provider_pinterest.delivery.fingerprints import digest_of
 from airflow_provider_pinterest.delivery.result import DeliveryCounters
 from airflow_provider_pinterest.delivery.rowset import RowSet
 

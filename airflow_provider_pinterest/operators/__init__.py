@@ -1,6 +1,7 @@
 """The operator.
 
 - ``send_conversions``: :class:`~.send_conversions.SendConversionsOperator`.
+- ``task``: the interface of a task for the code that runs it.
 - ``task_options``: the operator's parameters and their allowed values.
 - ``templates``: templates that have no value in a run.
 - ``task_attempt``: the number, identity and folders of a task's attempt.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Final, Self
+from typing import Annotated, Any, Final, Self
 
 from airflow_provider_pinterest.sync.options import (
     ANY_MAPPING,
@@ -23,9 +23,6 @@ from airflow_provider_pinterest.sync.options import (
     kinds_of,
     problems_with,
 )
-
-if TYPE_CHECKING:
-    from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
 
 
 def is_output(value: object) -> bool:
@@ -57,7 +54,7 @@ class TaskOptions(SyncOptions):
     defer_after: Annotated[dt.timedelta, WAIT] = dt.timedelta(minutes=1)
 
     @classmethod
-    def of(cls, task: SendConversionsOperator) -> Self:
+    def of(cls, task: object) -> Self:
         """Read the rendered parameters of a task.
 
         :raises ParameterError: some values are not allowed; the message names all of them.
@@ -65,7 +62,7 @@ class TaskOptions(SyncOptions):
         return cls(**_rendered(task))
 
     @classmethod
-    def of_what_fits(cls, task: SendConversionsOperator) -> Self:
+    def of_what_fits(cls, task: object) -> Self:
         """Read the valid parameters of a task, to find further problems; invalid ones get their defaults."""
         given = _rendered(task)
         found = {name: value for name, value in given.items() if not problems_with(cls, {name: value})}
@@ -80,14 +77,14 @@ KINDS: Final[Mapping[str, ParameterKind]] = kinds_of(TaskOptions)
 DEFAULTS: Final[Mapping[str, Any]] = defaults_of(TaskOptions)
 
 
-def problems_of_constants(task: SendConversionsOperator) -> list[str]:
+def problems_of_constants(task: object) -> list[str]:
     """Return the problems with parameters whose values are known before the task runs."""
     given = {name: value for name in KINDS if not is_late(value := getattr(task, name))}
     given.pop("rejects_path" if given.get("rejects_path") is None else "", None)  # combinations are checked later
     return problems_with(TaskOptions, given)
 
 
-def _rendered(task: SendConversionsOperator) -> dict[str, Any]:
+def _rendered(task: object) -> dict[str, Any]:
     """Return the parameters of a task, with rendered text converted to values."""
     found = {name: getattr(task, name) for name in KINDS}
     return {name: KINDS[name].read(value) if isinstance(value, str) else value for name, value in found.items()}

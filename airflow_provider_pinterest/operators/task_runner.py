@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from airflow_provider_pinterest.airflow_versions import Context
     from airflow_provider_pinterest.api.connection import PinterestConnection
     from airflow_provider_pinterest.delivery.stop import StopSignal
-    from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
+    from airflow_provider_pinterest.operators.task import ConversionsTask
     from airflow_provider_pinterest.state_store import StateStore
 
 T = TypeVar("T")
@@ -44,7 +44,7 @@ class TaskRunner:
     :param stop: ends the run.
     """
 
-    def __init__(self, task: SendConversionsOperator, context: Context, stop: StopSignal) -> None:
+    def __init__(self, task: ConversionsTask, context: Context, stop: StopSignal) -> None:
         self._task = task
         self._context = context
         self._stop = stop
@@ -136,7 +136,7 @@ class TaskRunner:
         self._task.log.info(
             "%s Deferring for %.0f seconds; the task then continues at row %d.", happened, wait, error.rows_done + 1
         )
-        return self._task.defer(  # it raises
+        self._task.defer(
             trigger=wake_up_after(wait), method_name="resume_delivery", kwargs={"checkpoint": dict(error.state or {})}
         )
 
@@ -147,9 +147,7 @@ class _Publisher(SyncObserver):
     :param defers: returns whether an error leads to a deferral, so that the result comes later.
     """
 
-    def __init__(
-        self, task: SendConversionsOperator, context: Context, defers: Callable[[BaseException | None], bool]
-    ) -> None:
+    def __init__(self, task: ConversionsTask, context: Context, defers: Callable[[BaseException | None], bool]) -> None:
         self._task = task
         self._context = context
         self._defers = defers

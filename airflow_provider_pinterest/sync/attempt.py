@@ -7,16 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from airflow_provider_pinterest.delivery.checkpoint import (
-    KEY,
-    Checkpoint,
-    Finished,
-    UnreadableStateError,
-    fingerprint,
-    read_state,
-)
+from airflow_provider_pinterest.delivery.checkpoint import KEY, Checkpoint, Finished, UnreadableStateError
+from airflow_provider_pinterest.delivery.fingerprints import fingerprint
 from airflow_provider_pinterest.delivery.resuming import Attempt
 from airflow_provider_pinterest.delivery.sender import OnUnknownOutcome
+from airflow_provider_pinterest.delivery.stored_state import read_state
 from airflow_provider_pinterest.state_store import StateStore
 from airflow_provider_pinterest.sync.options import SyncOptions, defaults_of
 from airflow_provider_pinterest.sync.verdict import WITHOUT_ORCHESTRATOR, Vocabulary

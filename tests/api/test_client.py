@@ -1,7 +1,5 @@
 """One call over real sockets: what was never sent, what may have arrived, and how a stop ends it."""
 
-from __future__ import annotations
-
 import gzip
 import os
 import resource
@@ -20,9 +18,10 @@ from airflow_provider_pinterest.api.rate_limit import RateLimiter, Stopped
 from airflow_provider_pinterest.api.responses import Misconfigured, OutcomeUnknown, Unavailable
 from airflow_provider_pinterest.exceptions import ConfigurationError, UnavailableError
 from airflow_provider_pinterest.redaction import Secret
+from harness.certificates import certificate
 from tests.api import wire as wires
-from tests.api.wire import accepts_and_says_nothing, certificate, client, full_backlog, proxying, serving
-from tests.hooks.listening import Reply, listening
+from tests.api.wire import accepts_and_says_nothing, client, full_backlog, proxying, serving
+from tests.hooks.listening import ScriptedReply, listening
 
 HOST = "api.example.com"
 BODY = b'{"data":[{}]}'
@@ -63,7 +62,7 @@ def closes_when_idle(wire, connection):
 
 
 @pytest.mark.parametrize("handler", [closes_after_its_answer, closes_when_idle])
-def test_fresh_calls_are_never_in_doubt_where_the_server_closes_kept_connections(handler):
+def test_fresh_calls_are_never_with_unknown_outcome_where_the_server_closes_kept_connections(handler):
     with serving(handler) as wire, client(wire.url) as pinterest:
         for number in range(60):
             time.sleep(0.001 * (number % 10))
@@ -94,7 +93,7 @@ def test_a_connection_that_was_idle_for_long_is_replaced(monkeypatch):
 
 @pytest.mark.parametrize("status", [408, 421])
 def test_a_connection_that_the_server_finds_wrong_is_replaced(status):
-    with listening(Reply(status), Reply()) as listener, client(listener.url) as pinterest:
+    with listening(ScriptedReply(status), ScriptedReply()) as listener, client(listener.url) as pinterest:
         pinterest.post(BODY, 1)
         pinterest.post(BODY, 1)
 
@@ -115,7 +114,10 @@ def test_certificates_are_loaded_once_for_a_client(tls, monkeypatch):
 @pytest.mark.parametrize("fresh", [False, True])
 def test_begin_is_called_once_a_call(fresh):
     begin = Begin()
-    with listening(Reply(500), Reply(401), Reply()) as listener, client(listener.url) as pinterest:
+    with (
+        listening(ScriptedReply(500), ScriptedReply(401), ScriptedReply()) as listener,
+        client(listener.url) as pinterest,
+    ):
         for count in (1, 2, 3):
             pinterest.post(BODY, 1, fresh=fresh, begin=begin)
             assert begin.calls == count
@@ -156,7 +158,7 @@ def test_begin_comes_after_the_handshake(tls):
 
 
 @pytest.mark.parametrize("handler", [wires.hangs_up, wires.resets, wires.answers_by_half, wires.speaks_something_else])
-def test_what_breaks_after_begin_is_in_doubt(handler):
+def test_what_breaks_after_begin_has_an_unknown_outcome(handler):
     begin = Begin()
     with serving(handler) as wire, client(wire.url) as pinterest:
         answer = pinterest.post(BODY, 1, begin=begin)
@@ -326,7 +328,7 @@ def test_a_stop_leaves_a_name_lookup_and_nothing_is_written_when_it_ends(monkeyp
 
 
 @pytest.mark.parametrize("secured", [False, True])
-def test_a_stop_cuts_a_call_under_way_which_is_in_doubt(secured, tls):
+def test_a_stop_cuts_a_call_under_way_which_has_an_unknown_outcome(secured, tls):
     begin = Begin()
     with (
         serving(wires.says_nothing, tls=tls if secured else None) as wire,
@@ -408,7 +410,7 @@ def test_a_later_call_of_the_same_client_is_watched_too():
 
 def test_cookies_are_neither_kept_nor_sent():
     cookies = {"Set-Cookie": "visitor=" + "x" * 200}
-    with listening(Reply(headers=cookies)) as listener, client(listener.url) as pinterest:
+    with listening(ScriptedReply(headers=cookies)) as listener, client(listener.url) as pinterest:
         for fresh in (False, False, True):
             pinterest.post(BODY, 1, fresh=fresh)
 
@@ -426,7 +428,7 @@ def test_an_answer_is_asked_for_uncompressed():
 def test_a_compressed_answer_cannot_fill_the_memory(encoding):
     bomb = gzip.compress(b" " * 60_000_000, 1)
     with (
-        listening(Reply(body=bomb, headers={"Content-Encoding": encoding})) as listener,
+        listening(ScriptedReply(body=bomb, headers={"Content-Encoding": encoding})) as listener,
         client(listener.url) as pinterest,
     ):
         tracemalloc.start()
@@ -452,7 +454,10 @@ def test_an_answer_without_end_is_not_read_to_its_end():
 
 @pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, gzip", "nonsense"])
 def test_an_answer_in_an_encoding_that_was_not_asked_for_is_no_success(encoding):
-    with listening(Reply(headers={"Content-Encoding": encoding})) as listener, client(listener.url) as pinterest:
+    with (
+        listening(ScriptedReply(headers={"Content-Encoding": encoding})) as listener,
+        client(listener.url) as pinterest,
+    ):
         assert isinstance(pinterest.post(BODY, 1), OutcomeUnknown)
 
 

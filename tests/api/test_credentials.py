@@ -28,7 +28,7 @@ DENIED = AccessDenied(Trace(401, 2, "Authentication failed.", "rid"))
 OAUTH = Tokens(OLD, Secret("refresh"), "7", Secret("app"))
 
 
-class Pinterest:
+class TokenEndpoint:
     """The token endpoint; keeps the refresh tokens that it was sent."""
 
     def __init__(self, *replies):
@@ -42,7 +42,7 @@ class Pinterest:
         return self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
 
 
-class Connection:
+class AirflowConnection:
     """What the Airflow connection holds now; counts how often it is read."""
 
     def __init__(self, tokens):
@@ -62,7 +62,7 @@ def issues(token="new", **more):  # noqa: S107
 
 def renew(credential, used=OLD, ask=None, refused=DENIED, stop=None):
     return credential.renew(
-        used, ask or Pinterest(Reply(500, {}, b"")), refused=refused, stop=stop or threading.Event()
+        used, ask or TokenEndpoint(Reply(500, {}, b"")), refused=refused, stop=stop or threading.Event()
     )
 
 
@@ -70,7 +70,7 @@ def renew(credential, used=OLD, ask=None, refused=DENIED, stop=None):
 
 
 def test_a_token_that_was_replaced_in_the_connection_is_used():
-    connection = Connection(Tokens(NEW))
+    connection = AirflowConnection(Tokens(NEW))
     credential = Credential(Tokens(OLD), reread=connection)
 
     assert credential.renewable
@@ -81,7 +81,7 @@ def test_a_token_that_was_replaced_in_the_connection_is_used():
 
 
 def test_the_connection_is_read_once_for_each_refused_token():
-    connection = Connection(Tokens(OLD))
+    connection = AirflowConnection(Tokens(OLD))
     credential = Credential(Tokens(OLD), reread=connection)
 
     assert [renew(credential) for _ in range(5)] == [DENIED] * 5
@@ -89,7 +89,7 @@ def test_the_connection_is_read_once_for_each_refused_token():
 
 
 def test_a_second_token_that_is_refused_is_looked_for_again():
-    connection = Connection(Tokens(NEW))
+    connection = AirflowConnection(Tokens(NEW))
     credential = Credential(Tokens(OLD), reread=connection)
     renew(credential)
 
@@ -101,7 +101,7 @@ def test_a_second_token_that_is_refused_is_looked_for_again():
 
 
 def test_a_token_that_was_refused_before_is_not_new():
-    connection = Connection(Tokens(NEW))
+    connection = AirflowConnection(Tokens(NEW))
     credential = Credential(Tokens(OLD), reread=connection)
     renew(credential)
     connection.tokens = Tokens(OLD)
@@ -110,7 +110,7 @@ def test_a_token_that_was_refused_before_is_not_new():
 
 
 def test_a_token_that_is_only_too_old_does_not_make_the_connection_be_read():
-    connection = Connection(Tokens(OLD))
+    connection = AirflowConnection(Tokens(OLD))
     credential = Credential(Tokens(OLD), reread=connection)
 
     assert renew(credential, refused=None) is None
@@ -119,7 +119,7 @@ def test_a_token_that_is_only_too_old_does_not_make_the_connection_be_read():
 
 @pytest.mark.parametrize("error", [ParameterError("no token"), OSError("secrets backend"), KeyError("x")])
 def test_a_connection_that_cannot_be_read_again_leaves_the_refusal(error, caplog):
-    credential = Credential(Tokens(OLD), reread=Connection(error))
+    credential = Credential(Tokens(OLD), reread=AirflowConnection(error))
 
     assert renew(credential) is DENIED
     assert type(error).__name__ in caplog.text
@@ -148,7 +148,7 @@ def test_a_secrets_backend_that_hangs_does_not_keep_a_stop_waiting():
 
 
 def test_an_oauth_token_is_refreshed_with_what_the_connection_holds():
-    pinterest = Pinterest(issues())
+    pinterest = TokenEndpoint(issues())
     credential = Credential(OAUTH)
 
     assert renew(credential, ask=pinterest) is None
@@ -158,8 +158,8 @@ def test_an_oauth_token_is_refreshed_with_what_the_connection_holds():
 
 
 def test_the_connection_is_looked_at_before_pinterest_is_asked():
-    pinterest = Pinterest(issues("newer"))
-    credential = Credential(OAUTH, reread=Connection(Tokens(NEW)))
+    pinterest = TokenEndpoint(issues("newer"))
+    credential = Credential(OAUTH, reread=AirflowConnection(Tokens(NEW)))
 
     assert renew(credential, ask=pinterest) is None
     assert credential.token == NEW
@@ -167,8 +167,8 @@ def test_the_connection_is_looked_at_before_pinterest_is_asked():
 
 
 def test_a_refresh_token_that_was_replaced_in_the_connection_is_used():
-    pinterest = Pinterest(issues())
-    credential = Credential(OAUTH, reread=Connection(Tokens(OLD, Secret("second"), "8", Secret("app2"))))
+    pinterest = TokenEndpoint(issues())
+    credential = Credential(OAUTH, reread=AirflowConnection(Tokens(OLD, Secret("second"), "8", Secret("app2"))))
 
     assert renew(credential, ask=pinterest) is None
     assert pinterest.forms[0]["refresh_token"] == "second"
@@ -176,8 +176,8 @@ def test_a_refresh_token_that_was_replaced_in_the_connection_is_used():
 
 
 def test_a_refresh_token_that_pinterest_replaced_is_not_undone_by_the_connection():
-    pinterest = Pinterest(issues(refresh_token="second"), issues("newer"))
-    credential = Credential(OAUTH, reread=Connection(OAUTH))
+    pinterest = TokenEndpoint(issues(refresh_token="second"), issues("newer"))
+    credential = Credential(OAUTH, reread=AirflowConnection(OAUTH))
     renew(credential, ask=pinterest)
 
     assert renew(credential, used=NEW, ask=pinterest) is None
@@ -185,7 +185,7 @@ def test_a_refresh_token_that_pinterest_replaced_is_not_undone_by_the_connection
 
 
 def test_a_refresh_that_is_refused_is_asked_for_once():
-    pinterest = Pinterest(Reply(401, {}, b"{}"))
+    pinterest = TokenEndpoint(Reply(401, {}, b"{}"))
     credential = Credential(OAUTH)
     for _ in range(3):
         with pytest.raises(CredentialError, match="could not be refreshed"):
@@ -205,7 +205,7 @@ def test_a_refresh_that_is_refused_is_asked_for_once():
     ],
 )
 def test_an_endpoint_that_is_away_is_asked_again(reply):
-    pinterest = Pinterest(reply, issues())
+    pinterest = TokenEndpoint(reply, issues())
     credential = Credential(OAUTH)
 
     first = renew(credential, ask=pinterest)
@@ -217,7 +217,7 @@ def test_an_endpoint_that_is_away_is_asked_again(reply):
 def test_settings_that_cannot_work_are_passed_on():
     wrong = Misconfigured(Trace(message="set REQUESTS_CA_BUNDLE"))
 
-    assert renew(Credential(OAUTH), ask=Pinterest(wrong)) is wrong
+    assert renew(Credential(OAUTH), ask=TokenEndpoint(wrong)) is wrong
 
 
 SENSELESS: list[object] = [None, 0, -5, "3600", True, [], {}, 0.0]
@@ -227,14 +227,14 @@ SENSELESS: list[object] = [None, 0, -5, "3600", True, [], {}, 0.0]
 def test_a_lifetime_that_makes_no_sense_causes_no_refresh(lifetime):
     now = [0.0]
     credential = Credential(OAUTH, clock=lambda: now[0])
-    renew(credential, ask=Pinterest(issues(expires_in=lifetime)))
+    renew(credential, ask=TokenEndpoint(issues(expires_in=lifetime)))
     for now[0] in (0.0, 1.0, 1e9):
         assert not credential.expired
 
 
 def test_an_answer_without_a_lifetime_causes_no_refresh():
     credential = Credential(OAUTH)
-    renew(credential, ask=Pinterest(issues()))
+    renew(credential, ask=TokenEndpoint(issues()))
 
     assert not credential.expired
 
@@ -245,7 +245,7 @@ def test_an_answer_without_a_lifetime_causes_no_refresh():
 def test_a_token_is_replaced_after_nine_tenths_of_its_life_but_never_within_a_minute(lifetime, expired_after):
     now = [0.0]
     credential = Credential(OAUTH, clock=lambda: now[0])
-    renew(credential, ask=Pinterest(issues(expires_in=lifetime)))
+    renew(credential, ask=TokenEndpoint(issues(expires_in=lifetime)))
 
     now[0] = expired_after - 0.1
     assert not credential.expired
@@ -255,9 +255,9 @@ def test_a_token_is_replaced_after_nine_tenths_of_its_life_but_never_within_a_mi
 
 def test_a_token_from_the_connection_has_no_known_lifetime():
     now = [0.0]
-    credential = Credential(OAUTH, reread=Connection(OAUTH), clock=lambda: now[0])
-    renew(credential, ask=Pinterest(issues(expires_in=100)))
-    credential._reread = Connection(Tokens(NEWER))
+    credential = Credential(OAUTH, reread=AirflowConnection(OAUTH), clock=lambda: now[0])
+    renew(credential, ask=TokenEndpoint(issues(expires_in=100)))
+    credential._reread = AirflowConnection(Tokens(NEWER))
     renew(credential, used=NEW)
     now[0] = 1e9
 
@@ -272,7 +272,7 @@ def test_a_token_from_the_connection_has_no_known_lifetime():
 @pytest.mark.parametrize("found", [Tokens(NEW), Tokens(OLD)])
 def test_threads_that_meet_a_401_at_once_look_for_another_token_once(tokens, found):
     meet = threading.Barrier(8)
-    connection, pinterest = Connection(found), Pinterest(issues())
+    connection, pinterest = AirflowConnection(found), TokenEndpoint(issues())
 
     def slowly():
         time.sleep(0.05)
@@ -300,7 +300,7 @@ def test_each_thread_gets_an_error_of_its_own():
     def meets_401(_):
         meet.wait(5)
         with pytest.raises(CredentialError) as raised:
-            renew(credential, ask=Pinterest(Reply(400, {}, b"")))
+            renew(credential, ask=TokenEndpoint(Reply(400, {}, b"")))
         return raised.value
 
     with ThreadPoolExecutor(4) as threads:
@@ -336,12 +336,12 @@ def test_a_renewal_that_is_interrupted_leaves_room_for_another():
     with pytest.raises(KeyboardInterrupt):
         renew(credential, ask=interrupted)
 
-    assert renew(credential, ask=Pinterest(issues())) is None
+    assert renew(credential, ask=TokenEndpoint(issues())) is None
 
 
 def test_the_issued_tokens_are_told():
     told: list[Secret] = []
-    renew(Credential(OAUTH, on_new_token=told.append), ask=Pinterest(issues(refresh_token="second")))
+    renew(Credential(OAUTH, on_new_token=told.append), ask=TokenEndpoint(issues(refresh_token="second")))
 
     assert told == [NEW, Secret("second")]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -23,10 +24,10 @@ from airflow_provider_pinterest.api.interruptible import NoThreadError
 from airflow_provider_pinterest.api.rate_limit import ASK_AGAIN, RateLimiter, Stopped, storage
 from airflow_provider_pinterest.exceptions import ParameterError
 from airflow_provider_pinterest.redaction import Secret
-from tests.api.redis_server import running_redis
+from harness.redis import running_redis
 
 
-class Clock:
+class MovableClock:
     """The wall's and the monotonic, which a test moves; the former can also be set."""
 
     def __init__(self, monkeypatch):
@@ -41,13 +42,13 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch):
-    return Clock(monkeypatch)
+    return MovableClock(monkeypatch)
 
 
 class VirtualPace(RateLimiter):
     """Passes the time in place of sleeping."""
 
-    clock: Clock
+    clock: MovableClock
 
     def sleep(self, seconds):
         if self.stop.is_set():
@@ -224,6 +225,9 @@ def test_an_address_that_cannot_be_read_is_a_parameter_error_that_does_not_repea
 @pytest.fixture
 def redis(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "STORE_TIMEOUT", 0.1)
+    pytest.importorskip("redis")
+    if shutil.which("redis-server") is None:
+        pytest.skip("redis-server is not installed")
     with running_redis(tmp_path) as server:
         yield server
 
@@ -249,8 +253,8 @@ WORKER = """
 import json, sys, time
 from limits import RateLimitItemPerSecond
 from airflow_provider_pinterest.api import rate_limit
-pace._PaddedMinute = RateLimitItemPerSecond  # so that a window passes in a second
-found = pace.RateLimiter(sys.argv[2], calls_per_minute=int(sys.argv[3]), uri=pace.Secret(sys.argv[1]))
+rate_limit._PaddedMinute = RateLimitItemPerSecond  # so that a window passes in a second
+found = rate_limit.RateLimiter(sys.argv[2], calls_per_minute=int(sys.argv[3]), uri=rate_limit.Secret(sys.argv[1]))
 calls = []
 print("ready", flush=True)
 end = float(sys.stdin.readline())
@@ -266,7 +270,7 @@ def test_four_processes_share_one_budget_fairly_and_no_window_holds_too_many(red
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     workers = [
         subprocess.Popen(
-            [sys.executable, "-c", WORKER, redis.url, "budget", str(limit)],
+            [sys.executable, "-c", WORKER, redis.url(), "budget", str(limit)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -294,9 +298,9 @@ def test_four_processes_share_one_budget_fairly_and_no_window_holds_too_many(red
 def test_a_store_that_loses_its_counts_costs_one_window_at_most(redis):
     import redis as library
 
-    pace = RateLimiter(uuid.uuid4().hex, calls_per_minute=30, uri=Secret(redis.url))
+    pace = RateLimiter(uuid.uuid4().hex, calls_per_minute=30, uri=Secret(redis.url()))
     assert admitted(pace, 100) == 30
-    with library.Redis.from_url(redis.url) as connection:
+    with library.Redis.from_url(redis.url()) as connection:
         connection.flushall()
 
     assert admitted(pace, 100) == 0
@@ -411,23 +415,23 @@ def test_where_no_thread_can_be_started_the_store_is_left_alone(monkeypatch, cap
 
 
 def test_a_store_that_dies_in_the_middle_leaves_a_tenth(redis, caplog):
-    pace = RateLimiter(uuid.uuid4().hex, calls_per_minute=100, uri=Secret(redis.url))
+    pace = RateLimiter(uuid.uuid4().hex, calls_per_minute=100, uri=Secret(redis.url()))
     assert admitted(pace, 20) == 20
-    redis.process.kill()
-    redis.process.wait()
+    redis.service.process.kill()
+    redis.service.process.wait()
 
     alone(pace, caplog)
 
 
 def test_a_store_that_hangs_in_the_middle_leaves_a_tenth_and_is_asked_again_later(redis, caplog):
-    pace = RateLimiter(uuid.uuid4().hex, calls_per_minute=100, uri=Secret(redis.url))
+    pace = RateLimiter(uuid.uuid4().hex, calls_per_minute=100, uri=Secret(redis.url()))
     assert admitted(pace, 20) == 20
-    redis.process.send_signal(signal.SIGSTOP)
+    redis.service.process.send_signal(signal.SIGSTOP)
 
     alone(pace, caplog)
 
     assert ASK_AGAIN - 5 < pace._ask_after - time.monotonic() <= ASK_AGAIN
-    redis.process.send_signal(signal.SIGCONT)
+    redis.service.process.send_signal(signal.SIGCONT)
     pace._ask_after = 0.0
     assert 0 < admitted(pace, 200) <= 70, "what went out meanwhile counts too"
 
@@ -442,9 +446,9 @@ def test_in_test_mode_a_process_alone_takes_one_call_a_second(monkeypatch, caplo
 
 
 def test_a_thread_that_waits_for_a_hanging_store_does_not_keep_a_stop_waiting(redis):
-    pace = RateLimiter(uuid.uuid4().hex, calls_per_minute=100, uri=Secret(redis.url))
+    pace = RateLimiter(uuid.uuid4().hex, calls_per_minute=100, uri=Secret(redis.url()))
     pace.wait()
-    redis.process.send_signal(signal.SIGSTOP)
+    redis.service.process.send_signal(signal.SIGSTOP)
     ended = []
 
     def waiting():

@@ -233,7 +233,7 @@ def test_the_wait_pinterest_asks_for(headers, wait):
 
 
 @pytest.mark.parametrize("status", [429, 503, 500, 504])
-def test_busy_and_doubt_carry_the_wait(status):
+def test_unavailable_and_outcome_unknown_carry_the_wait(status):
     answer = read(status, {}, Retry_After="3")
 
     assert isinstance(answer, Unavailable | OutcomeUnknown)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import socket
 import ssl
 import struct
@@ -10,34 +9,26 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any
-
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from airflow_provider_pinterest.api.client import Client
 from airflow_provider_pinterest.api.credentials import Credential, Tokens
 from airflow_provider_pinterest.api.events_endpoint import Answer, EventsEndpoint
 from airflow_provider_pinterest.api.rate_limit import RateLimiter
 from airflow_provider_pinterest.conversions.batches import Batcher
-from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 from airflow_provider_pinterest.conversions.outcomes import RowBatch
-from airflow_provider_pinterest.conversions.transform import Transform
-from airflow_provider_pinterest.delivery.checkpoint import KEY, Checkpoint, read_state
+from airflow_provider_pinterest.delivery.checkpoint import KEY, Checkpoint
 from airflow_provider_pinterest.delivery.dispatcher import Dispatcher
 from airflow_provider_pinterest.delivery.pipeline import Mailbox, PipelineRun
 from airflow_provider_pinterest.delivery.progress import Progress
-from airflow_provider_pinterest.delivery.reader import ReadAhead, Reading
 from airflow_provider_pinterest.delivery.rejects import Rejects
 from airflow_provider_pinterest.delivery.sections import SectionCutter
 from airflow_provider_pinterest.delivery.sender import OnUnknownOutcome, Sender
 from airflow_provider_pinterest.delivery.stop import StopSignal
+from airflow_provider_pinterest.delivery.stored_state import read_state
 from airflow_provider_pinterest.redaction import Secret
 from airflow_provider_pinterest.sandbox import Sandbox
-from tests.delivery.world import NOW, Folder, Store, row_batches
+from tests.delivery.world import NOW, FailingStateStore, MemoryFolder, read_ahead, row_batches
 
 ACCOUNT = Sandbox.ad_account_id
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
@@ -215,33 +206,6 @@ def accepts_and_says_nothing() -> Iterator[int]:
         yield silent.getsockname()[1]
 
 
-def certificate(folder: Path, host: str = "localhost") -> tuple[ssl.SSLContext, Path]:
-    """Return a TLS server's context and the file by which a client can trust it."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
-    now = dt.datetime.now(dt.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    public, private = folder / "server.pem", folder / "server.key"
-    public.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    private.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(public, private)
-    return context, public
-
-
 class OneAccount(EventsEndpoint):
     """The events endpoint with an account, and what its client can do."""
 
@@ -249,7 +213,7 @@ class OneAccount(EventsEndpoint):
         self, url: str, credential: Any, *, account: str = ACCOUNT, test: bool = False, **options: Any
     ) -> None:
         super().__init__(Client(url, credential, **options), test=test)
-        self.account = ACCOUNT
+        self.account = account
         self.credential = self.client.credential
         self.renew = self.client.renew
         self.abort = self.client.abort
@@ -274,7 +238,7 @@ def client(url: str, **options: Any) -> Iterator[OneAccount]:
         made.close()
 
 
-class Trip:
+class WireScenario:
     """Runs of one source over the wire; what an attempt leaves behind stays for the next.
 
     :param kinds: what the source's rows become, in order.
@@ -288,11 +252,11 @@ class Trip:
         self.in_flight: int = options.pop("in_flight", 4)
         self.max_wait: float = options.pop("max_wait", 20.0)
         self.client_options = options
-        self.store = Store()
-        self.folder = Folder()
+        self.store = FailingStateStore()
+        self.folder = MemoryFolder()
         self.stop = StopSignal()
 
-    def go(self, source: Iterator[RowBatch] | None = None) -> PipelineRun:
+    def run_attempt(self, source: Iterator[RowBatch] | None = None) -> PipelineRun:
         """Make one attempt."""
         stored = self.store.get(KEY)
         resume = read_state(stored) if stored else None
@@ -307,7 +271,7 @@ class Trip:
                 jitter=lambda: 0.01,
             )
             self.stop.on_set(sender.abort)
-            mailbox, reading = Mailbox(), Reading()
+            mailbox = Mailbox()
             progress = Progress(
                 resume or Checkpoint({"f": "1"}, NOW),
                 self.store,
@@ -319,15 +283,8 @@ class Trip:
             )
             batcher = Batcher(self.batch_size)
             cutter = SectionCutter(batcher, resume)
-            builder = Transform(ColumnMapping(key_columns=("order",)), now=NOW)
-            read = source or row_batches(self.kinds)
             self.run = PipelineRun(
-                ReadAhead(
-                    lambda: cutter.sections(builder.events(reading.unlocked(read))),
-                    reading,
-                    rest=cutter.rest,
-                    wake=mailbox.wake,
-                ),
+                read_ahead(cutter, source or row_batches(self.kinds), mailbox),
                 batcher,
                 progress,
                 Dispatcher(sender, self.in_flight, mailbox.wake),

@@ -1,11 +1,6 @@
 """Measures that need no process of their own to be right."""
 
-from __future__ import annotations
-
 from benchmarks import measures
-from tests.running import connect, pinterest
-
-__all__ = ["connect", "pinterest"]
 
 
 def test_the_ceiling_sends_the_same_full_batch_again_and_again(connect, pinterest):

@@ -1,7 +1,5 @@
 """What the documentation shows is what was measured."""
 
-from __future__ import annotations
-
 import json
 import re
 

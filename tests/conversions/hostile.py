@@ -15,12 +15,12 @@ from uuid import UUID
 from tests.conversions.rows import NOW
 
 
-class BrokenError(Exception):
+class RaisedByCellError(Exception):
     """What the objects here raise."""
 
 
 def _raises(*_, **__):
-    raise BrokenError("ada@example.com")
+    raise RaisedByCellError("ada@example.com")
 
 
 class Raising:
@@ -56,7 +56,7 @@ class Lying:
         return self
 
 
-class Text(str):  # noqa: SLOT000
+class TextObject(str):  # noqa: SLOT000
     """Text with methods that raise."""
 
     strip = lower = encode = isascii = __len__ = __iter__ = __bool__ = __contains__ = __repr__ = _raises
@@ -64,7 +64,7 @@ class Text(str):  # noqa: SLOT000
     __reduce_ex__ = __reduce__ = __str__ = __format__ = _raises
 
 
-class Number(int):
+class NumberObject(int):
     __str__ = __repr__ = __lt__ = __eq__ = __bool__ = __hash__ = __reduce_ex__ = _raises
 
 
@@ -198,8 +198,8 @@ def _bomb():
 OBJECTS: dict[str, Callable[[], Any]] = {
     "raising": Raising,
     "lying": Lying,
-    "text": lambda: Text("checkout"),
-    "number": lambda: Number(7),
+    "text": lambda: TextObject("checkout"),
+    "number": lambda: NumberObject(7),
     "amount": lambda: Amount("nan"),
     "moment": lambda: Moment(2026, 11, 20, 10, tzinfo=dt.UTC),
     "zone": lambda: dt.datetime(2026, 11, 20, 10, tzinfo=Zone()),
@@ -219,7 +219,7 @@ OBJECTS: dict[str, Callable[[], Any]] = {
     "type": lambda: Unloadable,
     "function": lambda: exit_now,
     "module": lambda: enum,
-    "exception": lambda: BrokenError("ada@example.com"),
+    "exception": lambda: RaisedByCellError("ada@example.com"),
     "generator": lambda: (number for number in range(3)),
     "iterator": lambda: iter([1]),
     "deque": lambda: deque([1]),
@@ -236,7 +236,7 @@ OBJECTS: dict[str, Callable[[], Any]] = {
     "bytes": lambda: b"\xff\x00",
     "memory": lambda: memoryview(b"\xff"),
     "set": lambda: {1, "a", None},
-    "set of a pair": lambda: {(1, Number)},
+    "set of a pair": lambda: {(1, NumberObject)},
     "deep list": lambda: _deep(lambda inner: [inner]),
     "deep object": lambda: _deep(lambda inner: {"id": inner, "em": inner}),
     "itself": _itself,
@@ -244,8 +244,13 @@ OBJECTS: dict[str, Callable[[], Any]] = {
     "keys": lambda: {Raising: 1, None: 2, (1, 2): 3, "\x1b[31mid\n": 4},
     "many keys": lambda: dict.fromkeys(map(str, range(50_000)), 1),
     "spellings": lambda: {" " * count + "id": count for count in range(3_000)},
-    "list": lambda: [Raising(), {"id": Raising()}, {Unloadable: 1}, Text("a"), NAType()],
-    "nested": lambda: {"em": Raising(), "contents": [{"id": Raising()}, Raising()], "value": Number(1), Colour: 1},
+    "list": lambda: [Raising(), {"id": Raising()}, {Unloadable: 1}, TextObject("a"), NAType()],
+    "nested": lambda: {
+        "em": Raising(),
+        "contents": [{"id": Raising()}, Raising()],
+        "value": NumberObject(1),
+        Colour: 1,
+    },
     "event": lambda: {"event_time": NOW, "user_data": Raising()},
     "uuid": lambda: UUID(int=5),
     "date": lambda: dt.date.min,

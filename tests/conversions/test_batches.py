@@ -1,7 +1,5 @@
 """Events go out in their order, at most a thousand and so many bytes at a time."""
 
-from __future__ import annotations
-
 import itertools
 
 import orjson

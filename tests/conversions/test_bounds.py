@@ -1,7 +1,5 @@
 """What is kept of rows has a bound in bytes, whatever the rows hold."""
 
-from __future__ import annotations
-
 import time
 import tracemalloc
 

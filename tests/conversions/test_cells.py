@@ -1,7 +1,5 @@
 """Cells of any type become cells of known types; key cells become what a person would search for."""
 
-from __future__ import annotations
-
 import datetime as dt
 import math
 from collections import UserDict
@@ -17,7 +15,7 @@ import pytest
 from airflow_provider_pinterest.conversions.cells import KEY_LIMIT, ordinary, shown, shown_all
 from airflow_provider_pinterest.conversions.outcomes import Event, RowBatch
 from airflow_provider_pinterest.conversions.reasons import InvalidCellError
-from tests.conversions.hostile import OBJECTS, Amount, Array, Moment, NaTType, NAType, Raising, Scalar, Text
+from tests.conversions.hostile import OBJECTS, Amount, Array, Moment, NaTType, NAType, Raising, Scalar, TextObject
 from tests.conversions.rows import builder, good, outcome_of, sent
 
 EMPTY = [None, math.nan, Decimal("NaN"), Decimal("sNaN"), NAType(), NaTType(2026, 1, 1), Scalar(None), Amount("nan")]
@@ -39,7 +37,7 @@ def test_null_nan_nat_and_na_are_empty(cell):
     [
         ("a", "a"),
         (5, 5),
-        (Text("a"), "a"),
+        (TextObject("a"), "a"),
         (Amount(1.5), 1.5),
         (Moment(2026, 11, 20, 10, tzinfo=dt.UTC), dt.datetime(2026, 11, 20, 10, tzinfo=dt.UTC)),
         (Scalar(1.5), 1.5),

@@ -1,7 +1,5 @@
 """SHA-256 is never hashed again, in whatever dress it comes."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import json

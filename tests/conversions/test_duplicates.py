@@ -1,7 +1,5 @@
 """Each event is sent once a run, at a price of a few bytes an event."""
 
-from __future__ import annotations
-
 import tracemalloc
 
 from hypothesis import given

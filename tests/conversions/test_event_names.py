@@ -1,7 +1,5 @@
 """Pinterest's names of events are found in any spelling; others go out as they are, and the author is told which."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

@@ -1,7 +1,5 @@
 """What a name probably means is said only where it is likely, and the advice works."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

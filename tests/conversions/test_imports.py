@@ -1,7 +1,5 @@
 """What a conversion is can be known without Airflow and without a network."""
 
-from __future__ import annotations
-
 import pkgutil
 import subprocess
 import sys

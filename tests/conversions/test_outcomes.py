@@ -1,7 +1,5 @@
 """A row becomes an event that Pinterest takes, or a rejection that says all that is wrong with it."""
 
-from __future__ import annotations
-
 import datetime as dt
 import math
 import re

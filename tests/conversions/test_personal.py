@@ -1,7 +1,5 @@
 """E-mail addresses do not leave in fields that travel as they are."""
 
-from __future__ import annotations
-
 import time
 
 import pytest

@@ -1,7 +1,5 @@
 """Countries, states and postal codes in the words that people use; limited data processing, which rests on them."""
 
-from __future__ import annotations
-
 import pytest
 
 from airflow_provider_pinterest.conversions import codes

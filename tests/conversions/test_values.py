@@ -1,7 +1,5 @@
 """Cells of whatever type become JSON values without loss, or say why not."""
 
-from __future__ import annotations
-
 import datetime as dt
 import math
 import re

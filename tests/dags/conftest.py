@@ -16,14 +16,15 @@ from unittest import mock
 import pytest
 
 from airflow_provider_pinterest.sandbox import Sandbox
-from demo import run_dags, stage, warehouse
-from demo.run_dags import TaskRun
+from demo import stage, warehouse
 from demo.verdict import rejects
 from demo.warehouse import Warehouse
+from harness import dag_runs
+from harness.dag_runs import TaskRun
 from tests.dags.databases import copy_to_postgres
 
 
-class Ran(NamedTuple):
+class ExampleDagRun(NamedTuple):
     """What one run of a DAG did.
 
     :param received: the events that the local Pinterest recorded, each with its account.
@@ -51,19 +52,19 @@ class ExampleDags:
         self._pinterest = pinterest
         self._connections = stage.connections(shop.path, pinterest.url, rejects_path)
         self._connections["AIRFLOW_CONN_WAREHOUSE"] = database
-        self._dags = run_dags.load(folder)
-        self._ran: dict[str, Ran] = {}
+        self._dags = dag_runs.load(folder)
+        self._ran: dict[str, ExampleDagRun] = {}
 
-    def run(self, dag_id: str, when: dt.datetime | None, conf: dict[str, Any] | None = None) -> Ran:
+    def run(self, dag_id: str, when: dt.datetime | None, conf: dict[str, Any] | None = None) -> ExampleDagRun:
         """Run a DAG at a time, or return what it did when it was run so before."""
         key = json.dumps([dag_id, when and when.isoformat(), conf], sort_keys=True)
         if key not in self._ran:
             self._pinterest.clear()
             with warnings.catch_warnings(), mock.patch.dict(os.environ, self._connections):
                 warnings.simplefilter("ignore")  # of Airflow's own making; the DAG files' are tested apart
-                tasks = run_dags.run(self._dags[dag_id], when, conf)
+                tasks = dag_runs.run(self._dags[dag_id], when, conf)
             assert [task for task in tasks if task.state != "success"] == []
-            self._ran[key] = Ran(tasks, self._pinterest.events(test=False), self._pinterest.events(test=True))
+            self._ran[key] = ExampleDagRun(tasks, self._pinterest.events(test=False), self._pinterest.events(test=True))
         return self._ran[key]
 
 

@@ -15,7 +15,7 @@ import psycopg2
 from psycopg2.extras import execute_values
 
 from demo import warehouse
-from tests.postgres import PostgresServer
+from harness.postgres import PostgresServer
 
 _BOOLEAN = "BOOLEAN"
 _TIME = "TIMESTAMPTZ"

@@ -1,7 +1,5 @@
 """Every example DAG is a file of its own that parses without a murmur and explains itself."""
 
-from __future__ import annotations
-
 import datetime as dt
 import re
 import runpy
@@ -10,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from demo import planted, run_dags, stage, warehouse
+from demo import planted, stage, warehouse
+from harness import dag_runs
 
 PARTITIONED = "pinterest_partitioned_checkouts"
 """The DAG that only Airflow 3.2 and later can run."""
@@ -20,7 +19,7 @@ FILES = sorted(stage.DAGS.glob("pinterest_*.py"))
 
 @pytest.fixture(scope="module")
 def parsed():
-    return run_dags.load(stage.DAGS)
+    return dag_runs.load(stage.DAGS)
 
 
 def has_partitions():

@@ -1,7 +1,5 @@
 """The queries of the example DAGs return the same rows on SQLite, PostgreSQL and DuckDB."""
 
-from __future__ import annotations
-
 import dataclasses
 import datetime as dt
 import sqlite3

@@ -1,7 +1,5 @@
 """``@task.pinterest_conversions``, outside a DAG run; in one: ``tests/end_to_end``."""
 
-from __future__ import annotations
-
 import datetime as dt
 
 import pytest
@@ -10,7 +8,9 @@ from airflow.providers.common.compat.sdk import DAG, AirflowFailException, Airfl
 from airflow_provider_pinterest.exceptions import ParameterError
 from airflow_provider_pinterest.get_provider_info import get_provider_info
 from airflow_provider_pinterest.operators.send_conversions import RedactedRows, SendConversionsOperator
-from tests.running import TaskInstance, adds_up, ids, row, rows, run
+from harness.accounting import imbalances
+from harness.task import RecordingTaskInstance
+from tests.running import ids, row, rows, run
 
 
 def operator(function, *args, parameters=None, **kwargs):
@@ -146,11 +146,11 @@ def test_after_a_deferral_the_function_is_called_again_and_the_rest_delivered(pi
     assert isinstance(deferred, TaskDeferred)
     assert deferred.kwargs
 
-    ti = TaskInstance()
+    ti = RecordingTaskInstance()
     result = made().resume_delivery({"ti": ti}, None, **deferred.kwargs)
 
     assert pinterest.copies() == ids(6)
-    adds_up(result)
+    assert imbalances(result) == []
 
 
 def test_an_empty_list_is_a_success_of_zeroes(pinterest):
@@ -172,7 +172,6 @@ def test_a_second_source_is_refused_when_the_dag_is_parsed(source):
         operator(orders, parameters=source)
 
 
-@pytest.mark.filterwarnings("ignore:in a future version of UPath:PendingDeprecationWarning")  # Airflow 2.11's own
 def test_it_takes_all_parameters_of_the_operator(pinterest, tmp_path):
     def orders():
         return [row(1, event_id=None, number=7), row(2, note="x", event_id=None, number="")]

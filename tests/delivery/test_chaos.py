@@ -1,41 +1,34 @@
-"""Two short storms: a task that is killed, frozen and cleared, against a server on which everything goes wrong."""
-
-from __future__ import annotations
+"""Two short storms: a task that is killed, frozen and cleared, against a server with faults of every kind."""
 
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-REPOSITORY = Path(__file__).parents[2]
+from harness.processes import IMPORTS
 
 STORM = """
 import sys
 from pathlib import Path
-from chaos import storm
-verdict = storm.ride(int(sys.argv[1]), 5_000, 2, Path(sys.argv[2]))
-print(verdict)
-assert verdict.happened["kills"] >= 2, verdict
-sys.exit(1 if verdict.broken else 0)
+from chaos.storm import run_storm
+report = run_storm(int(sys.argv[1]), 5_000, 2, Path(sys.argv[2]))
+print(report)
+assert report.happened["kills"] >= 2, report
+sys.exit(1 if report.broken else 0)
 """
 
 
 @pytest.mark.parametrize("seed", [3, 8])
 def test_nothing_is_lost_in_a_storm_and_no_offline_event_is_sent_twice(seed, tmp_path):
     """In a process of its own: attempts are forks of it, and a test's threads would not survive that."""
-    environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join(filter(None, [str(REPOSITORY), *sys.path])),
-        "AIRFLOW_HOME": str(tmp_path / "airflow"),
-    }
-    ridden = subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-c", STORM, str(seed), str(tmp_path)],
-        env=environment,
+        env=os.environ | IMPORTS | {"AIRFLOW_HOME": str(tmp_path / "airflow")},
         capture_output=True,
         text=True,
         timeout=400,
         check=False,
     )
 
-    assert ridden.returncode == 0, ridden.stdout + ridden.stderr
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -28,18 +28,28 @@ from airflow_provider_pinterest.delivery.checkpoint import (
     PendingBatch,
     RowsHash,
     UnreadableStateError,
-    fingerprint,
     hash_of,
-    read_state,
     trace_of,
 )
 from airflow_provider_pinterest.delivery.dispatcher import InFlightBatch
+from airflow_provider_pinterest.delivery.fingerprints import fingerprint
 from airflow_provider_pinterest.delivery.progress import Progress
 from airflow_provider_pinterest.delivery.result import DeliveryCounters, LatencyHistogram
 from airflow_provider_pinterest.delivery.rowset import RowSet
 from airflow_provider_pinterest.delivery.sections import RowCounts, Section, SourceChangedError
+from airflow_provider_pinterest.delivery.stored_state import read_state
 from airflow_provider_pinterest.exceptions import CredentialError, RefusedError, UnavailableError
-from tests.delivery.world import NOW, Fuse, InterruptedTask, KilledError, Store, Voyage, batch, event, row_batches
+from tests.delivery.world import (
+    NOW,
+    FailingStateStore,
+    FaultPoint,
+    InterruptedTask,
+    KilledError,
+    Scenario,
+    batch,
+    event,
+    row_batches,
+)
 
 COUNTS = st.integers(0, 10**9)
 CODES = st.dictionaries(st.sampled_from(["pinterest_failed", "outcome_unknown", "x"]), st.integers(1, 10**6)).map(
@@ -195,7 +205,7 @@ def v2(**changes):
         "offline": False,
         "marks": [[4, 6, v2_hash(events[3:]), v2_delivered(processed=1), [[5, 5]], [[6, 6]], 1.0]],
         "ahead": 4,
-        "on_unknown_outcome": None,
+        "on_doubt": None,
         "written": 2.0,
         **changes,
     }
@@ -282,7 +292,7 @@ def usable(state):
         for pending in state.pending:
             sums.merge(pending.delivered)
             assert pending.settles(5) in (True, False)
-            assert pending.unknown.complete, "an event in doubt would count as settled"
+            assert pending.unknown.complete, "an event with unknown outcome would count as settled"
             assert pending.open.complete, "an open event would count as settled"
 
 
@@ -398,13 +408,13 @@ def test_lines_of_a_finished_run_stand_where_its_rows_cannot_be_told_apart():
 
 
 @pytest.mark.parametrize("make", [lambda **c: Checkpoint({}, NOW, **c), lambda **c: a_finished(clock=NOW, **c)])
-def test_pinterest_recognises_web_events_for_twenty_three_hours(make):
+def test_pinterest_deduplicates_web_events_for_twenty_three_hours(make):
     assert make(offline=False).deduplicable(NOW + DEDUPLICATION_WINDOW - 1)
     assert not make(offline=False).deduplicable(NOW + DEDUPLICATION_WINDOW)
     assert not make(offline=True).deduplicable(NOW)
 
 
-def test_an_earlier_run_s_offline_events_are_not_recognised():
+def test_an_earlier_run_s_offline_events_are_not_deduplicable():
     assert not Checkpoint({}, NOW, earlier=a_finished(offline=True)).deduplicable(NOW)
 
 
@@ -442,7 +452,7 @@ class TestFingerprint:
     def test_a_set_has_the_same_whatever_its_order(self):
         """It differs between processes, and would make a retry start over."""
         found = (
-            "from airflow_provider_pinterest.delivery.checkpoint import fingerprint as f; print(f(x={'a','b','c','d'}))"
+            "from airflow_provider_pinterest.delivery import fingerprints as f; print(f.digest_of({'a','b','c','d'}))"
         )
         assert len({in_a_process(found, seed) for seed in ("1", "2", "3")}) == 1
 
@@ -474,7 +484,7 @@ def done(rows, kind="web", **counts):
 class TestProgress:
     def progress(self, **options):
         self.now = 0.0
-        self.store = Store()
+        self.store = FailingStateStore()
         return Progress(Checkpoint({"f": "1"}, 1.0), self.store, clock=lambda: self.now, wall=lambda: NOW, **options)
 
     def settle(self, progress, *rows):
@@ -538,7 +548,7 @@ class TestProgress:
         assert progress.last.rows == 0
         assert [(one.first, one.last) for one in progress.last.pending] == [(1, 3), (4, 6)]
 
-    def test_events_that_can_be_sent_again_are_in_doubt_while_they_are_under_way_and_open_at_the_end(self):
+    def test_events_that_can_be_sent_again_are_with_unknown_outcome_while_they_are_under_way_and_open_at_the_end(self):
         progress = self.progress()
         under_way = done([1, 2])
         under_way.outcome = type(under_way.outcome)(under_way.batch.events)
@@ -566,10 +576,10 @@ class TestProgress:
     def test_after_a_failure_of_the_store_nothing_is_written_any_more(self):
         progress = self.progress()
         self.settle(progress, 1)
-        self.store.fuse = Fuse(interrupt=0, raises=OSError)
+        self.store.fault_point = FaultPoint(interrupt=0, raises=OSError)
         with pytest.raises(OSError):  # noqa: PT011 - the store's own
             progress.checkpoint()
-        self.store.fuse = Fuse()
+        self.store.fault_point = FaultPoint()
         self.settle(progress, 2)
         progress.checkpoint()
         progress.close()
@@ -590,7 +600,7 @@ class TestProgress:
 
 
 def journey(kinds, **options):
-    return Voyage(kinds, random.Random(1), **options)  # noqa: S311
+    return Scenario(kinds, random.Random(1), **options)  # noqa: S311
 
 
 WEB = ["web"] * 30
@@ -598,7 +608,7 @@ OFFLINE = ["offline"] * 30
 
 
 def last(made):
-    """Return the checkpoint that a voyage has left."""
+    """Return the checkpoint that a scenario has left."""
     found = read_state(made.store.get(KEY))
     assert isinstance(found, Checkpoint)
     return found
@@ -606,7 +616,7 @@ def last(made):
 
 def killed(made, at=25):
     with pytest.raises(KilledError):
-        made.go(Fuse(kill=at))
+        made.run_attempt(FaultPoint(kill=at))
     assert 0 < last(made).rows < 30
 
 
@@ -617,7 +627,7 @@ def test_a_source_that_changed_is_noticed_and_nothing_is_sent():
 
     made.kinds = ["invalid", *WEB[1:]]
     with pytest.raises(SourceChangedError):
-        made.go()
+        made.run_attempt()
 
     assert last(made).deduplicable(NOW)
     assert made.pinterest.calls == calls
@@ -630,7 +640,7 @@ def test_a_source_that_changed_after_offline_events_were_sent_is_not_sent_again(
     made.kinds = ["invalid", *OFFLINE[1:]]
 
     with pytest.raises(SourceChangedError):
-        made.go()
+        made.run_attempt()
 
     assert not last(made).deduplicable(NOW)
 
@@ -641,7 +651,7 @@ def test_a_source_that_became_shorter_than_the_prefix_is_noticed():
     made.kinds = []
 
     with pytest.raises(SourceChangedError):
-        made.go()
+        made.run_attempt()
 
 
 def test_a_source_that_changed_among_pending_rows_is_noticed():
@@ -652,7 +662,7 @@ def test_a_source_that_changed_among_pending_rows_is_noticed():
     made.kinds = [*OFFLINE[: checkpoint.rows], "invalid", *OFFLINE[checkpoint.rows + 1 :]]
 
     with pytest.raises(SourceChangedError):
-        made.go()
+        made.run_attempt()
 
 
 def test_rows_added_behind_are_sent_with_the_rest():
@@ -660,7 +670,7 @@ def test_rows_added_behind_are_sent_with_the_rest():
     killed(made)
     made.kinds = [*WEB, *WEB]
 
-    run = made.go()
+    run = made.run_attempt()
 
     assert run.finished
     assert len(made.pinterest.copies) == 60
@@ -682,13 +692,13 @@ def test_a_source_that_breaks_off_while_it_is_read_again_loses_nothing(kinds, er
                 yield row_batch
 
         with pytest.raises(error):
-            made.go(source=source())
+            made.run_attempt(source=source())
 
         after = last(made)
         if broken_after < before.rows:
             assert after == before
         assert after.rows >= before.rows
-        run = made.go()
+        run = made.run_attempt()
         assert run.finished
         assert not [one for one, kind in made.events.items() if kind == "offline" and made.pinterest.copies[one] > 1]
         assert run.counters.events_sent == 30
@@ -708,7 +718,7 @@ def test_a_single_refused_row_that_is_left_is_isolated_and_not_taken_for_a_wrong
     digest = hash_of(map(event, (1, 2, 3)))
     made.store.set(KEY, Checkpoint({"f": "1"}, NOW, 3, digest, DeliveryCounters(processed=3)).as_json())
 
-    run = made.go()
+    run = made.run_attempt()
 
     assert run.counters.delivered.failed == 3
     assert {line["event_id"] for line in made.folder.lines()} == made.pinterest.poison
@@ -720,7 +730,7 @@ def test_without_anything_accepted_in_an_earlier_attempt_the_mapping_is_wrong():
 
     for _ in range(2):
         with pytest.raises(RefusedError):
-            made.go()
+            made.run_attempt()
     assert made.run.counters.rows_not_sent == made.run.counters.events_built
     assert made.folder.lines() == []
 
@@ -730,13 +740,13 @@ def test_a_stop_is_accounted_for_and_the_next_attempt_sends_the_rest_once(word, 
     made = journey(["web", "offline"] * 15)
     made.pinterest.chances = {word: 0.3}
     with pytest.raises(error):
-        made.go()
+        made.run_attempt()
     counters = made.run.counters
     assert counters.events_sent + counters.rows_not_sent == counters.events_built
     assert made.folder.lines() == []
 
     made.pinterest.chances = {}
-    run = made.go()
+    run = made.run_attempt()
 
     assert set(made.pinterest.copies.values()) == {1}
     assert len(made.pinterest.copies) == 30
@@ -746,7 +756,7 @@ def test_a_stop_is_accounted_for_and_the_next_attempt_sends_the_rest_once(word, 
 def test_a_store_that_cannot_be_written_ends_the_run_before_another_offline_batch_goes_out():
     made = journey(OFFLINE, batch_size=3)
     with pytest.raises(OSError):  # noqa: PT011 - the store's own
-        made.go(Fuse(interrupt=0, raises=OSError))
+        made.run_attempt(FaultPoint(interrupt=0, raises=OSError))
 
     assert made.pinterest.calls == 0
 
@@ -756,7 +766,7 @@ def test_a_run_without_a_store_keeps_its_last_checkpoint_for_a_deferral():
     made.pinterest.chances = {"away": 0.5}
     made.chance.seed(5)
     with pytest.raises(UnavailableError):
-        made.go()
+        made.run_attempt()
 
     found = made.run.progress.last
 

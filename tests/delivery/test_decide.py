@@ -1,7 +1,5 @@
 """The fault matrix as a table: what an answer leads to, and what can never follow."""
 
-from __future__ import annotations
-
 import random
 
 import pytest

@@ -20,7 +20,7 @@ from airflow_provider_pinterest.delivery.sections import RowCounts, Section
 from airflow_provider_pinterest.exceptions import PinterestError
 from airflow_provider_pinterest.sandbox import Sandbox
 from tests.api import wire as wires
-from tests.api.wire import Trip
+from tests.api.wire import WireScenario
 from tests.delivery.world import NOW, batch, event, row_batches
 
 SOON = 5.0
@@ -245,14 +245,14 @@ class TestMailbox:
 @pytest.mark.parametrize("in_flight", [1, 2, 5])
 def test_as_many_calls_are_under_way_as_may_be_and_never_more(pinterest, in_flight):
     pinterest.fault("delay", seconds=0.05)
-    Trip(pinterest.url, ["web"] * 150, in_flight=in_flight, batch_size=5).go()
+    WireScenario(pinterest.url, ["web"] * 150, in_flight=in_flight, batch_size=5).run_attempt()
 
     assert max(call.in_flight for call in pinterest.calls()) == in_flight
 
 
 def test_the_first_batch_goes_alone_until_it_is_answered(pinterest):
     pinterest.fault("delay", seconds=0.1, times=1)
-    Trip(pinterest.url, ["web"] * 100, in_flight=5, batch_size=5).go()
+    WireScenario(pinterest.url, ["web"] * 100, in_flight=5, batch_size=5).run_attempt()
 
     calls = pinterest.calls()
     assert calls[0].in_flight == 1
@@ -262,7 +262,7 @@ def test_the_first_batch_goes_alone_until_it_is_answered(pinterest):
 def test_the_first_batch_goes_alone_even_when_rejected_rows_were_settled_before_it(pinterest):
     """No token was tried with those."""
     pinterest.fault("delay", seconds=0.1, times=1)
-    Trip(pinterest.url, ["invalid"] * 20 + ["web"] * 40, in_flight=4, batch_size=5).go()
+    WireScenario(pinterest.url, ["invalid"] * 20 + ["web"] * 40, in_flight=4, batch_size=5).run_attempt()
 
     assert pinterest.calls()[0].in_flight == 1
     assert all(call.in_flight == 1 for call in pinterest.calls() if call.number == 1)
@@ -271,16 +271,16 @@ def test_the_first_batch_goes_alone_even_when_rejected_rows_were_settled_before_
 def test_the_prefix_grows_in_the_order_of_the_rows_however_the_batches_end(pinterest):
     """The second batch takes longest; those behind it are settled and wait for it."""
     pinterest.fault("delay", seconds=0.3, after=1, times=1)
-    trip = Trip(pinterest.url, ["web"] * 60, in_flight=4, batch_size=5)
+    scenario = WireScenario(pinterest.url, ["web"] * 60, in_flight=4, batch_size=5)
     prefixes = []
-    keep = trip.store.set
+    keep = scenario.store.set
 
     def kept(key, value):
         prefixes.append((value["rows"], [(one[0], one[1]) for one in value["pending"]]))
         keep(key, value)
 
-    trip.store.set = kept  # type: ignore[method-assign]
-    run = trip.go()
+    scenario.store.set = kept  # type: ignore[assignment]
+    run = scenario.run_attempt()
 
     assert run.finished
     rows = [rows for rows, _ in prefixes]
@@ -292,24 +292,24 @@ def test_the_prefix_grows_in_the_order_of_the_rows_however_the_batches_end(pinte
 
 
 def test_a_run_that_cannot_start_a_thread_to_send_fails_and_does_not_hang(pinterest, monkeypatch):
-    trip = Trip(pinterest.url, ["offline"] * 20)
+    scenario = WireScenario(pinterest.url, ["offline"] * 20)
     with monkeypatch.context() as patch:
         threads_cannot_start(patch)
         started = time.monotonic()
         with pytest.raises(PinterestError, match="A thread to send events could not be started"):
-            trip.go()
+            scenario.run_attempt()
 
     assert time.monotonic() - started < SOON
-    counters = trip.run.counters
+    counters = scenario.run.counters
     assert counters.rows_not_sent == counters.events_built > 0
     assert pinterest.calls() == []
-    assert trip.go().finished
+    assert scenario.run_attempt().finished
     assert set(pinterest.copies().values()) == {1}
-    assert trip.folder.lines() == []
+    assert scenario.folder.lines() == []
 
 
 def test_a_run_that_cannot_start_a_thread_to_read_fails_and_does_not_hang(pinterest, monkeypatch):
-    trip = Trip(pinterest.url, ["web"] * 20)
+    scenario = WireScenario(pinterest.url, ["web"] * 20)
 
     def refuse(self):
         raise RuntimeError("can't start new thread")
@@ -317,14 +317,14 @@ def test_a_run_that_cannot_start_a_thread_to_read_fails_and_does_not_hang(pinter
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", refuse)
         with pytest.raises(PinterestError, match="A thread to read the source could not be started"):
-            trip.go()
+            scenario.run_attempt()
 
     assert pinterest.calls() == []
-    assert trip.go().finished
+    assert scenario.run_attempt().finished
 
 
 def test_a_bug_in_a_thread_ends_the_run_stops_the_others_and_the_next_try_sends_nothing_twice(pinterest, monkeypatch):
-    trip = Trip(pinterest.url, ["offline"] * 60, batch_size=5)
+    scenario = WireScenario(pinterest.url, ["offline"] * 60, batch_size=5)
     send = EventsEndpoint.send
     calls = []
 
@@ -337,14 +337,14 @@ def test_a_bug_in_a_thread_ends_the_run_stops_the_others_and_the_next_try_sends_
     with monkeypatch.context() as patch:
         patch.setattr(EventsEndpoint, "send", breaks)
         with pytest.raises(ZeroDivisionError):
-            trip.go()
+            scenario.run_attempt()
     assert len(calls) < 12
-    counters = trip.run.counters
+    counters = scenario.run.counters
     assert counters.events_sent + counters.rows_not_sent == counters.events_built
 
-    assert trip.go().finished
+    assert scenario.run_attempt().finished
     assert set(pinterest.copies().values()) == {1}
-    held = {line["event_id"] for line in trip.folder.lines()}
+    held = {line["event_id"] for line in scenario.folder.lines()}
     assert len(held) in (0, 5, 10, 15), "what was under way, and no more; not the batch that was never begun"
     assert len(pinterest.copies().keys() | held) == 60
 
@@ -353,7 +353,7 @@ def test_a_bug_in_a_thread_ends_the_run_stops_the_others_and_the_next_try_sends_
 def test_the_source_is_never_read_more_than_a_few_batches_ahead(pinterest, in_flight):
     """However fast it is and however slow Pinterest."""
     pinterest.fault("delay", seconds=0.005)
-    trip = Trip(pinterest.url, ["web"] * 200, in_flight=in_flight, batch_size=5)
+    scenario = WireScenario(pinterest.url, ["web"] * 200, in_flight=in_flight, batch_size=5)
     ahead = []
 
     def counting(kinds):
@@ -363,7 +363,7 @@ def test_the_source_is_never_read_more_than_a_few_batches_ahead(pinterest, in_fl
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(wires, "row_batches", counting)
-        trip.go()
+        scenario.run_attempt()
 
     assert max(ahead) <= (in_flight + 3 + 1) * 5
     assert len(pinterest.copies()) == 200

@@ -3,8 +3,6 @@
 The oracle is the local Pinterest, which counts the accepted copies of every event.
 """
 
-from __future__ import annotations
-
 import socket
 from collections import Counter
 
@@ -13,7 +11,7 @@ import pytest
 from airflow_provider_pinterest.delivery.sender import OnUnknownOutcome
 from airflow_provider_pinterest.exceptions import CredentialError, RefusedError, UnavailableError
 from airflow_provider_pinterest.sandbox import Sandbox
-from tests.api.wire import Trip, drips_its_body, drips_its_head, serving
+from tests.api.wire import WireScenario, drips_its_body, drips_its_head, serving
 from tests.delivery.world import NOW
 
 WEB = ["web"] * 60
@@ -29,36 +27,36 @@ def pinterest():
         yield sandbox
 
 
-class Fate:
-    """What became of a trip's events, by id."""
+class EventOutcomes:
+    """What became of a scenario's events, by id."""
 
-    def __init__(self, pinterest, trip):
+    def __init__(self, pinterest, scenario):
         self.copies = Counter(pinterest.copies())
-        lines = trip.folder.lines()
+        lines = scenario.folder.lines()
         assert len({line["row"] for line in lines}) == len(lines), "a row is among the rejects twice"
         self.failed = {line["event_id"] for line in lines if line["stage"] == "pinterest"}
         self.held = {line["event_id"] for line in lines if line["stage"] == "outcome_unknown"}
-        self.sources = {f"e-{n}": kind for n, kind in enumerate(trip.kinds, 1) if kind in ("web", "offline")}
+        self.sources = {f"e-{n}": kind for n, kind in enumerate(scenario.kinds, 1) if kind in ("web", "offline")}
         self.twice = {one for one, copies in self.copies.items() if copies > 1}
-        self.counters = trip.run.counters
+        self.counters = scenario.run.counters
         counters, delivered = self.counters, self.counters.delivered
         assert delivered.failed == len(self.failed)
         assert delivered.held == len(self.held)
         assert counters.rows_read == counters.events_built + counters.rows_rejected + counters.duplicates_dropped
         assert counters.events_built == counters.events_sent + counters.rows_not_sent
         lost = [one for one in self.sources if not self.copies[one] and one not in self.failed | self.held]
-        assert len(lost) <= counters.rows_not_sent + len(trip.kinds) - counters.rows_read, "rows are lost"
+        assert len(lost) <= counters.rows_not_sent + len(scenario.kinds) - counters.rows_read, "rows are lost"
         assert not [one for one in self.twice if self.sources[one] == "offline"], "an offline event was sent twice"
         assert not self.failed & self.copies.keys()
 
 
 def finished(pinterest, kinds, **options):
-    trip = Trip(pinterest.url, kinds, **options)
-    run = trip.go()
+    scenario = WireScenario(pinterest.url, kinds, **options)
+    run = scenario.run_attempt()
     assert run.finished
-    fate = Fate(pinterest, trip)
-    assert fate.counters.rows_not_sent == 0
-    return fate
+    outcomes = EventOutcomes(pinterest, scenario)
+    assert outcomes.counters.rows_not_sent == 0
+    return outcomes
 
 
 @KINDS
@@ -68,11 +66,11 @@ def test_a_list_is_accepted_by_position_and_nothing_processed_goes_again(pintere
     for one in ("e-5", "e-31"):
         pinterest.fault("fail_event", event_id=one, message="bad ada@example.com")
 
-    fate = finished(pinterest, kinds)
+    outcomes = finished(pinterest, kinds)
 
-    assert fate.failed == {"e-5", "e-31"}
-    assert set(fate.copies.values()) == {1}
-    assert not fate.held
+    assert outcomes.failed == {"e-5", "e-31"}
+    assert set(outcomes.copies.values()) == {1}
+    assert not outcomes.held
     assert len(pinterest.calls()) == 6
 
 
@@ -81,11 +79,11 @@ def test_a_list_is_accepted_by_position_and_nothing_processed_goes_again(pintere
 def test_a_200_that_does_not_account_for_every_event_is_no_success(pinterest, kinds, form):
     pinterest.fault("malformed", form=form, after=2, times=1)
 
-    fate = finished(pinterest, kinds)
+    outcomes = finished(pinterest, kinds)
 
-    doubtful = {one for one in fate.sources if one in fate.twice | fate.held}
-    assert len(doubtful) == 10
-    assert fate.held == {one for one in doubtful if fate.sources[one] == "offline"}
+    unknown = {one for one in outcomes.sources if one in outcomes.twice | outcomes.held}
+    assert len(unknown) == 10
+    assert outcomes.held == {one for one in unknown if outcomes.sources[one] == "offline"}
 
 
 @KINDS
@@ -93,25 +91,25 @@ def test_a_400_without_a_list_is_bisected_and_the_rest_goes(pinterest, kinds):
     for one in ("e-17", "e-18", "e-60"):
         pinterest.fault("poison", event_id=one)
 
-    fate = finished(pinterest, kinds)
+    outcomes = finished(pinterest, kinds)
 
-    assert fate.failed == {"e-17", "e-18", "e-60"}
-    assert set(fate.copies.values()) == {1}
-    assert not fate.held
+    assert outcomes.failed == {"e-17", "e-18", "e-60"}
+    assert set(outcomes.copies.values()) == {1}
+    assert not outcomes.held
 
 
 @KINDS
 def test_when_bisecting_the_first_batch_accepts_nothing_the_run_stops(pinterest, kinds):
     for one in range(1, 61):
         pinterest.fault("poison", event_id=f"e-{one}")
-    trip = Trip(pinterest.url, kinds)
+    scenario = WireScenario(pinterest.url, kinds)
 
     with pytest.raises(RefusedError, match="mapping"):
-        trip.go()
+        scenario.run_attempt()
 
-    fate = Fate(pinterest, trip)
-    assert fate.counters.rows_not_sent == fate.counters.events_built
-    assert not fate.failed
+    outcomes = EventOutcomes(pinterest, scenario)
+    assert outcomes.counters.rows_not_sent == outcomes.counters.events_built
+    assert not outcomes.failed
     assert max(call.in_flight for call in pinterest.calls()) == 1
     assert len(pinterest.calls()) == 19
 
@@ -122,17 +120,17 @@ def test_a_422_without_a_list_is_bisected_only_where_a_second_copy_does_no_harm(
     pinterest.settings(partial_failure="422-bare")
     pinterest.fault("fail_event", event_id="e-16")
 
-    fate = finished(pinterest, kinds)
+    outcomes = finished(pinterest, kinds)
 
     if kinds is WEB:
-        assert fate.failed == {"e-16"}
-        assert not fate.held
+        assert outcomes.failed == {"e-16"}
+        assert not outcomes.held
     elif kinds is OFFLINE:
-        assert not fate.failed
-        assert fate.held == {f"e-{n}" for n in range(11, 21)}
+        assert not outcomes.failed
+        assert outcomes.held == {f"e-{n}" for n in range(11, 21)}
     else:
-        assert fate.failed == {"e-16"}
-        assert fate.held == {"e-11", "e-14", "e-17", "e-20"}
+        assert outcomes.failed == {"e-16"}
+        assert outcomes.held == {"e-11", "e-14", "e-17", "e-20"}
 
 
 STOPS = {"401": 401, "403": 403, "404": 404, "405": 405}
@@ -142,62 +140,65 @@ STOPS = {"401": 401, "403": 403, "404": 404, "405": 405}
 @pytest.mark.parametrize("status", STOPS.values(), ids=STOPS)
 def test_a_denial_stops_at_one_call_and_rejects_nothing(pinterest, kinds, status):
     pinterest.fault("status", status=status)
-    trip = Trip(pinterest.url, kinds)
+    scenario = WireScenario(pinterest.url, kinds)
 
     with pytest.raises(CredentialError):
-        trip.go()
+        scenario.run_attempt()
 
-    fate = Fate(pinterest, trip)
+    outcomes = EventOutcomes(pinterest, scenario)
     assert len(pinterest.calls()) == 1
-    assert fate.counters.rows_not_sent == fate.counters.events_built > 0
-    assert not fate.failed | fate.held
+    assert outcomes.counters.rows_not_sent == outcomes.counters.events_built > 0
+    assert not outcomes.failed | outcomes.held
 
     pinterest.clear_faults()
-    assert trip.go().finished
-    assert set(Fate(pinterest, trip).copies.values()) == {1}
+    assert scenario.run_attempt().finished
+    assert set(EventOutcomes(pinterest, scenario).copies.values()) == {1}
 
 
 @KINDS
 @pytest.mark.parametrize("status", STOPS.values(), ids=STOPS)
 def test_a_denial_in_the_middle_keeps_what_was_accepted_and_the_next_try_sends_the_rest_once(pinterest, kinds, status):
     pinterest.fault("status", status=status, after=3, times=1)
-    trip = Trip(pinterest.url, kinds)
+    scenario = WireScenario(pinterest.url, kinds)
 
     with pytest.raises(CredentialError):
-        trip.go()
-    middle = Fate(pinterest, trip)
-    assert trip.go().finished
-    fate = Fate(pinterest, trip)
+        scenario.run_attempt()
+    middle = EventOutcomes(pinterest, scenario)
+    assert scenario.run_attempt().finished
+    outcomes = EventOutcomes(pinterest, scenario)
 
     assert 0 < sum(middle.copies.values()) < 60
     assert not middle.held
-    assert set(fate.copies.values()) == {1}
-    assert fate.counters.delivered.processed == 60
+    assert set(outcomes.copies.values()) == {1}
+    assert outcomes.counters.delivered.processed == 60
 
 
 @KINDS
 def test_a_redirect_is_never_followed(pinterest, kinds):
     with serving(drips_its_body) as elsewhere:
         pinterest.fault("redirect", location=f"{elsewhere.url}/ad_accounts/1/events")
-        trip = Trip(pinterest.url, kinds)
+        scenario = WireScenario(pinterest.url, kinds)
 
         with pytest.raises(CredentialError, match="redirect"):
-            trip.go()
+            scenario.run_attempt()
 
         assert elsewhere.bodies == []
     assert len(pinterest.calls()) == 1
-    assert Fate(pinterest, trip).counters.rows_not_sent == Fate(pinterest, trip).counters.events_built
+    assert (
+        EventOutcomes(pinterest, scenario).counters.rows_not_sent
+        == EventOutcomes(pinterest, scenario).counters.events_built
+    )
 
 
 @KINDS
 def test_a_413_halves_the_batch_and_the_size_is_remembered(pinterest, kinds):
     pinterest.settings(max_body_bytes=1_500)
 
-    fate = finished(pinterest, kinds * 3, batch_size=20, in_flight=1)
+    outcomes = finished(pinterest, kinds * 3, batch_size=20, in_flight=1)
 
     statuses = [call.status for call in pinterest.calls()]
-    assert set(fate.copies.values()) == {1}
-    assert not fate.failed | fate.held
+    assert set(outcomes.copies.values()) == {1}
+    assert not outcomes.failed | outcomes.held
     assert 413 in statuses
     assert 413 not in statuses[len(statuses) // 2 :], "the size was not remembered"
 
@@ -215,46 +216,46 @@ BUSY = {
 def test_busy_is_tried_again_until_it_is_taken(pinterest, kinds, fault):
     pinterest.fault("status", times=4, after=1, **fault)
 
-    fate = finished(pinterest, kinds)
+    outcomes = finished(pinterest, kinds)
 
-    assert set(fate.copies.values()) == {1}
-    assert not fate.failed | fate.held
+    assert set(outcomes.copies.values()) == {1}
+    assert not outcomes.failed | outcomes.held
     assert len(pinterest.calls(status=fault["status"])) == 4
-    assert fate.counters.delivered.retries == 4
+    assert outcomes.counters.delivered.retries == 4
 
 
 @KINDS
 def test_busy_for_longer_than_it_may_wait_hands_back_with_the_time(pinterest, kinds):
     pinterest.fault("status", status=429, after=2, headers={"X-RateLimit-Reset": "67150"})
-    trip = Trip(pinterest.url, kinds)
+    scenario = WireScenario(pinterest.url, kinds)
 
     with pytest.raises(UnavailableError) as raised:
-        trip.go()
+        scenario.run_attempt()
 
     assert raised.value.retry_after == 67_150
-    middle = Fate(pinterest, trip)
+    middle = EventOutcomes(pinterest, scenario)
     assert middle.counters.delivered.processed == 20
     assert not middle.held
     pinterest.clear_faults()
-    assert trip.go().finished
-    assert set(Fate(pinterest, trip).copies.values()) == {1}
+    assert scenario.run_attempt().finished
+    assert set(EventOutcomes(pinterest, scenario).copies.values()) == {1}
 
 
 @KINDS
 def test_where_nobody_listens_nothing_is_held(pinterest, kinds):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    trip = Trip(f"http://127.0.0.1:{port}/v5", kinds, max_wait=0.02)
+    scenario = WireScenario(f"http://127.0.0.1:{port}/v5", kinds, max_wait=0.02)
 
     with pytest.raises(UnavailableError, match="connection refused"):
-        trip.go()
-    fate = Fate(pinterest, trip)
-    assert fate.counters.rows_not_sent == fate.counters.events_built
-    assert not fate.held
+        scenario.run_attempt()
+    outcomes = EventOutcomes(pinterest, scenario)
+    assert outcomes.counters.rows_not_sent == outcomes.counters.events_built
+    assert not outcomes.held
 
-    trip.url = pinterest.url
-    assert trip.go().finished
-    assert set(Fate(pinterest, trip).copies.values()) == {1}
+    scenario.url = pinterest.url
+    assert scenario.run_attempt().finished
+    assert set(EventOutcomes(pinterest, scenario).copies.values()) == {1}
 
 
 AMBIGUOUS = {
@@ -280,55 +281,55 @@ def test_what_is_ambiguous_goes_again_if_pinterest_can_tell_copies_apart_and_is_
 ):
     pinterest.fault(fault, after=1, times=1, **options)
 
-    fate = finished(pinterest, kinds)
+    outcomes = finished(pinterest, kinds)
 
-    outcome_unknown = 10 if kinds is not MIXED else len(fate.held)
-    assert not fate.failed
-    assert len(fate.held) == (0 if kinds is WEB else outcome_unknown)
+    outcome_unknown = 10 if kinds is not MIXED else len(outcomes.held)
+    assert not outcomes.failed
+    assert len(outcomes.held) == (0 if kinds is WEB else outcome_unknown)
     assert outcome_unknown > 0
     if options.get("after_accepting"):
-        assert fate.twice == {one for one in fate.twice if fate.sources[one] == "web"}
-        assert len(fate.twice | fate.held) == 10
-        assert set(fate.copies) == set(fate.sources)
+        assert outcomes.twice == {one for one in outcomes.twice if outcomes.sources[one] == "web"}
+        assert len(outcomes.twice | outcomes.held) == 10
+        assert set(outcomes.copies) == set(outcomes.sources)
     else:
-        assert not fate.twice
-        assert not fate.held & fate.copies.keys()
+        assert not outcomes.twice
+        assert not outcomes.held & outcomes.copies.keys()
 
 
 @KINDS
 @pytest.mark.parametrize("on_unknown_outcome", [OnUnknownOutcome.HOLD, OnUnknownOutcome.RESEND])
-def test_the_user_decides_where_doubt_goes(pinterest, kinds, on_unknown_outcome):
+def test_the_user_decides_what_happens_to_unknown_outcomes(pinterest, kinds, on_unknown_outcome):
     pinterest.fault("status", status=500, after=1, times=1, headers=AT_ONCE)
 
-    fate = finished(pinterest, kinds, on_unknown_outcome=on_unknown_outcome)
+    outcomes = finished(pinterest, kinds, on_unknown_outcome=on_unknown_outcome)
 
-    assert len(fate.held) == (10 if on_unknown_outcome is OnUnknownOutcome.HOLD else 0)
-    assert set(fate.copies.values()) == {1}
+    assert len(outcomes.held) == (10 if on_unknown_outcome is OnUnknownOutcome.HOLD else 0)
+    assert set(outcomes.copies.values()) == {1}
 
 
 @KINDS
-def test_an_answer_that_takes_too_long_to_begin_is_in_doubt(pinterest, kinds):
+def test_an_answer_that_takes_too_long_to_begin_has_an_unknown_outcome(pinterest, kinds):
     pinterest.fault("delay", seconds=0.5, after=1, times=1, after_accepting=True)
 
-    fate = finished(pinterest, kinds, timeouts=(1.0, 0.2, 5.0))
+    outcomes = finished(pinterest, kinds, timeouts=(1.0, 0.2, 5.0))
 
-    assert len(fate.twice | fate.held) == 10
+    assert len(outcomes.twice | outcomes.held) == 10
 
 
 @KINDS
 def test_an_answer_that_drips_ends_at_the_total_deadline(pinterest, kinds):
     pinterest.fault("drip", seconds=0.01, after=1, times=1)
 
-    fate = finished(pinterest, kinds, timeouts=(1.0, 1.0, 0.25))
+    outcomes = finished(pinterest, kinds, timeouts=(1.0, 1.0, 0.25))
 
-    assert len(fate.twice | fate.held) == 10
+    assert len(outcomes.twice | outcomes.held) == 10
 
 
 @pytest.mark.parametrize("handler", [drips_its_head, drips_its_body])
 def test_a_server_that_only_drips_never_makes_a_run_hang(handler, pinterest):
     with serving(handler) as wire:
-        trip = Trip(wire.url, OFFLINE, timeouts=(1.0, 1.0, 0.1))
-        run = trip.go()
+        scenario = WireScenario(wire.url, OFFLINE, timeouts=(1.0, 1.0, 0.1))
+        run = scenario.run_attempt()
 
     assert run.finished
     assert run.counters.delivered.held == 60
@@ -336,12 +337,12 @@ def test_a_server_that_only_drips_never_makes_a_run_hang(handler, pinterest):
 
 
 def test_a_duplicate_in_the_source_is_dropped_and_a_bad_row_rejected(pinterest):
-    fate = finished(pinterest, ["web", "duplicate", "invalid", "offline", "duplicate", "web"] * 10)
+    outcomes = finished(pinterest, ["web", "duplicate", "invalid", "offline", "duplicate", "web"] * 10)
 
-    assert set(fate.copies.values()) == {1}
-    assert fate.counters.duplicates_dropped == 20
-    assert fate.counters.rows_rejected == 10
-    assert fate.counters.delivered.processed == 30
+    assert set(outcomes.copies.values()) == {1}
+    assert outcomes.counters.duplicates_dropped == 20
+    assert outcomes.counters.rows_rejected == 10
+    assert outcomes.counters.delivered.processed == 30
 
 
 @KINDS
@@ -350,10 +351,10 @@ def test_an_unknown_word_for_an_event_is_held_not_guessed(pinterest, kinds):
     body = {"events": [outcome] * 9 + [outcome | {"status": "deferred"}]}
     pinterest.fault("status", status=200, body=body, after=1, times=1, after_accepting=True)
 
-    fate = finished(pinterest, kinds)
+    outcomes = finished(pinterest, kinds)
 
-    assert len(fate.held) == 1
-    assert set(fate.copies.values()) == {1}
+    assert len(outcomes.held) == 1
+    assert set(outcomes.copies.values()) == {1}
 
 
 @KINDS
@@ -367,8 +368,8 @@ def test_everything_at_once(pinterest, kinds):
     pinterest.fault("reset", share=0.05, seed=4, after_accepting=True)
     pinterest.fault("malformed", form="html", share=0.05, seed=5)
 
-    fate = finished(pinterest, kinds * 5, in_flight=8)
+    outcomes = finished(pinterest, kinds * 5, in_flight=8)
 
-    assert {"e-77", "e-80"} <= fate.failed | fate.held
-    assert fate.failed <= {"e-77", "e-80"}
-    assert fate.counters.delivered.processed == 300 - len(fate.failed) - len(fate.held)
+    assert {"e-77", "e-80"} <= outcomes.failed | outcomes.held
+    assert outcomes.failed <= {"e-77", "e-80"}
+    assert outcomes.counters.delivered.processed == 300 - len(outcomes.failed) - len(outcomes.held)

@@ -1,4 +1,4 @@
-"""Runs that are killed, interrupted and refused at random, against a model that knows every row's fate."""
+"""Runs that are killed, interrupted and refused at random, against a model that knows every row's outcomes."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from airflow_provider_pinterest.delivery import rejects
 from airflow_provider_pinterest.delivery.checkpoint import KEY
 from airflow_provider_pinterest.delivery.sender import OnUnknownOutcome
 from airflow_provider_pinterest.exceptions import DeliveryError, RefusedError
-from tests.delivery.world import NOW, Fuse, InterruptedTask, KilledError, Voyage
+from tests.delivery.world import NOW, FaultPoint, InterruptedTask, KilledError, Scenario
 
 HOUR = 3600.0
 BLOCK = 60
-"""Voyages of a test."""
+"""Scenarios of a test."""
 
 
 @pytest.fixture(autouse=True)
@@ -25,13 +25,13 @@ def _small_parts(monkeypatch):
     monkeypatch.setattr(rejects, "PART_ROWS", 2)
 
 
-WEATHERS: tuple[dict[str, float], ...] = (
+CONDITIONS: tuple[dict[str, float], ...] = (
     {},
     {"busy": 0.2, "limited": 0.1},
-    {"doubt": 0.2, "lost": 0.2},
+    {"unknown": 0.2, "lost": 0.2},
     {"partly": 0.3},
     {"denied": 0.1, "away": 0.1},
-    {"busy": 0.1, "limited": 0.05, "away": 0.02, "denied": 0.02, "lost": 0.1, "doubt": 0.1, "partly": 0.1},
+    {"busy": 0.1, "limited": 0.05, "away": 0.02, "denied": 0.02, "lost": 0.1, "unknown": 0.1, "partly": 0.1},
 )
 
 
@@ -53,9 +53,9 @@ def kinds(chance):
     return ["invalid" if kind == "duplicate" and at < first else kind for at, kind in enumerate(found)]
 
 
-def voyage(seed, **options):
+def random_scenario(seed, **options):
     chance = random.Random(seed)  # noqa: S311
-    made = Voyage(
+    made = Scenario(
         kinds(chance),
         chance,
         on_unknown_outcome=chance.choice((None, None, OnUnknownOutcome.HOLD, OnUnknownOutcome.RESEND)),
@@ -71,22 +71,22 @@ def voyage(seed, **options):
     return made
 
 
-def sail(made, *, kills=6, interrupts=True, pauses=(0.0,)):
-    """Try until it is done; the first tries meet weather and fuses, the later ones do not."""
+def run_attempts(made, *, kills=6, interrupts=True, pauses=(0.0,)):
+    """Try until it is done; the first tries meet faults, the later ones do not."""
     chance = made.chance
     ends: Counter[str] = Counter()
     for number in range(40):
-        rough = number < kills
+        disturbed = number < kills
         made.pinterest.now += chance.choice(pauses)
-        made.pinterest.chances = chance.choice(WEATHERS) if rough else {}
-        fuse = Fuse()
-        if rough and chance.random() < 0.7:
+        made.pinterest.chances = chance.choice(CONDITIONS) if disturbed else {}
+        fault_point = FaultPoint()
+        if disturbed and chance.random() < 0.7:
             length = chance.choice((3, 12, 40, 100))
-            fuse = Fuse(kill=chance.randrange(length))
+            fault_point = FaultPoint(kill=chance.randrange(length))
             if interrupts and chance.random() < 0.6:
-                fuse = Fuse(interrupt=fuse.kill, raises=chance.choice((InterruptedTask, OSError)))
+                fault_point = FaultPoint(interrupt=fault_point.kill, raises=chance.choice((InterruptedTask, OSError)))
         try:
-            run = made.go(fuse)
+            run = made.run_attempt(fault_point)
         except KilledError:
             ends["killed"] += 1
         except (InterruptedTask, OSError) as error:
@@ -95,7 +95,7 @@ def sail(made, *, kills=6, interrupts=True, pauses=(0.0,)):
         except (DeliveryError, Stopped) as error:
             ends[type(error).__name__] += 1
             adds_up(made.run.counters)
-            if isinstance(error, RefusedError) and not rough:
+            if isinstance(error, RefusedError) and not disturbed:
                 assert not made.run.counters.delivered.processed, "the mapping is good, and the run can never end"
                 return None, ends
         else:
@@ -110,7 +110,7 @@ def adds_up(counters):
     assert counters.rows_not_sent >= 0
 
 
-def failure_reason(made, run, ends):
+def check_account(made, run, ends):
     """Hold what Pinterest has, what the rejects say and what the account says against the rows."""
     pinterest, events, counters = made.pinterest, made.events, run.counters
     lines = made.folder.lines()
@@ -130,14 +130,14 @@ def failure_reason(made, run, ends):
         once_only = set()
     assert not [one for one in once_only if pinterest.copies[one] > 1], "sent twice what must not be"
     for one in events.keys() - once_only:
-        assert pinterest.copies[one] <= 1 + pinterest.doubtful[one] + made.broken, "more copies than doubts"
+        assert pinterest.copies[one] <= 1 + pinterest.unknown[one] + made.broken, "more copies than unknown outcomes"
     if made.on_unknown_outcome is not OnUnknownOutcome.RESEND:
         assert not +pinterest.not_deduplicable_count, "sent again what Pinterest had forgotten"
     if pinterest.now - NOW < 22 * HOUR or made.on_unknown_outcome is OnUnknownOutcome.RESEND:
         assert held <= once_only, "held what can be sent again"
 
     offline = {one for one, kind in events.items() if kind == "offline"}
-    assert held & offline <= pinterest.posted | made.doubted, "held what was never on its way"
+    assert held & offline <= pinterest.posted | made.unknown, "held what was never on its way"
 
     rows = [line["row"] for line in lines]
     assert len(rows) == len(set(rows)), "a row is among the rejects twice"
@@ -165,14 +165,14 @@ def failure_reason(made, run, ends):
 
 
 def all_hold(seeds, *, pauses=(0.0,), threads=False):
-    """Sail and judge; a voyage on which every event is refused can never end, and is passed over."""
+    """Run and check; a scenario on which every event is refused can never end, and is passed over."""
     for seed in seeds:
-        made = voyage(seed, threads=threads)
-        run, ends = sail(made, pauses=pauses)
+        made = random_scenario(seed, threads=threads)
+        run, ends = run_attempts(made, pauses=pauses)
         if run is None:
             continue
         try:
-            failure_reason(made, run, ends)
+            check_account(made, run, ends)
         except AssertionError as error:
             error.add_note(f"seed {seed}, {ends}")
             raise
@@ -193,11 +193,11 @@ def test_what_pinterest_has_forgotten_is_held_however_late_the_tries_come(block)
 
 
 def test_late_tries_hold_web_events_and_would_send_them_twice_with_resend():
-    """Else the test above would prove nothing."""
+    """Otherwise the test above would prove nothing."""
     met: Counter[str] = Counter()
     for seed in range(200):
-        made = voyage(seed)
-        run, _ = sail(made, pauses=PAUSES)
+        made = random_scenario(seed)
+        run, _ = run_attempts(made, pauses=PAUSES)
         if run is not None:
             held = {line["event_id"] for line in made.folder.lines() if line["stage"] == "outcome_unknown"}
             met["web held"] += made.on_unknown_outcome is None and any(made.events[one] == "web" for one in held)
@@ -213,12 +213,12 @@ def test_the_same_holds_with_threads():
     all_hold(range(80), threads=True)
 
 
-def test_the_voyages_meet_everything():
-    """Else the test above would prove nothing."""
+def test_the_scenarios_meet_everything():
+    """Otherwise the test above would prove nothing."""
     met: Counter[str] = Counter()
     for seed in range(120):
-        made = voyage(seed)
-        run, ends = sail(made)
+        made = random_scenario(seed)
+        run, ends = run_attempts(made)
         met += ends
         met["given up"] += run is None
         if run is not None:
@@ -240,13 +240,13 @@ def test_the_voyages_meet_everything():
     assert met["given up"] < 30, met
 
 
-def test_a_voyage_in_one_go_sends_everything_once():
+def test_a_scenario_in_one_go_sends_everything_once():
     for seed in range(100):
-        made = voyage(seed)
+        made = random_scenario(seed)
         made.pinterest.poison.clear()
-        run = made.go()
+        run = made.run_attempt()
 
-        failure_reason(made, run, Counter())
+        check_account(made, run, Counter())
         assert set(made.pinterest.copies.values()) <= {1}
 
 
@@ -254,13 +254,13 @@ def test_a_voyage_in_one_go_sends_everything_once():
 def test_a_kill_between_any_two_steps_of_a_run(seed):
     """Each try of the outer loop dies one step later than the one before."""
     for fatal in range(10_000):
-        made = voyage(seed)
+        made = random_scenario(seed)
         made.pinterest.poison.clear()
         try:
-            made.go(Fuse(kill=fatal))
+            made.run_attempt(FaultPoint(kill=fatal))
         except KilledError:
-            run = made.go()
-            failure_reason(made, run, Counter(killed=1))
+            run = made.run_attempt()
+            check_account(made, run, Counter(killed=1))
         else:
             assert fatal > 3
             return
@@ -270,14 +270,14 @@ def test_a_kill_between_any_two_steps_of_a_run(seed):
 @pytest.mark.parametrize("seed", range(6))
 def test_an_interruption_at_any_step_of_a_run(seed, raises):
     for fatal in range(10_000):
-        made = voyage(seed)
+        made = random_scenario(seed)
         made.pinterest.poison.clear()
-        fuse = Fuse(interrupt=fatal, raises=raises)
+        fault_point = FaultPoint(interrupt=fatal, raises=raises)
         try:
-            made.go(fuse)
+            made.run_attempt(fault_point)
         except raises:
             adds_up(made.run.counters)
-            run = made.go()
-            failure_reason(made, run, Counter(interrupted=1))
-        if fatal > fuse.steps:
+            run = made.run_attempt()
+            check_account(made, run, Counter(interrupted=1))
+        if fatal > fault_point.steps:
             return

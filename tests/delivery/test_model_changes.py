@@ -9,30 +9,33 @@ import orjson
 import pytest
 
 from airflow_provider_pinterest.api.rate_limit import Stopped
-from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 from airflow_provider_pinterest.conversions.outcomes import RowBatch
-from airflow_provider_pinterest.conversions.transform import Transform
 from airflow_provider_pinterest.delivery import rejects
-from airflow_provider_pinterest.delivery.checkpoint import KEY, Checkpoint, Finished, read_state
+from airflow_provider_pinterest.delivery.checkpoint import KEY, Checkpoint, Finished
 from airflow_provider_pinterest.delivery.resuming import Attempt, Start, decide_start, start_over
 from airflow_provider_pinterest.delivery.sections import SourceChangedError, needs_verification, verify_finished
 from airflow_provider_pinterest.delivery.sender import OnUnknownOutcome
+from airflow_provider_pinterest.delivery.stored_state import read_state
 from airflow_provider_pinterest.exceptions import DeliveryError, RefusedError, ResendRefusedError
-from tests.delivery.test_model import WEATHERS, adds_up
+from tests.delivery.test_model import CONDITIONS, adds_up
 from tests.delivery.world import (
     COLUMNS,
     NOW,
-    Fuse,
+    FaultPoint,
     InterruptedTask,
     KilledError,
-    Pinterest,
-    Voyage,
+    ModelPinterest,
+    Scenario,
     ids_of,
     row,
+    transform,
 )
 
 BLOCK = 50
-"""Voyages of a test."""
+"""Scenarios of a test."""
+
+DISTURBED_ATTEMPTS = 6
+"""How many attempts of a scenario meet faults and changes."""
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +43,7 @@ def _small_parts(monkeypatch):
     monkeypatch.setattr(rejects, "PART_ROWS", 2)
 
 
-class Recording(Pinterest):
+class KindRecordingPinterest(ModelPinterest):
     """Knows of which kind each accepted copy was."""
 
     def __init__(self, chance):
@@ -64,7 +67,7 @@ class NothingToDoError(Exception):
     """A retry has found the end of its run."""
 
 
-class Operated(Voyage):
+class ClearedScenario(Scenario):
     """A task that begins each attempt as the operator does.
 
     :param rows_: kind and number of each row; the number makes its id.
@@ -73,7 +76,7 @@ class Operated(Voyage):
     def __init__(self, rows_, chance, **options):
         super().__init__([kind for kind, _ in rows_], chance, **options)
         self.source = list(rows_)
-        self.pinterest = Recording(chance)
+        self.pinterest = KindRecordingPinterest(chance)
         self.cleared = 0
         self.over = False
         self.before: Finished | None = None
@@ -122,11 +125,11 @@ class Operated(Voyage):
         self.start = found
         return found
 
-    def read(self, fuse=None):
+    def read(self, fault_point=None):
         size, part = self.chance.randint(1, 9), []
         for kind, number in self.source:
-            if fuse is not None:
-                fuse.step(main=True)
+            if fault_point is not None:
+                fault_point.step(main=True)
             part.append(row(kind, number))
             if len(part) == size:
                 yield RowBatch(COLUMNS, part)
@@ -134,12 +137,13 @@ class Operated(Voyage):
         if part:
             yield RowBatch(COLUMNS, part)
 
-    def verify(self, cutter, resume, fuse):
+    def verify(self, cutter, resume, fault_point):
         earlier = resume.earlier if resume else None
         resends_held = self.on_unknown_outcome is OnUnknownOutcome.RESEND
         if earlier is not None and needs_verification(earlier, resends_held=resends_held):
-            builder = Transform(ColumnMapping(key_columns=("order",)), now=NOW)
-            cutter.expect(verify_finished(builder.events(self.read(fuse)), earlier, resends_held=resends_held))
+            cutter.expect(
+                verify_finished(transform().events(self.read(fault_point)), earlier, resends_held=resends_held)
+            )
 
     def about_to_send(self, checkpoint):
         if checkpoint.unknown_before is not None:
@@ -149,14 +153,14 @@ class Operated(Voyage):
         progress = run.progress
         progress.finish(progress.finished(identity={"cleared": self.cleared}, result={}, problem=None))
 
-    def try_once(self, fuse=None):
+    def try_once(self, fault_point=None):
         """Make one attempt; where the source has changed, decide as the operator does."""
         self.over = False
         try:
-            return self.go(fuse)
+            return self.run_attempt(fault_point)
         except SourceChangedError:
             self.over = True
-        return self.go(fuse)
+        return self.run_attempt(fault_point)
 
 
 def a_source(chance):
@@ -169,12 +173,12 @@ def a_source(chance):
     return found
 
 
-def operated(seed, *, kinds=None):
+def cleared_scenario(seed, *, kinds=None):
     chance = random.Random(seed)  # noqa: S311
     source = a_source(chance)
     if kinds:
         source = [(chance.choice(kinds), number) for _, number in source]
-    made = Operated(
+    made = ClearedScenario(
         source,
         chance,
         on_unknown_outcome=chance.choice((None, None, None, OnUnknownOutcome.HOLD, OnUnknownOutcome.RESEND)),
@@ -191,7 +195,7 @@ def change(made, *, flips=True):
     chance, source = made.chance, made.source
     for _ in range(chance.randint(1, 3)):
         at = chance.randrange(len(source)) if source else 0
-        word = chance.choice(("insert", "append", "delete", "swap", "mend", "spoil", "flip"))
+        word = chance.choice(("insert", "append", "delete", "swap", "correct", "spoil", "flip"))
         number = 1000 + chance.randrange(1_000_000)
         if word == "insert":
             source.insert(at, (chance.choice(("web", "offline", "invalid")), number))
@@ -204,7 +208,7 @@ def change(made, *, flips=True):
             source[at], source[other] = source[other], source[at]
         else:
             kind, number = source[at]
-            if word == "mend" and kind == "invalid":
+            if word == "correct" and kind == "invalid":
                 source[at] = (chance.choice(("web", "offline")), number)
             elif word == "spoil":
                 source[at] = ("invalid", number)
@@ -212,13 +216,13 @@ def change(made, *, flips=True):
                 source[at] = ("web" if kind == "offline" else "offline", number)
 
 
-def a_fuse(chance):
+def a_fault_point(chance):
     if chance.random() < 0.3:
-        return Fuse()
+        return FaultPoint()
     length = chance.choice((3, 20, 40, 100))
     if chance.random() < 0.5:
-        return Fuse(kill=chance.randrange(length))
-    return Fuse(interrupt=chance.randrange(length), raises=chance.choice((InterruptedTask, OSError)))
+        return FaultPoint(kill=chance.randrange(length))
+    return FaultPoint(interrupt=chance.randrange(length), raises=chance.choice((InterruptedTask, OSError)))
 
 
 def nothing_twice(made):
@@ -251,29 +255,29 @@ def complete(made, run):
         assert delivered.held == sum(line["stage"] == "outcome_unknown" for line in lines)
 
 
-def sail(made, met, *, changes, clears, rough=6, flips=True):
+def run_attempts(made, met, *, changes, clears, flips=True):
     """Try until it is done and cleared often enough; return the last run, if there was one."""
     chance, run = made.chance, None
     accepted = None
     for number in range(60):
-        is_rough = number < rough
-        made.pinterest.chances = chance.choice(WEATHERS[:4]) if is_rough else {}
+        disturbed = number < DISTURBED_ATTEMPTS
+        made.pinterest.chances = chance.choice(CONDITIONS[:4]) if disturbed else {}
         kept = list(made.source)
-        if number and changes and chance.random() < (0.7 if is_rough else 0.0):
+        if number and changes and chance.random() < (0.7 if disturbed else 0.0):
             change(made, flips=flips)
             accepted = None
-        if number and clears and chance.random() < 0.2 and is_rough:
+        if number and clears and chance.random() < 0.2 and disturbed:
             made.cleared += 1
             met["cleared in the middle"] += 1
         try:
-            run = made.try_once(a_fuse(chance) if is_rough else Fuse())
+            run = made.try_once(a_fault_point(chance) if disturbed else FaultPoint())
         except NothingToDoError:
             met["nothing to do"] += 1
         except ResendRefusedError:
             met["refused"] += 1
             nothing_twice(made)
             made.source = kept
-            if not is_rough:
+            if not disturbed:
                 return None
             continue
         except RefusedError:
@@ -305,9 +309,9 @@ def sail(made, met, *, changes, clears, rough=6, flips=True):
 
 def all_hold(seeds, met, *, kinds=None, **options):
     for seed in seeds:
-        made = operated(seed, kinds=kinds)
+        made = cleared_scenario(seed, kinds=kinds)
         try:
-            sail(made, met, **options)
+            run_attempts(made, met, **options)
         except Exception as error:
             error.add_note(f"seed {seed}, {made.on_unknown_outcome}, {met}")
             raise
@@ -340,7 +344,7 @@ def test_the_same_holds_where_it_is_not_known_which_events_failed(block, monkeyp
 
 def test_it_stays_unknown_which_events_failed_however_often_a_task_is_cleared():
     """Else the second Clear counts them as accepted, and drops their lines."""
-    made = operated(3, kinds=("offline",))
+    made = cleared_scenario(3, kinds=("offline",))
     made.on_unknown_outcome = None
     made.pinterest.failing = set(sorted(made.events)[::2])
     failing = len(made.pinterest.failing)
@@ -374,7 +378,7 @@ def test_a_changed_source_of_web_events_is_sent_again_from_the_first_row(block):
 
 
 def test_events_that_failed_are_tried_again_after_clear():
-    made = operated(3, kinds=("offline",))
+    made = cleared_scenario(3, kinds=("offline",))
     made.on_unknown_outcome = None
     made.pinterest.failing = set(sorted(made.events)[:2])
     first = made.try_once()

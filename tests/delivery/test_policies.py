@@ -1,7 +1,5 @@
 """A retry policy that listens to the error; only where Airflow knows retry policies."""
 
-from __future__ import annotations
-
 import datetime as dt
 import importlib
 import importlib.util

@@ -10,11 +10,12 @@ import pytest
 from airflow_provider_pinterest.api.rate_limit import Stopped
 from airflow_provider_pinterest.conversions.batches import Batcher
 from airflow_provider_pinterest.delivery import reader
-from airflow_provider_pinterest.delivery.checkpoint import KEY, Checkpoint, RowsHash, read_state
+from airflow_provider_pinterest.delivery.checkpoint import KEY, Checkpoint, RowsHash
 from airflow_provider_pinterest.delivery.reader import ReadAhead, Reading
 from airflow_provider_pinterest.delivery.sections import RowCounts, Section, SectionCutter
+from airflow_provider_pinterest.delivery.stored_state import read_state
 from airflow_provider_pinterest.sandbox import Sandbox
-from tests.api.wire import Trip
+from tests.api.wire import WireScenario
 from tests.delivery.world import NOW, InterruptedTask, event, row_batches
 
 SOON = 5.0
@@ -52,10 +53,10 @@ class Stalling:
 
 
 class Background:
-    """A trip in a thread of its own."""
+    """A scenario in a thread of its own."""
 
-    def __init__(self, trip, source):
-        self.trip = trip
+    def __init__(self, scenario, source):
+        self.scenario = scenario
         self.error: BaseException | None = None
         self._source = source
         self.thread = threading.Thread(target=self._go, daemon=True)
@@ -70,13 +71,13 @@ class Background:
 
     def _go(self):
         try:
-            self.trip.go(iter(self._source))
+            self.scenario.run_attempt(iter(self._source))
         except BaseException as error:  # noqa: BLE001 - looked at by the test
             self.error = error
 
 
-def stored(trip):
-    found = trip.store.get(KEY)
+def stored(scenario):
+    found = scenario.store.get(KEY)
     state = read_state(found) if found else None
     assert state is None or isinstance(state, Checkpoint)
     return state
@@ -85,13 +86,13 @@ def stored(trip):
 @pytest.mark.parametrize("kind", ["web", "offline"])
 def test_batches_are_settled_and_stored_while_the_source_stalls(pinterest, kind):
     source = Stalling([kind] * 60, after=6)
-    trip = Trip(pinterest.url, source.kinds, batch_size=5, in_flight=1)
-    with Background(trip, source) as background:
+    scenario = WireScenario(pinterest.url, source.kinds, batch_size=5, in_flight=1)
+    with Background(scenario, source) as background:
         assert source.stalls.wait(SOON)
-        until(lambda: (state := stored(trip)) and state.rows == 30)
+        until(lambda: (state := stored(scenario)) and state.rows == 30)
         assert not source.go_on.is_set()
         assert len(pinterest.copies()) == 30
-        assert stored(trip).delivered.processed == 30
+        assert stored(scenario).delivered.processed == 30
         source.go_on.set()
         background.thread.join(SOON)
 
@@ -103,55 +104,55 @@ def test_batches_are_settled_and_stored_while_the_source_stalls(pinterest, kind)
 @pytest.mark.parametrize("in_flight", [2, 4])
 def test_with_several_batches_under_way_a_checkpoint_comes_within_two_seconds(pinterest, in_flight):
     source = Stalling(["web"] * 60, after=6)
-    trip = Trip(pinterest.url, source.kinds, batch_size=5, in_flight=in_flight)
-    with Background(trip, source):
+    scenario = WireScenario(pinterest.url, source.kinds, batch_size=5, in_flight=in_flight)
+    with Background(scenario, source):
         assert source.stalls.wait(SOON)
-        until(lambda: (state := stored(trip)) and state.rows == 30)
+        until(lambda: (state := stored(scenario)) and state.rows == 30)
         assert not source.go_on.is_set()
 
 
 @pytest.mark.parametrize("kind", ["web", "offline"])
 def test_a_stop_during_a_stall_ends_the_run_soon_with_an_exact_account(pinterest, kind):
     source = Stalling([kind] * 60, after=6)
-    trip = Trip(pinterest.url, source.kinds, batch_size=5, in_flight=2)
-    with Background(trip, source) as background:
+    scenario = WireScenario(pinterest.url, source.kinds, batch_size=5, in_flight=2)
+    with Background(scenario, source) as background:
         assert source.stalls.wait(SOON)
         until(lambda: len(pinterest.copies()) == 30)
         time.sleep(0.05)  # for the answers
         asked = time.monotonic()
-        trip.stop.set()
+        scenario.stop.set()
         background.thread.join(SOON)
         took = time.monotonic() - asked
         assert not source.go_on.is_set()
 
     assert isinstance(background.error, Stopped)
     assert took < SOON
-    counters = trip.run.counters
+    counters = scenario.run.counters
     assert (counters.rows_read, counters.delivered.processed, counters.rows_not_sent) == (30, 30, 0)
-    left = stored(trip)
+    left = stored(scenario)
     assert left is not None
     assert left.rows == 30
     assert not any(pending.unknown or pending.open for pending in left.pending)
 
-    trip.stop = type(trip.stop)()
-    assert trip.go().finished
+    scenario.stop = type(scenario.stop)()
+    assert scenario.run_attempt().finished
     assert set(pinterest.copies().values()) == {1}
     assert len(pinterest.copies()) == 60
-    assert trip.folder.lines() == []
+    assert scenario.folder.lines() == []
 
 
 def test_a_stop_during_a_stall_counts_the_rows_that_did_not_make_a_batch(pinterest):
     source = Stalling(["web", "invalid", "web"] * 10, after=3)
-    trip = Trip(pinterest.url, source.kinds, batch_size=4, in_flight=2)
-    with Background(trip, source) as background:
+    scenario = WireScenario(pinterest.url, source.kinds, batch_size=4, in_flight=2)
+    with Background(scenario, source) as background:
         assert source.stalls.wait(SOON)
         until(lambda: len(pinterest.copies()) == 8)
         time.sleep(0.05)
-        trip.stop.set()
+        scenario.stop.set()
         background.thread.join(SOON)
 
     assert isinstance(background.error, Stopped)
-    counters = trip.run.counters
+    counters = scenario.run.counters
     assert (counters.rows_read, counters.events_built, counters.rows_rejected) == (15, 10, 5)
     assert (counters.delivered.processed, counters.rows_not_sent) == (8, 2)
 
@@ -163,17 +164,17 @@ def test_what_was_read_before_the_source_broke_is_delivered(pinterest, kind, err
         yield from row_batches([kind] * 25, 5)
         raise error
 
-    trip = Trip(pinterest.url, [kind] * 60, batch_size=5, in_flight=2)
+    scenario = WireScenario(pinterest.url, [kind] * 60, batch_size=5, in_flight=2)
     with pytest.raises(error):
-        trip.go(breaks())
+        scenario.run_attempt(breaks())
 
     assert len(pinterest.copies()) == 25
-    counters = trip.run.counters
+    counters = scenario.run.counters
     assert (counters.rows_read, counters.delivered.processed, counters.rows_not_sent) == (25, 25, 0)
-    left = stored(trip)
+    left = stored(scenario)
     assert left is not None
     assert left.rows == 25
-    assert trip.go().finished
+    assert scenario.run_attempt().finished
     assert set(pinterest.copies().values()) == {1}
     assert len(pinterest.copies()) == 60
 
@@ -183,17 +184,17 @@ def test_rows_that_did_not_make_a_batch_before_the_source_broke_are_counted_and_
         yield from row_batches(["offline"] * 23, 1)
         raise OSError
 
-    trip = Trip(pinterest.url, ["offline"] * 60, batch_size=5, in_flight=2)
+    scenario = WireScenario(pinterest.url, ["offline"] * 60, batch_size=5, in_flight=2)
     with pytest.raises(OSError):  # noqa: PT011 - the source's own
-        trip.go(breaks())
+        scenario.run_attempt(breaks())
 
-    counters = trip.run.counters
+    counters = scenario.run.counters
     assert counters.rows_read == 23
     assert counters.delivered.processed + counters.rows_not_sent == 23
-    assert trip.go().finished
+    assert scenario.run_attempt().finished
     assert set(pinterest.copies().values()) == {1}
     assert len(pinterest.copies()) == 60
-    assert trip.folder.lines() == []
+    assert scenario.folder.lines() == []
 
 
 # ---- the reader alone ----

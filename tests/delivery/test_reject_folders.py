@@ -14,8 +14,6 @@ from airflow_provider_pinterest.delivery.reject_folders import whole_lines
 from airflow_provider_pinterest.delivery.rejects import Rejects
 
 # Airflow 2.11 asks a path about its future.
-pytestmark = pytest.mark.filterwarnings("ignore:in a future version of UPath:PendingDeprecationWarning")
-
 LINE = b'{"row": 1, "stage": "validation"}\n'
 
 
@@ -162,7 +160,7 @@ def test_a_planted_link_is_never_followed(base, tmp_path, name, late, keep, exis
         rejects.add(LINE * 2)
         rejects.flush()
     except OSError as error:
-        assert ("is a link" in str(error) or "not a regular file" in str(error))  # noqa: PT017 - either it is refused or it works
+        assert "is a link" in str(error) or "not a regular file" in str(error)  # noqa: PT017 - either it is refused or it works
 
     assert victim.exists() is exists
     assert not exists or (victim.read_bytes() == LINE and mode(victim) == 0o644)
@@ -190,7 +188,7 @@ def test_an_earlier_folder_of_another_kind_is_not_read(base, tmp_path, caplog):
     assert "is a link" in caplog.text
 
 
-class Store:
+class BucketStore:
     """A store of objects in buckets. As with s3fs, ``mkdir`` creates a bucket, and closing a file stores it."""
 
     def __init__(self, bucket=True, protocol="s3", error=None, needs_folder=False):
@@ -250,7 +248,7 @@ class AccessError(Exception):
 
 @pytest.mark.parametrize("error", [FileNotFoundError("NoSuchBucket"), AccessError("404 nobody@example.com")])
 def test_a_bucket_that_does_not_exist_is_an_error_and_is_not_created(error):
-    store = Store(bucket=False, error=error)
+    store = BucketStore(bucket=False, error=error)
 
     with pytest.raises(OSError, match=r"s3://bucket/run cannot be|Could not list") as raised:
         write(Path(store))
@@ -261,7 +259,7 @@ def test_a_bucket_that_does_not_exist_is_an_error_and_is_not_created(error):
 
 
 def test_a_proven_bucket_holds_nothing_of_the_proof():
-    store = Store()
+    store = BucketStore()
 
     Rejects(Path(store), attempt=1).probe()
 
@@ -269,7 +267,7 @@ def test_a_proven_bucket_holds_nothing_of_the_proof():
 
 
 def test_a_bucket_in_which_nothing_can_be_removed_is_an_error():
-    store = Store()
+    store = BucketStore()
     store.can_remove = False
 
     with pytest.raises(OSError, match=r"s3://bucket/run cannot be written to .*\n.*Check rejects_path"):
@@ -277,7 +275,7 @@ def test_a_bucket_in_which_nothing_can_be_removed_is_an_error():
 
 
 def test_a_remote_store_with_real_folders_gets_the_folder():
-    store = Store(protocol="sftp", needs_folder=True)
+    store = BucketStore(protocol="sftp", needs_folder=True)
 
     write(Path(store))
 
@@ -285,7 +283,7 @@ def test_a_remote_store_with_real_folders_gets_the_folder():
 
 
 def test_an_error_while_a_part_is_read_leaves_the_stored_one_whole():
-    store = Store()
+    store = BucketStore()
     store.objects["part-001-000000.ndjson"] = LINE * 3
     seen = []
 

@@ -79,7 +79,7 @@ class HostileList(list[int]):
         raise RuntimeError
 
 
-class Colour(enum.Enum):
+class PaintColour(enum.Enum):
     RED = "red"
 
 
@@ -98,7 +98,7 @@ KEYS = {
     "a date": (dt.date(2026, 1, 2), "2026-01-02"),
     "a time": (dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC), "2026-01-02T03:04:05+00:00"),
     "a uuid": (uuid.UUID(int=1), "00000000-0000-0000-0000-000000000001"),
-    "an enum": (Colour.RED, "red"),
+    "an enum": (PaintColour.RED, "red"),
     "bytes": (b"a\xff", "a\\xff"),
     "a view of bytes": (memoryview(b"abc"), "abc"),
     "a list": ([1, "a", [None]], [1, "a", [None]]),

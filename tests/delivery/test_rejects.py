@@ -1,7 +1,5 @@
 """Rejections on disk: in parts, and true again after a crash."""
 
-from __future__ import annotations
-
 import errno
 import json
 import os
@@ -23,7 +21,6 @@ from airflow_provider_pinterest.delivery.rejection_lines import rejection_line
 from airflow_provider_pinterest.delivery.rejects import Rejects, folder_name, legacy_folder_name
 
 # Airflow 2.11 asks a path about its future.
-pytestmark = pytest.mark.filterwarnings("ignore:in a future version of UPath:PendingDeprecationWarning")
 
 
 def rejection(row, stage=Stage.VALIDATION, /, **changes):
@@ -193,7 +190,7 @@ def test_a_part_whose_lines_all_stand_is_not_written_again(tmp_path):
     assert rejects.parts == 1
 
 
-def test_a_large_part_is_mended_in_little_memory(tmp_path):
+def test_a_large_part_is_cleaned_in_little_memory(tmp_path):
     folder = tmp_path / "run"
     folder.mkdir(mode=0o700)
     line = rejection_line(rejection(1, keys={"order": "x" * 4_000}))
@@ -260,10 +257,10 @@ class TestTheFolderOfAnEarlierVersion:
     def test_a_crash_while_it_is_copied_copies_it_the_next_time(self, folder, earlier):
         def die(row, _):
             if row == 3:
-                raise KilledError
+                raise WorkerKilledError
             return True
 
-        with pytest.raises(KilledError):
+        with pytest.raises(WorkerKilledError):
             fill(folder, attempt=2, keep=die, earlier=[earlier])
         fill(folder, attempt=3, keep=lambda _row, _stage: True, earlier=[earlier])
 
@@ -326,12 +323,12 @@ def test_a_line_cut_off_by_a_crash_counts_as_not_written(folder):
     assert rows(folder) == [1, 2]
 
 
-class KilledError(BaseException):
+class WorkerKilledError(BaseException):
     """The worker died."""
 
 
 @pytest.mark.parametrize("survives", range(14))
-def test_a_crash_while_an_earlier_try_is_mended_loses_no_settled_line(tmp_path, monkeypatch, survives):
+def test_a_crash_while_an_earlier_part_is_cleaned_loses_no_settled_line(tmp_path, monkeypatch, survives):
     """Whichever step of it is the last; the try after that mends again."""
     monkeypatch.setattr(module, "PART_ROWS", 2)
     folder = tmp_path / "run"
@@ -343,7 +340,7 @@ def test_a_crash_while_an_earlier_try_is_mended_loses_no_settled_line(tmp_path, 
             nonlocal left
             left -= 1
             if left < 0:
-                raise KilledError
+                raise WorkerKilledError
             return function(*args, **kwargs)
 
         return call
@@ -353,7 +350,7 @@ def test_a_crash_while_an_earlier_try_is_mended_loses_no_settled_line(tmp_path, 
             patch.setattr(owner, name, deadly(getattr(owner, name)))
         try:
             Rejects(folder, attempt=2, keep=lambda row, _: row in (1, 4, 5))
-        except KilledError:
+        except WorkerKilledError:
             pass
         else:
             assert survives > 8
@@ -369,11 +366,11 @@ def test_a_crash_while_a_part_is_written_leaves_no_half_part(tmp_path, monkeypat
     rejects.add(rejection_line(rejection(2)))
 
     def die(_):
-        raise KilledError
+        raise WorkerKilledError
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", die)
-        with pytest.raises(KilledError):
+        with pytest.raises(WorkerKilledError):
             rejects.flush()
     assert [json.loads(one)["row"] for part in folder.glob("*.ndjson") for one in content(part).splitlines()] == [1]
 

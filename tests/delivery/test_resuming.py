@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_pinterest.delivery.checkpoint import Checkpoint, Finished, read_state
+from airflow_provider_pinterest.delivery.checkpoint import Checkpoint, Finished
 from airflow_provider_pinterest.delivery.result import DeliveryCounters
 from airflow_provider_pinterest.delivery.resuming import Attempt, Start, decide_start, start_over
 from airflow_provider_pinterest.delivery.rowset import RowSet
+from airflow_provider_pinterest.delivery.stored_state import read_state
 from airflow_provider_pinterest.exceptions import ResendRefusedError
 from tests.delivery.world import NOW
 
@@ -253,7 +254,7 @@ def test_an_unfinished_run_of_version_2_has_one_fingerprint(same):
 
 
 @pytest.mark.parametrize("state", [unfinished(), finished()], ids=["unfinished", "finished"])
-def test_other_rows_are_sent_from_the_first_one_where_pinterest_recognises_second_copies(state):
+def test_other_rows_are_sent_from_the_first_one_where_pinterest_deduplicates_second_copies(state):
     start = start_over(state, attempt(), "The rows of the source")
 
     assert begins(start).unknown_before == state.clock

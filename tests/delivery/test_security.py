@@ -1,7 +1,5 @@
 """What must never leave: the token, to anywhere but Pinterest; personal data, into logs, XCom, errors or rejects."""
 
-from __future__ import annotations
-
 import datetime as dt
 import hashlib
 import json
@@ -23,13 +21,13 @@ from airflow_provider_pinterest.operators.send_conversions import SendConversion
 from airflow_provider_pinterest.redaction import Secret
 from airflow_provider_pinterest.sandbox import Sandbox
 from airflow_provider_pinterest.sandbox.tokens import Token
+from harness.certificates import certificate
+from harness.task import RecordingTaskInstance
 from tests.api import wire as wires
-from tests.api.wire import certificate, client, serving
-from tests.running import TaskInstance, logged, row, rows, run
+from tests.api.wire import client, serving
+from tests.running import logged, row, rows, run
 
 # Airflow 2.11 asks a path about its future.
-pytestmark = pytest.mark.filterwarnings("ignore:in a future version of UPath:PendingDeprecationWarning")
-
 TOKEN = "pina_do_not_show_me"
 TOKENS = Tokens(Secret(TOKEN), Secret("pinr_hidden"), "7", Secret("shh"))
 EMAIL = "ada.lovelace@example.com"
@@ -160,7 +158,7 @@ def breaks_the_encryption(wire, connection):
     socket.socket.send(connection, b"HTTP/1.1 200 OK\r\n\r\n" * 10)
 
 
-def test_an_error_of_tls_after_the_request_went_out_is_in_doubt(tls, monkeypatch):
+def test_an_error_of_tls_after_the_request_went_out_has_an_unknown_outcome(tls, monkeypatch):
     """Taken for a refused connection, offline events would be sent twice."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tls[1]))
     with serving(breaks_the_encryption, tls=tls[0]) as wire, client(wire.url) as pinterest:
@@ -171,7 +169,7 @@ def test_an_error_of_tls_after_the_request_went_out_is_in_doubt(tls, monkeypatch
 
 
 @pytest.mark.parametrize("handler", [wires.says_nothing, wires.drips_its_head], ids=["nothing", "dripping"])
-def test_a_call_cut_off_over_tls_is_in_doubt(handler, tls, monkeypatch):
+def test_a_call_cut_off_over_tls_has_an_unknown_outcome(handler, tls, monkeypatch):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tls[1]))
     with serving(handler, tls=tls[0]) as wire, client(wire.url, timeouts=(2.0, 5.0, 0.1)) as pinterest:
         assert isinstance(pinterest.post(b"{}", 1), OutcomeUnknown)
@@ -218,7 +216,7 @@ def test_no_repr_shows_a_secret():
 def test_a_credential_error_does_not_repeat_what_was_tried():
     with Sandbox() as pinterest, client(pinterest.url) as found:
         credential = Credential(TOKENS)
-        found.credential = credential
+        found.client.credential = credential
         with pytest.raises(CredentialError) as raised:
             found.renew(Secret(TOKEN))
 
@@ -261,7 +259,7 @@ def test_a_run_that_fails_shows_nothing_personal_and_no_token(fault, source, con
         people = rows(12, action_source=source, **PERSON)
         people.append(row(90, **{**PERSON, "currency": "EURO", "value": EMAIL}))
         people.append(row(91, email=None, phone=PHONE))
-        ti = TaskInstance()
+        ti = RecordingTaskInstance()
         operator = SendConversionsOperator(
             task_id="send",
             events=people,

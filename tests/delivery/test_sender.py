@@ -15,16 +15,17 @@ from airflow_provider_pinterest.api.events_endpoint import Refused
 from airflow_provider_pinterest.api.rate_limit import RateLimiter, Stopped
 from airflow_provider_pinterest.api.responses import AccessDenied, OutcomeUnknown, TooLarge, Trace, Unavailable
 from airflow_provider_pinterest.conversions.batches import Batch
-from airflow_provider_pinterest.delivery.checkpoint import KEY, Checkpoint, read_state
+from airflow_provider_pinterest.delivery.checkpoint import KEY, Checkpoint
 from airflow_provider_pinterest.delivery.sender import SAME_REFUSALS, OnUnknownOutcome, Sender
+from airflow_provider_pinterest.delivery.stored_state import read_state
 from airflow_provider_pinterest.exceptions import CredentialError, RefusedError, UnavailableError
 from airflow_provider_pinterest.redaction import Secret
 from airflow_provider_pinterest.sandbox import Sandbox
 from tests.api import wire as wires
-from tests.api.wire import Trip, client, serving
+from tests.api.wire import WireScenario, client, serving
 from tests.delivery.world import (
     NOW,
-    Delivery,
+    BatchDelivery,
     FakePace,
     InterruptedTask,
     batch,
@@ -94,7 +95,7 @@ def deliver(fake, batch_, pace=None, *, accepted_before=False, **options):
     made = sender(fake, pace, **options)
     if accepted_before:
         made.trust()
-    return accounted(batch_, Delivery(made, batch_))
+    return accounted(batch_, BatchDelivery(made, batch_))
 
 
 # ---- bisecting ----
@@ -229,7 +230,7 @@ def test_a_body_that_is_too_large_is_halved_until_it_fits_and_the_size_is_known_
     made = sender(fake)
     whole = batch(16)
 
-    done = accounted(whole, Delivery(made, whole))
+    done = accounted(whole, BatchDelivery(made, whole))
 
     assert done.delivered.processed == 16
     assert made.max_bytes == batch(4).size // 2
@@ -241,7 +242,7 @@ def test_an_event_too_large_alone_is_refused_with_its_row():
     assert [(one.row, one.reasons[0].code) for one in done.rejections] == [(2, "pinterest_refused")]
 
 
-# ---- doubt ----
+# ---- unknown outcomes ----
 
 WEB, OFFLINE = event(1), event(2, offline=True)
 
@@ -251,7 +252,7 @@ WEB, OFFLINE = event(1), event(2, offline=True)
     [(None, [2]), (OnUnknownOutcome.HOLD, [1, 2]), (OnUnknownOutcome.RESEND, [])],
     ids=["by kind", "hold", "resend"],
 )
-def test_a_mixed_batch_in_doubt_is_cut_anew(on_unknown_outcome, held):
+def test_a_mixed_batch_with_unknown_outcome_is_cut_anew(on_unknown_outcome, held):
     fake = Scripted(in_turn(OutcomeUnknown(Trace(500))))
     done = deliver(fake, Batch([WEB, OFFLINE]), on_unknown_outcome=on_unknown_outcome)
 
@@ -262,7 +263,7 @@ def test_a_mixed_batch_in_doubt_is_cut_anew(on_unknown_outcome, held):
 
 
 @pytest.mark.parametrize("only", [WEB, OFFLINE], ids=["web", "offline"])
-def test_a_batch_of_one_kind_in_doubt_is_resent_or_held_as_a_whole(only):
+def test_a_batch_of_one_kind_with_unknown_outcome_is_resent_or_held_as_a_whole(only):
     fake = Scripted(in_turn(OutcomeUnknown(Trace(500)), OutcomeUnknown(Trace())))
     done = deliver(fake, Batch([only]))
 
@@ -277,7 +278,7 @@ def test_in_test_mode_nothing_is_recorded_so_nothing_is_held():
     assert deliver(fake, Batch([OFFLINE]), on_unknown_outcome=OnUnknownOutcome.HOLD).delivered.processed == 1
 
 
-def test_late_events_that_are_resent_in_doubt_are_counted_once():
+def test_late_events_that_are_resent_with_unknown_outcome_are_counted_once():
     late = [event(1, age=7_200), event(2, age=60), event(3, age=3_700)]
     done = deliver(Scripted(in_turn(*[OutcomeUnknown(Trace(500))] * 3)), Batch(late))
 
@@ -349,11 +350,11 @@ def test_a_429_pauses_all_threads():
 
     made = threaded(Scripted(answer), pace)
     with ThreadPoolExecutor(8) as threads:
-        ends = [threads.submit(Delivery, made, batch(1, 1))]
+        ends = [threads.submit(BatchDelivery, made, batch(1, 1))]
         first.wait()
         while not pace._resume:
             time.sleep(0.001)
-        ends += [threads.submit(Delivery, made, batch(1, row)) for row in range(2, 9)]
+        ends += [threads.submit(BatchDelivery, made, batch(1, row)) for row in range(2, 9)]
         assert all(end.result().error is None for end in ends)
 
     assert min(moments[1:]) - moments[0] >= 0.08
@@ -399,7 +400,7 @@ def test_eight_threads_that_meet_a_401_renew_once_and_every_event_arrives_once()
             )
         )
         pinterest.fault("delay", seconds=0.01)
-        trip = Trip(pinterest.url, ["web"] * 200, credential=credential, in_flight=8, batch_size=5)
+        scenario = WireScenario(pinterest.url, ["web"] * 200, credential=credential, in_flight=8, batch_size=5)
 
         def expiring(kinds):
             for number, row_batch in enumerate(row_batches(kinds, 5)):
@@ -409,7 +410,7 @@ def test_eight_threads_that_meet_a_401_renew_once_and_every_event_arrives_once()
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(wires, "row_batches", expiring)
-            run = trip.go()
+            run = scenario.run_attempt()
 
         assert run.finished
         assert len(pinterest.calls(status=401)) > 1
@@ -446,7 +447,7 @@ def test_threads_that_find_the_token_too_old_renew_it_once():
     fake = Scripted(credential=credentials, on_renewal=renew)
     made = sender(fake)
     with ThreadPoolExecutor(4) as threads:
-        ends = [threads.submit(Delivery, made, batch(1, row)) for row in range(1, 5)]
+        ends = [threads.submit(BatchDelivery, made, batch(1, row)) for row in range(1, 5)]
         assert all(end.result().error is None for end in ends)
 
     assert renewals == ["old"]
@@ -487,7 +488,7 @@ def test_the_total_deadline_ends_a_call_however_the_server_drips(handler):
     ],
     ids=lambda handler: handler.__name__,
 )
-def test_an_answer_that_breaks_off_is_in_doubt(handler):
+def test_an_answer_that_breaks_off_has_an_unknown_outcome(handler):
     with serving(handler) as wire, client(wire.url) as pinterest:
         assert isinstance(pinterest.post(b"{}", 1), OutcomeUnknown)
         assert len(wire.bodies) == 1
@@ -517,31 +518,31 @@ def test_a_call_after_one_that_was_cut_off_gets_a_connection_of_its_own():
 @pytest.mark.parametrize("kind", ["web", "offline"])
 def test_abort_ends_within_a_second_while_posts_hang(kind):
     with serving(wires.answers, wires.says_nothing) as wire:
-        trip = Trip(wire.url, [kind] * 8, batch_size=1, in_flight=4)
+        scenario = WireScenario(wire.url, [kind] * 8, batch_size=1, in_flight=4)
         ended = []
 
-        def go():
+        def run_attempt():
             try:
-                trip.go()
+                scenario.run_attempt()
             except Stopped:
                 ended.append(time.monotonic())
 
-        thread = threading.Thread(target=go)
+        thread = threading.Thread(target=run_attempt)
         thread.start()
         while len(wire.bodies) < 5:
             time.sleep(0.002)
         aborted = time.monotonic()
-        trip.stop.set()
+        scenario.stop.set()
         thread.join(5)
 
     assert ended
     assert ended[0] - aborted < 1
-    counters = trip.run.counters
+    counters = scenario.run.counters
     assert counters.delivered.processed == 1
     assert counters.delivered.held == (4 if kind == "offline" else 0)
     assert counters.rows_not_sent == counters.events_built - counters.events_sent
     assert len(wire.bodies) == 5
-    left = read_state(trip.store.get(KEY))
+    left = read_state(scenario.store.get(KEY))
     assert isinstance(left, Checkpoint)
     outcome_unknown = [row for pending in left.pending for row in pending.unknown.rows()]
     assert outcome_unknown == ([] if kind == "offline" else [2, 3, 4, 5])
@@ -556,13 +557,13 @@ def test_stop_lets_what_is_under_way_finish_and_nothing_else_begin():
 
     made = threaded(Scripted(answer), RateLimiter("stop"))
     with ThreadPoolExecutor(1) as threads:
-        end = threads.submit(Delivery, made, batch(2))
+        end = threads.submit(BatchDelivery, made, batch(2))
         begun.wait(5)
         made.stop()
         gate.set()
         assert end.result().delivered.processed == 2
 
-    after = Delivery(made, batch(2))
+    after = BatchDelivery(made, batch(2))
     assert isinstance(after.error, Stopped)
     assert len(after.unsent) == 2
 
@@ -571,7 +572,7 @@ def test_a_stop_ends_a_wait_at_once():
     made = threaded(Scripted(lambda ids: Unavailable(Trace(503), 60.0)), RateLimiter("wait"), max_wait=100.0)
     with ThreadPoolExecutor(1) as threads:
         started = time.monotonic()
-        end = threads.submit(Delivery, made, batch(1))
+        end = threads.submit(BatchDelivery, made, batch(1))
         time.sleep(0.01)
         made.stop()
         assert isinstance(end.result().error, Stopped)
@@ -596,7 +597,7 @@ def test_a_guard_that_says_stop_is_asked_before_every_call():
 @pytest.mark.parametrize("kind", ["web", "offline"])
 def test_an_interruption_counts_what_was_answered_sends_nothing_more_and_nothing_is_held_for_it(pinterest, kind):
     """As Airflow's execution_timeout does, in the middle of reading."""
-    trip = Trip(pinterest.url, [kind] * 60, batch_size=5, in_flight=4)
+    scenario = WireScenario(pinterest.url, [kind] * 60, batch_size=5, in_flight=4)
 
     def interrupted(kinds):
         for number, row_batch in enumerate(row_batches(kinds, 5)):
@@ -610,11 +611,11 @@ def test_an_interruption_counts_what_was_answered_sends_nothing_more_and_nothing
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(wires, "row_batches", interrupted)
         with pytest.raises(InterruptedTask):
-            trip.go()
+            scenario.run_attempt()
 
-    assert trip.run.counters.delivered.processed == 30
-    assert trip.go().finished
+    assert scenario.run.counters.delivered.processed == 30
+    assert scenario.run_attempt().finished
     assert set(pinterest.copies().values()) == {1}
-    assert trip.folder.lines() == []
-    assert trip.run.counters.delivered.processed == 60
-    assert trip.run.counters.delivered.calls == len(pinterest.calls()) == 12
+    assert scenario.folder.lines() == []
+    assert scenario.run.counters.delivered.processed == 60
+    assert scenario.run.counters.delivered.calls == len(pinterest.calls()) == 12

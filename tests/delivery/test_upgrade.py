@@ -1,7 +1,5 @@
 """Runs that version 2 has begun: nothing is lost, and no offline event is sent twice."""
 
-from __future__ import annotations
-
 import random
 from collections import Counter
 from hashlib import blake2b
@@ -9,12 +7,13 @@ from hashlib import blake2b
 import pytest
 
 from airflow_provider_pinterest.conversions.batches import Batcher
-from airflow_provider_pinterest.delivery.checkpoint import KEY, Checkpoint, PendingBatch, read_state
+from airflow_provider_pinterest.delivery.checkpoint import KEY, Checkpoint, PendingBatch
 from airflow_provider_pinterest.delivery.result import DeliveryCounters
 from airflow_provider_pinterest.delivery.rowset import RowSet
 from airflow_provider_pinterest.delivery.sections import SectionCutter, SourceChangedError
-from tests.delivery.test_model import WEATHERS, adds_up, judge, sail, voyage
-from tests.delivery.world import NOW, Fuse, KilledError, Voyage, event
+from airflow_provider_pinterest.delivery.stored_state import read_state
+from tests.delivery.test_model import CONDITIONS, adds_up, check_account, random_scenario, run_attempts
+from tests.delivery.world import NOW, FaultPoint, KilledError, Scenario, event
 
 
 def events_hash(events):
@@ -28,6 +27,7 @@ def as_v2(checkpoint, kinds):
 
     def delivered(counts):
         found = counts.as_json()
+        found["lags"] = found.pop("latencies")
         del found["already_sent"]
         return found
 
@@ -59,7 +59,7 @@ def store_of(made):
 
 
 def downgrade(made):
-    """Replace what a voyage has stored by what version 2 would have stored."""
+    """Replace what a scenario has stored by what version 2 would have stored."""
     left = read_state(store_of(made).get(KEY)) if KEY in store_of(made).values else None
     if not isinstance(left, Checkpoint):
         return None
@@ -69,33 +69,33 @@ def downgrade(made):
 
 
 def killed(made, chance, fatal):
-    made.pinterest.chances = chance.choice(WEATHERS[:4])
+    made.pinterest.chances = chance.choice(CONDITIONS[:4])
     with pytest.raises(KilledError):
-        made.go(Fuse(kill=fatal))
-    store_of(made).fuse = Fuse()
+        made.run_attempt(FaultPoint(kill=fatal))
+    store_of(made).fault_point = FaultPoint()
 
 
 @pytest.mark.parametrize("block", range(4))
 def test_a_run_that_version_2_began_ends_with_nothing_lost_and_no_offline_event_twice(block):
     resumed = 0
     for seed in range(block * 100, (block + 1) * 100):
-        made = voyage(seed)
+        made = random_scenario(seed)
         chance = random.Random(seed)  # noqa: S311
         try:
             killed(made, chance, chance.randrange(60))
         except pytest.fail.Exception:
             continue  # it came to its end first
-        except Exception:  # noqa: BLE001, S112 - the weather ended it first
+        except Exception:  # noqa: BLE001, S112 - a fault ended it first
             continue
         document = downgrade(made)
         resumed += bool(document and (document["rows"] or document["marks"]))
-        run, ends = sail(made, kills=chance.choice((0, 3)))
+        run, ends = run_attempts(made, kills=chance.choice((0, 3)))
         if run is None:
             continue
         ends["killed"] += 1
         try:
             adds_up(run.counters)
-            judge(made, run, ends)
+            check_account(made, run, ends)
         except AssertionError as error:
             error.add_note(f"seed {seed}, {document}")
             raise
@@ -103,60 +103,55 @@ def test_a_run_that_version_2_began_ends_with_nothing_lost_and_no_offline_event_
     assert resumed > 20
 
 
+def upgraded(kinds, *, fatal=25, failing=()):
+    """Return a scenario whose first attempt was killed, and what version 2 would have stored of it."""
+    made = Scenario(kinds, random.Random(1))  # noqa: S311
+    made.pinterest.failing = set(failing)
+    with pytest.raises(KilledError):
+        made.run_attempt(FaultPoint(kill=fatal))
+    store_of(made).fault_point = FaultPoint()
+    return made, downgrade(made)
+
+
 @pytest.mark.parametrize("kinds", [["offline"] * 30, ["web", "offline"] * 15], ids=["offline", "mixed"])
 def test_what_version_2_had_accepted_is_not_sent_again(kinds):
     for fatal in range(10, 60, 3):
-        made = Voyage(kinds, random.Random(1))  # noqa: S311
-        with pytest.raises(KilledError):
-            made.go(Fuse(kill=fatal))
-        store_of(made).fuse = Fuse()
-        downgrade(made)
+        made, _ = upgraded(kinds, fatal=fatal)
 
-        run = made.go()
+        run = made.run_attempt()
 
-        judge(made, run, Counter(killed=1))
+        check_account(made, run, Counter(killed=1))
 
 
 def test_the_first_checkpoint_after_an_upgrade_is_of_this_version():
-    made = Voyage(["web"] * 30, random.Random(1))  # noqa: S311
+    made, _ = upgraded(["web"] * 30)
     with pytest.raises(KilledError):
-        made.go(Fuse(kill=25))
-    store_of(made).fuse = Fuse()
-    downgrade(made)
-    with pytest.raises(KilledError):
-        made.go(Fuse(kill=30))
+        made.run_attempt(FaultPoint(kill=30))
 
     left = read_state(store_of(made).get(KEY))
 
     assert isinstance(left, Checkpoint)
     assert store_of(made).get(KEY)["version"] == 3
     assert left.clock == NOW
-    run = made.go()
-    judge(made, run, Counter(killed=2))
+    run = made.run_attempt()
+    check_account(made, run, Counter(killed=2))
 
 
 def test_an_upgrade_notices_a_source_that_has_changed():
-    made = Voyage(["web"] * 30, random.Random(1))  # noqa: S311
-    with pytest.raises(KilledError):
-        made.go(Fuse(kill=25))
-    store_of(made).fuse = Fuse()
-    assert downgrade(made)["rows"]
+    made, document = upgraded(["web"] * 30)
+    assert document["rows"]
     made.kinds = ["invalid", *made.kinds[1:]]
 
     with pytest.raises(SourceChangedError):
-        made.go()
+        made.run_attempt()
 
 
 def test_after_an_upgrade_it_is_not_known_which_events_failed():
     """So Clear does not send them again, and the counts say so."""
-    made = Voyage(["web"] * 30, random.Random(1))  # noqa: S311
-    made.pinterest.failing = {"e-1"}
-    with pytest.raises(KilledError):
-        made.go(Fuse(kill=25))
-    store_of(made).fuse = Fuse()
-    assert downgrade(made)["rows"]
+    made, document = upgraded(["web"] * 30, failing=["e-1"])
+    assert document["rows"]
 
-    accounted = made.go().progress.accounted
+    accounted = made.run_attempt().progress.accounted
 
     assert not accounted.failed.complete
     assert accounted.delivered.failed == 1

@@ -1,4 +1,4 @@
-"""What outlives a worker, as a model: Pinterest, the state store, the rejects folder, and a fuse that ends the worker.
+"""A model of what outlives a worker (Pinterest, the state store, the rejects folder) and of a fault that ends it.
 
 Everything is seeded and nothing waits: the clock moves only when somebody sleeps.
 """
@@ -25,7 +25,7 @@ from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 from airflow_provider_pinterest.conversions.outcomes import Event, RowBatch
 from airflow_provider_pinterest.conversions.transform import Transform
 from airflow_provider_pinterest.delivery.batch_outcome import BatchOutcome
-from airflow_provider_pinterest.delivery.checkpoint import KEY, Checkpoint, read_state
+from airflow_provider_pinterest.delivery.checkpoint import KEY, Checkpoint
 from airflow_provider_pinterest.delivery.dispatcher import Dispatcher, InFlightBatch
 from airflow_provider_pinterest.delivery.pipeline import Mailbox, PipelineObserver, PipelineRun
 from airflow_provider_pinterest.delivery.progress import Progress
@@ -34,6 +34,8 @@ from airflow_provider_pinterest.delivery.rejects import Rejects
 from airflow_provider_pinterest.delivery.resuming import Start
 from airflow_provider_pinterest.delivery.sections import Section, SectionCutter
 from airflow_provider_pinterest.delivery.sender import OnUnknownOutcome, Sender
+from airflow_provider_pinterest.delivery.stored_state import read_state
+from harness.task import MemoryStateStore
 
 NOW = 1_790_000_000.0
 DAY = 86_400.0
@@ -75,13 +77,13 @@ def row(kind: str, number: int) -> tuple[Any, ...]:
     return (f"e-{number}", "checkout", source, int(NOW) - 60, email, number)
 
 
-def row_batches(kinds: Sequence[str], size: int = 7, fuse: Fuse | None = None) -> Iterator[RowBatch]:
+def row_batches(kinds: Sequence[str], size: int = 7, fault_point: FaultPoint | None = None) -> Iterator[RowBatch]:
     """Yield rows numbered from 1; a ``duplicate`` is the last valid row before it once more."""
     rows: list[tuple[Any, ...]] = []
     last = row("web", 1)
     for number, kind in enumerate(kinds, 1):
-        if fuse is not None:
-            fuse.step(main=True)
+        if fault_point is not None:
+            fault_point.step(main=True)
         found = last if kind == "duplicate" else row(kind, number)
         if kind in ("web", "offline"):
             last = found
@@ -93,7 +95,7 @@ def row_batches(kinds: Sequence[str], size: int = 7, fuse: Fuse | None = None) -
         yield RowBatch(COLUMNS, rows)
 
 
-class Fuse:
+class FaultPoint:
     """Ends the worker at one of its steps.
 
     :param kill: steps until it is killed; ``None``: it is not.
@@ -125,29 +127,24 @@ class Fuse:
                 raise self.raises
 
 
-class Store:
-    """Airflow's task state store."""
+class FailingStateStore(MemoryStateStore):
+    """Airflow's task state store, where every write is a step of the worker."""
 
     def __init__(self) -> None:
-        self.values: dict[str, str] = {}
-        self.fuse = Fuse()
-        self.writes = 0
+        super().__init__()
+        self.fault_point = FaultPoint()
 
-    def get(self, key: str, default: Any = None) -> Any:
-        return orjson.loads(self.values[key]) if key in self.values else default
-
-    def set(self, key: str, value: Any) -> None:
-        self.fuse.step(main=True)
-        self.values[key] = orjson.dumps(value).decode()
-        self.writes += 1
-        self.fuse.step(main=True)
+    def set(self, key: str, value: Any, **_: Any) -> None:
+        self.fault_point.step(main=True)
+        super().set(key, value)
+        self.fault_point.step(main=True)
 
     def delete(self, key: str) -> None:
-        self.fuse.step(main=True)
-        self.values.pop(key, None)
+        self.fault_point.step(main=True)
+        super().delete(key)
 
 
-class Folder:
+class MemoryFolder:
     """An object store: a file is there when it is closed, and not before."""
 
     protocol = "memory"
@@ -155,11 +152,11 @@ class Folder:
     def __init__(self, name: str = "run", files: dict[str, bytes] | None = None) -> None:
         self.name = name
         self.files: dict[str, bytes] = {} if files is None else files
-        self.fuse = Fuse()
+        self.fault_point = FaultPoint()
 
-    def __truediv__(self, name: str) -> Folder:
-        found = Folder(name, self.files)
-        found.fuse = self.fuse
+    def __truediv__(self, name: str) -> MemoryFolder:
+        found = MemoryFolder(name, self.files)
+        found.fault_point = self.fault_point
         return found
 
     def open(self, mode: str) -> Any:
@@ -167,27 +164,27 @@ class Folder:
 
     @contextmanager
     def _writing(self) -> Iterator[io.BytesIO]:
-        self.fuse.step(main=True)
+        self.fault_point.step(main=True)
         content = io.BytesIO()
         yield content
         self.files[self.name] = content.getvalue()
-        self.fuse.step(main=True)
+        self.fault_point.step(main=True)
 
     def mkdir(self, *, parents: bool, exist_ok: bool) -> None: ...
 
-    def iterdir(self) -> list[Folder]:
+    def iterdir(self) -> list[MemoryFolder]:
         return [self / name for name in self.files]
 
     def unlink(self) -> None:
-        self.fuse.step(main=True)
+        self.fault_point.step(main=True)
         del self.files[self.name]
 
     def lines(self) -> list[dict[str, Any]]:
         return [orjson.loads(line) for name in sorted(self.files) for line in self.files[name].splitlines()]
 
 
-class Pinterest:
-    """Accepts events and counts their copies; what its weather brings is up to the chances.
+class ModelPinterest:
+    """Accepts events and counts their copies; which condition a call meets is up to the chances.
 
     :param chances: word → probability of it for a call.
     """
@@ -219,7 +216,7 @@ class Pinterest:
             for word, probability in self.chances.items():
                 drawn -= probability
                 if drawn < 0:
-                    return self._weather(word, body)
+                    return self._respond_in(word, body)
             return self._judge(body)
 
     def _judge(self, body: bytes) -> Answer:
@@ -237,7 +234,7 @@ class Pinterest:
                 self.copies[one] += 1
                 self.not_deduplicable_count[one] += self.now - self.received.setdefault(one, self.now) > DAY
 
-    def _weather(self, word: str, body: bytes) -> Answer:
+    def _respond_in(self, word: str, body: bytes) -> Answer:
         ids = ids_of(body)
         accepted = not self.poison.intersection(ids) and len(ids) <= self.largest
         match word:
@@ -251,7 +248,7 @@ class Pinterest:
                 return AccessDenied(Trace(403))
             case "lost":
                 return OutcomeUnknown(Trace(504))
-            case "doubt" if accepted:
+            case "unknown" if accepted:
                 self._accept(ids)
                 self.unknown.update(ids)
                 return OutcomeUnknown(Trace(500))
@@ -264,13 +261,13 @@ class Pinterest:
 
 
 class FakeClient:
-    """Calls a :class:`Pinterest` without a wire."""
+    """Calls a :class:`ModelPinterest` without a wire."""
 
     test = False
 
-    def __init__(self, pinterest: Pinterest, fuse: Fuse | None = None) -> None:
+    def __init__(self, pinterest: ModelPinterest, fault_point: FaultPoint | None = None) -> None:
         self.pinterest = pinterest
-        self.fuse = fuse or Fuse()
+        self.fault_point = fault_point or FaultPoint()
         self.credential = SimpleNamespace(expired=False, renewable=False, token="t")
         self.aborted = False
 
@@ -280,10 +277,10 @@ class FakeClient:
 
     def send(self, _: str, body: bytes, events: int, *, begin: Callable[[], None], **options: Any) -> Answer:
         assert events == len(ids_of(body))
-        self.fuse.step()
+        self.fault_point.step()
         begin()
         answer = self.pinterest.answer(body)
-        self.fuse.step()
+        self.fault_point.step()
         return answer
 
     def renew(self, used: Any, refused: AccessDenied | None = None) -> None: ...
@@ -324,7 +321,7 @@ def sender(client: Any, pace: Any = None, **options: Any) -> Sender:
     return Sender(client, pace, clock=pace.clock, jitter=lambda: 0.5, **{"wall": lambda: NOW, **options})
 
 
-class Delivery:
+class BatchDelivery:
     """What became of one batch, sent by itself.
 
     :param unsent: events that are open.
@@ -371,6 +368,19 @@ class InlineSections:
         if self.ended and self.error is None:
             return []
         return [section for section in [self._rest()] if section is not None]
+
+
+def transform() -> Transform:
+    """Return what makes events of the rows of :func:`row_batches`."""
+    return Transform(ColumnMapping(key_columns=("order",)), now=NOW)
+
+
+def read_ahead(cutter: SectionCutter, source: Iterator[RowBatch], mailbox: Mailbox) -> ReadAhead:
+    """Read a source in a thread."""
+    reading, made = Reading(), transform()
+    return ReadAhead(
+        lambda: cutter.sections(made.events(reading.unlocked(source))), reading, rest=cutter.rest, wake=mailbox.wake
+    )
 
 
 class ScriptedDispatcher(Dispatcher):
@@ -423,17 +433,17 @@ class ScriptedDispatcher(Dispatcher):
 class ScriptedMailbox(Mailbox):
     """Lets a batch be sent when the run waits."""
 
-    def __init__(self, dispatcher: ScriptedDispatcher, fuse: Fuse) -> None:
+    def __init__(self, dispatcher: ScriptedDispatcher, fault_point: FaultPoint) -> None:
         super().__init__()
         self._dispatcher = dispatcher
-        self._fuse = fuse
+        self._fault_point = fault_point
 
     def wait(self, seconds: float) -> None:
-        self._fuse.step(main=True)
+        self._fault_point.step(main=True)
         self._dispatcher.deliver_one()
 
 
-class Voyage:
+class Scenario:
     """One run over several tries, each in a worker of its own.
 
     :param kinds: what the source's rows become, in order.
@@ -442,14 +452,14 @@ class Voyage:
     def __init__(self, kinds: Sequence[str], chance: random.Random, **options: Any) -> None:
         self.kinds = kinds
         self.chance = chance
-        self.store = Store() if options.get("remembers", True) else None
-        self.folder = Folder()
-        self.pinterest = Pinterest(chance)
+        self.store = FailingStateStore() if options.get("remembers", True) else None
+        self.folder = MemoryFolder()
+        self.pinterest = ModelPinterest(chance)
         self.on_unknown_outcome: OnUnknownOutcome | None = options.get("on_unknown_outcome")
         self.batch_size: int = options.get("batch_size", 3)
         self.in_flight: int = options.get("in_flight", 3)
         self.threads: bool = options.get("threads", False)
-        self.doubted: set[str] = set()
+        self.unknown: set[str] = set()
         """Ids that a try has written down before it sent them."""
         self.attempts = 1
         self.broken = 0
@@ -474,11 +484,11 @@ class Voyage:
         assert isinstance(state, Checkpoint)
         return Start(state, resume=True)
 
-    def read(self, fuse: Fuse | None = None) -> Iterator[RowBatch]:
+    def read(self, fault_point: FaultPoint | None = None) -> Iterator[RowBatch]:
         """Yield the source's rows."""
-        return row_batches(self.kinds, self.chance.randint(1, 9), fuse)
+        return row_batches(self.kinds, self.chance.randint(1, 9), fault_point)
 
-    def verify(self, cutter: SectionCutter, resume: Checkpoint | None, fuse: Fuse) -> None:
+    def verify(self, cutter: SectionCutter, resume: Checkpoint | None, fault_point: FaultPoint) -> None:
         """Read the source before anything is sent, if that is needed."""
 
     def about_to_send(self, checkpoint: Checkpoint) -> None:
@@ -489,18 +499,20 @@ class Voyage:
         if self.store is not None:
             self.store.delete(KEY)
 
-    def go(self, fuse: Fuse | None = None, source: Iterator[RowBatch] | None = None) -> PipelineRun:
+    def run_attempt(
+        self, fault_point: FaultPoint | None = None, source: Iterator[RowBatch] | None = None
+    ) -> PipelineRun:
         """Make one try; raises what ended it, with its run as ``ended``."""
-        fuse = fuse or Fuse()
-        self.folder.fuse = fuse
+        fault_point = fault_point or FaultPoint()
+        self.folder.fault_point = fault_point
         if self.store is not None:
-            self.store.fuse = fuse
+            self.store.fault_point = fault_point
         start = self.begin()
         resume = start.checkpoint if start.resume else None
         for pending in resume.pending if resume else ():
-            self.doubted.update(f"e-{row}" for row in self.rows if row in pending.unknown)
+            self.unknown.update(f"e-{row}" for row in self.rows if row in pending.unknown)
         found = sender(
-            FakeClient(self.pinterest, fuse),
+            FakeClient(self.pinterest, fault_point),
             on_unknown_outcome=self.on_unknown_outcome,
             wall=lambda: self.pinterest.now,
         )
@@ -524,23 +536,17 @@ class Voyage:
             resends_held=found.may_resend_any,
             unknown_before=start.checkpoint.unknown_before,
         )
-        self.verify(cutter, resume, fuse)
-        builder = Transform(ColumnMapping(key_columns=("order",)), now=NOW)
-        read = source or self.read(fuse)
+        self.verify(cutter, resume, fault_point)
+        read = source or self.read(fault_point)
         sections: Any
         if self.threads:
-            reading, mailbox = Reading(), Mailbox()
+            mailbox = Mailbox()
             dispatcher = Dispatcher(found, self.in_flight, mailbox.wake)
-            sections = ReadAhead(
-                lambda: cutter.sections(builder.events(reading.unlocked(read))),
-                reading,
-                rest=cutter.rest,
-                wake=mailbox.wake,
-            )
+            sections = read_ahead(cutter, read, mailbox)
         else:
             dispatcher = ScriptedDispatcher(found, self.in_flight, self.chance)
-            mailbox = ScriptedMailbox(dispatcher, fuse)
-            sections = InlineSections(cutter.sections(builder.events(read)), cutter.rest)
+            mailbox = ScriptedMailbox(dispatcher, fault_point)
+            sections = InlineSections(cutter.sections(transform().events(read)), cutter.rest)
         try:
             run = self.run = PipelineRun(
                 sections,

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from airflow_provider_pinterest.conversions.reasons import EXCLUSIONS
-from demo import old_shop, run_dags, stage, verdict, warehouse
+from demo import old_shop, stage, verdict, warehouse
 from demo.kinds import Fate
+from harness import dag_runs
 
 NOW = dt.datetime(2026, 11, 21, 12, 7, tzinfo=dt.UTC)
 
@@ -66,7 +67,7 @@ def test_people_are_invented(table):
 
 
 def test_the_demo_s_own_dag_and_the_examples_share_a_folder(tmp_path):
-    dags = run_dags.load(stage.lay_out_dags(tmp_path / "dags"))
+    dags = dag_runs.load(stage.lay_out_dags(tmp_path / "dags"))
 
     assert {dag_id for dag_id, _ in verdict.TASKS} <= dags.keys()
     assert dags["demo_old_shop"].task_dict.keys() == {"send_old_shop"}

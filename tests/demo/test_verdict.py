@@ -12,8 +12,8 @@ import pytest
 
 from demo import old_shop, planted, verdict, warehouse
 from demo.kinds import Fate, Feed, sha256
-from demo.run_dags import TaskRun
 from demo.warehouse import Warehouse
+from harness.dag_runs import TaskRun
 
 NOW = dt.datetime(2026, 11, 21, 12, 7, tzinfo=dt.UTC)
 
@@ -143,7 +143,7 @@ def test_a_lost_event_is_found(books):
 
 def test_a_doubled_event_is_found(books):
     books.received.append(books.received[0])
-    assert any("1 events arrived more than once" in fault for fault in books.faults())
+    assert any("1 more copies arrived than events" in fault for fault in books.faults())
 
 
 def test_an_event_of_a_planted_row_that_got_through_is_found(books):

@@ -22,6 +22,8 @@ from airflow_provider_pinterest.hooks.pinterest import PinterestHook
 from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
 from airflow_provider_pinterest.sandbox import Sandbox
 from airflow_provider_pinterest.sandbox.__main__ import _parser
+from harness.airflow import sqlite_connection
+from harness.task import RecordingTaskInstance
 from tests.docs.pages import DOCS, PAGES, README, REPOSITORY, all_blocks, blocks, lines, section
 
 AIRFLOW_3 = not airflow.__version__.startswith("2.")
@@ -55,18 +57,6 @@ OTHER_COLUMNS: dict[str, dict[str, object]] = {
 """Heading → columns that its example has besides, or (``...``) has not."""
 
 
-class TaskInstance:
-    """What `execute` needs of a task instance."""
-
-    dag_id, task_id, run_id, map_index, try_number = "docs", "send", "now", -1, 1
-
-    def __init__(self):
-        self.pushed = {}
-
-    def xcom_push(self, key, value):
-        self.pushed[key] = value
-
-
 @pytest.fixture(scope="module")
 def pinterest():
     with Sandbox() as running:
@@ -79,7 +69,7 @@ def connections(pinterest, tmp_path, monkeypatch):
     pinterest.clear()
     path = tmp_path / "warehouse.db"
     monkeypatch.setenv("AIRFLOW_CONN_PINTEREST_DEFAULT", json.dumps(pinterest.connection()))
-    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": "sqlite", "host": str(path)}))
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", sqlite_connection(path))
     with sqlite3.connect(path) as warehouse:
         yield warehouse
     warehouse.close()
@@ -107,7 +97,7 @@ def deliver(operator):
         is_file = operator.sql.endswith(tuple(operator.template_ext))
         operator.sql = "SELECT * FROM checkouts" if is_file else placeholders(operator.sql)
         operator.parameters = operator.parameters and {"start": "2026-11-21", "end": "2026-11-22"}
-    ti = TaskInstance()
+    ti = RecordingTaskInstance()
     result = operator.execute({"ti": ti})
     assert ti.pushed == {"pinterest_result": result}
     return result
@@ -266,7 +256,7 @@ def test_the_query_about_consent_leaves_out_who_has_not_agreed(database, request
     if database == "sqlite":
         path = tmp_path / "shop.db"
         warehouse, mark = sqlite3.connect(path), "?"
-        connection = json.dumps({"conn_type": "sqlite", "host": str(path)})
+        connection = sqlite_connection(path)
     else:
         server = request.getfixturevalue("postgres")
         warehouse, mark = psycopg2.connect(server.dsn), "%s"
@@ -284,7 +274,7 @@ def test_the_query_about_consent_leaves_out_who_has_not_agreed(database, request
         task_id="send", sql=sql, sql_conn_id="warehouse", defaults={"event_name": "checkout", "action_source": "web"}
     )
 
-    context: Any = {"ti": TaskInstance()}
+    context: Any = {"ti": RecordingTaskInstance()}
     operator.execute(context)
 
     sent = {event.event_id: event.event for event in pinterest.events()}

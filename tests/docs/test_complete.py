@@ -91,7 +91,7 @@ class TestConnection:
         assert sorted(first_column(README, "The connection")) == sorted(first_column(self.PAGE, "Fields"))
 
 
-class TestResult:
+class TestDocumentedResult:
     PAGE = DOCS / "result.md"
     VALUES = Result.of(
         RunCounters(), ad_account_id="1", test=False, seconds=0.0, warnings={}, coverage={}, rejects_path=None

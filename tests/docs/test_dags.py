@@ -11,7 +11,8 @@ from unittest import mock
 import pytest
 
 from airflow_provider_pinterest.sandbox import Sandbox
-from demo import run_dags
+from harness import dag_runs
+from harness.airflow import sqlite_connection
 from tests.docs.pages import README, blocks, lines
 
 FILES = [block for block in blocks(README, "python") if "with DAG(" in block.text]
@@ -83,7 +84,7 @@ def dags(airflow_db, rejects):
         (folder / f"readme_{number}.py").write_text(text, "utf-8")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        return run_dags.load(folder)
+        return dag_runs.load(folder)
 
 
 @pytest.fixture
@@ -92,13 +93,13 @@ def run(dags, warehouse, pinterest, now):
     pinterest.clear()
     connections = {
         "AIRFLOW_CONN_PINTEREST_DEFAULT": json.dumps(pinterest.connection()),
-        "AIRFLOW_CONN_WAREHOUSE": json.dumps({"conn_type": "sqlite", "host": str(warehouse)}),
+        "AIRFLOW_CONN_WAREHOUSE": sqlite_connection(warehouse),
     }
 
     def ran(dag_id):
         with warnings.catch_warnings(), mock.patch.dict(os.environ, connections):
             warnings.simplefilter("ignore")  # Airflow's own; those of the DAG files are errors above
-            tasks = run_dags.run(dags[dag_id], now)
+            tasks = dag_runs.run(dags[dag_id], now)
         return {task.task_id: task for task in tasks}
 
     return ran

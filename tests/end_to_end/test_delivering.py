@@ -19,8 +19,10 @@ import pytest
 
 from airflow_provider_pinterest.sandbox import Sandbox
 from airflow_provider_pinterest.sandbox.schema import request_schema
-from demo import run_dags
-from tests.running import Warehouse, adds_up, impersonal
+from harness import dag_runs
+from harness.accounting import imbalances
+from tests.fixtures import SqliteWarehouse
+from tests.running import impersonal
 
 RAN_AT = dt.datetime(2026, 11, 20, tzinfo=dt.UTC)
 ORDERS: list[dict[str, Any]] = [
@@ -34,7 +36,7 @@ ORDERS: list[dict[str, Any]] = [
 ]
 
 
-class DeliveryCounters:
+class DeliveredRun:
     """What the one run did."""
 
     def __init__(self, tasks, pinterest, rendered, xcoms):
@@ -65,7 +67,7 @@ def ran(airflow_db, postgres, tmp_path_factory):
     folder = airflow_db / "end_to_end"
     shutil.copytree(Path(__file__).parent / "dags", folder)
     (folder / "orders.sql").write_text("SELECT * FROM orders WHERE order_total > CAST(:least AS real)\n")
-    shop = Warehouse(tmp_path_factory.mktemp("shop") / "warehouse.db")
+    shop = SqliteWarehouse(tmp_path_factory.mktemp("shop") / "warehouse.db")
     shop.fill("orders", ORDERS)
     _fill_postgres(postgres)
     with Sandbox() as pinterest:
@@ -77,8 +79,8 @@ def ran(airflow_db, postgres, tmp_path_factory):
         }
         with warnings.catch_warnings(), mock.patch.dict(os.environ, connections):
             warnings.simplefilter("ignore")  # of Airflow's own making
-            tasks = run_dags.run(run_dags.load(folder)["delivering"], RAN_AT)
-            yield DeliveryCounters(tasks, pinterest, _rendered(), _xcoms())
+            tasks = dag_runs.run(dag_runs.load(folder)["delivering"], RAN_AT)
+            yield DeliveredRun(tasks, pinterest, _rendered(), _xcoms())
     shutil.rmtree(folder)
 
 
@@ -119,7 +121,7 @@ def _xcoms():
 def test_rows_of_sqlite_arrive_once_with_their_values(ran):
     assert ran.state("from_sqlite") == "success"
     [result] = ran.results("from_sqlite")
-    adds_up(result)
+    assert imbalances(result) == []
     values = sorted(
         event.event["custom_data"]["value"]
         for event in ran.events
@@ -175,7 +177,7 @@ def test_a_task_mapped_over_accounts_sends_to_each_its_own(ran):
 
     assert accounts == {"111": "order-1", "222": "order-2", "333": "order-3"}
     for result in ran.results("to_accounts"):
-        adds_up(result)
+        assert imbalances(result) == []
         assert result["events_processed"] == 1
     assert [result["ad_account_id"] for result in ran.results("to_accounts")] == ["111", "222", "333"]
 
@@ -229,7 +231,7 @@ def test_a_task_that_fails_has_delivered_the_rest_and_pushed_its_account(ran):
     assert ran.state("too_many_rejected") == "failed"
     assert ran.ids("half-") == {"half-0": 1, "half-1": 1}
     [result] = ran.results("too_many_rejected")
-    adds_up(result)
+    assert imbalances(result) == []
     assert (result["events_processed"], result["rows_rejected"]) == (2, 1)
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 PROCESSED = b'{"num_events_received":1,"num_events_processed":1,"events":[{"status":"processed"}]}'
 
 
-class Reply(NamedTuple):
+class ScriptedReply(NamedTuple):
     """One answer.
 
     :param pause: after that many bytes of the body it says no more, until the server is closed.
@@ -24,7 +24,7 @@ class Reply(NamedTuple):
     pause: int | None = None
 
 
-class Request(NamedTuple):
+class ReceivedRequest(NamedTuple):
     """One request; ``client`` is the same for all that come over one connection."""
 
     path: str
@@ -38,7 +38,7 @@ class Listener:
     """What was received."""
 
     url: str
-    requests: list[Request] = field(default_factory=list)
+    requests: list[ReceivedRequest] = field(default_factory=list)
 
     @property
     def connections(self) -> int:
@@ -46,17 +46,17 @@ class Listener:
 
 
 @contextmanager
-def listening(*replies: Reply) -> Iterator[Listener]:
+def listening(*replies: ScriptedReply) -> Iterator[Listener]:
     """Serve; the last reply is given for ever."""
     closing = threading.Event()
-    left: list[Reply] = list(replies or (Reply(),))
+    left: list[ScriptedReply] = list(replies or (ScriptedReply(),))
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            listener.requests.append(Request(self.path, dict(self.headers), body, self.client_address))
+            listener.requests.append(ReceivedRequest(self.path, dict(self.headers), body, self.client_address))
             reply = left.pop(0) if len(left) > 1 else left[0]
             self.send_response(reply.status)
             for name, value in reply.headers.items():

@@ -1,7 +1,5 @@
 """One call on the wire: headers, kept connections, time-outs."""
 
-from __future__ import annotations
-
 import gzip
 import socket
 import time
@@ -15,8 +13,8 @@ from airflow_provider_pinterest.api.events_endpoint import PerEventResults
 from airflow_provider_pinterest.api.responses import AccessDenied, OutcomeUnknown, Unavailable
 from airflow_provider_pinterest.exceptions import CredentialError, UnavailableError
 from airflow_provider_pinterest.redaction import Secret
-from tests.api.wire import OneAccount
-from tests.hooks.listening import PROCESSED, Reply, listening, processed
+from tests.api.wire import ACCOUNT, OneAccount
+from tests.hooks.listening import PROCESSED, ScriptedReply, listening, processed
 from tests.running import deliver, ids, rows
 
 BODY = b'{"data":[{}]}'
@@ -30,7 +28,8 @@ def client():
     made = []
 
     def make(url, timeouts=(2.0, 2.0, 4.0), **options):
-        made.append(OneAccount(url, Credential(Tokens(Secret("pina_secret"))), timeouts=timeouts, **options))
+        credential = Credential(Tokens(Secret("pina_secret")))
+        made.append(OneAccount(url, credential, timeouts=timeouts, **options))
         return made[-1]
 
     yield make
@@ -47,7 +46,7 @@ def test_a_call_names_the_package_and_its_version(pinterest):
 
 @pytest.mark.parametrize("most", [1, 3])
 def test_no_more_connections_are_made_than_batches_may_be_under_way(connect, most):
-    with listening(Reply(200, processed(range(10)))) as listener:
+    with listening(ScriptedReply(200, processed(range(10)))) as listener:
         connect(host=listener.url, password="pina_x", extra={"ad_account_id": "1"})
 
         assert deliver(events=rows(100), batch_size=10, max_in_flight=most).error is None
@@ -58,7 +57,7 @@ def test_no_more_connections_are_made_than_batches_may_be_under_way(connect, mos
 
 @pytest.mark.parametrize("status", [200, 400, 401, 404, 422, 429, 500, 503])
 def test_a_connection_is_kept_whatever_the_answer(client, status):
-    with listening(Reply(status)) as listener:
+    with listening(ScriptedReply(status)) as listener:
         one = client(listener.url)
         for _ in range(3):
             one.post(BODY, 1)
@@ -67,7 +66,7 @@ def test_a_connection_is_kept_whatever_the_answer(client, status):
 
 
 def test_a_connection_that_the_server_closed_is_replaced(client):
-    with listening(Reply(headers={"Connection": "close"})) as listener:
+    with listening(ScriptedReply(headers={"Connection": "close"})) as listener:
         one = client(listener.url)
 
         assert all(isinstance(one.post(BODY, 1), PerEventResults) for _ in range(2))
@@ -100,13 +99,13 @@ def test_test_mode_is_a_parameter_of_the_address(client):
         client(listener.url).post(BODY, 1)
 
     assert [request.path for request in listener.requests] == [
-        "/v5/ad_accounts/1/events?test=true",
-        "/v5/ad_accounts/1/events",
+        f"/v5/ad_accounts/{ACCOUNT}/events?test=true",
+        f"/v5/ad_accounts/{ACCOUNT}/events",
     ]
 
 
 def test_a_compressed_answer_is_read(client):
-    with listening(Reply(body=gzip.compress(PROCESSED), headers={"Content-Encoding": "gzip"})) as listener:
+    with listening(ScriptedReply(body=gzip.compress(PROCESSED), headers={"Content-Encoding": "gzip"})) as listener:
         assert isinstance(client(listener.url).post(BODY, 1), PerEventResults)
 
 
@@ -121,8 +120,8 @@ def test_a_netrc_file_plays_no_part(client, tmp_path, monkeypatch):
     assert listener.requests[0].headers["Authorization"] == "Bearer pina_secret"
 
 
-def test_a_server_that_accepts_and_says_nothing_is_in_doubt_after_the_read_time_out(client):
-    with listening(Reply(pause=0)) as listener:
+def test_a_server_that_accepts_and_says_nothing_is_with_unknown_outcome_after_the_read_time_out(client):
+    with listening(ScriptedReply(pause=0)) as listener:
         answer = client(listener.url, SOON).post(BODY, 1)
 
     assert isinstance(answer, OutcomeUnknown)
@@ -181,7 +180,7 @@ def test_a_connection_that_is_not_taken_ends_after_the_connect_time_out(client):
 
 
 @pytest.mark.parametrize("kind", ["drop", "reset"])
-def test_a_connection_that_breaks_is_in_doubt(pinterest, client, kind):
+def test_a_connection_that_breaks_has_an_unknown_outcome(pinterest, client, kind):
     pinterest.fault(kind)
     one = OneAccount(pinterest.url, Credential(Tokens(Secret(pinterest.token))))
 
@@ -190,7 +189,10 @@ def test_a_connection_that_breaks_is_in_doubt(pinterest, client, kind):
 
 
 def test_a_redirect_is_never_followed(client):
-    with listening() as elsewhere, listening(Reply(302, headers={"Location": f"{elsewhere.url}/x"})) as listener:
+    with (
+        listening() as elsewhere,
+        listening(ScriptedReply(302, headers={"Location": f"{elsewhere.url}/x"})) as listener,
+    ):
         answer = client(listener.url).post(BODY, 1)
 
     assert isinstance(answer, AccessDenied)

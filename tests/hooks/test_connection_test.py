@@ -1,7 +1,5 @@
 """The button "Test" on a connection: what it says in each case, and that nothing is recorded."""
 
-from __future__ import annotations
-
 import re
 import socket
 

@@ -1,7 +1,5 @@
 """What an error tracker sees: the locals of every frame of an error, and of the errors behind it, hold no secret."""
 
-from __future__ import annotations
-
 import datetime as dt
 import socket
 import traceback
@@ -11,8 +9,9 @@ import pytest
 from urllib3.connection import HTTPConnection
 
 from airflow_provider_pinterest.hooks.pinterest import PinterestHook
+from harness.certificates import certificate
 from tests.api import wire as wires
-from tests.api.wire import certificate, proxying, serving
+from tests.api.wire import proxying, serving
 from tests.running import deliver, rows
 
 TESTS = Path(__file__).parent.parent

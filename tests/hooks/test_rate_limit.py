@@ -1,7 +1,5 @@
 """The account's rate limit, as the server sees it."""
 
-from __future__ import annotations
-
 import threading
 
 import pytest

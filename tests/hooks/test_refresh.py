@@ -17,7 +17,7 @@ from airflow_provider_pinterest.exceptions import CredentialError, UnavailableEr
 from airflow_provider_pinterest.hooks import pinterest as hook_module
 from airflow_provider_pinterest.hooks.pinterest import PinterestHook
 from airflow_provider_pinterest.redaction import Secret
-from tests.hooks.listening import Reply, listening
+from tests.hooks.listening import ScriptedReply, listening
 from tests.running import deliver, ids, logged, rows
 
 TOKEN_PATH = "/v5/oauth/token"
@@ -246,7 +246,7 @@ def test_a_token_endpoint_that_drips_is_cut_off(pinterest, oauth):
 
 
 def test_whoever_waits_for_a_token_is_cut_off_by_an_abort():
-    with listening(Reply(pause=0)) as silent:
+    with listening(ScriptedReply(pause=0)) as silent:
         credential = Credential(Tokens(Secret("old"), Secret("r"), "7", Secret("s")))
         client = Client(silent.url, credential, connections=8)
         with ThreadPoolExecutor(8) as threads:
@@ -264,7 +264,7 @@ def test_whoever_waits_for_a_token_is_cut_off_by_an_abort():
 def test_a_redirect_of_the_token_endpoint_is_not_followed(pinterest, oauth):
     """It would carry the app's secret elsewhere."""
     pinterest.expire_tokens()
-    with listening(Reply(200, b'{"access_token": "pina_evil"}')) as elsewhere:
+    with listening(ScriptedReply(200, b'{"access_token": "pina_evil"}')) as elsewhere:
         pinterest.fault("redirect", on="token", location=f"{elsewhere.url}/oauth/token")
 
         ran = deliver(events=rows(1))
@@ -285,7 +285,9 @@ def test_an_app_id_written_as_a_number_is_as_good_as_text(pinterest, oauth):
 
 def test_the_app_s_secret_goes_to_the_token_endpoint_only(connect):
     """And the refresh token too; the events endpoint sees the access token alone."""
-    with listening(Reply(401, b"{}"), Reply(200, b'{"access_token": "pina_new"}'), Reply()) as listener:
+    with listening(
+        ScriptedReply(401, b"{}"), ScriptedReply(200, b'{"access_token": "pina_new"}'), ScriptedReply()
+    ) as listener:
         connect(
             host=listener.url,
             password="pina_old",

@@ -1,7 +1,5 @@
 """The button that leads to Ads Manager."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import pytest
@@ -10,7 +8,8 @@ from airflow_provider_pinterest.get_provider_info import get_provider_info
 from airflow_provider_pinterest.links import conversions
 from airflow_provider_pinterest.links.conversions import AdsManagerConversionsLink
 from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
-from tests.running import TaskInstance, row, rows, run
+from harness.task import RecordingTaskInstance
+from tests.running import row, rows, run
 
 KEY = object()
 
@@ -18,7 +17,7 @@ KEY = object()
 @pytest.fixture
 def stored(monkeypatch):
     """Let Airflow's XCom answer from what a task instance pushed."""
-    ti = TaskInstance()
+    ti = RecordingTaskInstance()
 
     def get_value(*, key, ti_key):
         assert ti_key is KEY

@@ -13,36 +13,11 @@ from airflow.providers.common.compat.sdk import DAG, TaskDeferred
 from airflow_provider_pinterest.decorators.pinterest_conversions import pinterest_conversions_task
 from airflow_provider_pinterest.delivery.checkpoint import KEY
 from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
-from tests.running import Ran, Row, TaskInstance, rows, run
+from harness.task import MemoryStateStore, RecordingTaskInstance
+from tests.running import Ran, Row, rows, run
 
 DAY = 86_400
 TIMES = frozenset({"clock", "written", "ahead_since", "unknown_before"})
-
-
-class Attempted(TaskInstance):
-    """A task instance as Airflow makes it for an attempt."""
-
-    def __init__(self, try_number: int = 1, max_tries: int = 1) -> None:
-        super().__init__(try_number=try_number)
-        self.max_tries = max_tries
-
-
-class Store:
-    """Airflow's task state store, since 3.3."""
-
-    def __init__(self) -> None:
-        self.values: dict[str, str] = {}
-        self.writes = 0
-
-    def get(self, key: str, default: Any = None) -> Any:
-        return json.loads(self.values[key]) if key in self.values else default
-
-    def set(self, key: str, value: Any, *, retention: dt.timedelta | None = None) -> None:
-        self.values[key] = json.dumps(value)
-        self.writes += 1
-
-    def delete(self, key: str) -> None:
-        self.values.pop(key, None)
 
 
 class Life:
@@ -57,7 +32,7 @@ class Life:
         self.retries = retries
         self.parameters = parameters
         self.remembers = remembers
-        self.store = Store()
+        self.store = MemoryStateStore()
         self.max_tries = retries
         self.tries = 0
         self.cleared = 0
@@ -99,7 +74,12 @@ class Life:
             "task": SimpleNamespace(retries=self.retries),
             "dag_run": SimpleNamespace(clear_number=self.cleared, start_date=self.started),
         }
-        ran = run(operator, ti=Attempted(self.tries, self.max_tries), deferred=deferred, **context)
+        ran = run(
+            operator,
+            ti=RecordingTaskInstance(try_number=self.tries, max_tries=self.max_tries),
+            deferred=deferred,
+            **context,
+        )
         self.deferred = ran.error if isinstance(ran.error, TaskDeferred) else None
         return ran
 

@@ -1,7 +1,5 @@
 """What Pinterest answers, and what becomes of the events: every one ends in exactly one place."""
 
-from __future__ import annotations
-
 import json
 import logging
 import threading
@@ -15,8 +13,6 @@ from airflow_provider_pinterest.sandbox import Sandbox
 from tests.running import Again, deliver, ids, row, rows, run
 
 # Airflow 2.11's own ObjectStoragePath causes it.
-pytestmark = pytest.mark.filterwarnings("ignore:in a future version of UPath:PendingDeprecationWarning")
-
 AT_ONCE = {"Retry-After": "0"}
 
 

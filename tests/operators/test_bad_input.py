@@ -1,7 +1,5 @@
 """Cells that are no good: each a coded rejection, and never an event that Pinterest would refuse."""
 
-from __future__ import annotations
-
 import datetime as dt
 import time
 from decimal import Decimal

@@ -1,7 +1,5 @@
 """What changes between two attempts of a task: what is stored, the rows, the parameters, the connection."""
 
-from __future__ import annotations
-
 import datetime as dt
 import json
 
@@ -12,8 +10,6 @@ from airflow_provider_pinterest.exceptions import UnavailableError
 from airflow_provider_pinterest.sandbox import Sandbox
 from tests.operators.attempts import Life, broken_off, copies, small
 from tests.running import ids, row, rows
-
-pytestmark = pytest.mark.filterwarnings("ignore:in a future version of UPath:PendingDeprecationWarning")
 
 ACCEPTED_FOUR = copies((1, 4, 1))
 
@@ -36,7 +32,7 @@ VERSION_2 = {
     "offline": True,
     "marks": [],
     "ahead": 0,
-    "on_unknown_outcome": None,
+    "on_doubt": None,
     "written": 0.0,
 }
 """What version 2 stored after it had sent four of ten rows."""
@@ -168,11 +164,11 @@ class TestAStateOfVersion2:
         assert (ran["events_processed"], ran["rows_read"], ran["resumed_from"]) == (10, 10, 4)
 
     @pytest.mark.parametrize(("source", "sent"), [("web", (5, 10)), ("offline", (7, 10))])
-    def test_events_in_doubt_are_sent_again_or_held(self, pinterest, stored, source, sent, tmp_path):
+    def test_events_with_unknown_outcome_are_sent_again_or_held(self, pinterest, stored, source, sent, tmp_path):
         life = Life(**small(rows(10, action_source=source)))
         life.tries = 1
         mark = [*MARK_2[:6], stored["written"]]
-        life.state = {**stored, "offline": source == "offline", "marks": [mark], "on_unknown_outcome": "resend"}
+        life.state = {**stored, "offline": source == "offline", "marks": [mark], "on_doubt": "resend"}
 
         ran = life.attempt()
 
@@ -253,7 +249,7 @@ class TestAStateOfVersion2:
 
 
 class TestAnInvalidRowOfABatchUnderWay:
-    """The first attempt leaves a batch in doubt that has an invalid row in its middle."""
+    """The first attempt leaves a batch with unknown outcome that has an invalid row in its middle."""
 
     def events(self, source):
         found = rows(9, action_source=source)

@@ -1,7 +1,5 @@
 """A task that is cleared after its run came to an end, or before."""
 
-from __future__ import annotations
-
 import datetime as dt
 import json
 import time
@@ -12,8 +10,6 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
 from tests.operators.attempts import DAY, Life, broken_off, copies, small
 from tests.running import ids, row, rows, run
-
-pytestmark = pytest.mark.filterwarnings("ignore:in a future version of UPath:PendingDeprecationWarning")
 
 HOURS_23 = 23 * 3600
 

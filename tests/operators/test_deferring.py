@@ -1,7 +1,5 @@
 """A deferrable task: when it defers, for how long, and how it continues."""
 
-from __future__ import annotations
-
 import datetime as dt
 import threading
 import time
@@ -12,8 +10,6 @@ from airflow.providers.common.compat.sdk import AirflowException, AirflowFailExc
 from airflow_provider_pinterest.triggers.wait import WaitTrigger
 from tests.operators.attempts import Life, copies, small
 from tests.running import Again, ids, rows
-
-pytestmark = pytest.mark.filterwarnings("ignore:in a future version of UPath:PendingDeprecationWarning")
 
 DAY = 86_400
 
@@ -146,7 +142,7 @@ class TestHowItContinues:
         assert "example.com" not in str(life.deferred.kwargs)
         assert "order-1" not in str(life.deferred.kwargs)
 
-    def test_events_in_doubt_are_sent_again_after_the_deferral(self, pinterest):
+    def test_events_with_unknown_outcome_are_sent_again_after_the_deferral(self, pinterest):
         life = Life(**deferrable(rows(10), defer_after=dt.timedelta()))
         pinterest.fault("status", status=500, after=2, after_accepting=True)
         assert isinstance(life.attempt().error, TaskDeferred)

@@ -13,8 +13,6 @@ from tests.operators.attempts import Life
 from tests.running import deliver, ids, row, rows
 
 # Airflow 2.11's own ObjectStoragePath causes it.
-pytestmark = pytest.mark.filterwarnings("ignore:in a future version of UPath:PendingDeprecationWarning")
-
 TODAY = dt.datetime.now(dt.UTC).date()
 BOT = "Mozilla/5.0 (compatible; Pinterestbot/1.0)"
 

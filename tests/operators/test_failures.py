@@ -36,8 +36,6 @@ from airflow_provider_pinterest.operators.error_report import for_airflow
 from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
 from tests.running import deliver, ids, row, rows, run
 
-pytestmark = pytest.mark.filterwarnings("ignore:in a future version of UPath:PendingDeprecationWarning")
-
 SELECT = "SELECT * FROM orders"
 NO_WAIT = dt.timedelta()
 
@@ -140,7 +138,7 @@ class TestNotRetried:
         assert str(found) == "no\nWhat to do: Change it."
 
 
-class TestRetried:
+class TestRetriedFailures:
     @pytest.mark.parametrize("status", [429, 500, 503])
     def test_pinterest_is_unavailable(self, pinterest, status):
         fault(pinterest, status=status, headers={"Retry-After": "30"})

@@ -1,7 +1,5 @@
 """A DAG file imports the operator each time that it is parsed: that must be cheap."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 

@@ -16,8 +16,6 @@ from airflow_provider_pinterest.delivery.rejects import Rejects
 from tests.operators.attempts import Life, broken_off, copies, last_line, logged_ending, small
 from tests.running import ids, row, rows
 
-pytestmark = pytest.mark.filterwarnings("ignore:in a future version of UPath:PendingDeprecationWarning")
-
 sources = pytest.mark.parametrize("source", ["web", "offline"])
 nexts = pytest.mark.parametrize("then", ["attempt", "clear"])
 
@@ -118,7 +116,7 @@ class TestAnAttemptThatEndsEarly:
         assert re.search(r"after waiting 2 seconds for Pinterest", sentence), sentence
         keeps_its_word(pinterest, life, sentence, then)
 
-    def test_web_events_are_in_doubt(self, pinterest, then):
+    def test_web_events_have_unknown_outcomes(self, pinterest, then):
         life = Life(**small())
         pinterest.fault("status", status=500, after=2, after_accepting=True)
         ran = life.attempt()
@@ -128,7 +126,7 @@ class TestAnAttemptThatEndsEarly:
         assert "sends 2 events with unknown outcome again" in sentence
         keeps_its_word(pinterest, life, sentence, then)
 
-    def test_offline_events_in_doubt_are_sent_again_by_request(self, pinterest, then):
+    def test_offline_events_with_unknown_outcome_are_sent_again_by_request(self, pinterest, then):
         life = Life(**small(rows(10, action_source="offline"), on_unknown_outcome="resend"))
         pinterest.fault("status", status=500, after=2, after_accepting=True)
         ran = life.attempt()
@@ -177,14 +175,8 @@ class TestAnAttemptThatEndsEarly:
 
     def test_offline_events_are_in_the_air_when_it_is_killed(self, pinterest, then):
         life = Life(**small(rows(10, action_source="offline")))
-        pinterest.fault("delay", seconds=3, after=2, after_accepting=True)
-        killer = threading.Thread(target=kill_when, args=(life, lambda: len(pinterest.copies()) == 6))
-        killer.start()
-        ran = life.attempt()
-        killer.join()
-        pinterest.clear_faults()
+        sentence = killed_in_the_third_call(pinterest, life)
 
-        sentence = last_line(ran.said)
         assert "4 of 10 events that were read were delivered, 2 are held" in sentence
         following = getattr(life, then)()
         assert following["events_held"] == 2
@@ -195,14 +187,8 @@ class TestAnAttemptThatEndsEarly:
     def test_of_a_mixed_batch_only_the_offline_event_is_held(self, pinterest, then):
         found = [row(number, action_source="offline" if number % 2 else "web") for number in range(1, 11)]
         life = Life(**small(found))
-        pinterest.fault("delay", seconds=3, after=2, after_accepting=True)
-        killer = threading.Thread(target=kill_when, args=(life, lambda: len(pinterest.copies()) == 6))
-        killer.start()
-        ran = life.attempt()
-        killer.join()
-        pinterest.clear_faults()
+        sentence = killed_in_the_third_call(pinterest, life)
 
-        sentence = last_line(ran.said)
         assert "1 are held" in sentence or "holds 1 event " in sentence
         assert "sends 1 event " in sentence
         following = getattr(life, then)()
@@ -255,6 +241,17 @@ def kill_when(life, condition):
         time.sleep(0.02)
     time.sleep(0.5)
     life.kill()
+
+
+def killed_in_the_third_call(pinterest, life):
+    """Kill an attempt that waits for its third answer; return the last line of its error."""
+    pinterest.fault("delay", seconds=3, after=2, after_accepting=True)
+    killer = threading.Thread(target=kill_when, args=(life, lambda: len(pinterest.copies()) == 6))
+    killer.start()
+    ran = life.attempt()
+    killer.join()
+    pinterest.clear_faults()
+    return last_line(ran.said)
 
 
 def refuse(self):
@@ -367,7 +364,7 @@ class TestAfterStartingOver:
         assert pinterest.copies() == copies((1, 4, 2), (5, 10, 1))
 
 
-class TestWhereNothingIsRemembered:
+class TestLastLineWithoutAStateStore:
     @nexts
     def test_web_events(self, pinterest, then):
         life = Life(remembers=False, **small())

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_pinterest.sandbox import Sandbox
+from harness.airflow import sqlite_connection
+from harness.processes import IMPORTS
 
 pytestmark = [
     pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc"),
@@ -25,17 +27,12 @@ import json, re, sys
 from pathlib import Path
 from airflow_provider_pinterest.operators import task_runner
 from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
+from harness.task import MemoryStateStore, RecordingTaskInstance
 
 def memory(name):
     return int(re.search(name + r":\\s*(\\d+) kB", Path("/proc/self/status").read_text())[1]) * 1024
 
-class TaskInstance:
-    dag_id, task_id, run_id, map_index, max_tries = "huge", "send", "once", -1, 9
-    try_number = int(sys.argv[2])
-    def xcom_push(self, key, value, **_):
-        self.result = value
-
-class Store:
+class StoredState(MemoryStateStore):
     path = Path(sys.argv[3])
     def get(self, key, default=None):
         return json.loads(self.path.read_text()) if self.path.exists() else default
@@ -43,17 +40,17 @@ class Store:
         self.path.write_text(json.dumps(value))
 
 options = json.loads(sys.argv[1])
-SendConversionsOperator(task_id="idle", events=[]).execute({"ti": TaskInstance()})
+SendConversionsOperator(task_id="idle", events=[]).execute({"ti": RecordingTaskInstance()})
 idle = memory("VmRSS")
-ti = TaskInstance()
+ti = RecordingTaskInstance(try_number=int(sys.argv[2]), max_tries=9)
 try:
-    ti.result = SendConversionsOperator(task_id="send", sql_conn_id="warehouse", max_rejected=1.0, **options).execute(
-        {"ti": ti, "task_state_store": Store()}
+    SendConversionsOperator(task_id="send", sql_conn_id="warehouse", max_rejected=1.0, **options).execute(
+        {"ti": ti, "task_state_store": StoredState()}
     )
     error = None
 except Exception as raised:
     error = type(raised).__name__
-print(json.dumps({"memory": memory("VmHWM") - idle, "result": ti.result, "error": error}))
+print(json.dumps({"memory": memory("VmHWM") - idle, "result": ti.pushed["pinterest_result"], "error": error}))
 """
 
 ROWS = "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {rows}) "
@@ -79,8 +76,9 @@ def attempt(server, tmp_path):
     def run(number=1, **options):
         environment = {
             **os.environ,
+            **IMPORTS,
             "AIRFLOW_CONN_PINTEREST_DEFAULT": json.dumps(server.connection()),
-            "AIRFLOW_CONN_WAREHOUSE": json.dumps({"conn_type": "sqlite", "host": str(tmp_path / "warehouse.db")}),
+            "AIRFLOW_CONN_WAREHOUSE": sqlite_connection(tmp_path / "warehouse.db"),
         }
         command = [sys.executable, "-c", CHILD, json.dumps(options), str(number), str(tmp_path / "state.json")]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

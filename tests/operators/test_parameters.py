@@ -17,10 +17,10 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_pinterest.exceptions import MappingError, ParameterError, ResultError
 from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
-from tests.running import TaskInstance, deliver, ids, impersonal, row, rows, run
+from harness.task import RecordingTaskInstance
+from tests.running import deliver, ids, impersonal, row, rows, run
 
 # Airflow 2.11's own ObjectStoragePath causes it.
-pytestmark = pytest.mark.filterwarnings("ignore:in a future version of UPath:PendingDeprecationWarning")
 
 
 def sha256(text):
@@ -346,7 +346,7 @@ class TestResult:
         }
 
     def test_the_result_of_a_success_is_pushed_and_returned(self, pinterest):
-        operator, ti = SendConversionsOperator(task_id="send", events=rows(2)), TaskInstance()
+        operator, ti = SendConversionsOperator(task_id="send", events=rows(2)), RecordingTaskInstance()
         context: Any = {"ti": ti}
 
         returned = operator.execute(context)
@@ -356,7 +356,7 @@ class TestResult:
         assert operator.do_xcom_push is False, "Airflow would store it once more"
 
     def test_the_result_of_a_failure_is_pushed(self, pinterest):
-        operator, ti = SendConversionsOperator(task_id="send", events=[*rows(2), *bad(1)]), TaskInstance()
+        operator, ti = SendConversionsOperator(task_id="send", events=[*rows(2), *bad(1)]), RecordingTaskInstance()
         context: Any = {"ti": ti}
 
         with pytest.raises(ResultError):
@@ -365,7 +365,7 @@ class TestResult:
 
     def test_without_do_xcom_push_nothing_is_pushed(self, pinterest):
         operator = SendConversionsOperator(task_id="send", events=[*rows(2), *bad(1)], do_xcom_push=False)
-        ti = TaskInstance()
+        ti = RecordingTaskInstance()
         context: Any = {"ti": ti}
 
         with pytest.raises(ResultError):
@@ -447,7 +447,11 @@ class TestRejects:
         assert [line["row"] for line in self.lines(tmp_path)] == [2]
 
     def test_runs_and_map_indexes_have_folders_of_their_own(self, pinterest, tmp_path):
-        for ti in (TaskInstance(), TaskInstance(map_index=3), TaskInstance(run_id="manual__x")):
+        for ti in (
+            RecordingTaskInstance(),
+            RecordingTaskInstance(map_index=3),
+            RecordingTaskInstance(run_id="manual__x"),
+        ):
             run(
                 SendConversionsOperator(task_id="send", events=bad(1), rejects_path=str(tmp_path), max_rejected=1),
                 ti=ti,

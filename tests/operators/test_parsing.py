@@ -156,7 +156,7 @@ def test_the_operator_and_its_options_have_the_same_parameters_and_defaults():
     assert set(SendConversionsOperator.template_fields) == {*KINDS, "events"}
 
 
-def test_on_doubt_has_the_values_of_the_sender():
+def test_on_unknown_outcome_has_the_values_of_the_sender():
     assert all(ON_UNKNOWN_OUTCOME.fits(value) for value in OnUnknownOutcome)
     assert not ON_UNKNOWN_OUTCOME.fits("wait")
 

@@ -1,7 +1,5 @@
 """A task that lets other processes make its events."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest
@@ -9,8 +7,6 @@ import pytest
 from airflow_provider_pinterest.conversions import transform_pool
 from airflow_provider_pinterest.exceptions import ParameterError
 from tests.running import deliver, ids, row, rows
-
-pytestmark = pytest.mark.filterwarnings("ignore:in a future version of UPath:PendingDeprecationWarning")
 
 COUNT = 2_300
 

@@ -1,14 +1,10 @@
 """The folder of the rejects is tried before the first call."""
 
-from __future__ import annotations
-
 import pytest
 
 from airflow_provider_pinterest.delivery.rejects import Rejects
 from tests.operators.attempts import Life, broken_off, small
 from tests.running import ids, rows
-
-pytestmark = pytest.mark.filterwarnings("ignore:in a future version of UPath:PendingDeprecationWarning")
 
 
 @pytest.fixture(params=["a file in its place", "a file above it", "a link to nowhere"])

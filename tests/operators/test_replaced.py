@@ -6,17 +6,16 @@ from typing import Any
 
 import pytest
 
-from tests.operators.attempts import Life, Store, small
+from harness.task import MemoryStateStore
+from tests.operators.attempts import Life, small
 from tests.running import row, rows
 
-pytestmark = pytest.mark.filterwarnings("ignore:in a future version of UPath:PendingDeprecationWarning")
 
-
-class ReplacedError(Exception):
+class StaleAttemptError(Exception):
     """Another attempt is the current one."""
 
 
-class StaleStore(Store):
+class StaleStore(MemoryStateStore):
     """Airflow's state store for an attempt that is replaced after it has read: writing fails, reading finds nothing."""
 
     def __init__(self, values: dict[str, str]) -> None:
@@ -29,7 +28,7 @@ class StaleStore(Store):
         return super().get(key, default) if self.reads == 1 else default
 
     def set(self, key: str, value: Any, **_: Any) -> None:
-        raise ReplacedError
+        raise StaleAttemptError
 
 
 def parts(folder):
@@ -56,6 +55,6 @@ def test_an_attempt_that_wakes_up_late_touches_no_rejects(pinterest, tmp_path, s
     life.store = StaleStore({} if stored == "nothing" else old)
     ran = life.clear()
 
-    assert isinstance(ran.error, ReplacedError)
+    assert isinstance(ran.error, StaleAttemptError)
     assert parts(tmp_path) == written
     assert len(pinterest.calls()) == calls

@@ -1,7 +1,5 @@
 """Where rows come from, up to what arrives at Pinterest."""
 
-from __future__ import annotations
-
 import contextlib
 import datetime as dt
 import hashlib
@@ -25,7 +23,7 @@ def sha256(text):
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-class TestSqlite:
+class TestRowsOfSqlite:
     def test_all_rows_of_a_table_arrive_once(self, pinterest, warehouse):
         warehouse.fill("orders", rows(2_500))
 
@@ -101,7 +99,7 @@ class TestSqlite:
         }
 
 
-class TestPostgres:
+class TestRowsOfPostgres:
     def test_cells_of_all_types_become_what_pinterest_wants(self, pinterest, postgres_warehouse):
         sql = """
             SELECT 'checkout' AS event_name, 'web' AS action_source,

@@ -15,8 +15,6 @@ from airflow_provider_pinterest.operators.task_options import KINDS
 from tests.running import ids, row, rows, run
 
 # Airflow 2.11's own ObjectStoragePath causes it.
-pytestmark = pytest.mark.filterwarnings("ignore:in a future version of UPath:PendingDeprecationWarning")
-
 VALUES: dict[str, Any] = {
     "sql": "SELECT * FROM orders WHERE value > :least",
     "sql_conn_id": "warehouse",

@@ -1,26 +1,25 @@
 """A second try of the operator, with the state store that Airflow has since 3.3."""
 
-from __future__ import annotations
-
 import datetime as dt
 import json
 import time
+from functools import partial
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_pinterest.delivery import checkpoint
 from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
-from tests.operators.attempts import DAY, Store, earlier
-from tests.operators.attempts import Attempted as Task
-from tests.running import TaskInstance, ids, row, rows, run
+from harness.task import MemoryStateStore, RecordingTaskInstance
+from tests.operators.attempts import DAY, earlier
+from tests.running import ids, row, rows, run
 
-pytestmark = pytest.mark.filterwarnings("ignore:in a future version of UPath:PendingDeprecationWarning")
+Task = partial(RecordingTaskInstance, max_tries=1)
 
 
 @pytest.fixture
 def store():
-    return Store()
+    return MemoryStateStore()
 
 
 def attempt(store, ti, **parameters):
@@ -78,8 +77,8 @@ class TestARunThatEndedBeforeAirflowKnew:
         assert pinterest.copies() == ids(5)
 
     def test_where_tries_are_not_counted_a_retry_is_taken_for_a_clear(self, pinterest, store):
-        first = attempt(store, TaskInstance(), events=OFFLINE)
-        again = attempt(store, TaskInstance(try_number=2), events=OFFLINE)
+        first = attempt(store, RecordingTaskInstance(), events=OFFLINE)
+        again = attempt(store, RecordingTaskInstance(try_number=2), events=OFFLINE)
 
         assert (first["events_processed"], again["already_sent"]) == (5, 5)
         assert pinterest.copies() == ids(5)
@@ -103,7 +102,7 @@ class TestATryThatComesADayLater:
 
     @pytest.fixture
     def broken_off(self, pinterest, store, tmp_path):
-        """A first try that ended in doubt about all of its events, which have arrived."""
+        """A first attempt that left the outcome of all its events unknown; they have arrived."""
         pinterest.fault("status", status=500, after_accepting=True)
         first = attempt(store, Task(), **self.options(tmp_path))
         assert first["rows_not_sent"] == 5
@@ -118,13 +117,13 @@ class TestATryThatComesADayLater:
             **changes,
         }
 
-    def test_soon_web_events_in_doubt_are_sent_again(self, pinterest, store, broken_off, tmp_path):
+    def test_soon_web_events_with_unknown_outcome_are_sent_again(self, pinterest, store, broken_off, tmp_path):
         again = attempt(store, Task(try_number=2), **self.options(tmp_path))
 
         assert again.error is None
         assert set(pinterest.copies().values()) == {2}
 
-    def test_web_events_in_doubt_are_held_when_pinterest_has_forgotten_them(
+    def test_web_events_with_unknown_outcome_are_held_when_pinterest_has_forgotten_them(
         self, pinterest, store, broken_off, later, tmp_path
     ):
         later(store)

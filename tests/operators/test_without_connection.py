@@ -1,7 +1,5 @@
 """A new user's first run: no Pinterest connection yet."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.operators.attempts import Life

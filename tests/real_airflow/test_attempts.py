@@ -16,7 +16,8 @@ import airflow
 import pytest
 
 from airflow_provider_pinterest.sandbox import Sandbox
-from tests.real_airflow.standalone import Airflow, standalone, wait_for
+from harness.processes import wait_for
+from tests.real_airflow.standalone import StandaloneAirflow, standalone
 
 pytestmark = [
     pytest.mark.skipif(airflow.__version__ < "3.3", reason="the task state store came with Airflow 3.3"),
@@ -142,7 +143,7 @@ def pinterest() -> Iterator[Sandbox]:
 
 
 @pytest.fixture(scope="module")
-def whole_airflow(tmp_path_factory: pytest.TempPathFactory, pinterest: Sandbox) -> Iterator[Airflow]:
+def whole_airflow(tmp_path_factory: pytest.TempPathFactory, pinterest: Sandbox) -> Iterator[StandaloneAirflow]:
     home = tmp_path_factory.mktemp("airflow")
     (home / "dags").mkdir()
     dags = {
@@ -162,7 +163,7 @@ def whole_airflow(tmp_path_factory: pytest.TempPathFactory, pinterest: Sandbox) 
 
 
 def test_a_killed_task_and_a_killed_supervisor_lose_nothing_and_send_no_offline_event_twice(
-    whole_airflow: Airflow, pinterest: Sandbox
+    whole_airflow: StandaloneAirflow, pinterest: Sandbox
 ) -> None:
     home = whole_airflow.home
     whole_airflow.trigger("killed")
@@ -197,7 +198,7 @@ def test_a_killed_task_and_a_killed_supervisor_lose_nothing_and_send_no_offline_
 
 
 def test_held_events_are_sent_again_only_when_a_cleared_task_is_told_to(
-    whole_airflow: Airflow, pinterest: Sandbox
+    whole_airflow: StandaloneAirflow, pinterest: Sandbox
 ) -> None:
     pinterest.fault("status", status=500, after_accepting=True, times=1, ad_account_id="2")
     pinterest.fault("status", status=500, times=1, ad_account_id="2")  # the second batch never arrives
@@ -207,7 +208,7 @@ def test_held_events_are_sent_again_only_when_a_cleared_task_is_told_to(
     assert whole_airflow.wait_for_end("held") == "failed"
     assert _copies(pinterest, "2") == {1: 1, 2: 1, 5: 1, 6: 1}
     assert "4 events were sent and their outcome is unknown" in whole_airflow.log("held", 1)
-    assert "It sends the held events only with on_unknown_outcome='resend'" in whole_airflow.log("held", 1)
+    assert "It sends It sends the held events only with on_unknown_outcome='resend'" in whole_airflow.log("held", 1)
 
     whole_airflow.clear("held")
 
@@ -217,7 +218,7 @@ def test_held_events_are_sent_again_only_when_a_cleared_task_is_told_to(
     assert _counts(whole_airflow.result("held")) == {"events_held": 4, "already_sent": 2}
 
     dag = whole_airflow.home / "dags" / "held.py"
-    dag.write_text(dag.read_text().replace("retries=", "on_doubt='resend', retries="))
+    dag.write_text(dag.read_text().replace("retries=", "on_unknown_outcome='resend', retries="))
     whole_airflow.clear("held")
 
     assert whole_airflow.wait_for_end("held") == "success"
@@ -226,7 +227,7 @@ def test_held_events_are_sent_again_only_when_a_cleared_task_is_told_to(
 
 
 def test_a_finished_task_sends_nothing_again_neither_by_a_retry_nor_when_it_is_cleared(
-    whole_airflow: Airflow, pinterest: Sandbox
+    whole_airflow: StandaloneAirflow, pinterest: Sandbox
 ) -> None:
     whole_airflow.trigger("finished")
 
@@ -244,7 +245,7 @@ def test_a_finished_task_sends_nothing_again_neither_by_a_retry_nor_when_it_is_c
 
 
 def test_an_attempt_after_an_upgrade_continues_where_the_older_version_ended(
-    whole_airflow: Airflow, pinterest: Sandbox
+    whole_airflow: StandaloneAirflow, pinterest: Sandbox
 ) -> None:
     whole_airflow.trigger("upgraded")
 
@@ -256,7 +257,7 @@ def test_an_attempt_after_an_upgrade_continues_where_the_older_version_ended(
     assert result["resumed_from"] == 2
 
 
-def test_a_deferred_task_waits_quietly_and_continues(whole_airflow: Airflow, pinterest: Sandbox) -> None:
+def test_a_deferred_task_waits_quietly_and_continues(whole_airflow: StandaloneAirflow, pinterest: Sandbox) -> None:
     wait = 6
     pinterest.fault("status", status=429, headers={"Retry-After": str(wait)}, after=1, times=1, ad_account_id="5")
 

@@ -1,7 +1,5 @@
 """What the events endpoint accepts, refuses and fails."""
 
-from __future__ import annotations
-
 import time
 
 import pytest

@@ -1,7 +1,5 @@
 """What goes wrong on request, seen from the client's side of the wire."""
 
-from __future__ import annotations
-
 import http.client
 import json
 import time

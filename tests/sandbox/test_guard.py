@@ -1,7 +1,5 @@
 """Which requests the local Pinterest answers: no foreign name, and no foreign web page."""
 
-from __future__ import annotations
-
 import http.client
 import json
 import socket

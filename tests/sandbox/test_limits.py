@@ -1,7 +1,5 @@
 """The rate limits, as arithmetic and as answers."""
 
-from __future__ import annotations
-
 import email.utils
 import time
 

@@ -1,7 +1,5 @@
 """What was received can be looked at, in Python and over HTTP, and kept in a file."""
 
-from __future__ import annotations
-
 import sqlite3
 
 import pytest

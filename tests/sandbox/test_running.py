@@ -1,7 +1,5 @@
 """How the local Pinterest is started and stopped, and what it leans on."""
 
-from __future__ import annotations
-
 import ast
 import json
 import shlex

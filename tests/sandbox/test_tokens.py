@@ -1,7 +1,5 @@
 """Who may do what, and how tokens are refreshed."""
 
-from __future__ import annotations
-
 import pytest
 import requests
 

@@ -4,15 +4,14 @@ import math
 
 import pytest
 
+from harness.accounting import Arrivals
 from scale.judge import (
-    Delivery,
-    Run,
+    ScaleRun,
     Shard,
     accounts,
     arrives_once,
     at_once,
     busiest,
-    delivery,
     keeps_limit,
     outlives,
     spreads,
@@ -26,13 +25,14 @@ RESULT = {
     "events_failed": 0,
     "events_held": 0,
     "rows_rejected": 0,
+    "rows_excluded": 0,
     "duplicates_dropped": 0,
     "already_sent": 0,
     "validated_only": 0,
     "rows_not_sent": 0,
     "resumed_from": None,
 }
-CLEAN = Delivery(rows=20, events=20, missing=0, unknown=0, twice=0)
+CLEAN = Arrivals(rows=20, events=20, missing=0, unknown=0, twice=0)
 
 
 def shard(index, *, worker="one", tries=1, begin=0.0, end=5.0, **changes):
@@ -41,7 +41,7 @@ def shard(index, *, worker="one", tries=1, begin=0.0, end=5.0, **changes):
 
 def run(*shards, slots=2, limit=5, rows=20, state="success", found=CLEAN, times=(0.0, 1.0)):
     shards = shards or (shard(0), shard(1, worker="two"))
-    return Run("it", slots, limit, rows, state, shards, found, [(at, 10) for at in times])
+    return ScaleRun("it", slots, limit, rows, state, shards, found, [(at, 10) for at in times])
 
 
 def holding(checks):
@@ -49,33 +49,22 @@ def holding(checks):
 
 
 class TestDelivery:
-    def test_every_row_once_is_clean(self):
-        assert delivery(["a", "b"], {"a": 1, "b": 1}) == Delivery(rows=2, events=2, missing=0, unknown=0, twice=0)
-
-    def test_what_is_missing_or_unknown_or_double_is_counted(self):
-        found = delivery(["a", "b", "c"], {"a": 3, "c": 1, "x": 2})
-
-        assert found == Delivery(rows=3, events=6, missing=1, unknown=1, twice=3)
-
-    def test_nothing_arrived(self):
-        assert delivery(["a"], {}) == Delivery(rows=1, events=0, missing=1, unknown=0, twice=0)
-
     def test_a_clean_one_passes(self):
         assert holding(arrives_once(run())) == [True, True, True]
 
     @pytest.mark.parametrize(
         ("found", "expected"),
         [
-            (Delivery(20, 19, 1, 0, 0), [False, True, True]),
-            (Delivery(20, 21, 0, 1, 0), [True, False, True]),
-            (Delivery(20, 21, 0, 0, 1), [True, True, False]),
+            (Arrivals(20, 19, 1, 0, 0), [False, True, True]),
+            (Arrivals(20, 21, 0, 1, 0), [True, False, True]),
+            (Arrivals(20, 21, 0, 0, 1), [True, True, False]),
         ],
     )
     def test_one_row_that_is_wrong_fails(self, found, expected):
         assert holding(arrives_once(run(found=found))) == expected
 
     def test_copies_may_be_allowed_for(self):
-        found = Delivery(20, 25, 0, 0, 5)
+        found = Arrivals(20, 25, 0, 0, 5)
 
         assert holding(arrives_once(run(found=found), spare=5)) == [True, True, True]
         assert holding(arrives_once(run(found=found), spare=4)) == [True, True, False]

@@ -5,9 +5,10 @@ import re
 
 import pytest
 
+from harness.accounting import Arrivals
 from scale import report
-from scale.judge import Check, Delivery, Run, Shard
-from scale.runs import CONTROL, KILLED, LIMITED, Plan
+from scale.judge import Check, ScaleRun, Shard
+from scale.runs import CONTROL, KILLED, LIMITED, ScalePlan
 
 KEPT = report.RESULTS / "scale.json"
 PAGE = report.PAGE.read_text(encoding="utf-8")
@@ -19,9 +20,9 @@ def run(title, slots, seconds, times=(100.0, 101.0), limit=5_000):
         Shard(0, "worker-1", 1, 1_000.0, 1_000.0 + seconds, 20.0, result),
         Shard(1, "worker-2", 2, 1_001.0, 1_000.0 + seconds, 21.0, result | {"resumed_from": 7_000}),
     ]
-    found = Delivery(1_000_000, 1_000_003, 1, 0, 4)
+    found = Arrivals(1_000_000, 1_000_003, 1, 0, 4)
     cpu = {"task processes": 41.0, "PostgreSQL": 10.0}
-    return Run(title, slots, limit, 1_000_000, "success", shards, found, [(at, 1_000) for at in times], cpu)
+    return ScaleRun(title, slots, limit, 1_000_000, "success", shards, found, [(at, 1_000) for at in times], cpu)
 
 
 @pytest.fixture
@@ -111,7 +112,7 @@ def test_results_name_neither_machine_nor_person():
 
 @pytest.mark.parametrize("rows", [8_000, 200_000, 2_000_000])
 def test_a_plan_s_low_limit_makes_its_calls_wait_twice(rows):
-    plan = Plan(rows)
+    plan = ScalePlan(rows)
     calls = plan.few // 1_000
 
     assert plan.few <= plan.rows

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import scale
-from demo import run_dags
+from harness import dag_runs
 
 FOLDER = Path(scale.__file__).parent / "dags"
 FILE = FOLDER / "pinterest_scale_out.py"
@@ -53,7 +53,7 @@ def test_the_same_keys_are_cut_the_same_way(module):
 
 
 def test_airflow_takes_the_dag_and_it_says_what_it_needs():
-    [dag] = run_dags.load(FOLDER).values()
+    [dag] = dag_runs.load(FOLDER).values()
     sending = dag.task_dict["send_shard"]
 
     assert dag.dag_id == FILE.stem
@@ -64,7 +64,7 @@ def test_airflow_takes_the_dag_and_it_says_what_it_needs():
     assert all(word in dag.doc_md for word in ("pinterest_default", "warehouse", "rate_limit_storage", "airflow pools"))
 
 
-class Warehouse:
+class OneAnswerHook:
     """What the DAG asks of it, answered."""
 
     def __init__(self, answer):
@@ -80,7 +80,7 @@ def call(module, monkeypatch):
     """Call the function of one of the DAG's tasks, with a warehouse that gives one answer."""
 
     def called(task_id, answer, *arguments, **more):
-        monkeypatch.setattr(module.BaseHook, "get_hook", lambda _: Warehouse(answer))
+        monkeypatch.setattr(module.BaseHook, "get_hook", lambda _: OneAnswerHook(answer))
         return module.send.dag.task_dict[task_id].python_callable(*arguments, **more)
 
     return called

@@ -6,9 +6,6 @@ import pytest
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_pinterest.sources.sql import SqlSource
-from tests.running import connect, pinterest, postgres_warehouse, warehouse
-
-__all__ = ["connect", "pinterest", "postgres_warehouse", "query", "warehouse"]
 
 
 class Queries:

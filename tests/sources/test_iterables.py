@@ -1,7 +1,5 @@
 """Rows of XCom values and literals."""
 
-from __future__ import annotations
-
 import csv
 from collections import UserDict
 from collections.abc import Sequence

@@ -18,8 +18,9 @@ import pytest
 from airflow_provider_pinterest.exceptions import ParameterError, SourceError
 from airflow_provider_pinterest.sources.drivers.base import FETCH, FETCH_FROM_SERVER, FIRST_FETCH
 from airflow_provider_pinterest.sources.sql import FETCH_BYTES, SqlSource, fetch_size
-from tests.postgres import PostgresServer
-from tests.running import Warehouse, impersonal, row, rows
+from harness.postgres import PostgresServer
+from tests.fixtures import SqliteWarehouse
+from tests.running import impersonal, row, rows
 from tests.sources.reading import broken, cancelled, growth, read
 
 ENDLESS = "SELECT range + 1 AS order_id FROM range(1000000000000)"
@@ -52,7 +53,7 @@ def endless(database):
 
 def named(database):
     """Return the placeholder of a parameter ``id``."""
-    return {Warehouse: ":id", DuckDBWarehouse: "$id", PostgresServer: "%(id)s"}[type(database)]
+    return {SqliteWarehouse: ":id", DuckDBWarehouse: "$id", PostgresServer: "%(id)s"}[type(database)]
 
 
 class TestOnEach:
@@ -81,7 +82,7 @@ class TestOnEach:
             assert len(read(query(endless(database) + f" LIMIT {count}"))[1]) == count
 
     def test_fetches_of_heavy_rows_are_short(self, database, query):
-        text = "printf('%.100000d', 0)" if isinstance(database, Warehouse) else "repeat('x', 100000)"
+        text = "printf('%.100000d', 0)" if isinstance(database, SqliteWarehouse) else "repeat('x', 100000)"
         sql = f"SELECT {text} AS a, order_id FROM ({endless(database)} LIMIT 200) AS orders"  # noqa: S608
         sizes = [len(row_batch.rows) for row_batch in query(sql).row_batches()]
 
@@ -143,7 +144,7 @@ class TestOnEach:
 
     @pytest.mark.parametrize("sql", ["CREATE TABLE made_by_mistake (a int)", "DELETE FROM orders WHERE 1 = 0"])
     def test_a_statement_without_rows_is_told_to_be_no_query(self, database, query, sql):
-        if isinstance(database, Warehouse):
+        if isinstance(database, SqliteWarehouse):
             database.fill("orders", [row()])
         elif isinstance(database, DuckDBWarehouse):
             fill(database, "CREATE TABLE orders (a int)")

@@ -1,7 +1,5 @@
 """One event as a person sees it in the log."""
 
-from __future__ import annotations
-
 import orjson
 import pytest
 

@@ -18,7 +18,7 @@ from airflow_provider_pinterest.triggers.wait import WaitTrigger, wait_until, wa
 START = dt.datetime(2026, 11, 21, 9, 30, tzinfo=dt.UTC)
 
 
-class Clock:
+class TriggerClock:
     """A wall clock that moves when somebody sleeps; ``steps`` are put on top, one a sleep."""
 
     def __init__(self, *steps: float) -> None:
@@ -58,14 +58,14 @@ def load(classpath, kwargs):
 
 
 def test_a_short_wait_is_one_sleep():
-    clock = Clock()
+    clock = TriggerClock()
 
     assert wait(clock, 90) == 90
     assert clock.slept == [90]
 
 
 def test_a_long_wait_looks_at_the_clock_now_and_then():
-    clock = Clock()
+    clock = TriggerClock()
 
     assert wait(clock, 86_400) == 86_400
     assert len(clock.slept) < 200
@@ -74,7 +74,7 @@ def test_a_long_wait_looks_at_the_clock_now_and_then():
 
 @pytest.mark.parametrize("seconds", [0, -1, -86_400])
 def test_a_moment_that_has_passed_is_not_waited_for(seconds):
-    clock = Clock()
+    clock = TriggerClock()
 
     wait(clock, seconds)
 
@@ -82,17 +82,17 @@ def test_a_moment_that_has_passed_is_not_waited_for(seconds):
 
 
 def test_a_suspended_machine_does_not_wait_anew():
-    clock = Clock(7_200)
+    clock = TriggerClock(7_200)
 
     assert wait(clock, 7_500) == 7_800
 
 
 def test_a_clock_that_is_set_back_is_followed():
-    assert wait(Clock(-3_600), 1_200) == 1_200
+    assert wait(TriggerClock(-3_600), 1_200) == 1_200
 
 
 def test_a_sleep_that_ends_early_goes_on():
-    assert wait(Clock(-0.2), 10) == 10
+    assert wait(TriggerClock(-0.2), 10) == 10
 
 
 def test_it_fires_once_and_not_before_its_moment(caplog):

@@ -14,7 +14,7 @@ from tests.sources.drivers.recorded import of_module
 from tests.sources.reading import Hook, broken, read
 
 
-class Cursor:
+class BigQueryCursor:
     """What Airflow's ``BigQueryCursor`` shows: the job that it ran, and the service that has its result.
 
     :param pages: rows, or ``None`` where the result is not ready yet.
@@ -39,10 +39,10 @@ class Cursor:
 
     def getQueryResults(self, **asked):  # noqa: N802 - the API's name
         self.asked.append(asked)
-        return Request(self, asked)
+        return BigQueryRequest(self, asked)
 
 
-class Request:
+class BigQueryRequest:
     def __init__(self, cursor, asked):
         self.cursor, self.asked = cursor, asked
 
@@ -60,7 +60,7 @@ class Request:
         return answer
 
 
-class Connection:
+class BigQueryConnection:
     def __init__(self, cursor):
         self.made = cursor
 
@@ -71,7 +71,7 @@ class Connection:
 
 
 def query(cursor, parameters=None):
-    connection = of_module("airflow.providers.google.cloud.hooks.bigquery", Connection)(cursor)
+    connection = of_module("airflow.providers.google.cloud.hooks.bigquery", BigQueryConnection)(cursor)
     return SqlSource(Hook(lambda: connection), "SELECT 1 LIKE '%'", parameters)
 
 
@@ -128,7 +128,7 @@ ITEM = field(
     ],
 )  # fmt: skip
 def test_a_cell_is_what_its_type_says(kind, cell, value):
-    found = read(query(Cursor([kind], [[[cell]]])))[1]
+    found = read(query(BigQueryCursor([kind], [[[cell]]])))[1]
 
     assert found == [(value,)]
     assert type(found[0][0]) is type(value)
@@ -138,11 +138,11 @@ def test_a_cell_is_what_its_type_says(kind, cell, value):
 def test_a_cell_that_cannot_be_decoded_costs_no_other():
     rows = [["1"], ["a"], [{"f": []}], ["2"]]
 
-    assert read(query(Cursor([field("INTEGER")], [rows])))[1] == [(1,), ("a",), ({"f": []},), (2,)]
+    assert read(query(BigQueryCursor([field("INTEGER")], [rows])))[1] == [(1,), ("a",), ({"f": []},), (2,)]
 
 
 def test_pages_are_read_one_after_the_other():
-    cursor = Cursor([field("INTEGER")], [[["1"], ["2"]], [], [["3"]], None, [["4"]]])
+    cursor = BigQueryCursor([field("INTEGER")], [[["1"], ["2"]], [], [["3"]], None, [["4"]]])
 
     assert read(query(cursor)) == (("cell",), [(1,), (2,), (3,), (4,)])
     asked = {"projectId": "shop", "jobId": "job_1", "location": "EU", "maxResults": PAGE_ROWS}
@@ -151,7 +151,7 @@ def test_pages_are_read_one_after_the_other():
 
 
 def test_the_next_page_is_not_read_before_its_rows_are_wanted():
-    cursor = Cursor([field("INTEGER")], [[[str(n)] for n in range(1_000)], [["1"]]])
+    cursor = BigQueryCursor([field("INTEGER")], [[[str(n)] for n in range(1_000)], [["1"]]])
     row_batches = query(cursor).row_batches()
 
     assert [len(next(row_batches).rows) for _ in range(3)] == [32, 500, 468]
@@ -160,15 +160,15 @@ def test_the_next_page_is_not_read_before_its_rows_are_wanted():
 
 
 def test_a_query_without_rows_still_shows_its_columns():
-    assert read(query(Cursor([ITEM], [[]]))) == (("items",), [])
+    assert read(query(BigQueryCursor([ITEM], [[]]))) == (("items",), [])
 
 
 def test_a_statement_without_a_result_is_told():
-    assert broken(query(Cursor([], [[]])))[0] == "The statement returned no result set; expected a SELECT."
+    assert broken(query(BigQueryCursor([], [[]])))[0] == "The statement returned no result set; expected a SELECT."
 
 
 def test_a_literal_percent_beside_parameters_is_explained():
-    class Failing(Cursor):
+    class Failing(BigQueryCursor):
         def execute(self, sql, parameters=None):
             return sql % {"a": 1}
 

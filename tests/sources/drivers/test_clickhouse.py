@@ -1,7 +1,5 @@
 """ClickHouse's two drivers, as they hand over cells; clickhouse-connect on a real engine where chdb is installed."""
 
-from __future__ import annotations
-
 import datetime as dt
 from decimal import Decimal
 from pathlib import Path
@@ -33,7 +31,7 @@ class Stream:
         self.server.ended.append("stream")
 
 
-class Client:
+class FakeClickHouseClient:
     valid_transport_settings = frozenset({"query_id"})
 
     def __init__(self, server):
@@ -56,7 +54,7 @@ class Client:
 class ConnectCursor(Cursor):
     def __init__(self, server):
         super().__init__(server)
-        self.client = Client(server)
+        self.client = FakeClickHouseClient(server)
 
 
 class ConnectConnection(Connection):

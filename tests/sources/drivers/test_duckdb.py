@@ -1,7 +1,5 @@
 """DuckDB, in this process."""
 
-from __future__ import annotations
-
 import datetime as dt
 from decimal import Decimal
 from pathlib import Path

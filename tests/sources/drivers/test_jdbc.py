@@ -1,7 +1,5 @@
 """JDBC: cells as JPype hands them over, and threads of the Java VM. No Java is needed."""
 
-from __future__ import annotations
-
 import array
 import datetime as dt
 import sys

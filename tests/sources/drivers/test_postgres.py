@@ -1,7 +1,5 @@
 """Cells of Postgres that Python cannot hold, through psycopg 2 and psycopg 3."""
 
-from __future__ import annotations
-
 import contextlib
 import datetime as dt
 

@@ -50,11 +50,11 @@ class TestAnyDriver:
         assert sorted(set(modules)) == sorted(modules)
 
     def test_rows_that_are_objects_or_mappings_come_as_sequences(self):
-        class Row:
+        class NamedRow:
             def __getitem__(self, position):
                 return (1, "a")[position]
 
-        for row in (Row(), {"order_id": 1, "event_id": "a"}):
+        for row in (NamedRow(), {"order_id": 1, "event_id": "a"}):
             server = Server([("order_id", None), ("event_id", None)], [row])
             assert read(query(server, of_module("some.driver")))[1] == [(1, "a")]
 
@@ -98,7 +98,7 @@ class TestSnowflake:
         ]
 
 
-class Array:
+class DriverArray:
     """An array of numpy, as far as it is looked at."""
 
     def __init__(self, *elements):
@@ -114,10 +114,10 @@ class TestDatabricks:
     @pytest.mark.parametrize(
         ("kind", "cell", "value"),
         [
-            ("array", Array("a", "b"), ["a", "b"]),
-            ("array", Array({"item_id": "a", "tags": Array(1, 2)}), [{"item_id": "a", "tags": [1, 2]}]),
+            ("array", DriverArray("a", "b"), ["a", "b"]),
+            ("array", DriverArray({"item_id": "a", "tags": DriverArray(1, 2)}), [{"item_id": "a", "tags": [1, 2]}]),
             ("struct", {"city": "Ulm"}, {"city": "Ulm"}),
-            ("map", [("a", 1), ("b", Array(2))], {"a": 1, "b": [2]}),
+            ("map", [("a", 1), ("b", DriverArray(2))], {"a": 1, "b": [2]}),
             ("map", '{"a": 1}', {"a": 1}),
             ("array", '[{"item_id": "a"}]', [{"item_id": "a"}]),
             ("variant", '"jane@example.com"', "jane@example.com"),

@@ -12,7 +12,7 @@ from tests.sources.drivers.recorded import of_module
 from tests.sources.reading import Hook, broken, cancelled, read
 
 
-class Cursor:
+class RedshiftCursor:
     """A cursor that loads whole results, and takes mappings only in one of its styles."""
 
     def __init__(self, connection):
@@ -33,19 +33,19 @@ class Cursor:
         self.server.loaded.append(max(self.made.rowcount, 0))
 
 
-class Connection:
+class RedshiftConnection:
     def __init__(self, dsn):
         self.made = psycopg2.connect(dsn)
         self.loaded = []
         self.close, self.rollback = self.made.close, self.made.rollback
 
     def cursor(self):
-        return Cursor(self)
+        return RedshiftCursor(self)
 
 
 @pytest.fixture
 def connections(postgres):
-    found: list[Connection] = []
+    found: list[RedshiftConnection] = []
     yield found
     for connection in found:
         with contextlib.suppress(psycopg2.Error):
@@ -55,7 +55,7 @@ def connections(postgres):
 @pytest.fixture
 def query(postgres, connections):
     def connect():
-        connections.append(of_module("redshift_connector.core", Connection)(postgres.dsn))
+        connections.append(of_module("redshift_connector.core", RedshiftConnection)(postgres.dsn))
         return connections[-1]
 
     return lambda sql, parameters=None: SqlSource(Hook(connect), sql, parameters)

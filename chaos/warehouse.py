@@ -1,4 +1,4 @@
-"""The warehouse of a storm: rows that change between attempts, and what must become of each of them."""
+"""The warehouse of a storm: rows that change between attempts, and the outcome that each must have."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ SQL: Final = (
     "SELECT event_id, event_name, action_source, event_time, email, value, currency FROM events "
     "WHERE pause(position) ORDER BY position"
 )
-"""``pause`` is a function of the connection's: it stalls now and then."""
+"""``pause`` is a function that the connection defines: it sometimes stalls."""
 
 INVALID_EVERY: Final = 97
 DUPLICATE_EVERY: Final = 211
-STRETCH: Final = 700
+STRETCH_ROWS: Final = 700
 """About this many neighbouring rows are all web, all offline or mixed, so that batches of every kind occur."""
 
 VALID: Final = "EUR"
 INVALID: Final = "EURO"
 
 
-class Row(NamedTuple):
+class StormRow(NamedTuple):
     """One row of the warehouse; it is invalid if its currency is."""
 
     position: float
@@ -45,8 +45,8 @@ class Row(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Truth:
-    """What must become of the rows.
+class ExpectedOutcome:
+    """The outcome that the rows must have.
 
     :param rows: in the warehouse.
     :param invalid: rows that must be rejected.
@@ -63,24 +63,24 @@ class Truth:
 
 
 @dataclass(frozen=True)
-class Change:
-    """What was done to the rows.
+class RowChange:
+    """A change of some rows.
 
-    :param kind: in a word.
+    :param kind: a key of the table of changes.
     :param rows: the rows before it.
-    :param first: index of the first row that it touched.
-    :param last: index of the last one.
+    :param first: index of the first row that changed.
+    :param last: index of the last such row.
     :param flipped: ids of events that were web and are offline now.
     """
 
     kind: str
-    rows: Sequence[Row]
+    rows: Sequence[StormRow]
     first: int
     last: int
     flipped: frozenset[str] = frozenset()
 
 
-class World:
+class ChangingWarehouse:
     """The rows, in memory and in a SQLite database that attempts read.
 
     :param path: of the database, which is created.
@@ -90,7 +90,7 @@ class World:
     def __init__(self, path: Path, rows: int, seed: int) -> None:
         self.path = path
         self._chance = random.Random(seed)
-        self.rows: Sequence[Row] = tuple(self._generate(rows))
+        self.rows: Sequence[StormRow] = tuple(self._generate(rows))
         self._made = 0
         with closing(sqlite3.connect(path)) as connection, connection:
             # Attempts that are frozen while they read must not keep the rows from changing.
@@ -101,8 +101,8 @@ class World:
             )
             connection.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)", self.rows)
 
-    def truth(self) -> Truth:
-        """Return what must become of the rows as they are now."""
+    def expected(self) -> ExpectedOutcome:
+        """Return the outcome that the rows must have as they are now."""
         sources: dict[str, str] = {}
         invalid = duplicates = 0
         for row in self.rows:
@@ -113,19 +113,19 @@ class World:
             else:
                 sources[row.event_id] = row.action_source
         offline = frozenset(one for one, source in sources.items() if source == "offline")
-        return Truth(len(self.rows), invalid, duplicates, frozenset(sources) - offline, offline)
+        return ExpectedOutcome(len(self.rows), invalid, duplicates, frozenset(sources) - offline, offline)
 
-    def change(self, kind: str, index: int, *, spared: Collection[str] = ()) -> Change | None:
-        """Change some rows from an index on, and return what was done; ``None``: there is nothing to change.
+    def change(self, kind: str, index: int, *, unchanged: Collection[str] = ()) -> RowChange | None:
+        """RowChange some rows from an index on, and return what was done; ``None``: there is nothing to change.
 
-        :param spared: ids of events that stay as they are.
+        :param unchanged: ids of events whose rows must not change.
         """
         before = self.rows
         rows = list(before)
         near = [
             at
             for at in range(index, min(index + 3 * INVALID_EVERY, len(rows)))
-            if rows[at].event_id not in spared and (at == 0 or rows[at - 1].event_id not in spared)
+            if rows[at].event_id not in unchanged and (at == 0 or rows[at - 1].event_id not in unchanged)
         ]
         chosen = _CHANGES[kind](self, rows, near) if near or kind == "append" else ()
         if not chosen:
@@ -134,9 +134,9 @@ class World:
             before[at].event_id for at in chosen if kind == "flip" and before[at].action_source == "web"
         )
         self._store(rows)
-        return Change(kind, before, min(chosen), max(chosen), flipped)
+        return RowChange(kind, before, min(chosen), max(chosen), flipped)
 
-    def undo(self, change: Change) -> None:
+    def undo(self, change: RowChange) -> None:
         """Put the rows back."""
         self._store(change.rows)
 
@@ -146,7 +146,7 @@ class World:
             if number <= len(self.rows) and self.rows[number - 1].action_source == source:
                 yield self.rows[number - 1].event_id
 
-    def _store(self, rows: Sequence[Row]) -> None:
+    def _store(self, rows: Sequence[StormRow]) -> None:
         """Replace the rows, in one transaction."""
         gone, new = set(self.rows) - set(rows), set(rows) - set(self.rows)
         with closing(sqlite3.connect(self.path, timeout=30)) as connection, connection:
@@ -154,20 +154,20 @@ class World:
             connection.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)", sorted(new))
         self.rows = tuple(rows)
 
-    def _generate(self, rows: int) -> Iterator[Row]:
+    def _generate(self, rows: int) -> Iterator[StormRow]:
         chance = self._chance
         now = int(time.time())
         mix = 0.0
-        previous: Row | None = None
+        previous: StormRow | None = None
         for position in range(rows):
-            if position % STRETCH == 0:
+            if position % STRETCH_ROWS == 0:
                 mix = chance.choice((0.0, 0.0, 0.3, 1.0))
             if position % DUPLICATE_EVERY == DUPLICATE_EVERY - 1 and previous is not None:
                 yield previous._replace(position=float(position))
                 continue
             source = "offline" if chance.random() < mix else "web"
             currency = INVALID if position % INVALID_EVERY == INVALID_EVERY - 1 else VALID
-            row = Row(
+            row = StormRow(
                 float(position),
                 f"e-{position:08d}",
                 "checkout",
@@ -181,7 +181,7 @@ class World:
                 previous = row
             yield row
 
-    def insert(self, rows: list[Row], near: Sequence[int]) -> Sequence[int]:
+    def insert(self, rows: list[StormRow], near: Sequence[int]) -> Sequence[int]:
         """Insert some rows before one."""
         at = self._chance.choice(near)
         before = rows[at - 1].position if at else rows[at].position - 1
@@ -194,7 +194,7 @@ class World:
             at += 1
         return range(near[0], at)
 
-    def append(self, rows: list[Row], near: Sequence[int]) -> Sequence[int]:
+    def append(self, rows: list[StormRow], near: Sequence[int]) -> Sequence[int]:
         """Add rows behind the last one."""
         del near
         first = len(rows)
@@ -211,14 +211,14 @@ class World:
             )
         return range(first - 1, len(rows))
 
-    def delete(self, rows: list[Row], near: Sequence[int]) -> Sequence[int]:
+    def delete(self, rows: list[StormRow], near: Sequence[int]) -> Sequence[int]:
         """Delete some rows."""
         chosen = self._chance.sample(near, min(len(near), 3))
         for at in sorted(chosen, reverse=True):
             del rows[at]
         return chosen
 
-    def swap(self, rows: list[Row], near: Sequence[int]) -> Sequence[int]:
+    def swap(self, rows: list[StormRow], near: Sequence[int]) -> Sequence[int]:
         """Let two rows change places."""
         if len(near) < 2:
             return ()
@@ -229,33 +229,33 @@ class World:
         )
         return chosen
 
-    def correct(self, rows: list[Row], near: Sequence[int]) -> Sequence[int]:
+    def correct(self, rows: list[StormRow], near: Sequence[int]) -> Sequence[int]:
         """Make invalid rows valid."""
         return self._set(rows, [at for at in near if not rows[at].valid], currency=VALID)
 
-    def spoil(self, rows: list[Row], near: Sequence[int]) -> Sequence[int]:
+    def spoil(self, rows: list[StormRow], near: Sequence[int]) -> Sequence[int]:
         """Make valid rows invalid."""
         return self._set(rows, [at for at in near if rows[at].valid], currency=INVALID)
 
-    def flip(self, rows: list[Row], near: Sequence[int]) -> Sequence[int]:
+    def flip(self, rows: list[StormRow], near: Sequence[int]) -> Sequence[int]:
         """Make web events offline ones, or the other way round."""
         source = self._chance.choice(("web", "offline"))
         return self._set(rows, [at for at in near if rows[at].action_source != source], action_source=source)
 
-    def _set(self, rows: list[Row], near: Sequence[int], **values: str) -> Sequence[int]:
+    def _set(self, rows: list[StormRow], near: Sequence[int], **values: str) -> Sequence[int]:
         chosen = self._chance.sample(near, min(len(near), 2))
         for at in chosen:
             rows[at] = rows[at]._replace(**values)  # type: ignore[arg-type]
         return chosen
 
 
-_CHANGES: Final[Mapping[str, Callable[[World, list[Row], Sequence[int]], Sequence[int]]]] = {
-    "insert": World.insert,
-    "append": World.append,
-    "delete": World.delete,
-    "swap": World.swap,
-    "correct": World.correct,
-    "spoil": World.spoil,
-    "flip": World.flip,
+_CHANGES: Final[Mapping[str, Callable[[ChangingWarehouse, list[StormRow], Sequence[int]], Sequence[int]]]] = {
+    "insert": ChangingWarehouse.insert,
+    "append": ChangingWarehouse.append,
+    "delete": ChangingWarehouse.delete,
+    "swap": ChangingWarehouse.swap,
+    "correct": ChangingWarehouse.correct,
+    "spoil": ChangingWarehouse.spoil,
+    "flip": ChangingWarehouse.flip,
 }
-KINDS: Final = tuple(_CHANGES)
+CHANGES: Final = tuple(_CHANGES)

@@ -1,4 +1,4 @@
-"""What goes wrong on the server's side of a storm."""
+"""The faults of the server in a storm."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import random
 from collections.abc import Collection, Iterator
 from typing import Any, Final
 
-SHARES: Final[tuple[dict[str, Any], ...]] = (
+FREQUENT: Final[tuple[dict[str, Any], ...]] = (
     *(
         {"kind": "headers", "share": 0.1, "headers": {"Set-Cookie": f"gateway{number}={'x' * 600}; Path=/"}}
         for number in range(24)
@@ -34,7 +34,7 @@ SHARES: Final[tuple[dict[str, Any], ...]] = (
     {"kind": "delay", "seconds": 0.05, "share": 0.05},
     {"kind": "drip", "seconds": 0.00001, "share": 0.005},
 )
-"""Faults that meet some calls throughout. A client that keeps cookies soon sends more than the server reads."""
+"""Faults of some share of all calls. A client that keeps cookies soon sends larger heads than the server reads."""
 
 ONCE: Final[tuple[dict[str, Any], ...]] = (
     {"kind": "status", "status": 429, "times": 1, "headers": {"X-RateLimit-Reset": "1"}},
@@ -47,13 +47,13 @@ ONCE: Final[tuple[dict[str, Any], ...]] = (
     {"kind": "redirect", "times": 1},
     {"kind": "stall", "times": 1, "seconds": 3.0},
 )
-"""Faults that meet one call each, at a time that the seed decides."""
+"""Faults of one call each, at a time that the seed decides."""
 
 BODY_LIMITS: Final = (5_000_000, 100_000)
-"""Bytes that the server of a storm takes at most; a full batch has some 130,000."""
+"""The most bytes of a body that the server accepts; a full batch has about 130,000."""
 
-SHAPES: Final = ("422-details", "422-top", "200")
-"""How the server says that some events failed."""
+FAILURE_SHAPES: Final = ("422-details", "422-top", "200")
+"""How the server reports that some events failed."""
 
 
 def faults(
@@ -61,9 +61,9 @@ def faults(
 ) -> Iterator[dict[str, Any]]:
     """Yield the faults of a storm.
 
-    :param calls: that it will make, at least.
-    :param poison: ids of events whose request is refused as a whole.
-    :param failing: ids of events that fail alone.
+    :param calls: the least number of calls that the storm will make.
+    :param poison: ids of events that make the server refuse their whole request.
+    :param failing: ids of events that fail by themselves.
     """
     for one in poison:
         yield {"kind": "poison", "event_id": one}
@@ -71,5 +71,5 @@ def faults(
         yield {"kind": "fail_event", "event_id": one, "message": "not today"}
     for fault in ONCE:
         yield {**fault, "after": chance.randrange(2, max(calls, 3))}
-    for fault in SHARES:
+    for fault in FREQUENT:
         yield {**fault, "seed": chance.randrange(2**31)}

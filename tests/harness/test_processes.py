@@ -1,14 +1,12 @@
 """Whole trees of processes are measured and ended."""
 
-import os
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from scale.processes import ScaleError, cpu_seconds, descendants, service, wait_for
+from harness.processes import HarnessError, cpu_seconds, descendants, service, wait_for
 
 pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs Linux' /proc")
 
@@ -34,7 +32,7 @@ def gone(pid):
 
 
 def start(tmp_path, code):
-    return service("it", [sys.executable, "-c", code], tmp_path / "log", os.environ, tmp_path)
+    return service("it", [sys.executable, "-c", code], tmp_path / "log")
 
 
 def test_nothing_of_a_service_is_left(tmp_path):
@@ -73,20 +71,10 @@ def test_the_time_of_children_that_ended_counts(tmp_path):
 
 
 def test_a_service_that_ends_is_noticed_with_what_it_said(tmp_path):
-    with start(tmp_path, "print('no such thing')") as running, pytest.raises(ScaleError, match="no such thing"):
+    with start(tmp_path, "print('no such thing')") as running, pytest.raises(HarnessError, match="no such thing"):
         wait_for(lambda: False, "nothing", services=[running])
 
 
 def test_waiting_has_an_end():
-    with pytest.raises(ScaleError, match="waited 0 s for godot"):
+    with pytest.raises(HarnessError, match="waited 0 s for godot"):
         wait_for(lambda: False, "godot", seconds=0)
-
-
-def test_the_workers_name_comes_from_its_environment():
-    code = "from scale.hostname import hostname; print(hostname())"
-    said = subprocess.run(
-        [sys.executable, "-c", code], env=os.environ | {"SCALE_WORKER": "one"}, capture_output=True, check=True,
-        text=True, cwd=Path(__file__).parents[2],
-    )  # fmt: skip
-
-    assert said.stdout == "one\n"

@@ -1,6 +1,6 @@
-"""Run example DAGs through real Airflow, in a process whose environment says where: 2.11 or 3.
+"""Run DAGs through real Airflow, in a process whose environment says where: 2.11 or 3.
 
-``python -m demo.run_dags PLAN ANSWER`` migrates the metadata database of ``AIRFLOW_HOME``, runs the DAGs
+``python -m harness.dag_runs PLAN ANSWER`` migrates the metadata database of ``AIRFLOW_HOME``, runs the DAGs
 that the JSON file PLAN names, and writes what became of every task to the JSON file ANSWER. Airflow prints
 connections in clear while it does so: its output belongs in a private file.
 """

@@ -27,7 +27,8 @@ from airflow_provider_pinterest.exceptions import DeliveryError, PinterestError
 from airflow_provider_pinterest.operators import task_runner  # noqa: F401 - loaded once, for all attempts
 from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
 from airflow_provider_pinterest.sources.sql import SqlSource
-from chaos.world import SQL
+from chaos.warehouse import SQL
+from harness.task import RecordingTaskInstance
 
 log = logging.getLogger(__name__)
 
@@ -35,10 +36,10 @@ MAX_IN_FLIGHT: Final = 4
 BATCH: Final = 500
 
 STALLS: Final = (0.05, 0.2, 0.5, 2.0)
-"""Seconds for which the source stands still."""
+"""Seconds for which the source stalls."""
 
 LONG_STALL: Final = 9.0
-"""Seconds for which the source stands still where the attempt is asked to end meanwhile."""
+"""Seconds for which the source stalls while the attempt is asked to end."""
 
 
 class Exit(IntEnum):
@@ -56,8 +57,8 @@ class Exit(IntEnum):
 
 
 @dataclass(frozen=True)
-class Attempt:
-    """One attempt.
+class AttemptPlan:
+    """What an attempt is told.
 
     :param number: from 1.
     :param max_tries: Airflow's.
@@ -66,10 +67,10 @@ class Attempt:
     :param send_everything_again: the operator's.
     :param store: address of the state store.
     :param rows: of the source.
-    :param stalls: how often the source stands still.
-    :param long_stall: the row before which it stands still for a long time, if any.
-    :param breaks: whether it breaks off somewhere.
-    :param seed: decides where.
+    :param stalls: how often the source stalls.
+    :param long_stall: the row before which it stalls for a long time, if any.
+    :param breaks: whether the source fails at some row.
+    :param seed: decides at which rows.
     """
 
     number: int
@@ -123,9 +124,9 @@ class RemoteStore:
 
 
 class StallingHook(SqliteHook):
-    """A warehouse that stands still now and then, and sometimes breaks off."""
+    """A warehouse that sometimes stalls, and sometimes fails."""
 
-    def __init__(self, attempt: Attempt, **options: Any) -> None:
+    def __init__(self, attempt: AttemptPlan, **options: Any) -> None:
         super().__init__(**options)  # type: ignore[no-untyped-call]
         chance = random.Random(attempt.seed)
         self._stalls = {chance.randrange(attempt.rows): chance.choice(STALLS) for _ in range(attempt.stalls)}
@@ -150,7 +151,7 @@ class StallingHook(SqliteHook):
 class StormOperator(SendConversionsOperator):
     """The operator with a source that stalls."""
 
-    attempt: Attempt
+    attempt: AttemptPlan
 
     def source(self, context: Any) -> SqlSource:  # noqa: ARG002
         """Return the rows' source."""
@@ -158,21 +159,15 @@ class StormOperator(SendConversionsOperator):
         return SqlSource(StallingHook(self.attempt, sqlite_conn_id="warehouse"), self.sql)
 
 
-class TaskInstance:
-    """As much of a task instance as the operator uses."""
+class FileTaskInstance(RecordingTaskInstance):
+    """A task instance whose result is kept where the parent process finds it."""
 
-    dag_id = "storm"
-    task_id = "send"
-    run_id = "seed"
-    map_index = -1
-
-    def __init__(self, folder: Path, attempt: Attempt) -> None:
-        self.try_number = attempt.number
-        self.max_tries = attempt.max_tries
+    def __init__(self, folder: Path, attempt: AttemptPlan) -> None:
+        super().__init__(try_number=attempt.number, max_tries=attempt.max_tries)
         self._result = result_of(folder, attempt.number)
 
-    def xcom_push(self, key: str, value: Any) -> None:
-        """Keep what was pushed where the parent process finds it."""
+    def xcom_push(self, key: str, value: Any, **_: Any) -> None:
+        """Keep what was pushed."""
         del key
         new = self._result.with_suffix(".new")
         new.write_text(json.dumps(value))
@@ -184,7 +179,7 @@ def result_of(folder: Path, number: int) -> Path:
     return folder / f"result-{number}.json"
 
 
-def fork_attempt(folder: Path, attempt: Attempt) -> int:
+def fork_attempt(folder: Path, attempt: AttemptPlan) -> int:
     """Start an attempt in a child process and return its pid; it exits with a value of :class:`Exit`."""
     pid = os.fork()
     if pid:
@@ -211,7 +206,7 @@ def fork_attempt(folder: Path, attempt: Attempt) -> int:
         )
         operator.attempt = attempt
         signal.signal(signal.SIGTERM, lambda *_: operator.on_kill())
-        ti = TaskInstance(folder, attempt)
+        ti = FileTaskInstance(folder, attempt)
         context: Any = {
             "ti": ti,
             "task": SimpleNamespace(retries=attempt.retries),
@@ -228,13 +223,13 @@ def fork_attempt(folder: Path, attempt: Attempt) -> int:
 
 def _exit(error: BaseException) -> Exit:
     """Return how an attempt ended that raised something."""
-    said = str(error)
+    message = str(error)
     match error:
-        case AirflowFailException() if "outcome is unknown" in said:
+        case AirflowFailException() if "outcome is unknown" in message:
             return Exit.DELIVERED_AND_HELD
-        case AirflowFailException() if "changed since the previous attempt" in said:
+        case AirflowFailException() if "changed since the previous attempt" in message:
             return Exit.SOURCE_CHANGED
-        case AirflowFailException() if "it is not known what an earlier one sent" in said:
+        case AirflowFailException() if "it is not known what an earlier one sent" in message:
             return Exit.NOT_KNOWN_WHAT_WAS_SENT
         case AirflowFailException() if isinstance(error, DeliveryError):  # Airflow does not retry, a person clears
             return Exit.NOT_RETRIED

@@ -1,0 +1,55 @@
+"""What a storm did, whether the promise held, and its line in the table."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from chaos.judge import Findings
+
+HAPPENED: Final = ("attempts", "kills", "freezes", "asked to end", "clears", "changes", "refused", "damages")
+FOUND: Final = ("lost", "web_twice", "allowed", "offline_twice", "held", "rejects")
+
+
+class PromiseBrokenError(Exception):
+    """The promise did not hold; the storm cannot continue."""
+
+
+@dataclass
+class StormReport:
+    """What happened in a storm, and what was found.
+
+    :param log: a file to which each event of the storm is added.
+    """
+
+    seed: int
+    rows: int
+    log: Path
+    happened: Counter[str] = field(default_factory=Counter)
+    findings: Findings = field(default_factory=Findings)
+    seconds: float = 0.0
+    broken: list[str] = field(default_factory=list)
+
+    def note(self, what: str) -> None:
+        """Count something that happened, and log it."""
+        self.happened[what] += 1
+        with self.log.open("a") as log:
+            log.write(f"{time.strftime('%H:%M:%S')} storm: {what}\n")
+
+    def lines(self) -> Iterator[str]:
+        """Yield the line of the table, and what belongs below it."""
+        counts = {
+            **self.happened,
+            "changes": sum(count for what, count in self.happened.items() if what.startswith("change (")),
+            "damages": sum(count for what, count in self.happened.items() if what.startswith("damage (")),
+            "refused": self.happened["source changed"] + self.happened["not known what was sent"],
+        }
+        cells = [self.seed, self.rows, *(counts.get(name, 0) for name in HAPPENED)]
+        cells += [getattr(self.findings, name) for name in FOUND]
+        yield "| " + " | ".join((*(f"{cell:,}" for cell in cells), f"{self.seconds:.0f}")) + " |"
+        yield "  " + ", ".join(f"{what} {count}" for what, count in sorted(self.happened.items()))
+        yield from (f"  seed {self.seed}: {problem}" for problem in self.broken)

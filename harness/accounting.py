@@ -1,0 +1,69 @@
+"""Does it add up: the counts of a result among themselves, and source rows against what a server received."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+ROW_SUM: Final = (
+    "events_sent",
+    "rows_rejected",
+    "rows_excluded",
+    "duplicates_dropped",
+    "already_sent",
+    "validated_only",
+    "rows_not_sent",
+)
+"""Counts of a result that are ``rows_read`` together."""
+
+EVENT_SUM: Final = ("events_processed", "events_failed", "events_held")
+"""Counts of a result that are ``events_sent`` together."""
+
+
+def imbalances(result: Mapping[str, Any]) -> list[str]:
+    """Return what does not add up in the operator's result; empty if it does."""
+    names = {"rows_read", *ROW_SUM, *EVENT_SUM}
+    counts = {name: result.get(name) for name in names}
+    counts |= {name: value for name, value in result.items() if name.startswith(("rows_", "events_"))}
+    wrong = [f"{name} is {value!r}" for name, value in counts.items() if type(value) is not int or value < 0]
+    if wrong:
+        return wrong
+    return [
+        f"{whole} is {result[whole]:,}, its parts are {' + '.join(f'{result[name]:,} {name}' for name in parts)}"
+        for whole, parts in (("rows_read", ROW_SUM), ("events_sent", EVENT_SUM))
+        if result[whole] != sum(result[name] for name in parts)
+    ]
+
+
+@dataclass(frozen=True)
+class Arrivals:
+    """What arrived at a server of the events that were expected there.
+
+    :param rows: events that were expected.
+    :param events: events that the server counted, copies included.
+    :param missing: expected events that never arrived.
+    :param unknown: ids that arrived and were not expected.
+    :param twice: copies over one, of all ids together.
+    """
+
+    rows: int
+    events: int
+    missing: int
+    unknown: int
+    twice: int
+
+
+def arrivals(expected: Iterable[str], copies: Mapping[str, int]) -> Arrivals:
+    """Compare the ids of all expected events with the copies of each id that a server counted."""
+    rows = missing = 0
+    for event_id in expected:
+        rows += 1
+        missing += event_id not in copies
+    return Arrivals(
+        rows=rows,
+        events=sum(copies.values()),
+        missing=missing,
+        unknown=len(copies) - (rows - missing),
+        twice=sum(number - 1 for number in copies.values()),
+    )

@@ -1,0 +1,54 @@
+"""A real MariaDB server in a folder of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.processes import HarnessError, server_on_free_port
+
+
+@dataclass(frozen=True)
+class MariaDbServer:
+    """Where the server answers: on loopback, without asking who calls."""
+
+    host: str
+    port: int
+    user: str = "root"
+
+
+@contextlib.contextmanager
+def running_mariadb() -> Iterator[MariaDbServer]:
+    """Start a server without databases; stop and remove it at the end.
+
+    :raises HarnessError: MariaDB is not installed, or does not start.
+    """
+    # Debian keeps it out of some users' PATH.
+    program = shutil.which("mariadbd") or shutil.which("mariadbd", path="/usr/sbin")
+    if program is None:
+        raise HarnessError("mariadbd was not found: run `make servers`")
+    with tempfile.TemporaryDirectory(prefix="mariadb-", ignore_cleanup_errors=True) as folder:
+
+        def command(port: int) -> list[str]:
+            data = Path(folder, f"data-{port}")
+            data.mkdir()
+            return (
+                f"{program} --no-defaults --user={getpass.getuser()} --bind-address=127.0.0.1 --port={port} "
+                f"--datadir={data} --socket={folder}/socket --pid-file={folder}/pid --skip-grant-tables "
+                "--innodb-flush-log-at-trx-commit=0 --character-set-server=utf8mb4"
+            ).split()
+
+        with server_on_free_port("MariaDB", command, _answers, Path(folder)) as (_, port):
+            yield MariaDbServer("127.0.0.1", port)
+
+
+def _answers(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1) as connection:
+        return bool(connection.recv(1))
+    return False
