@@ -217,7 +217,7 @@ class TestAStateOfVersion2:
         life.tries = 1
         life.state = {**stored, "version": 99}
 
-        assert "its version is 99" in life.attempt().log
+        assert "unknown version 99" in life.attempt().log
 
     @pytest.mark.parametrize("source", ["offline", "web"])
     def test_the_end_of_a_run_is_the_end_for_its_retry(self, pinterest, source):

@@ -47,7 +47,7 @@ class TestAfterSuccess:
         assert ran.error is None
         assert (ran["rows_read"], ran["already_sent"], ran["events_sent"]) == (10, 10, 0)
         assert pinterest.copies() == ids(10)
-        assert "All 10 events of this run were accepted" in ran.log
+        assert "Pinterest accepted all 10 events of this run" in ran.log
         assert "nothing was sent again" in ran.log
         assert "send_everything_again=True" in ran.log
 
@@ -61,7 +61,7 @@ class TestAfterSuccess:
         assert ran["already_sent"] == 10
         assert pinterest.copies() == ids(10)
         assert "had already completed: 10 of its events were accepted" in ran.log
-        assert "All 10 events of this run were accepted" in ran.log
+        assert "Pinterest accepted all 10 events of this run" in ran.log
 
     def test_a_month_later_nothing_is_sent_again_either(self, pinterest):
         life = Life(**small(rows(10, event_time=int(time.time()) - 31 * DAY)))
@@ -131,7 +131,7 @@ class TestAfterAHold:
         assert len(pinterest.calls()) == 5
         assert held_lines(tmp_path) == ["order-3", "order-4"]
         assert "8 of 10 events were accepted" in ran.said
-        assert "outcome unknown (held before this task was cleared)" in ran.log
+        assert "outcome unknown (the event was held before this task was cleared)" in ran.log
 
     def test_held_events_go_out_if_the_author_says_so(self, pinterest, life, tmp_path):
         ran = life.clear(on_unknown_outcome="resend")

@@ -429,7 +429,7 @@ class TestARunThatCameToItsEnd:
         if remembers:
             assert following.error is None
             assert after == ids(10)
-            assert "sends nothing again" in sentence or "sends only the 1 that failed" in sentence
+            assert "does not send accepted events again" in sentence or "sends only the 1 that failed" in sentence
         elif source == "web":
             assert following.error is None
             assert "Clear sends every row again" in sentence

@@ -80,7 +80,7 @@ def test_all_problems_are_named_one_a_line():
         operator(sql_conn_id=None, batch_size=0, timezone="Mars", max_wait=5)
 
     assert str(raised.value).splitlines() == [
-        "Task 'send': several parameters cannot work:",
+        "Task 'send': several parameters are wrong:",
         "- sql needs sql_conn_id, the connection of the warehouse.",
         "- timezone must be the IANA name of a time zone, such as Europe/Berlin, got 'Mars'.",
         "- batch_size must be 1 to 1000, got 0.",
