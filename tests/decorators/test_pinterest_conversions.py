@@ -114,9 +114,9 @@ def test_what_a_generator_raises_comes_after_its_rows_are_delivered(pinterest):
     [
         (None, "The function orders returned None. It must return or yield rows"),
         ("text", "got text"),
-        ({"data": []}, "under its 'data'"),
+        ({"data": []}, "in its 'data'"),
         (5, "got int"),
-        ([5], "row 1 is int"),
+        ([5], "row 1 is of type int"),
     ],
 )
 def test_a_function_that_returns_no_rows_is_told_so(pinterest, returned, words):
