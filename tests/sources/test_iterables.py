@@ -136,7 +136,7 @@ def test_a_generator_with_something_else_breaks_off_there():
         ({"event_id": "1"}, "one mapping. Put it into a list"),
         ({"data": [{"event_id": "1"}]}, "Pass the list in its 'data'"),
         ({"data": "x"}, "one mapping"),
-        (None, "NoneType. Does the upstream task return one?"),
+        (None, "NoneType. Check what the upstream task returns."),
         (5, "got int"),
         (5.5, "got float"),
         (object(), "got object"),
