@@ -1,7 +1,7 @@
-"""What differs between the versions of Airflow, in one place.
+"""The differences between versions of Airflow, in one place.
 
-Airflow 3 offers its public names in ``airflow.sdk``; Airflow 2.11 has them in other modules, and some minors of 3 still
-do. Each name here comes from the first module in its list that has it.
+Airflow 3 has its public names in ``airflow.sdk``. Airflow 2.11 and some minor versions of 3 have them in other modules.
+Each name is imported from the first module in its list that has it.
 """
 
 from __future__ import annotations
@@ -21,9 +21,8 @@ if TYPE_CHECKING:
     from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowNotFoundException
     from airflow.sdk.execution_time.xcom import XCom
     from airflow.sdk.log import mask_secret
-    from airflow.triggers.base import BaseTrigger
 
-    from airflow_provider_pinterest.delivery.checkpoint import StateStore
+    from airflow_provider_pinterest.state_store import StateStore
 else:
     _DECORATORS = ("airflow.sdk.bases.decorator", "airflow.decorators.base")
     _EXCEPTIONS = ("airflow.sdk.exceptions", "airflow.exceptions")
@@ -80,21 +79,17 @@ __all__ = [
     "may_be_forgotten",
     "state_store",
     "task_decorator_factory",
-    "wake_up_after",
 ]
 
-LONGEST_WAIT: Final = 86_400.0
-"""Seconds that a task is deferred at most."""
-
 RETENTION: Final = dt.timedelta(days=90)
-"""How long Airflow keeps what an attempt has stored."""
+"""How long Airflow keeps the state of a task."""
 
 CLOCKS: Final = dt.timedelta(days=1)
-"""How far clocks may be apart."""
+"""How much clocks may differ."""
 
 
 def state_store(context: Any) -> StateStore | None:
-    """Return the task's state store, which Airflow has since 3.3."""
+    """Return the task's state store; ``None`` before Airflow 3.3."""
     try:
         store = context["task_state_store"]
     except KeyError:
@@ -103,7 +98,7 @@ def state_store(context: Any) -> StateStore | None:
 
 
 class _Retaining:
-    """A task's state store that keeps what is stored for :data:`RETENTION`."""
+    """A task's state store that keeps its values for :data:`RETENTION`."""
 
     def __init__(self, store: Any) -> None:
         self._store = store
@@ -118,9 +113,9 @@ class _Retaining:
 
 
 def in_any_thread(rows: Any) -> Any:
-    """Return the value of an XCom so that another thread can read it.
+    """Return the value of an XCom in a form that another thread can read.
 
-    Airflow 2 reads the outputs of a mapped task piece by piece, with a database session of the task's main thread.
+    Airflow 2 reads the outputs of a mapped task one by one, with a database session of the task's main thread.
     """
     if (
         find_spec("airflow.sdk") is None
@@ -132,9 +127,9 @@ def in_any_thread(rows: Any) -> Any:
 
 
 def may_be_forgotten(context: Any) -> bool:
-    """Return whether something that an earlier attempt stored may be gone from the task's state store.
+    """Return whether the state of an earlier attempt may be gone from the task's state store.
 
-    Airflow may remove it after :data:`RETENTION`, and removes it at the task's success if it is configured to.
+    Airflow may remove it after :data:`RETENTION`, and removes it when the task succeeds if it is configured to.
     """
     started = getattr(context.get("dag_run"), "start_date", None)
     if isinstance(started, dt.datetime) and started.tzinfo and dt.datetime.now(dt.UTC) - started > RETENTION - CLOCKS:
@@ -142,11 +137,3 @@ def may_be_forgotten(context: Any) -> bool:
     from airflow_provider_pinterest.airflow_versions import conf
 
     return bool(conf.getboolean("state_store", "clear_on_success", fallback=False))
-
-
-def wake_up_after(seconds: float) -> BaseTrigger:
-    """Return a trigger that fires after some seconds, and within a day."""
-    from airflow_provider_pinterest.triggers.wait import WaitTrigger
-
-    within = max(0.0, seconds) if seconds < LONGEST_WAIT else LONGEST_WAIT  # a NaN waits longest
-    return WaitTrigger(dt.datetime.now(dt.UTC) + dt.timedelta(seconds=within))

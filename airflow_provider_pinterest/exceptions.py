@@ -1,14 +1,14 @@
-"""Everything this package raises on purpose.
+"""The exceptions that this package raises.
 
 ::
 
-    PinterestError
-    ├── ParameterError(ValueError)      a parameter, connection field or mapping that cannot work: change the DAG
-    │   └── MappingError                columns that map to no field, or two to one
-    ├── SourceError                     the warehouse, the XCom value or the file could not be read
+    PinterestError                      raised itself only if a thread or a process cannot be started or ends
+    ├── ParameterError(ValueError)      a parameter, connection field or mapping is wrong: change the DAG
+    │   └── MappingError                a column does not match a field, or several columns match the same field
+    ├── SourceError                     the rows could not be read to their end
     ├── ResendRefusedError              sending again could count events twice; a retry does not help
-    ├── AccountingError                 at the end of a run, a row is not accounted for
-    ├── ResultError                     too many rows rejected, too few events, or events held; the rest is delivered
+    ├── AccountingError                 a bug: at the end of a run, a row is not accounted for
+    ├── ResultError                     everything was delivered, and the parameters do not allow the result
     ├── RejectsError(OSError)           the rejects could not be written
     ├── MissingConnectionError          Airflow has no such connection
     ├── StoppedError                    the run was told to stop
@@ -19,17 +19,19 @@
         ├── RefusedError                the mapping as a whole is refused: every event meets the same 400
         └── UnavailableError            429, 503, network: try again after ``retry_after`` seconds
 
-The message says what happened, then what to do, then what was delivered and what Clear or a retry will do: one or more
-lines each. The operator raises errors that no retry can help as classes that are also Airflow's
-``AirflowFailException``; see :mod:`.operators.errors`.
+The message says what happened, what to do, what was delivered, and what Clear or a retry will do; each part is one or
+more lines. The operator raises errors that a retry cannot help as classes that are also Airflow's
+``AirflowFailException``, see :mod:`.operators.errors`. A few exceptions are used inside the package and are never
+raised to its users, such as :class:`~.api.interruptible.Stopped` and :class:`~.delivery.sections.SourceChangedError`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Any
 
 __all__ = [
     "AccountingError",
@@ -52,7 +54,7 @@ __all__ = [
 
 
 def problems(intro: str, found: Sequence[str]) -> str:
-    """Return one text for all problems: the problem itself if there is only one, otherwise a list, one a line.
+    """Return one text for all problems: the problem itself if there is only one, otherwise a list with one per line.
 
     :param intro: introduces the list, such as ``2 columns cannot be mapped:``.
     :param found: one or more problems.
@@ -61,18 +63,20 @@ def problems(intro: str, found: Sequence[str]) -> str:
 
 
 def each_problem(text: str) -> list[str]:
-    """Return the problems of a text that :func:`problems` has made."""
+    """Return the problems of a text that :func:`problems` returned."""
     intro, *found = text.split("\n- ")
     return found or [intro]
 
 
 def advised(message: str, advice: str) -> str:
-    """Return a text that says what happened and, on a line of its own, what to do."""
+    """Return a text that says what happened and, on a separate line, what to do."""
     return f"{message}\nWhat to do: {advice}"
 
 
 class PinterestError(Exception):
-    """Anything that this package raises on purpose.
+    """The base of all exceptions of this package.
+
+    Raised itself only if a thread or a process cannot be started, or if a process of the transform pool ends.
 
     :param message: what happened.
     :param advice: what to do, if the message does not say it.
@@ -82,29 +86,33 @@ class PinterestError(Exception):
         super().__init__(advised(message, advice) if advice else message)
 
     def followed_by(self, sentence: str) -> Self:
-        """Add a sentence to the message, on a line of its own, and return the same error."""
+        """Add a sentence to the message, on a separate line, and return the same error."""
         self.args = (f"{self}\n{sentence}",)
         return self
 
 
 class ParameterError(PinterestError, ValueError):
-    """A parameter, connection field or mapping that cannot work; the message says what to change."""
+    """A parameter, a field of the connection or the mapping is wrong; the message says what to change."""
 
 
 class MappingError(ParameterError):
-    """Columns that map to no field, or several that map to the same."""
+    """A column does not match a field, or several columns match the same field.
+
+    Nothing was sent, with one exception: rows of a list may have different keys, so an error may be found when earlier
+    rows have already been sent.
+    """
 
 
 class SourceError(PinterestError):
-    """The source of the rows could not be read, or broke off."""
+    """The rows could not be read to their end."""
 
 
 class ResendRefusedError(PinterestError):
-    """Earlier attempts may have sent events that Pinterest would not recognise if they were sent again."""
+    """Earlier attempts may have sent events that Pinterest cannot deduplicate."""
 
 
 class AccountingError(PinterestError):
-    """At the end of a run, the rows that were read and what became of them differ."""
+    """At the end of a run, the counts of rows and outcomes differ. This is a bug."""
 
 
 class ResultError(PinterestError):
@@ -132,10 +140,10 @@ class DeliveryError(PinterestError):
 
     :param message: what happened.
     :param advice: what to do, if the message does not say it.
-    :param status: HTTP status, ``None`` when there was no answer.
-    :param code: Pinterest's own error code.
+    :param status: HTTP status, ``None`` if there was no answer.
+    :param code: Pinterest's error code.
     :param request_id: Pinterest's ``x-pinterest-rid``, which its support asks for.
-    :param retry_after: seconds to wait before another try makes sense.
+    :param retry_after: seconds to wait before the next attempt.
     """
 
     def __init__(
@@ -156,21 +164,22 @@ class DeliveryError(PinterestError):
 
 
 class ConfigurationError(DeliveryError, ParameterError):
-    """The worker's network settings cannot work: proxy, CA bundle, certificates. Nothing was sent."""
+    """The worker's network settings are wrong: proxy, CA bundle or certificates. Nothing was sent."""
 
 
 class CredentialError(DeliveryError):
-    """Token, role, ad account or host are wrong, or a gateway on the way refuses the request; the events are good."""
+    """The token, role, ad account or host is wrong, or a gateway on the way rejects the request."""
 
 
 class RefusedError(DeliveryError):
-    """Pinterest refuses the events as a whole: the mapping is wrong, not single rows."""
+    """Pinterest rejects the events as a whole, so the mapping is probably wrong."""
 
 
 class UnavailableError(DeliveryError):
-    """Pinterest cannot take events now; ``retry_after`` says when to come again, where it is known.
+    """Pinterest cannot accept events now; ``retry_after`` says how long to wait, if it is known.
 
-    A run sets :attr:`state`, with which a later attempt continues, and :attr:`rows_done`, the rows accounted for.
+    A run sets :attr:`state`, with which a later attempt continues, and :attr:`rows_done`, the number of rows that are
+    accounted for.
     """
 
     state: Mapping[str, Any] | None = None

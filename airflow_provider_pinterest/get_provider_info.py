@@ -1,8 +1,7 @@
-"""What Airflow discovers of this package: its connection type and form, links, decorator and modules.
+"""The provider metadata: connection type and form, links, decorator and modules.
 
-Airflow reads it through the entry point ``apache_airflow_provider``. The connection form is declared here
-since Airflow 3.2; Airflow 2.11 ignores ``conn-fields`` and shows the plain form, whose extras bear the same
-names.
+Airflow reads it through the entry point ``apache_airflow_provider``. Airflow 3.2 and later read the connection form
+from ``conn-fields``. Earlier versions ignore it and show the plain form, where the same names are extras.
 """
 
 from __future__ import annotations
@@ -77,7 +76,7 @@ def _connection_type() -> dict[str, Any]:
         "conn-fields": {
             "ad_account_id": {
                 "label": "Ad account ID",
-                "description": "The account events go to when a task names none. Digits, as in Ads Manager.",
+                "description": "The account that receives events if a task sets none. Digits, as in Ads Manager.",
                 "schema": {"type": ["string", "null"], "pattern": "^[0-9]+$", "maxLength": 18},
             },
             "app_id": {
@@ -92,18 +91,18 @@ def _connection_type() -> dict[str, Any]:
             },
             "refresh_token": {
                 "label": "Refresh token",
-                "description": "Gets a new OAuth access token when the present one has expired.",
+                "description": "Used to obtain a new OAuth access token when the current one has expired.",
                 "schema": {"type": ["string", "null"], "format": "password"},
             },
             "calls_per_minute": {
                 "label": "Calls per minute",
-                "description": "How many calls all tasks together may make to one ad account in a minute.",
+                "description": "Largest number of calls to one ad account per minute, for all tasks together.",
                 "schema": {"type": "integer", "default": 5000, "minimum": 1},
             },
             "rate_limit_storage": {
                 "label": "Rate limit storage",
                 "description": (
-                    "Where calls are counted: memory:// for each process by itself, "
+                    "Where calls are counted: memory:// counts in each process separately, "
                     "redis://host:port/0 for all workers together."
                 ),
                 "schema": {"type": "string", "default": "memory://"},

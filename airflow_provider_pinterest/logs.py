@@ -1,4 +1,4 @@
-"""Long texts for logs, which show only the beginning of a long line."""
+"""Wraps long texts for log views that cut long lines."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from typing import Any, Final
 _SENTENCES: Final = re.compile(r"(?<=[.?]) (?=[A-Z0-9])")
 
 WIDTH: Final = 70
-"""Characters of a log line. With time and level before it, a terminal or Airflow's log view shows about 110."""
+"""Width of a log line in characters. A terminal or Airflow's log view shows about 110, with time and level before."""
 
 
 def log_lines(log: Logger | Any, text: str) -> None:
-    """Log a text as errors: short lines, each a record of its own, which no log view cuts."""
+    """Log a text as errors in short lines, each as a separate record."""
     for line in wrapped(text):
         log.error("%s", line)
 
 
 def wrapped(text: str) -> Iterator[str]:
-    """Yield a text in lines of at most :data:`WIDTH`, unless a word is longer; each sentence begins a line."""
+    """Yield a text in lines of at most :data:`WIDTH`, unless a word is longer; each sentence starts a line."""
     for paragraph in text.splitlines():
         indent = ""
         for sentence in _SENTENCES.split(paragraph):

@@ -1,4 +1,4 @@
-"""When to try again, told by the error instead of by a fixed delay; for Airflow 3.3 and later."""
+"""A retry policy for Airflow 3.3 and later: the error decides when to retry, instead of a fixed delay."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ try:
     from airflow.sdk.definitions.retry_policy import RetryDecision, RetryPolicy
 except ImportError:  # pragma: no cover - tested on Airflow 2.11
     raise ImportError(
-        "PinterestRetryPolicy needs Airflow 3.3 or later; on earlier versions set retry_delay on the task."
+        "PinterestRetryPolicy needs Airflow 3.3 or later. On earlier versions, set retry_delay on the task."
     ) from None
 
 from airflow_provider_pinterest.exceptions import CredentialError, ParameterError, RefusedError, UnavailableError
@@ -21,10 +21,10 @@ __all__ = ["PinterestRetryPolicy"]
 
 
 class PinterestRetryPolicy(RetryPolicy):
-    """Retry when Pinterest says to come again, and not at all where a retry cannot help.
+    """Retry when Pinterest asks to, and do not retry if a retry cannot help.
 
-    Pass it as ``retry_policy=PinterestRetryPolicy()`` and set ``retries``, which it cannot exceed. Wrong
-    parameters, mappings, tokens and roles fail at once; everything else follows the task's own settings.
+    Pass it as ``retry_policy=PinterestRetryPolicy()`` and set ``retries``, which still limits the number of retries.
+    Wrong parameters, mappings, tokens and roles fail at once. All other errors follow the settings of the task.
     """
 
     def evaluate(
@@ -36,14 +36,14 @@ class PinterestRetryPolicy(RetryPolicy):
     ) -> RetryDecision:
         """Decide about one failure."""
         if isinstance(exception, (ParameterError, CredentialError, RefusedError)):
-            return RetryDecision.fail(f"{type(exception).__name__}: a retry meets the same answer")
+            return RetryDecision.fail(f"A retry cannot help after {type(exception).__name__}.")
         if isinstance(exception, UnavailableError) and exception.retry_after is not None:
             wait = dt.timedelta(seconds=exception.retry_after)
-            return RetryDecision.retry(delay=wait, reason=f"Pinterest asks to come again in {wait}")
+            return RetryDecision.retry(delay=wait, reason=f"Pinterest asks to retry after {wait}.")
         return RetryDecision.default()
 
     def serialize(self) -> dict[str, Any]:
-        """Return the policy's settings, of which it has none."""
+        """Return the settings of the policy; it has no settings."""
         return {}
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Everything that is wrong with parameters, collected so that one error names it all."""
+"""Collects the problems with parameters, so that one error names all of them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from airflow_provider_pinterest.exceptions import ParameterError, each_problem, problems
 
-SEVERAL = "Several parameters cannot work:"
+SEVERAL = "Several parameters are wrong:"
 """Introduces a list of problems."""
 
 T = TypeVar("T")
@@ -17,20 +17,20 @@ D = TypeVar("D")
 def raise_all(found: Sequence[str]) -> None:
     """Raise all problems as one error.
 
-    :raises ParameterError: there is one.
+    :raises ParameterError: there is at least one problem.
     """
     if found:
         raise ParameterError(problems(SEVERAL, found))
 
 
 class Problems:
-    """What is wrong with parameters."""
+    """The problems with parameters."""
 
     def __init__(self) -> None:
         self.found: list[str] = []
 
     def checked(self, check: Callable[..., T], *arguments: Any, otherwise: D) -> T | D:
-        """Return what a function returns; if it raises a ParameterError, note that and return something else."""
+        """Call a function and return its result; if it raises a ParameterError, note it and return ``otherwise``."""
         try:
             return check(*arguments)
         except ParameterError as error:
@@ -38,8 +38,8 @@ class Problems:
             return otherwise
 
     def raise_all(self) -> None:
-        """Raise what was noted.
+        """Raise the noted problems.
 
-        :raises ParameterError: something was.
+        :raises ParameterError: there is at least one.
         """
         raise_all(self.found)

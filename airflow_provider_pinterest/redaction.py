@@ -1,4 +1,4 @@
-"""What may be said in a log, an error or a rejects file: text without personal data, secrets or control characters."""
+"""Removes personal data, secrets and control characters from text for logs, errors and the rejects file."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import re
 from typing import Final
 
 TEXT_LIMIT: Final = 300
-"""Longest text that is kept, in characters."""
+"""Largest number of characters that are kept."""
 
 TEXT_READ: Final = 4_000
-"""Characters of a text that are examined, so that a long one costs no time."""
+"""Largest number of characters that are examined, so that a long text takes no time."""
 
 _control = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 _identifiers = re.compile(
@@ -23,21 +23,21 @@ _numbers = re.compile(r"\+?\d[\d ().:/-]{5,}\d", re.ASCII)  # phones, card and a
 
 
 def clean(text: object) -> str:
-    """Return text in one line, shortened, without control characters and without what may be personal.
+    """Return text on one line, shortened, without control characters and without anything that may be personal.
 
-    Words with an ``@``, as it is or as URLs write it, hashes, tokens, IP addresses and long numbers become ``…``.
+    Words with an ``@``, plain or URL-encoded, hashes, tokens, IP addresses and long numbers are replaced with ``…``.
     """
     found = str(text)
     words = _control.sub(" ", found[:TEXT_READ]).split()
     if len(found) > TEXT_READ:
-        words = words[:-1]  # perhaps cut in two
+        words = words[:-1]  # the last word may be cut in two
     found = " ".join("…" if _at(word) else word for word in words)
-    # A number next to a hash would take the hash's first digits with it, and leave the rest.
+    # Hashes first: a number next to a hash would match the first digits of the hash and leave the rest.
     return _numbers.sub("…", _identifiers.sub("…", found))[:TEXT_LIMIT]
 
 
 class Secret:
-    """Text that no ``repr`` shows, so that it may stand in the locals of a frame that raises."""
+    """Text that ``repr`` does not show, so that it may be a local variable of a frame that raises."""
 
     __slots__ = ("_text",)
 

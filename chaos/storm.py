@@ -382,7 +382,7 @@ class Storm:
         state = self._state.state()
         if isinstance(state, Checkpoint):
             for batch in state.pending:
-                self._in_doubt.update(self._warehouse.ids(list(batch.doubt.rows()), "offline"))
+                self._in_doubt.update(self._warehouse.ids(list(batch.unknown.rows()), "offline"))
 
     def _judge(self, number: int) -> None:
         """Check the run that has just ended.

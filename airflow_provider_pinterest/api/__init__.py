@@ -1,9 +1,18 @@
-"""Pinterest's HTTP API: one call, and nothing about what to do next. Imports no Airflow.
+"""Pinterest's HTTP API: single calls, without any decision about what to do next. Does not import Airflow.
 
-``connection`` (token, host, account, limits) makes a ``client``, which makes calls: ``request`` out, ``responses`` in.
-``connections``, ``route``, ``watchdog`` and ``interruptible`` carry a call; ``failures`` says what a failure of the
-network means; ``credentials`` replaces tokens; ``rate_limit`` says when a call may go out. Each endpoint has a module
-of its own: ``events``, ``oauth``.
+- ``connection``: token, host, account and limits; creates clients and rate limiters.
+- ``client``: makes one call; a ``request`` goes out, a reply of ``responses`` comes back.
+- ``request``: an HTTP request.
+- ``responses``: HTTP responses, and the results that all endpoints share.
+- ``events_endpoint``: the endpoint that receives events, and the results of a request with events.
+- ``oauth_endpoint``: the endpoint that issues access tokens.
+- ``credentials``: the tokens in use, and how they are replaced.
+- ``rate_limit``: decides when a call may be made.
+- ``connections``: keeps connections open between calls.
+- ``route``: address, proxy and certificates for the API's host.
+- ``network_failures``: what a network failure means, and whether a retry can help.
+- ``watchdog``: aborts calls that take too long.
+- ``interruptible``: runs blocking work that a stop or a time-out can leave behind.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One call of Pinterest's API: a request goes out, a response comes back. Each endpoint has a module of its own.
+"""Makes one call to Pinterest's API: a request goes out, a response comes back. Each endpoint has its own module.
 
 https://developers.pinterest.com/docs/api/v5/
 """
@@ -47,16 +47,16 @@ PRODUCTION: Final = "https://api.pinterest.com/v5"
 CONNECT_TIMEOUT: Final = 10.0
 READ_TIMEOUT: Final = 60.0
 TOTAL_TIMEOUT: Final = 120.0
-"""Seconds for one call, connecting included, however slowly the server answers."""
+"""Largest duration of one call in seconds, including the time to connect."""
 
 ANSWER_LIMIT: Final = 8_000_000
-"""Bytes of an answer that are read, compressed and decompressed; a thousand outcomes take about 80,000."""
+"""Largest answer that is read, in bytes, both compressed and decompressed; 1,000 outcomes take about 80,000 bytes."""
 
 USER_AGENT: Final = f"airflow-provider-pinterest/{__version__}"
 
 _CHUNK: Final = 65_536
 _WRONG_CONNECTION: Final = frozenset({408, 421})
-"""Statuses after which a connection is not used again."""
+"""Statuses after which a connection is not reused."""
 
 
 def base_url(host: str | None) -> str:
@@ -73,10 +73,14 @@ def base_url(host: str | None) -> str:
     except (ValueError, LocationValueError):  # brackets, a port or a name that cannot be read
         readable = False
     if not readable or any(char in "@?#\\" or char.isspace() for char in url):
-        raise ParameterError(f"The connection's host must be a URL such as {PRODUCTION}, without user or query.")
+        raise ParameterError(
+            f"The connection's host is not a valid URL. Use a URL such as {PRODUCTION}, without user or query, or "
+            "leave it empty."
+        )
     if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
         raise ParameterError(
-            f"The connection's host must be https; http goes to this machine only, not {parts.hostname}."
+            f"The connection's host must start with https://. http:// is allowed for this machine only, not for "
+            f"{parts.hostname}."
         )
     return url
 
@@ -84,12 +88,12 @@ def base_url(host: str | None) -> str:
 class Client:
     """Makes calls with one access token; shared by threads.
 
-    It sends no cookies, follows no redirects and retries nothing.
+    It does not send cookies, follow redirects or retry.
 
     :param url: the API's base URL, see :func:`base_url`.
     :param credential: the token.
-    :param connections: how many idle connections are kept alive: one for each thread that sends.
-    :param timeouts: seconds for each step of connecting, to receive something, and for the whole call.
+    :param connections: largest number of idle connections; one for each thread that sends.
+    :param timeouts: seconds for each step of connecting, between two reads, and for the whole call.
     :raises ConfigurationError: the environment's proxy or CA bundle cannot be used.
     """
 
@@ -111,14 +115,14 @@ class Client:
     def call(
         self, request: Request, *, fresh: bool = False, begin: Callable[[], None] = lambda: None
     ) -> Reply | Unavailable | OutcomeUnknown | Misconfigured:
-        """Make one call, which ends in time or when it is aborted. Network failures are returned, not raised.
+        """Make one call. It ends when it is complete, late or aborted. Network failures are returned, not raised.
 
         :param fresh: send over a new connection that is closed afterwards. A server may close a kept-alive
             connection at any moment, which leaves the outcome of the next request unknown.
         :param begin: called once, when the connection is ready and just before the first byte of the request is
             written. If it raises, nothing is written. Failures before it are never :class:`OutcomeUnknown`.
-        :raises Stopped: ``begin`` raised it, or :meth:`abort` came before ``begin``: nothing was written.
-        :raises UnavailableError: no thread could be started to watch over the call: nothing was written.
+        :raises Stopped: ``begin`` raised it, or :meth:`abort` was called before ``begin``; nothing was written.
+        :raises UnavailableError: no thread could be started for the deadline of the call; nothing was written.
         """
         deadline = time.monotonic() + self._timeouts[2]
         connection = self._connect(fresh=fresh)
@@ -147,16 +151,16 @@ class Client:
 
         :param used: the token that was refused or is too old.
         :param refused: the answer that refused it.
-        :return: ``None``: there is another token. ``refused``: there is none. Otherwise why it could not be asked for.
-        :raises CredentialError: Pinterest refuses to issue one.
+        :return: ``None`` if there is a new token; ``refused`` if there is none; otherwise why the request failed.
+        :raises CredentialError: Pinterest refuses to issue a token.
         :raises Stopped: :meth:`abort` was called.
         """
         return self.credential.renew(used, partial(request_token, self.call), refused=refused, stop=self._aborted)
 
     def abort(self) -> None:
-        """Cut every call under way and make no more; returns at once.
+        """Abort all calls in flight and make no more; returns at once.
 
-        Calls that had begun to send end as :class:`OutcomeUnknown`; the others raise ``Stopped``.
+        Calls that had started to send return :class:`OutcomeUnknown`; the others raise ``Stopped``.
         """
         self._aborted.set()
         self._watchdog.cut_all()
@@ -167,7 +171,7 @@ class Client:
         self._watchdog.close()
 
     def _connect(self, *, fresh: bool) -> HTTPConnection | Unavailable | Misconfigured:
-        """Return a connection that is ready, or why there is none.
+        """Return a connection that is ready, or why it could not be opened.
 
         :raises Stopped: the client was aborted.
         :raises UnavailableError: no thread can be started.
@@ -182,9 +186,9 @@ class Client:
             stopped = True
         except NoThreadError:
             no_thread = True
-        except Exception as error:  # noqa: BLE001 - urllib3's, http.client's, the system's: all of them
+        except Exception as error:  # noqa: BLE001 - of urllib3, http.client or the system
             return connect_failure(error, self._route)
-        # Raised here, errors do not refer to those of the library, whose frames hold headers.
+        # Raised here, errors are not chained to those of the library, whose frames hold headers.
         if stopped:
             raise Stopped
         if no_thread:
@@ -208,7 +212,7 @@ class Client:
         try:
             with closing(self._send(connection, request, fresh=fresh)) as response:
                 content, complete = _content(response)
-        except Exception as error:  # noqa: BLE001 - urllib3's, http.client's, the system's: all of them
+        except Exception as error:  # noqa: BLE001 - of urllib3, http.client or the system
             return self._cut_off(call) or exchange_failure(error, self._route), False
         except BaseException as interruption:  # noqa: BLE001 - raised again, without the library's frames, which hold the token
             raise interruption.with_traceback(None)  # noqa: B904
@@ -238,20 +242,20 @@ class Client:
         return connection.getresponse()
 
     def _cut_off(self, call: WatchedCall) -> OutcomeUnknown | None:
-        """Return why a call was cut, if it was."""
+        """Return why a call was aborted; ``None`` if it was not."""
         if call.late:
             return OutcomeUnknown(
                 Trace(message=f"no complete answer within {self._timeouts[2]:g} seconds", host=self._route.address)
             )
         if self._aborted.is_set():
-            return OutcomeUnknown(Trace(message="cut off because the run was stopped", host=self._route.address))
+            return OutcomeUnknown(Trace(message="aborted because the run was stopped", host=self._route.address))
         return None
 
 
 def _content(response: HTTPResponse) -> tuple[bytes | None, bool]:
     """Read a body, up to :data:`ANSWER_LIMIT`; return it decoded, and whether it was read to its end.
 
-    What breaks off or cannot be decoded is ``None``.
+    The body is ``None`` if it is incomplete or cannot be decoded.
     """
     chunks: list[bytes] = []
     size = 0
@@ -262,14 +266,14 @@ def _content(response: HTTPResponse) -> tuple[bytes | None, bool]:
                 return _decoded(b"".join(chunks), response.headers.get("Content-Encoding", "")), True
             chunks.append(chunk)
             size += len(chunk)
-    except Exception:  # the status is known, whatever broke
+    except Exception:  # the status is known in any case
         if response.status in (200, 422):
             raise
     return None, False
 
 
 def _decoded(content: bytes, encoding: str) -> bytes | None:
-    """Decode a body; ``None`` if that is impossible or it is longer than :data:`ANSWER_LIMIT`."""
+    """Decode a body; ``None`` if it cannot be decoded or is longer than :data:`ANSWER_LIMIT`."""
     encoding = encoding.strip().lower()
     if encoding in ("", "identity"):
         return content
@@ -285,6 +289,6 @@ def _decoded(content: bytes, encoding: str) -> bytes | None:
 
 def _no_thread() -> UnavailableError:
     return UnavailableError(
-        "The operating system refuses to start a thread, so no call can be made.",
-        advice="Raise the worker's limit of processes and threads, or its memory.",
+        "The operating system refused to start a thread, so no call could be made.",
+        advice="Raise the worker's limits for processes, threads and memory.",
     )

@@ -1,4 +1,4 @@
-"""What is needed to call Pinterest: a token, a host, a rate limit and usually an ad account."""
+"""The settings to call Pinterest: a token, a host, a rate limit and usually an ad account."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from airflow_provider_pinterest.redaction import Secret
 
 @dataclass(frozen=True, kw_only=True)
 class PinterestConnection:
-    """How to reach Pinterest, and as whom. Tokens and passwords are not shown by ``repr``.
+    """How to call Pinterest, and with which token. ``repr`` does not show tokens and passwords.
 
     https://developers.pinterest.com/docs/api-features/conversion-overview/
 
-    :param access_token: a conversion token, or one of OAuth.
-    :param ad_account_id: digits; where events go if a run names no account.
+    :param access_token: a conversion token, or an OAuth access token.
+    :param ad_account_id: the account that receives events if a run sets none; digits only.
     :param host: the base URL of the API, https only, or http to this machine; ``None``: Pinterest's.
-    :param app_id: with ``app_secret`` and ``refresh_token``, obtains a new access token when the old one expires.
-    :param app_secret: of the app.
-    :param refresh_token: of OAuth.
-    :param calls_per_minute: the rate limit of an ad account.
+    :param app_id: used with ``app_secret`` and ``refresh_token`` to obtain a new access token when the old one expires.
+    :param app_secret: the secret of the app.
+    :param refresh_token: the OAuth refresh token.
+    :param calls_per_minute: the rate limit per ad account.
     :param rate_limit_storage: where calls are counted: ``memory://``, or ``redis://…`` for several machines.
-    :param name: names the connection in errors, such as ``Connection 'pinterest_default'``.
-    :param token_field: names the place of the access token in errors.
-    :param read_again: returns the connection as it is now, for tokens that were replaced while a run goes on.
-    :param on_secret: receives every secret, also those that Pinterest issues, so that logs can mask them.
+    :param name: name of the connection in errors, such as ``Connection 'pinterest_default'``.
+    :param token_field: name of the field with the access token, in errors.
+    :param read_again: returns the current connection, for tokens that were replaced during a run.
+    :param on_secret: receives every secret, including tokens that Pinterest issues, so that logs can mask them.
     """
 
     access_token: str | Secret
@@ -57,13 +57,13 @@ class PinterestConnection:
     def account(self, wanted: str | int | None = None) -> str:
         """Return the ad account to send to, checked.
 
-        :param wanted: the run's own; ``None``: the connection's.
-        :raises ParameterError: there is none, or it is not one to 18 digits.
+        :param wanted: the account of the run; ``None``: that of the connection.
+        :raises ParameterError: there is none, or it does not have 1 to 18 digits.
         """
         found = self.ad_account_id if wanted is None else wanted
         if found in (None, ""):
             raise ParameterError(
-                f"No ad account: pass ad_account_id, or set it in {self.name[:1].lower()}{self.name[1:]}."
+                f"No ad account is set. Pass ad_account_id, or set it in {self.name[:1].lower()}{self.name[1:]}."
             )
         return account_id(found)
 
@@ -75,9 +75,9 @@ class PinterestConnection:
         return base_url(self.host)
 
     def check(self) -> None:
-        """Check what calls need.
+        """Check the fields that calls need.
 
-        :raises ParameterError: names every field that cannot work.
+        :raises ParameterError: the message names every field that is wrong.
         """
         found = Problems()
         found.checked(self.url, otherwise="")
@@ -89,8 +89,8 @@ class PinterestConnection:
     def client(self, *, connections: int = 1) -> Client:
         """Return a client.
 
-        :param connections: how many calls may be under way at once.
-        :raises ParameterError: the connection lacks something; the message says what.
+        :param connections: largest number of calls at the same time.
+        :raises ParameterError: a required field is missing or wrong; the message names it.
         """
         read_again = self.read_again
         credential = Credential(
@@ -104,34 +104,34 @@ class PinterestConnection:
         """Return the endpoint that receives events.
 
         :param test: validate without recording.
-        :param connections: how many calls may be under way at once.
-        :raises ParameterError: the connection lacks something; the message says what.
+        :param connections: largest number of calls at the same time.
+        :raises ParameterError: a required field is missing or wrong; the message names it.
         """
         return EventsEndpoint(self.client(connections=connections), test=test)
 
     def rate_limiter(self, *, test: bool = False) -> RateLimiter:
-        """Return what admits calls at the connection's rate.
+        """Return the rate limiter of the connection.
 
-        :param test: whether they are test calls.
-        :raises ParameterError: the limit or the place where calls are counted cannot work.
+        :param test: whether it is for test calls.
+        :raises ParameterError: ``calls_per_minute`` or ``rate_limit_storage`` is wrong.
         """
         return RateLimiter(self.url(), calls_per_minute=self._calls_per_minute(), uri=self._uri(), test=test)
 
     def tokens(self) -> Tokens:
         """Return the tokens, passed to ``on_secret``.
 
-        :raises ParameterError: there is none, or it has characters that no token has.
+        :raises ParameterError: there is none, or it has characters that are not allowed in a token.
         """
         token = self._secret("access_token") or Secret("")
         if not token:
             raise ParameterError(
-                f"{self.name} has no access token: put one into its {self.token_field} "
-                "(Ads Manager → Conversions → Conversions API → Generate token)."
+                f"{self.name} has no access token. Generate one in Ads Manager (Conversions → Conversions API → "
+                f"Generate token) and set it as the {self.token_field}."
             )
         if not is_token(token):
             raise ParameterError(
-                f"The access token in {self.name[:1].lower()}{self.name[1:]} has characters that no token has: "
-                "paste it again."
+                f"The access token in {self.name[:1].lower()}{self.name[1:]} has characters that are not allowed in a "
+                "token, such as spaces or quotes. Paste it again."
             )
         found = Tokens(token, self._secret("refresh_token"), self.app_id, self._secret("app_secret"))
         for secret in (found.access, found.refresh, found.app_secret):

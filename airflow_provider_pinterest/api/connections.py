@@ -1,4 +1,4 @@
-"""Connections to the API's host: opened so that a stop can leave them, and kept alive between calls."""
+"""Connections to the API's host. A stop interrupts their opening, and they are kept open between calls."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from airflow_provider_pinterest.api.route import Route
 from airflow_provider_pinterest.api.watchdog import cut
 
 LONGEST_IDLE: Final = 15.0
-"""Seconds; servers and NAT gateways silently drop connections that are idle for longer."""
+"""Seconds. Servers and NAT gateways silently drop connections that are idle for longer."""
 
 
 class Connections:
     """Connections to one host, shared by threads.
 
-    :param most: how many idle ones are kept.
-    :param stop: ends every attempt to connect when it is set.
+    :param most: largest number of idle connections.
+    :param stop: interrupts every attempt to connect when it is set.
     """
 
     def __init__(self, route: Route, most: int, stop: threading.Event) -> None:
@@ -34,13 +34,13 @@ class Connections:
         self._closed = False
 
     def take(self, *, fresh: bool, connect: float, seconds: float) -> HTTPConnection:
-        """Return a connected connection; give it back with :meth:`keep`, or close it.
+        """Return an open connection; give it back with :meth:`keep`, or close it.
 
-        :param fresh: whether it must be a new one.
+        :param fresh: whether it must be a new connection.
         :param connect: seconds for each step of connecting.
-        :param seconds: for all steps together.
+        :param seconds: seconds for all steps together.
         :raises Stopped: ``stop`` was set.
-        :raises TimeoutError: the time was over.
+        :raises TimeoutError: connecting took too long.
         """
         while not fresh and self._idle:
             try:

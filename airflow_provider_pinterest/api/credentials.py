@@ -1,4 +1,4 @@
-"""The token: in no repr, refreshed where OAuth allows it, and read again when it was replaced in the connection.
+"""The tokens in use: refreshed if OAuth allows it, and read again if they were replaced in the connection.
 
 https://developers.pinterest.com/docs/getting-started/set-up-authentication-and-authorization/
 """
@@ -31,19 +31,19 @@ from airflow_provider_pinterest.redaction import Secret
 log = logging.getLogger(__name__)
 
 Ask = Callable[[Mapping[str, Secret], Callable[[], str]], Reply | Unavailable | OutcomeUnknown | Misconfigured]
-"""Sends a form to the token endpoint, with the value of its ``Authorization`` header."""
+"""Sends a form to the token endpoint; the second argument returns the ``Authorization`` header."""
 
 Renewal = Unavailable | AccessDenied | Misconfigured | None
-"""What a renewal came to; ``None``: there is another token."""
+"""The result of a renewal; ``None`` if there is a new token."""
 
 SHORTEST_LIFETIME: Final = 60.0
-"""Seconds before which a new token is not replaced ahead of time, whatever lifetime Pinterest names."""
+"""Seconds for which a new token is not replaced ahead of time, even if Pinterest gives a shorter lifetime."""
 
 REREAD_TIMEOUT: Final = 30.0
 """Seconds that reading the connection again may take."""
 
 RENEWAL_TIMEOUT: Final = 180.0
-"""Seconds that a thread waits for the renewal that another one makes."""
+"""Seconds that a thread waits for a renewal by another thread."""
 
 _LATER: Final = frozenset({408, 425, 429})
 """Statuses below 500 that say nothing about the tokens."""
@@ -51,10 +51,10 @@ _LATER: Final = frozenset({408, 425, 429})
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """What a connection holds to authenticate with.
+    """The tokens of a connection.
 
     :param access: the access token.
-    :param refresh: OAuth's refresh token, used with ``app_id`` and ``app_secret`` to obtain a new access token.
+    :param refresh: the OAuth refresh token, used with ``app_id`` and ``app_secret`` to obtain a new access token.
     """
 
     access: Secret
@@ -78,7 +78,7 @@ class Tokens:
 
 
 class _Renewing:
-    """A renewal under way; its outcome, once ``done`` is set.
+    """A renewal in progress; it has an outcome once ``done`` is set.
 
     :param used: the token that it replaces.
     """
@@ -92,10 +92,10 @@ class _Renewing:
 
 
 class Credential:
-    """The tokens in use, which can be replaced meanwhile; shared by threads.
+    """The tokens in use, which can be replaced during a run; shared by threads.
 
-    :param tokens: what the connection held at the start.
-    :param reread: reads the connection again, where a person may have put another token.
+    :param tokens: the tokens of the connection at the start.
+    :param reread: reads the connection again, because a person may have set another token.
     :param on_new_token: receives every token that Pinterest issues, so that logs can mask it.
     :param clock: monotonic seconds.
     """
@@ -115,10 +115,10 @@ class Credential:
         self._expires = float("inf")
         self._lock = threading.Lock()
         self._known = {None, tokens.access, tokens.refresh}
-        """Every token that was ever used here: none of them is new when the connection is read again."""
+        """Every token used so far; none of them counts as new when the connection is read again."""
         self._renewing: _Renewing | None = None
         self._failed: _Renewing | None = None
-        """The last renewal that ended without another token, if asking again cannot help."""
+        """The last renewal that ended without a new token, if asking again cannot help."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(***)"
@@ -134,24 +134,24 @@ class Credential:
 
     @property
     def renewable(self) -> bool:
-        """Whether there may be another token: Pinterest's, or a newer one in the connection."""
+        """Whether there may be a new token, from Pinterest or in the connection."""
         return self._tokens.refreshable or self._reread is not None
 
     @property
     def expired(self) -> bool:
-        """Whether the token should be replaced before it is used; never, if its lifetime is not known."""
+        """Whether the token should be replaced before it is used; always false if its lifetime is not known."""
         return self._tokens.refreshable and self._clock() >= self._expires
 
     def renew(self, used: Secret, ask: Ask, *, refused: AccessDenied | None, stop: threading.Event) -> Renewal:
         """Replace the access token, unless that was done since ``used`` was read.
 
-        Of several threads one asks, and the others wait for what it gets.
+        If several threads call it, one asks and the others wait for its result.
 
         :param ask: sends a form to the token endpoint.
-        :param refused: the answer that refused ``used``; ``None``: none did, it is only old.
+        :param refused: the answer that refused ``used``; ``None`` if the token is only old.
         :param stop: ends the wait when it is set.
-        :return: ``None``: there is another token. ``refused``: there is none. Otherwise why it could not be asked for.
-        :raises CredentialError: Pinterest refuses to issue one.
+        :return: ``None`` if there is a new token; ``refused`` if there is none; otherwise why the request failed.
+        :raises CredentialError: Pinterest refuses to issue a token.
         :raises Stopped: ``stop`` was set.
         """
         with self._lock:
@@ -188,7 +188,7 @@ class Credential:
             renewing.done.set()
 
     def _obtain(self, renewing: _Renewing, ask: Ask, *, refused: AccessDenied | None, stop: threading.Event) -> Renewal:
-        """Look for another token: first in the connection, if this one was refused, then at Pinterest."""
+        """Look for a new token: in the connection, if the current one was refused, then at Pinterest."""
         if refused is not None and self._adopt(stop):
             return None
         if self._tokens.refreshable:
@@ -196,7 +196,7 @@ class Credential:
         return refused
 
     def _adopt(self, stop: threading.Event) -> bool:
-        """Read the connection again; return whether it holds an access token that was not used before.
+        """Read the connection again; return whether it has an access token that was not used before.
 
         :raises Stopped: ``stop`` was set.
         """
@@ -213,7 +213,7 @@ class Credential:
                 self._tokens, self._expires = replace(self._tokens, access=found.access), float("inf")
         if not replaced:
             return False
-        log.info("The connection holds another access token, which is used from now on")
+        log.info("The connection has a new access token. It is used from now on.")
         return True
 
     def _read_connection(self, stop: threading.Event) -> Tokens | None:
@@ -226,11 +226,11 @@ class Credential:
             pass
         except NoThreadError:
             problem = "no thread could be started"
-        except Exception as error:  # noqa: BLE001 - a secrets backend's, any
+        except Exception as error:  # noqa: BLE001 - of any secrets backend
             problem = type(error).__name__
         if not problem:
             raise Stopped
-        log.warning("The connection could not be read again for another access token (%s)", problem)
+        log.warning("The connection could not be read again to look for a new access token (%s).", problem)
         return None
 
     def _ask_pinterest(self, renewing: _Renewing, ask: Ask) -> Renewal:
@@ -253,7 +253,7 @@ class Credential:
         return None
 
     def _take(self, reply: Reply) -> bool:
-        """Use the tokens of an answer; return whether it holds any. It raises nothing: its locals are secret."""
+        """Use the tokens of an answer; return whether it has any. Never raises, because its locals are secret."""
         token, refresh, lifetime = _issued(reply)
         if token is None:
             return False
@@ -280,7 +280,7 @@ def _wait(renewing: _Renewing, stop: threading.Event) -> None:
 
 
 def _issued(reply: Reply) -> tuple[Secret | None, Secret | None, float]:
-    """Read access token, refresh token and lifetime in seconds; infinite, if that is not a positive number."""
+    """Read the access token, the refresh token and the lifetime in seconds, which is infinite if it is not given."""
     try:
         document: Any = orjson.loads(reply.content or b"") if reply.status == 200 else None
     except ValueError:
@@ -295,7 +295,7 @@ def _issued(reply: Reply) -> tuple[Secret | None, Secret | None, float]:
 
 
 def is_token(token: Secret) -> bool:
-    """Return whether a text can stand in a header as a token."""
+    """Return whether a text can be sent as a token in a header."""
     return token.reveal().isascii() and token.reveal().isprintable() and " " not in token.reveal() and bool(token)
 
 
@@ -305,5 +305,5 @@ def _token(value: object) -> Secret | None:
 
 
 def _for_token(trace: Trace) -> Trace:
-    """Say that it was the access token that could not be had, not the events."""
-    return replace(trace, message=f"{trace.message or 'error'} while asking for a new access token")
+    """Return a trace that says that the call was for an access token, not for events."""
+    return replace(trace, message=f"{trace.message or 'error'} while requesting a new access token")

@@ -1,6 +1,6 @@
 """The endpoint that receives events: 1 to 1,000 of one ad account.
 
-Every HTTP status, header and body, and every failure of the network, becomes exactly one :data:`Answer`.
+Every HTTP response and every network failure becomes exactly one :data:`Answer`.
 
 https://developers.pinterest.com/docs/api/v5/events-create/
 """
@@ -34,7 +34,7 @@ from airflow_provider_pinterest.redaction import clean
 
 @dataclass(frozen=True, slots=True)
 class PerEventResults:
-    """An outcome for every event of the request, by position; those not named were processed.
+    """An outcome for every event of the request, by position; events that are not listed were processed.
 
     :param failed: position → Pinterest's message.
     :param unknown: positions whose status is neither processed nor failed.
@@ -49,9 +49,9 @@ class PerEventResults:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The request was understood and not accepted, without a word on single events.
+    """The request was understood and not accepted, and the answer has no outcomes of single events.
 
-    :param partly: whether some of its events may have been accepted all the same (422).
+    :param partly: whether some of its events may have been accepted (422).
     """
 
     trace: Trace
@@ -59,16 +59,16 @@ class Refused:
 
 
 Answer = PerEventResults | Refused | AccessDenied | Misconfigured | TooLarge | Unavailable | OutcomeUnknown
-"""Everything that a call can come to."""
+"""Every possible result of a call."""
 
 _ABOUT_EVENTS: Final = frozenset({400, 422})
-"""The only statuses that speak of events; every other 4xx comes from a gateway or is about the request as a whole."""
+"""The only statuses that are about events. Other 4xx statuses come from gateways or are about the whole request."""
 
 
 def account_id(value: object) -> str:
-    """Return an ad account's id, checked: it becomes part of the URL's path.
+    """Check the id of an ad account, which becomes part of the URL, and return it.
 
-    :raises ParameterError: it is not one to 18 digits.
+    :raises ParameterError: it does not have 1 to 18 digits.
     """
     text = str(value).strip()
     if not re.fullmatch(r"[0-9]{1,18}", text):
@@ -82,7 +82,7 @@ class EventsEndpoint:
     """Sends events; shared by threads.
 
     :param client: makes the calls.
-    :param test: send with ``?test=true``: validated, answered, not recorded.
+    :param test: send with ``?test=true``: Pinterest validates the events and does not record them.
     """
 
     def __init__(self, client: Client, *, test: bool = False) -> None:
@@ -98,14 +98,14 @@ class EventsEndpoint:
         fresh: bool = False,
         begin: Callable[[], None] = lambda: None,
     ) -> Answer:
-        """Send one body; network failures are answers, too.
+        """Send one body. Network failures are returned as answers too.
 
-        :param ad_account_id: where the events go, see :func:`account_id`.
-        :param events: how many events the body holds.
-        :param fresh: as in :meth:`~.client.Client.call`.
-        :param begin: as in :meth:`~.client.Client.call`.
-        :raises Stopped: ``begin`` raised it, or the client was aborted before ``begin``: nothing was written.
-        :raises UnavailableError: no thread could be started to watch over the call: nothing was written.
+        :param ad_account_id: the account that receives the events, see :func:`account_id`.
+        :param events: number of events in the body.
+        :param fresh: see :meth:`~.client.Client.call`.
+        :param begin: see :meth:`~.client.Client.call`.
+        :raises Stopped: ``begin`` raised it, or the client was aborted before ``begin``; nothing was written.
+        :raises UnavailableError: no thread could be started for the deadline of the call; nothing was written.
         """
         path = f"/ad_accounts/{account_id(ad_account_id)}/events{'?test=true' if self.test else ''}"
         reply = self.client.call(Request(path, lambda: body), fresh=fresh, begin=begin)
@@ -123,7 +123,7 @@ def read_answer(reply: Reply, sent: int, now: float) -> Answer:
     if status != 200 and status not in _ABOUT_EVENTS:
         return without_result(reply, trace, now)
     if reply.content is None and status != 400:
-        broken_off = Trace(status, None, "the answer broke off", trace.request_id)
+        broken_off = Trace(status, None, "the answer is incomplete", trace.request_id)
         return OutcomeUnknown(broken_off, retry_after(reply.headers, now))
     outcomes = _outcomes(document, sent) if status != 400 else None
     if outcomes is not None:
@@ -147,7 +147,7 @@ def _outcomes(document: Mapping[str, Any], sent: int) -> list[Any] | None:
 
 
 def _are_outcomes(found: list[Any]) -> bool:
-    """Tell outcomes from a list of something else, such as what is wrong with an event: that has no status."""
+    """Return whether a list has outcomes and not something else, such as errors of an event, which have no status."""
     return all(isinstance(item, dict) for item in found) and any("status" in item for item in found)
 
 
@@ -160,7 +160,7 @@ def _listed(trace: Trace, outcomes: list[dict[str, Any]]) -> PerEventResults:
         if status == "processed":
             warnings += bool(outcome.get("warning_message"))
         elif status == "failed":
-            failed[position] = clean(outcome.get("error_message") or "Pinterest gives no message")
+            failed[position] = clean(outcome.get("error_message") or "Pinterest gave no message")
         else:
             unknown.add(position)
     return PerEventResults(trace, failed, frozenset(unknown), warnings)

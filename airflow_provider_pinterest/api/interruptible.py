@@ -1,7 +1,7 @@
-"""Blocking work that a stop or a time-out can leave behind.
+"""Runs blocking work that a stop or a time-out can leave behind.
 
 A name lookup, a connection attempt or a database driver cannot be interrupted from outside. Such work runs in a
-thread of its own, and the caller waits for its result, for a stop or for a time-out, whichever comes first.
+separate thread, and the caller waits for its result, for a stop or for a time-out, whichever comes first.
 """
 
 from __future__ import annotations
@@ -12,23 +12,23 @@ from collections.abc import Callable
 from typing import Final, Generic, TypeVar
 
 CHECK_EVERY: Final = 0.05
-"""Seconds between two looks at the stop event; a result is noticed at once."""
+"""Seconds between two checks of the stop event; a result is noticed at once."""
 
 T = TypeVar("T")
 
 
 class Stopped(Exception):  # noqa: N818 - a signal, not an error
-    """The run must not send any more."""
+    """The run must stop sending."""
 
 
 class NoThreadError(RuntimeError):
-    """The operating system refuses to start a thread."""
+    """The operating system refused to start a thread."""
 
 
 class _Work(Generic[T]):
-    """Work in a thread of its own.
+    """Work in a separate thread.
 
-    :param discard: receives a result that nobody waits for any more.
+    :param discard: receives a result that comes after :meth:`abandon`.
     """
 
     def __init__(self, work: Callable[[], T], discard: Callable[[T], object]) -> None:
@@ -43,7 +43,7 @@ class _Work(Generic[T]):
     def run(self) -> None:
         try:
             result = self._work()
-        except BaseException as error:  # noqa: BLE001 - raised in the thread that waits
+        except BaseException as error:  # noqa: BLE001 - raised again in the waiting thread
             self.error = error
         else:
             with self._lock:
@@ -70,11 +70,11 @@ def run_interruptibly(
 ) -> T:
     """Return the result of blocking work, or leave it behind.
 
-    :param seconds: how long to wait.
+    :param seconds: longest time to wait.
     :param stop: ends the wait when it is set.
     :param discard: receives a result that comes too late.
-    :raises Stopped: ``stop`` was set first.
-    :raises TimeoutError: the time was over first.
+    :raises Stopped: ``stop`` was set before the work was done.
+    :raises TimeoutError: the work took too long.
     :raises NoThreadError: no thread could be started.
     """
     running = _Work(work, discard)
@@ -92,11 +92,11 @@ def run_interruptibly(
 def start_thread(target: Callable[[], object], name: str) -> threading.Thread:
     """Start a daemon thread.
 
-    :raises NoThreadError: the operating system refuses.
+    :raises NoThreadError: the operating system refused to start it.
     """
     thread = threading.Thread(target=target, name=name, daemon=True)
     try:
         thread.start()
     except RuntimeError as error:
-        raise NoThreadError("The operating system refuses to start a thread.") from error
+        raise NoThreadError("The operating system refused to start a thread.") from error
     return thread

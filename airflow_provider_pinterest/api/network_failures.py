@@ -1,6 +1,6 @@
-"""Network failures: what broke, and whether a retry can help.
+"""Network failures: what failed, and whether a retry can help.
 
-The text of an exception is not kept: it may hold the URL, and through a proxy even headers.
+The text of an exception is not kept, because it may have the URL and, with a proxy, even headers.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _TRANSIENT_4XX: Final = frozenset({408, 425, 429})
 
 
 def connect_failure(error: BaseException, route: Route) -> Unavailable | Misconfigured:
-    """Read an exception that was raised before a byte of the request was sent."""
+    """Classify an exception that was raised before the first byte of the request was sent."""
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
             return _misconfigured(route, *_certificate(cause, route))
@@ -46,7 +46,7 @@ def connect_failure(error: BaseException, route: Route) -> Unavailable | Misconf
 
 
 def exchange_failure(error: BaseException, route: Route) -> OutcomeUnknown:
-    """Read an exception that was raised after the request had begun to go out."""
+    """Classify an exception that was raised after the first byte of the request was sent."""
     return OutcomeUnknown(Trace(message=_through_proxy(error, route), host=route.address))
 
 
@@ -92,14 +92,14 @@ def _words(cause: BaseException) -> str | None:
         case OSError() if cause.errno in _ERRNO:
             return _ERRNO[cause.errno]
         case http.client.IncompleteRead() | urllib3_errors.IncompleteRead():
-            return "the answer broke off"
+            return "the answer is incomplete"
         case http.client.BadStatusLine() | http.client.LineTooLong():
             return "the answer is not HTTP"
     return None
 
 
 def _refused_by_proxy(cause: BaseException) -> int | None:
-    """Return the status with which a proxy refused to open a tunnel."""
+    """Return the HTTP status of a proxy that refused to open a tunnel; ``None`` for other failures."""
     found = _TUNNEL.match(str(cause)) if isinstance(cause, OSError) else None
     return int(found[1]) if found else None
 
@@ -107,7 +107,7 @@ def _refused_by_proxy(cause: BaseException) -> int | None:
 def _certificate(error: ssl.SSLCertVerificationError, route: Route) -> tuple[str, str]:
     advice = (
         f"If a proxy or a firewall on the way replaces certificates, set the environment variable {CA_VARIABLES[0]} to "
-        f"a file that also holds its CA certificate. Now {route.ca_bundle} is used."
+        f"a file that includes its CA certificate. The current file is {route.ca_bundle}."
     )
     return f"the TLS certificate could not be verified: {clean(error.verify_message)}", advice
 
@@ -116,12 +116,12 @@ def _proxy_denies(status: int, route: Route) -> tuple[str, str]:
     address = route.proxy.address if route.proxy else ""
     if status == 407:
         return (
-            f"the proxy {address} refuses the user and password, or there are none (HTTP 407)",
-            "Put them into the environment variable HTTPS_PROXY: http://user:password@host:port.",
+            f"the proxy {address} requires a valid user and password (HTTP 407)",
+            "Set them in the environment variable HTTPS_PROXY: http://user:password@host:port.",
         )
     return (
         f"the proxy {address} does not allow connections to this host (HTTP {status})",
-        "Allow it there, or add the host to the environment variable NO_PROXY.",
+        "Allow the host in the proxy, or add it to the environment variable NO_PROXY.",
     )
 
 

@@ -1,8 +1,8 @@
-"""The rate limit: how many calls an ad account may make, over a moving window.
+"""The rate limit: how many calls may be made to an ad account, in a moving window.
 
-Pinterest publishes 5,000 calls a minute and ad account, and 10 test calls a second. Calls are counted by
-``limits``: always in this process, and where several workers share an account also in a store that they share.
-A shared store that does not answer never means no limit: this process then takes a tenth of it.
+Pinterest publishes 5,000 calls per minute and ad account, and 10 test calls per second. The library ``limits`` counts
+the calls in this process and, if several workers share an account, also in a shared store. If the shared store does not
+answer, this process continues with a tenth of the limit.
 
 https://developers.pinterest.com/docs/reference/rate-limits/
 """
@@ -33,10 +33,10 @@ CALLS_PER_MINUTE: Final = 5_000
 TEST_CALLS_PER_SECOND: Final = 10
 
 ALONE_SHARE: Final = 10
-"""A process that cannot reach the shared store takes one part in so many of the limit."""
+"""A process that cannot reach the shared store uses the limit divided by this number."""
 
 ASK_AGAIN: Final = 30.0
-"""Seconds after which a store that did not answer is asked again."""
+"""Seconds after which a store that did not answer is tried again."""
 
 STORE_TIMEOUT: Final = 2.0
 """Seconds that the shared store may take to connect, and again to answer."""
@@ -44,26 +44,26 @@ STORE_TIMEOUT: Final = 2.0
 NAMESPACE: Final = "airflow-provider-pinterest"
 
 MEMORY: Final = Secret("memory://")
-"""The store in this process; a secret only because the others' URLs may hold passwords."""
+"""The store in this process. It is a secret only because URLs of other stores may have passwords."""
 
 
 @lru_cache(maxsize=8)
 def storage(uri: Secret) -> Storage:
     """Return the store at a URL, one per process.
 
-    :param uri: may hold a password.
-    :raises ParameterError: there is no such store, or its library is not installed.
+    :param uri: the URL, which may have a password.
+    :raises ParameterError: the URL is not allowed, or the store's library is not installed.
     """
     if uri == MEMORY:
         return MemoryStorage()
     found = _shared_storage(uri)
     if isinstance(found, Storage):
         return found
-    raise ParameterError(found)  # not while the library's error is handled, whose frames hold the password
+    raise ParameterError(found)  # not in the `except` block: frames of the library's error hold the password
 
 
 def _shared_storage(uri: Secret) -> Storage | str:
-    """Return the store at a URL, or what is wrong with the URL."""
+    """Return the store at a URL, or the problem with the URL."""
     if uri.reveal().partition("://")[0] not in ("redis", "rediss"):
         return "rate_limit_storage must be memory:// or redis://host:port/db (rediss:// for TLS)."
     timeouts: dict[str, float | str | bool] = {
@@ -73,21 +73,23 @@ def _shared_storage(uri: Secret) -> Storage | str:
     try:
         found = storage_from_string(uri.reveal(), wrap_exceptions=True, **timeouts)
     except ConfigurationError as error:
-        hint = " Install airflow-provider-pinterest with the extra 'redis'." if "redis" in str(error) else ""
-        return f"rate_limit_storage: {type(error).__name__}.{hint}"
+        hint = (
+            "Install airflow-provider-pinterest with the extra 'redis'." if "redis" in str(error) else "Check its URL."
+        )
+        return f"rate_limit_storage cannot be used ({type(error).__name__}). {hint}"
     except ValueError:
         return "rate_limit_storage is not a valid URL such as redis://host:6379/0."
     return found if isinstance(found, Storage) else "rate_limit_storage must be memory:// or redis://host:port/db."
 
 
 class RateLimiter:
-    """Admits calls at the rate of the ad account that each goes to; shared by threads.
+    """Delays calls so that each ad account stays below its rate limit; shared by threads.
 
-    No lock is held while the shared store is asked: a slow store delays each thread by its own question only.
+    No lock is held during a request to the shared store, so a slow store delays only the thread that asks it.
 
-    :param host: the API's base URL. Calls count against an ad account there; test calls against the host.
+    :param host: the API's base URL. Calls are counted per ad account and host, test calls per host.
     :param calls_per_minute: the limit.
-    :param uri: the store that shares the counts; it may hold a password.
+    :param uri: the URL of the store for the counts, which may have a password.
     :param test: count against the limit for test calls instead.
     :param stop: set to end every wait at once.
     """
@@ -114,13 +116,13 @@ class RateLimiter:
         """Key → monotonic seconds before which no call goes out."""
         self._lock = threading.Lock()
         self._asking: Counter[str] = Counter()
-        """Key → calls that have a place in the local window and wait for the shared store."""
+        """Key → calls that are counted in the local window and wait for the shared store."""
 
     def wait(self, ad_account_id: str = "") -> None:
-        """Return when one more call to an ad account may go out, which is then counted.
+        """Wait until one more call to an ad account may be made, and count it.
 
         :raises Stopped: the run was told to stop.
-        :raises UnavailableError: the window in memory needs a thread, and none can be started.
+        :raises UnavailableError: the window in memory needs a thread, and no thread can be started.
         """
         key = self._key(ad_account_id)
         longest = time.monotonic() + self._limit.get_expiry() + 1
@@ -129,16 +131,16 @@ class RateLimiter:
             try:
                 wait = self._admit(key)
             except RuntimeError as error:
-                raise UnavailableError(f"The rate limit cannot be kept: {error}.") from None
+                raise UnavailableError(f"The calls cannot be counted for the rate limit: {error}.") from None
             if wait <= 0:
                 self.sleep(0)
                 return
             if time.monotonic() > longest:
-                self._local.clear(self._here, key)  # the wall clock, which `limits` reads, was set back
+                self._local.clear(self._here, key)  # the wall clock, which `limits` uses, was set back
             self.sleep(min(max(wait, 0.005), 1.0))
 
     def pause(self, seconds: float, ad_account_id: str = "") -> None:
-        """Make every call to an ad account wait that long from now, whichever thread makes it."""
+        """Delay all calls to an ad account, of all threads, by some seconds from now."""
         key = self._key(ad_account_id)
         with self._lock:
             self._resume[key] = max(self._resume.get(key, 0.0), time.monotonic() + seconds)
@@ -146,7 +148,7 @@ class RateLimiter:
     def sleep(self, seconds: float) -> None:
         """Sleep, unless the run is told to stop.
 
-        :raises Stopped: it was.
+        :raises Stopped: the run was told to stop.
         """
         if self.stop.wait(seconds) if seconds > 0 else self.stop.is_set():
             raise Stopped
@@ -155,11 +157,11 @@ class RateLimiter:
         return f"test/{self._host}" if self._test else f"{self._host}/{ad_account_id}"
 
     def _admit(self, key: str) -> float:
-        """Count a call if it may go out; return the seconds to wait if not.
+        """Count a call if it may be made; return the seconds to wait if not.
 
-        The local window comes on top of the shared one, so that a store that loses its counts costs one window
-        at most. A call keeps its place in the local window while it asks the store, so that what the store
-        counts is not wasted.
+        The local window is checked in addition to the shared one, so that a store that loses its counts allows one
+        extra window at most. A call keeps its place in the local window while it asks the store, so that no count of
+        the store is wasted.
         """
         with self._lock:
             if not self._local.test(self._here, key, cost=self._asking[key] + 1):
@@ -176,17 +178,17 @@ class RateLimiter:
             return self._count(key, shared)
 
     def _count(self, key: str, shared: float | None) -> float:
-        """Count a call that the shared store lets through; return the seconds to wait if it must wait."""
+        """Count a call that the shared store allows; return the seconds to wait if it must wait."""
         if shared is None:
             if not self._local.hit(self._alone, key):
                 return _until_free(self._local, self._alone, key)
             shared = 0.0
-        if shared <= 0 and not self._local.hit(self._here, key):  # another run of this process was faster
+        if shared <= 0 and not self._local.hit(self._here, key):  # another run in this process took the place
             return _until_free(self._local, self._here, key)
         return shared
 
     def _shared_wait(self, key: str) -> float | None:
-        """Ask the shared store; return the seconds to wait, or ``None`` when it does not answer in time.
+        """Ask the shared store; return the seconds to wait, or ``None`` if it does not answer in time.
 
         :raises Stopped: the run was told to stop.
         """
@@ -200,7 +202,7 @@ class RateLimiter:
             raise
         except NoThreadError:
             problem = "no thread can be started"
-        except Exception as error:  # noqa: BLE001 - whatever the store's library raises
+        except Exception as error:  # noqa: BLE001 - of the store's library
             problem = type(error).__name__
         self._go_alone(problem)
         return None
@@ -211,28 +213,28 @@ class RateLimiter:
         return _until_free(self._shared, self._limit, key)
 
     def _go_alone(self, problem: str) -> None:
-        """Leave the shared store alone for a while; say so once for all threads that waited for it."""
+        """Do not use the shared store for a while; log it once for all threads that waited for it."""
         with self._lock:
             known = time.monotonic() < self._ask_after
             self._ask_after = time.monotonic() + ASK_AGAIN
         if not known:
             log.warning(
-                "The rate limit's store does not answer (%s). This process continues with a tenth of the limit and "
-                "asks the store again in %.0f s",
+                "The rate limit storage does not answer (%s). This process continues with a tenth of the limit and "
+                "tries the storage again in %.0f s.",
                 problem,
                 ASK_AGAIN,
             )
 
 
 class _PaddedSecond(RateLimitItemPerSecond):
-    """A second and a little: calls take unequal times to arrive, and Pinterest counts them when they do."""
+    """A little more than a second: calls take different times to arrive, and Pinterest counts them on arrival."""
 
     def get_expiry(self) -> int:
         return 1.1  # type: ignore[return-value]  # the store in memory takes fractions
 
 
 class _PaddedMinute(RateLimitItemPerMinute):
-    """A minute and a second, for the same reason: a call may leave last in one minute and arrive first in the next."""
+    """A minute and a second, for the same reason."""
 
     def get_expiry(self) -> int:
         return super().get_expiry() + 1

@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 
 class Request(NamedTuple):
-    """A POST request. Secret parts are made when they are written, so that no local variable holds them.
+    """A POST request. Secret parts are created when they are written, so that no local variable holds them.
 
-    :param path: below the base URL, with its query.
+    :param path: path below the base URL, with query.
     :param body: returns the body.
-    :param content_type: of the body.
+    :param content_type: content type of the body.
     :param authorization: returns the value of the ``Authorization`` header; ``None``: the access token.
     """
 

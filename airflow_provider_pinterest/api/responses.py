@@ -1,7 +1,7 @@
-"""HTTP responses, and what a call comes to where the endpoint does not say it itself.
+"""HTTP responses, and the results that all endpoints share.
 
-An endpoint's module adds its own results, as :mod:`.events` does, and asks :func:`without_result` about all other
-responses. Nothing is decided here. Network failures are classified in :mod:`.failures`.
+The module of an endpoint adds its own results, like :mod:`.events_endpoint`, and passes all other responses to
+:func:`without_result`. Nothing is decided here. Network failures are classified in :mod:`.network_failures`.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ import orjson
 from airflow_provider_pinterest.redaction import clean
 
 LONGEST_RETRY_AFTER: Final = 86_400.0
-"""Seconds; a longer wait is shortened to this. Pinterest's longest known one is 18.6 hours."""
+"""Seconds. Longer waits are shortened to this. The longest known wait of Pinterest is 18.6 hours."""
 
 
 class Reply(NamedTuple):
     """An HTTP response.
 
-    :param headers: looked up case-insensitively.
-    :param content: the body, decoded; ``None``: it could not be read to its end.
+    :param headers: case-insensitive headers.
+    :param content: the decoded body; ``None`` if it could not be read to its end.
     """
 
     status: int
@@ -35,14 +35,14 @@ class Reply(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """How to find a call again.
+    """Details to identify a call.
 
-    :param status: HTTP status, ``None`` when there was no answer.
+    :param status: HTTP status, ``None`` if there was no answer.
     :param code: Pinterest's error code.
     :param message: Pinterest's message or the network failure, without personal data.
     :param request_id: ``x-pinterest-rid``, which Pinterest's support asks for.
-    :param host: host and port where the call went, set when there was no answer.
-    :param advice: what to do about the network failure, where more is known than in general.
+    :param host: host and port of the call, set if there was no answer.
+    :param advice: what to do about the network failure; empty if nothing specific is known.
     """
 
     status: int | None = None
@@ -59,7 +59,7 @@ class Trace:
 
     @property
     def place_and_reason(self) -> str:
-        """The same with host and port where there was no answer: ``api.pinterest.com:443: connection refused``."""
+        """The reason, with host and port if there was no answer: ``api.pinterest.com:443: connection refused``."""
         return f"{self.host}: {self.reason}" if self.host and not self.status else self.reason
 
     def __str__(self) -> str:
@@ -72,16 +72,16 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class AccessDenied:
-    """The token, the role, the account, the host or something between is wrong; the events are good."""
+    """The token, the role, the account, the host or a gateway on the way is the problem, not the events."""
 
     trace: Trace
 
 
 @dataclass(frozen=True, slots=True)
 class Misconfigured:
-    """Nothing was sent, and no retry can help: the worker's proxy or certificate settings are wrong.
+    """Nothing was sent, and a retry cannot help: the worker's proxy or certificate settings are wrong.
 
-    :param trace: its message says what to change.
+    :param trace: its message says what is wrong, its advice what to change.
     """
 
     trace: Trace
@@ -99,7 +99,7 @@ class Unavailable:
     """Not processed; the same request may be accepted later (429, 503, connection refused).
 
     :param retry_after: seconds that Pinterest asks to wait, ``None`` if it does not say.
-    :param for_all: whether every other sender to the account must wait too (429).
+    :param for_all: whether all other calls to the account must wait too (429).
     """
 
     trace: Trace
@@ -121,7 +121,7 @@ _STOPPING_5XX: Final = frozenset({501, 505, 511})
 
 
 def json_object(reply: Reply) -> Mapping[str, Any]:
-    """Return the JSON object of a response; empty if there is none."""
+    """Return the JSON object of a response; empty if there is no JSON object."""
     try:
         document = orjson.loads(reply.content or b"")
     except ValueError:
@@ -130,9 +130,9 @@ def json_object(reply: Reply) -> Mapping[str, Any]:
 
 
 def trace_of(reply: Reply, document: Mapping[str, Any]) -> Trace:
-    """Return how to find the call again.
+    """Return the details that identify a call.
 
-    :param document: the response's JSON object.
+    :param document: the JSON object of the response.
     """
     return Trace(
         reply.status,
@@ -143,7 +143,7 @@ def trace_of(reply: Reply, document: Mapping[str, Any]) -> Trace:
 
 
 def without_result(reply: Reply, trace: Trace, now: float) -> AccessDenied | TooLarge | Unavailable | OutcomeUnknown:
-    """Return what a response means that has no result of the endpoint.
+    """Return the meaning of a response that has no result of the endpoint.
 
     :param now: Unix seconds, for a ``Retry-After`` that is a date.
     """
@@ -158,9 +158,9 @@ def without_result(reply: Reply, trace: Trace, now: float) -> AccessDenied | Too
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Return the seconds to wait: from ``Retry-After`` (seconds or date), else ``X-RateLimit-Reset`` (seconds).
+    """Return the seconds to wait, from ``Retry-After`` (seconds or date) or from ``X-RateLimit-Reset`` (seconds).
 
-    At most :data:`LONGEST_RETRY_AFTER`. An unreadable value and a date in the past are ignored.
+    The result is at most :data:`LONGEST_RETRY_AFTER`. Unreadable values and dates in the past are ignored.
     """
     for name in ("Retry-After", "X-RateLimit-Reset"):
         text = (headers.get(name) or "").strip()

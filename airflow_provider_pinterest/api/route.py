@@ -1,6 +1,6 @@
-"""How to reach the API's host: the address, the proxy, and the certificates to trust.
+"""The route to the API's host: the address, the proxy, and the certificates to trust.
 
-The environment is read once: ``HTTPS_PROXY``, ``ALL_PROXY`` and ``NO_PROXY``, as ``requests`` reads them, and
+The environment is read once: ``HTTPS_PROXY``, ``ALL_PROXY`` and ``NO_PROXY`` like in ``requests``, and
 ``REQUESTS_CA_BUNDLE`` or ``CURL_CA_BUNDLE``. Hosts on this machine are never reached through a proxy.
 """
 
@@ -46,7 +46,7 @@ class Proxy:
     """A proxy.
 
     :param url: its URL, without user and password.
-    :param user: user and password, as they stand in the URL.
+    :param user: user and password, as written in the URL.
     """
 
     url: Url
@@ -58,7 +58,7 @@ class Proxy:
         return f"{self.url.host}:{self.url.port}"
 
     def headers(self) -> dict[str, str]:
-        """Return the headers that it asks for."""
+        """Return the headers that the proxy requires."""
         if self.user is None:
             return {}
         plain = unquote(self.user.reveal()).encode()
@@ -67,12 +67,12 @@ class Proxy:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where connections go, and how.
+    """The address of the API, and how to connect to it.
 
     :param host: the API's host.
     :param path: the path of the API's base URL.
-    :param tls: trusted certificates; ``None``: plain HTTP to this machine.
-    :param ca_bundle: where the certificates were read.
+    :param tls: trusted certificates; ``None`` for plain HTTP to this machine.
+    :param ca_bundle: file or folder of the certificates.
     """
 
     host: str
@@ -88,7 +88,7 @@ class Route:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     def connection(self, timeout: float) -> HTTPConnection:
-        """Return a connection that is not yet connected.
+        """Return a connection that is not open yet.
 
         :param timeout: seconds for each step of connecting.
         """
@@ -113,9 +113,9 @@ class Route:
 
 
 def find_route(url: str) -> Route:
-    """Return the route to the API's base URL, as the environment says now.
+    """Return the route to the API's base URL, from the current environment.
 
-    :raises ConfigurationError: a proxy or the CA bundle cannot be used; the message says what to change.
+    :raises ConfigurationError: the proxy or the CA bundle cannot be used; the message says what to change.
     """
     parts = parse_url(url)
     host = (parts.host or "").strip("[]")
@@ -126,23 +126,23 @@ def find_route(url: str) -> Route:
 
 
 def _trusted() -> tuple[ssl.SSLContext, str]:
-    """Return a TLS context with the certificates to trust, and where they were read."""
+    """Return a TLS context with the certificates to trust, and their file or folder."""
     variable = next((name for name in CA_VARIABLES if os.environ.get(name)), None)
     path = os.environ[variable] if variable else DEFAULT_CA_BUNDLE_PATH
     context = create_urllib3_context()
     problem = None
     try:
-        if os.path.isdir(path):  # noqa: PTH112 - OpenSSL wants the text
+        if os.path.isdir(path):  # noqa: PTH112 - OpenSSL takes a text
             context.load_verify_locations(capath=path)
         else:
             context.load_verify_locations(cafile=path)
     except ssl.SSLError:
-        problem = "it holds no certificates in PEM format"
+        problem = "it has no certificates in PEM format"
     except OSError as error:
         problem = error.strerror or type(error).__name__
     if problem is None:
         return context, path
-    advice = f"Correct or remove the environment variable {variable}" if variable else "Reinstall the package certifi"
+    advice = f"Correct or unset the environment variable {variable}" if variable else "Reinstall the package certifi"
     raise ConfigurationError(f"The CA bundle {path} cannot be used: {problem}.", advice=f"{advice}.")
 
 
@@ -157,12 +157,12 @@ def _proxy(url: str) -> Proxy | None:
     proxy = _parsed(found)
     if proxy is None:
         raise ConfigurationError(
-            "The proxy that the environment names is not a valid URL such as http://proxy.example.com:3128.",
+            "The proxy in the environment is not a valid URL such as http://proxy.example.com:3128.",
             advice="Correct the environment variable HTTPS_PROXY or ALL_PROXY.",
         )
     if (proxy.url.scheme or "").startswith("socks") and importlib.util.find_spec("socks") is None:
         raise ConfigurationError(
-            f"The environment names a SOCKS proxy, {proxy.address}, and the library for it is not installed.",
+            f"The environment sets the SOCKS proxy {proxy.address}, and the library for SOCKS is not installed.",
             advice="Run pip install 'requests[socks]', or change the environment variable HTTPS_PROXY or ALL_PROXY.",
         )
     return proxy
@@ -174,7 +174,7 @@ def _environment_proxy(url: str) -> Secret | None:
 
 
 def _parsed(proxy: Secret) -> Proxy | None:
-    """Read a proxy's URL; ``None`` if it is invalid. It raises nothing, because its locals hold the password."""
+    """Read the URL of a proxy; ``None`` if it is not valid. Never raises, because its locals hold the password."""
     text = proxy.reveal().strip()
     try:
         url = parse_url(text if "://" in text else f"http://{text}")

@@ -1,4 +1,4 @@
-"""Deadlines of calls: one thread cuts the connections of calls that take too long."""
+"""Deadlines of calls: one thread shuts down the connections of calls that take too long."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Final
 from airflow_provider_pinterest.api.interruptible import start_thread
 
 LINGER: Final = 10.0
-"""Seconds that the thread stays when it has nothing to watch."""
+"""Seconds after which the idle thread ends."""
 
 
 def cut(sock: Any) -> None:
@@ -23,7 +23,7 @@ def cut(sock: Any) -> None:
 
 
 class WatchedCall:
-    """A call whose connection can be cut from another thread.
+    """A call whose connection can be shut down from another thread.
 
     :param sock: the connected socket.
     """
@@ -36,7 +36,7 @@ class WatchedCall:
 
 
 class Watchdog:
-    """Cuts calls at their deadline. The thread starts with the first call, and ends when there is nothing to do."""
+    """Aborts calls at their deadline. The thread starts with the first call, and ends when it is idle."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -46,7 +46,7 @@ class Watchdog:
         self._wakes_at = 0.0
 
     def watch(self, call: WatchedCall, deadline: float) -> None:
-        """Cut the call at a moment of the monotonic clock, unless it is forgotten before.
+        """Abort the call at a time of the monotonic clock, unless :meth:`forget` is called before.
 
         :raises NoThreadError: the thread cannot be started.
         """
@@ -60,21 +60,21 @@ class Watchdog:
                 self._changed.notify()
 
     def forget(self, call: WatchedCall) -> None:
-        """End the watch over a call."""
+        """Stop watching a call."""
         with self._changed:
             self._deadlines.pop(call, None)
             if self._closed:
                 self._changed.notify()
 
     def cut_all(self) -> None:
-        """Cut every call under way."""
+        """Abort all calls in flight."""
         with self._changed:
             calls = list(self._deadlines)
         for call in calls:
             cut(call.sock)
 
     def close(self) -> None:
-        """End the thread as soon as nothing is watched."""
+        """End the thread as soon as it is idle."""
         with self._changed:
             self._closed = True
             self._changed.notify()
@@ -85,7 +85,7 @@ class Watchdog:
                 cut(call.sock)
 
     def _wait(self) -> list[WatchedCall]:
-        """Return the calls that are late, once there are some; none: the thread shall end."""
+        """Wait for calls that are late and return them; an empty list if the thread must end."""
         with self._changed:
             while True:
                 now = time.monotonic()

@@ -1,3 +1,6 @@
-"""The operator as a TaskFlow decorator."""
+"""The TaskFlow decorator.
+
+- ``pinterest_conversions``: ``@task.pinterest_conversions``.
+"""
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["pinterest_conversions_task"]
 
 _SHOWN: Final = (str, int, float, dt.date, dt.timedelta, type(None))
-"""Arguments of these types are shown among the rendered fields; any other may be rows of an upstream task."""
+"""Arguments of these types are shown in the rendered fields. Other arguments may be rows of an upstream task."""
 
 
 class _SendConversionsDecorated(DecoratedOperator, SendConversionsOperator):
@@ -48,7 +48,9 @@ class _SendConversionsDecorated(DecoratedOperator, SendConversionsOperator):
     ) -> None:
         for source in ("sql", "events"):
             if kwargs.get(source) is not None:
-                raise ParameterError(f"@task.pinterest_conversions: the function is the source; remove {source}.")
+                raise ParameterError(
+                    f"@task.pinterest_conversions takes its rows from the function, so remove the parameter {source}."
+                )
         super().__init__(python_callable=python_callable, op_args=op_args, op_kwargs=op_kwargs, **kwargs)
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -56,7 +58,7 @@ class _SendConversionsDecorated(DecoratedOperator, SendConversionsOperator):
         return super(DecoratedOperator, self).execute(context)
 
     def source(self, context: Context) -> OpenSource:
-        """Call the function, each time that its rows are to be read from the first."""
+        """Call the function. It is called again each time that the rows are read from the first one."""
         self.op_args = [_unwrapped(value) for value in self.op_args]
         self.op_kwargs = {name: _unwrapped(value) for name, value in self.op_kwargs.items()}
         context_merge(context, self.op_kwargs)
@@ -64,7 +66,8 @@ class _SendConversionsDecorated(DecoratedOperator, SendConversionsOperator):
         self.events = self.python_callable(*self.op_args, **kwargs)
         if self.events is None:
             raise ParameterError(
-                f"{self.python_callable.__name__} returned None: return or yield rows, or an empty list."
+                f"The function {self.python_callable.__name__} returned None. It must return or yield rows, or return "
+                "an empty list."
             )
         from airflow_provider_pinterest.sources.iterables import IterableSource
 
@@ -78,7 +81,7 @@ class _SendConversionsDecorated(DecoratedOperator, SendConversionsOperator):
         jinja_env: Any,
         seen_oids: set[int],
     ) -> None:
-        """Render the fields, and withhold the function's arguments that may be rows of an upstream task."""
+        """Render the fields, and hide arguments of the function that may be rows of an upstream task."""
         super()._do_render_template_fields(parent, template_fields, context, jinja_env, seen_oids)
         parent.op_args = [_withheld(value) for value in parent.op_args]
         parent.op_kwargs = {name: _withheld(value) for name, value in parent.op_kwargs.items()}
@@ -95,8 +98,8 @@ def _unwrapped(value: Any) -> Any:
 def pinterest_conversions_task(python_callable: Callable[..., Any] | None = None, **kwargs: Any) -> TaskDecorator:
     """Make a function that returns rows into a task that delivers them.
 
-    :param python_callable: returns or yields rows, as ``SendConversionsOperator``'s ``events`` takes them.
-    :param kwargs: as for :class:`~airflow_provider_pinterest.operators.send_conversions.SendConversionsOperator`.
+    :param python_callable: returns or yields rows like those of the operator's parameter ``events``.
+    :param kwargs: parameters of ``SendConversionsOperator``.
     """
     return task_decorator_factory(
         python_callable=python_callable,

@@ -1,7 +1,7 @@
-"""What has become of the events of one batch, at any moment.
+"""The outcome of each event of one batch, at any moment.
 
-The thread that sends the batch records each step here; the run reads it, and closes it when it must end. After that
-nothing is recorded any more and no request of the batch is begun, so that what the run has read stays true.
+The thread that sends the batch records each step here. The run reads it, and closes it when the run must end. A closed
+batch records nothing and starts no request, so what the run has read stays true.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class Snapshot(NamedTuple):
     :param delivered: counts of the settled events.
     :param rejections: events that failed or are held.
     :param unsettled: rows that are not settled.
-    :param outcome_unknown: those of them that may have arrived: a request with them was begun, and nothing says that
-        it was not accepted.
-    :param announced: those that are about to be sent, or are being sent.
+    :param outcome_unknown: unsettled rows that may have arrived: a request with them was started, and no answer says
+        that it was not accepted.
+    :param announced: unsettled rows that are about to be sent, or are being sent.
     """
 
     delivered: DeliveryCounters
@@ -39,13 +39,15 @@ class Snapshot(NamedTuple):
 
 
 class BatchOutcome:
-    """Each event of a batch is settled (processed, failed or held), or open; open ones may be in doubt.
+    """Records for each event of a batch whether it is settled (processed, failed or held) or open.
 
-    :param events: of the batch.
-    :param uncertain: rows of the events that an earlier attempt may have sent.
+    The outcome of an open event may be unknown.
+
+    :param events: the events of the batch.
+    :param unknown: rows of the events that an earlier attempt may have sent.
     """
 
-    def __init__(self, events: Sequence[Event], uncertain: Iterable[int] = ()) -> None:
+    def __init__(self, events: Sequence[Event], unknown: Iterable[int] = ()) -> None:
         self.delivered = DeliveryCounters()
         self.rejections: list[Rejection] = []
         self._events = events
@@ -53,17 +55,17 @@ class BatchOutcome:
         self._settled_count = 0
         self._announced: Sequence[Event] = ()
         self._in_request: Sequence[Event] = ()
-        self._uncertain = set(uncertain)
+        self._unknown = set(unknown)
         self._closed = False
         self._lock = threading.Lock()
 
     def announce(self, events: Sequence[Event]) -> None:
-        """Record that these events are to be sent next."""
+        """Record that these events are sent next."""
         with self._open():
             self._announced = events
 
     def begin(self, events: Sequence[Event]) -> None:
-        """Record that a request with these events is being written from now on.
+        """Record that a request with these events is about to be written.
 
         :raises Stopped: the batch was closed; nothing may be written.
         """
@@ -71,18 +73,18 @@ class BatchOutcome:
             self._in_request = events
 
     def not_accepted(self) -> None:
-        """Record that the last request was certainly not accepted."""
+        """Record that the last request was not accepted."""
         with self._open():
             self._in_request = self._announced = ()
 
-    def doubtful(self) -> None:
+    def outcome_unknown(self) -> None:
         """Record that the outcome of the last request is unknown."""
         with self._open():
-            self._uncertain.update(event.row for event in self._in_request)
+            self._unknown.update(event.row for event in self._in_request)
             self._in_request = self._announced = ()
 
     def settle(self, events: Sequence[Event], delivered: DeliveryCounters, rejections: Sequence[Rejection]) -> None:
-        """Record what finally became of some events."""
+        """Record the final outcome of some events."""
         with self._open():
             self._settled.append(events)
             self._settled_count += len(events)
@@ -102,7 +104,7 @@ class BatchOutcome:
             self.delivered.retries += again
 
     def close(self) -> None:
-        """Record nothing any more, and let no request begin."""
+        """Record nothing from now on, and let no request start."""
         with self._lock:
             self._closed = True
 
@@ -110,13 +112,13 @@ class BatchOutcome:
         """Return the state of the batch."""
         with self._lock:
             unsettled = self._unsettled()
-            doubt = self._uncertain.union(event.row for event in self._in_request) if unsettled else _NO_ROWS
+            unknown = self._unknown.union(event.row for event in self._in_request) if unsettled else _NO_ROWS
             announced = frozenset(event.row for event in self._announced) if unsettled else _NO_ROWS
             return Snapshot(
                 self.delivered.copy(),
                 tuple(self.rejections),
                 unsettled,
-                unsettled & doubt,
+                unsettled & unknown,
                 unsettled & announced,
             )
 

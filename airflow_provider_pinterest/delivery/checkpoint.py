@@ -1,11 +1,11 @@
-"""What an attempt leaves behind for the next one: how much of the source is accounted for, in a form to verify.
+"""Checkpoints: they tell the next attempt how much of the source is accounted for, in a form that it can verify.
 
-A checkpoint names a prefix of the source, all of whose rows are accounted for, and its counts. The next attempt reads
-the source again from its first row, sends nothing of the prefix, and continues only if the rows have become the same:
-an event with the same name and id and the same kind of source, a rejection, a duplicate or an exclusion, each in the
-same place. Batches under way beyond the prefix are listed one by one and verified in the same way.
+A checkpoint names a prefix of the source whose rows are all accounted for, and its counts. The next attempt reads the
+source again from its first row. It sends nothing of the prefix, and continues only if each row of the prefix gives the
+same outcome as before: an event with the same name, id and kind of source, a rejection, a duplicate or an exclusion.
+Batches in flight beyond the prefix are listed one by one and verified in the same way.
 
-The end of a run is stored too (:class:`Finished`), so that a task that is cleared sends only what was not accepted.
+The end of a run is stored too (:class:`Finished`), so that a cleared task sends only what was not accepted.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from airflow_provider_pinterest.conversions.outcomes import Duplicate, Event, Excluded, Outcome, Stage
 from airflow_provider_pinterest.delivery import stored
@@ -26,31 +26,24 @@ KEY: Final = "airflow_provider_pinterest.checkpoint"
 """The key under which a checkpoint is stored in Airflow's task state store."""
 
 EVERY: Final = 2.0
-"""Seconds between two checkpoints at most, while batches are being settled."""
+"""Longest time between two checkpoints, in seconds, while batches are being settled."""
 
 DEDUPLICATION_WINDOW: Final = 23 * 3600.0
-"""Seconds for which Pinterest is trusted to recognise a second copy: its 24 hours, less one for slow clocks."""
-
-
-class StateStore(Protocol):
-    """Airflow's task state store (3.3): survives the death of a worker, and Clear."""
-
-    def get(self, key: str, default: Any = None) -> Any: ...  # noqa: D102
-    def set(self, key: str, value: Any) -> None: ...  # noqa: D102
+"""Seconds for which Pinterest is trusted to deduplicate: its 24 hours, less one hour for clocks that differ."""
 
 
 class UnreadableStateError(ValueError):
-    """What is stored was not written by this version or an earlier one."""
+    """The stored state was not written by this version or an earlier one."""
 
 
 class RowsHash:
-    """A running hash of what rows have become."""
+    """A running hash of the outcomes of rows."""
 
     def __init__(self, state: Any = None) -> None:
         self._hash = hashlib.blake2b(digest_size=16) if state is None else state
 
     def add(self, outcomes: Iterable[str]) -> None:
-        """Add what some rows have become, see :func:`trace_of`."""
+        """Add the traces of some rows, see :func:`trace_of`."""
         self._hash.update("".join(outcomes).encode("utf-8", "surrogatepass"))
 
     def copy(self) -> RowsHash:
@@ -63,7 +56,7 @@ class RowsHash:
 
 
 def trace_of(outcome: Outcome) -> str:
-    """Return what identifies the outcome of a row, its place given."""
+    """Return a text that identifies the outcome of a row at its place."""
     if type(outcome) is Event:
         return f"{'o' if outcome.offline else 'w'}{outcome.name}\0{outcome.id}\0"
     return _TRACES.get(type(outcome), "r\0")
@@ -73,21 +66,21 @@ _TRACES: Final[Mapping[type, str]] = {Duplicate: "d\0", Excluded: "x\0"}
 
 
 V2_DIGEST: Final = "v2:"
-"""Begins hashes that version 2 has made; a later checkpoint may repeat them."""
+"""Prefix of hashes that version 2 made; a later checkpoint may repeat them."""
 
 
 def _trace_v2(outcome: Outcome) -> str:
-    """Return the same as version 2 did: valid events only, without the kind of their source."""
+    """Return the trace that version 2 used: valid events only, without the kind of their source."""
     return f"{outcome.name}\0{outcome.id}\0" if type(outcome) is Event else ""
 
 
 def form_of(digest: str) -> Callable[[Outcome], str]:
-    """Return what identifies the outcome of a row in a hash that was stored."""
+    """Return the trace function of a stored hash."""
     return _trace_v2 if digest.startswith(V2_DIGEST) else trace_of
 
 
 def hash_of(outcomes: Iterable[Outcome], trace: Callable[[Outcome], str] = trace_of) -> str:
-    """Return the hash of what some rows have become."""
+    """Return the hash of the outcomes of some rows."""
     found = RowsHash()
     found.add(map(trace, outcomes))
     return found.hexdigest()
@@ -95,15 +88,15 @@ def hash_of(outcomes: Iterable[Outcome], trace: Callable[[Outcome], str] = trace
 
 @dataclass(frozen=True, slots=True)
 class PendingBatch:
-    """A batch beyond the prefix, with the rows around its events. An event neither open nor in doubt is settled.
+    """A batch beyond the prefix, with the rows around its events. An event neither open nor unknown is settled.
 
     :param first: number of its first row.
     :param last: number of its last row.
-    :param digest: hash of what its rows have become.
+    :param digest: hash of the outcomes of its rows.
     :param delivered: counts of its settled events.
-    :param doubt: rows of the events that may have been sent.
-    :param open: rows of the events that were not.
-    :param since: no event in doubt was sent before, in Unix seconds.
+    :param unknown: rows of the events that may have been sent.
+    :param open: rows of the events that were not sent.
+    :param since: earliest time at which an event of ``unknown`` may have been sent, in Unix seconds.
     :param failed: rows of the settled events that Pinterest did not accept.
     :param held: rows of the settled events whose outcome is unknown.
     """
@@ -112,7 +105,7 @@ class PendingBatch:
     last: int
     digest: str
     delivered: DeliveryCounters
-    doubt: RowSet = field(default_factory=RowSet)
+    unknown: RowSet = field(default_factory=RowSet)
     open: RowSet = field(default_factory=RowSet)
     since: float = 0.0
     failed: RowSet = field(default_factory=RowSet)
@@ -120,27 +113,27 @@ class PendingBatch:
 
     def settles(self, row: int) -> bool:
         """Return whether an event of that row is settled here."""
-        return self.first <= row <= self.last and row not in self.doubt and row not in self.open
+        return self.first <= row <= self.last and row not in self.unknown and row not in self.open
 
     def as_json(self) -> list[Any]:
         """Return it for :meth:`from_json`."""
         delivered = None if self.delivered == DeliveryCounters() else self.delivered.as_json()
-        rows = (self.doubt, self.open, self.failed, self.held)
+        rows = (self.unknown, self.open, self.failed, self.held)
         return [self.first, self.last, self.digest, delivered, self.since, *(one.as_json() for one in rows)]
 
     @classmethod
     def from_json(cls, values: Sequence[Any]) -> PendingBatch:
         """Return what :meth:`as_json` stored."""
         first, last, digest, delivered, since, *rows = values
-        doubt, unsent, failed, held = map(RowSet.from_json, rows)
-        if not (doubt.complete and unsent.complete):
+        unknown, unsent, failed, held = map(RowSet.from_json, rows)
+        if not (unknown.complete and unsent.complete):
             raise ValueError("it is not known which events are settled")
         return cls(
             stored.count(first),
             stored.count(last),
             stored.text(digest),
             DeliveryCounters() if delivered is None else DeliveryCounters.from_json(delivered),
-            doubt,
+            unknown,
             unsent,
             stored.seconds(since),
             failed,
@@ -152,17 +145,17 @@ class PendingBatch:
 class Finished:
     """The end of a run.
 
-    :param fingerprint: of everything that decides what the rows become and where they go.
+    :param fingerprint: hashes of everything that decides which events the rows give and where they go, by parameter.
     :param clock: Unix seconds at the start of its first attempt.
     :param rows: rows of the source.
-    :param digest: hash of what they have become.
+    :param digest: hash of the outcomes of the rows.
     :param delivered: counts of all attempts together.
     :param failed: rows that Pinterest did not accept.
     :param held: rows whose outcome is unknown.
     :param offline: whether events that Pinterest cannot deduplicate were sent.
-    :param identity: tells a retry of the run from a new run of the same task, after Clear; empty: unknown.
+    :param identity: the same for every retry of the run, and different after Clear; empty if unknown.
     :param result: the run's result.
-    :param problem: why the task had to fail, if it had to.
+    :param problem: why the task failed; ``None`` if it succeeded.
     :param written: Unix seconds.
     :param forced: whether it sent everything again by request.
     """
@@ -186,21 +179,21 @@ class Finished:
         """Events that Pinterest has accepted, in this run or before."""
         return self.delivered.accepted
 
-    def recognised(self, now: float) -> bool:
-        """Return whether Pinterest would recognise all that was sent, if it were sent again."""
+    def deduplicable(self, now: float) -> bool:
+        """Return whether Pinterest deduplicates everything that was sent, if it is sent again now."""
         return not self.offline and now - self.clock < DEDUPLICATION_WINDOW
 
     def keeps(self, stage: str) -> bool:
-        """Return whether lines of the rejects file stay valid because their events cannot be told apart any more."""
+        """Return whether lines of the rejects file stay valid because the rows they are about are no longer known."""
         if stage == Stage.PINTEREST:
             return not self.failed.complete
         return stage == Stage.OUTCOME_UNKNOWN and not self.held.complete
 
-    def not_told_apart(self) -> DeliveryCounters:
-        """Return what balances the counts when the rest of its events is sent.
+    def correction(self) -> DeliveryCounters:
+        """Return counts that correct the total when the remaining events of this run are sent.
 
-        Events that failed or are held are counted again, each when its row is read. Where it is not known which they
-        are, their rows count as accepted then.
+        Events that failed or are held are counted again when their rows are read. If their rows are no longer known,
+        those rows count as accepted.
         """
         counts = DeliveryCounters()
         if not self.failed.complete:
@@ -254,26 +247,27 @@ class Finished:
 class Checkpoint:
     """How much of a run is accounted for.
 
-    :param fingerprint: of everything that decides what the rows become and where they go, by parameter.
+    :param fingerprint: hashes of everything that decides which events the rows give and where they go, by parameter.
     :param clock: Unix seconds at the start of the first attempt; "future" and "too old" are measured from it.
     :param rows: all rows up to this number are accounted for.
-    :param digest: hash of what those rows have become.
-    :param delivered: what became of their events.
-    :param failed: those of the rows that Pinterest did not accept.
-    :param held: those of the rows whose outcome is unknown.
+    :param digest: hash of the outcomes of those rows.
+    :param delivered: counts of their events.
+    :param failed: rows among them that Pinterest did not accept.
+    :param held: rows among them whose outcome is unknown.
     :param offline: whether events that Pinterest cannot deduplicate may have been sent, in the prefix or beyond.
     :param pending: batches beyond the prefix, in order.
     :param ahead: up to this many later events, beyond the prefix and the batches, may already have been sent.
-    :param ahead_since: Unix seconds since when those may have been sent.
-    :param on_unknown_outcome: what that attempt did in doubt: only events that it would send again can be among those.
+    :param ahead_since: earliest time at which those may have been sent, in Unix seconds.
+    :param on_unknown_outcome: what that attempt did if an outcome was unknown. Only events that it would send again
+        can be among those sent ahead.
     :param written: Unix seconds.
     :param earlier: the finished run whose remaining events this one sends.
-    :param unknown_before: Unix seconds since when events may have been sent by attempts of which nothing else is
-        known; ``None``: by none.
+    :param unknown_before: earliest time, in Unix seconds, at which attempts that left no record may have sent events;
+        ``None`` if there are no such attempts.
     :param forced: whether the run sends everything again by request.
-    :param identity: of the attempt that began the run, see :class:`Finished`.
-    :param parts: the parts of the rejects, see :attr:`~.rejects.Rejects.known`; ``None``: not known.
-    :param version: of the form in which it was stored.
+    :param identity: identity of the attempt that started the run, see :class:`Finished`.
+    :param parts: the parts of the rejects, see :attr:`~.rejects.Rejects.known`; ``None`` if not known.
+    :param version: version of the stored form.
     """
 
     fingerprint: Mapping[str, str]
@@ -309,8 +303,8 @@ class Checkpoint:
             return True
         return stage != Stage.VALIDATION and any(batch.settles(row) for batch in self.pending)
 
-    def recognised(self, now: float) -> bool:
-        """Return whether Pinterest would recognise all that was sent, if it were sent again."""
+    def deduplicable(self, now: float) -> bool:
+        """Return whether Pinterest deduplicates everything that was sent, if it is sent again now."""
         offline = self.offline or bool(self.earlier and self.earlier.offline)
         return not offline and now - self.clock < DEDUPLICATION_WINDOW
 

@@ -1,7 +1,7 @@
-"""The form in which versions before 0.1.0 stored a checkpoint, read so that an upgrade between two attempts is safe.
+"""Reads checkpoints that versions before 0.1.0 stored, so that an upgrade between two attempts is safe.
 
-A batch was addressed by its first and last event, and only valid events were hashed. The fingerprint was one hash of
-all parameters; it stands under the name :data:`WHOLE`.
+Version 2 addressed a batch by its first and last event, and hashed only valid events. Its fingerprint was one hash of
+all parameters; it is kept under the name :data:`WHOLE`.
 """
 
 from __future__ import annotations
@@ -22,32 +22,32 @@ from airflow_provider_pinterest.delivery.result import DeliveryCounters
 from airflow_provider_pinterest.delivery.rowset import RowSet
 
 WHOLE: Final = "all parameters"
-"""The name under which the fingerprint of all parameters together stands."""
+"""The name of the fingerprint of all parameters together."""
 
 VERSION: Final = 2
 
 
 def fingerprint(**decisive: Any) -> str:
-    """Return the fingerprint as it was made then."""
+    """Return the fingerprint that version 2 used."""
     return digest_of(decisive)
 
 
 def read_v2(document: Mapping[str, Any]) -> Checkpoint | Finished:
     """Return a checkpoint or the end of a run.
 
-    :raises UnreadableStateError: it is neither.
-    :raises KeyError: something is missing. So may do TypeError, AttributeError and ValueError.
+    :raises UnreadableStateError: the document is neither.
+    :raises KeyError: a key is missing. TypeError, AttributeError and ValueError are possible too.
     """
     if document.get("finished") == VERSION:
         return _finished(document)
     if document["version"] != VERSION:
-        raise UnreadableStateError(f"its version is {str(document['version'])[:20]}")
+        raise UnreadableStateError(f"unknown version {str(document['version'])[:20]}")
     return Checkpoint(
         fingerprint={WHOLE: stored.text(document["fingerprint"])},
         clock=stored.seconds(document["clock"]),
         rows=stored.count(document["rows"]),
         digest=V2_DIGEST + stored.text(document["events_hash"]),
-        delivered=DeliveryCounters.from_json(document["delivered"]),
+        delivered=_delivered(document["delivered"]),
         failed=RowSet.forgotten(),
         held=RowSet.forgotten(),
         offline=stored.truth(document["offline"]),
@@ -56,14 +56,14 @@ def read_v2(document: Mapping[str, Any]) -> Checkpoint | Finished:
                 stored.count(first),
                 stored.count(last),
                 V2_DIGEST + stored.text(digest),
-                DeliveryCounters.from_json(delivered),
-                _rows(doubt),
+                _delivered(delivered),
+                _rows(unknown),
                 _rows(unsent),
                 stored.seconds(since),
                 RowSet.forgotten(),
                 RowSet.forgotten(),
             )
-            for first, last, digest, delivered, doubt, unsent, since in sorted(
+            for first, last, digest, delivered, unknown, unsent, since in sorted(
                 stored.items(document["marks"]), key=lambda one: stored.count(one[0])
             )
         ),
@@ -76,7 +76,7 @@ def read_v2(document: Mapping[str, Any]) -> Checkpoint | Finished:
 
 
 def _finished(document: Mapping[str, Any]) -> Finished:
-    """Return the end of a run, of which only the result was stored: nothing that was sent can be told apart."""
+    """Return the end of a run. Version 2 stored only its result, so it is not known which events were sent."""
     result = stored.mapping(document["result"])
     return Finished(
         fingerprint={},
@@ -92,6 +92,10 @@ def _finished(document: Mapping[str, Any]) -> Finished:
         problem=stored.text_or_none(document["problem"]),
         written=0.0,
     )
+
+
+def _delivered(values: Mapping[str, Any]) -> DeliveryCounters:
+    return DeliveryCounters.from_json({**values, "latencies": values["lags"]})
 
 
 def _rows(spans: Iterable[Sequence[int]]) -> RowSet:

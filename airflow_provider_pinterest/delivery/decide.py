@@ -1,7 +1,7 @@
-"""What to do about an answer: one pure function, row for row the fault matrix.
+"""Decides what to do after an answer: one pure function.
 
-It looks at the answer, at how often the batch was tried, at whether Pinterest could tell a second copy of its
-events apart, and at how long the run may still wait; it touches nothing.
+The decision depends on the answer, the number of tries, whether Pinterest deduplicates the events of the batch, and how
+long the run may still wait. The page "What is guaranteed" has the same rules as a table.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from airflow_provider_pinterest.exceptions import (
 )
 
 FIRST_WAIT: Final = 0.5
-"""Seconds that the first retry waits at most; doubled each time."""
+"""Longest wait of the first retry, in seconds; doubled each time."""
 
 LONGEST_WAIT: Final = 60.0
-"""Seconds that a retry waits at most where Pinterest names no time."""
+"""Longest wait of a retry, in seconds, if Pinterest does not say how long to wait."""
 
 
 class Deduplicability(Enum):
-    """Whether Pinterest can tell second copies of a batch's events apart."""
+    """Which events of a batch Pinterest deduplicates."""
 
     ALL = "all"
     SOME = "some"
@@ -65,7 +65,7 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Cut the batch in two and send both halves, to find what is refused or to make it smaller.
+    """Cut the batch in two and send both halves, to find the refused event or to make the body smaller.
 
     :param smaller: whether later batches must be smaller too.
     """
@@ -76,7 +76,7 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class HoldSome:
-    """Hold the events of which no second copy may be sent, and send the others again."""
+    """Hold the events that may not be sent twice, and send the others again."""
 
     trace: Trace
 
@@ -90,7 +90,7 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Isolated:
-    """The single event left is what Pinterest refuses."""
+    """Pinterest refuses the single event that is left."""
 
     trace: Trace
 
@@ -102,7 +102,7 @@ class Renew:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """End the run; nothing is wrong with the events, or not with these alone."""
+    """End the run; the cause is not a single event."""
 
     error: DeliveryError
 
@@ -115,10 +115,10 @@ class Situation:
     """What the decision depends on besides the answer.
 
     :param events: size of the batch.
-    :param attempt: how often it was sent, this answer included; from 1.
-    :param kind: whether second copies can be told apart (in test mode nothing is recorded: all can).
-    :param time_left: seconds that the batch may still wait, all its waits together.
-    :param renewable: whether a new token can be had and was not got for this batch yet.
+    :param attempt: number of tries so far, including this answer; from 1.
+    :param kind: which events Pinterest deduplicates. In test mode nothing is recorded, so all count as deduplicable.
+    :param time_left: seconds that the batch may still wait, in total.
+    :param renewable: whether a new token can be obtained and was not obtained for this batch yet.
     """
 
     events: int
@@ -160,9 +160,9 @@ def decide(answer: Answer, now: Situation, jitter: Callable[[], float]) -> Actio
 
 
 def _again(answer: Unavailable | OutcomeUnknown, now: Situation, jitter: Callable[[], float]) -> Retry | Stop:
-    """Wait as long as Pinterest says, else with full jitter; give up when that is too long.
+    """Wait as long as Pinterest says, or with full jitter if it does not say; give up if that is too long.
 
-    "At once" is believed once: after that every thread would ask as fast as the rate limit lets it.
+    A wait of 0 seconds is followed only once. Otherwise every thread would retry as fast as the rate limit allows.
     """
     asked = answer.retry_after
     longest = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(now.attempt - 1, 16))
@@ -173,7 +173,7 @@ def _again(answer: Unavailable | OutcomeUnknown, now: Situation, jitter: Callabl
 
 
 def unavailable(answer: Unavailable | OutcomeUnknown) -> DeliveryError:
-    """Say what does not work now: the way to the host, or Pinterest itself."""
+    """Return the error for a host that cannot be reached, or for a Pinterest that is unavailable."""
     trace = answer.trace
     advice = ""
     if trace.status is not None:
@@ -184,17 +184,17 @@ def unavailable(answer: Unavailable | OutcomeUnknown) -> DeliveryError:
         message = f"Cannot connect to {_host(trace)}: {trace.message}."
         advice = "Check the worker's network, DNS and proxy settings, and the connection's host."
     if answer.retry_after is not None:
-        message += f" The answer asks to try again after {answer.retry_after:.0f} seconds."
+        message += f" Pinterest asks to retry after {answer.retry_after:.0f} seconds."
     return _error(UnavailableError, message, trace, advice=advice, retry_after=answer.retry_after)
 
 
 def misconfigured(trace: Trace) -> DeliveryError:
-    """Say which setting of the worker must change."""
+    """Return the error for a wrong network setting of the worker."""
     return _error(ConfigurationError, f"Cannot connect to {_host(trace)}: {trace.message}.", trace, advice=trace.advice)
 
 
 def denied(trace: Trace) -> DeliveryError:
-    """Say in words what is wrong with the token, the role, the account, the host or something between."""
+    """Return the error for a wrong token, role, account or host, or for a gateway that refuses the request."""
     status = trace.status or 0
     what = _DENIED.get(status) or _REFUSED.get(status) or (_REDIRECT if 300 <= status < 400 else _GATEWAY)
     who = "The request was refused as a whole" if status in _REFUSED or what is _GATEWAY else "Pinterest denies access"
@@ -208,16 +208,16 @@ class _Why(NamedTuple):
 
 _NO_ENDPOINT: Final = _Why("there is no such endpoint or ad account", "Check the connection's host and ad_account_id.")
 _REDIRECT: Final = _Why(
-    "the host answers with a redirect, which is never followed",
-    "Check the connection's host, and whether something between the worker and Pinterest redirects requests.",
+    "the host answered with a redirect, which is never followed",
+    "Check the connection's host, and whether a gateway or proxy on the way redirects requests.",
 )
 _GATEWAY: Final = _Why(
-    "a gateway or proxy between the worker and Pinterest does not let it pass",
-    "Check the connection's host and the network's gateways.",
+    "a gateway or proxy between the worker and Pinterest rejects it",
+    "Check the connection's host, and the gateways and proxies of the network.",
 )
 _FORMAT: Final = _Why(
     "the server does not accept the request's format",
-    "Check that the connection's host is Pinterest's API, and that no gateway changes requests.",
+    "Check that the connection's host is the Pinterest API, and that no gateway changes requests.",
 )
 _HEADERS: Final = _Why(
     "the server does not accept the request's headers",
@@ -227,13 +227,13 @@ _HEADERS: Final = _Why(
 _DENIED: Final[Mapping[int, _Why]] = {
     401: _Why(
         "the access token is wrong or expired",
-        "Make a new token in Ads Manager (Conversions → Conversions API → Generate token) and put it into the "
+        "Generate a new token in Ads Manager (Conversions → Conversions API → Generate token) and put it into the "
         "connection.",
     ),
     403: _Why(
         "the token may not send events to this ad account",
-        "Check ad_account_id, and that the token's user is Owner, Admin, Analyst, Audience or Campaign there. An OAuth "
-        "token needs the scope ads:write.",
+        "Check ad_account_id. Check that the token's user has the role Owner, Admin, Analyst, Audience or Campaign on "
+        "this account. An OAuth token needs the scope ads:write.",
     ),
     404: _NO_ENDPOINT,
     405: _NO_ENDPOINT,
@@ -241,11 +241,11 @@ _DENIED: Final[Mapping[int, _Why]] = {
 }
 
 _REFUSED: Final[Mapping[int, _Why]] = {
-    402: _Why("a payment is required", "Check the plan and the billing of the account or of the gateway on the way."),
+    402: _Why("a payment is required", "Check the billing of the ad account, or of the gateway on the way."),
     406: _FORMAT,
     407: _Why(
         "a proxy asks for a user and password",
-        "Put them into the environment variable HTTPS_PROXY: http://user:password@host:port.",
+        "Set them in the environment variable HTTPS_PROXY: http://user:password@host:port.",
     ),
     411: _FORMAT,
     414: _NO_ENDPOINT,
@@ -254,7 +254,7 @@ _REFUSED: Final[Mapping[int, _Why]] = {
     426: _FORMAT,
     428: _FORMAT,
     431: _HEADERS,
-    451: _Why("access is blocked for legal reasons", "Ask who runs the network or the gateway on the way."),
+    451: _Why("access is blocked for legal reasons", "Ask the administrator of the network or of the gateway."),
     501: _FORMAT,
     505: _FORMAT,
     511: _Why(
@@ -262,7 +262,7 @@ _REFUSED: Final[Mapping[int, _Why]] = {
         "Log the worker in to its network, or allow the host without a login.",
     ),
 }
-"""Statuses of gateways and of servers that speak of the request as a whole."""
+"""Statuses that are about the request as a whole, from gateways or servers."""
 
 
 def _host(trace: Trace) -> str:

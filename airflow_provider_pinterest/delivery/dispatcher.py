@@ -1,4 +1,4 @@
-"""Sends batches with a few threads. Each batch records what becomes of its events; the run reads it there."""
+"""Sends batches with a few threads. Each batch records the outcome of its events, and the run reads it there."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from airflow_provider_pinterest.delivery.sender import Sender
 from airflow_provider_pinterest.exceptions import DeliveryError, PinterestError
 
 LOOK_AGAIN: Final = 0.25
-"""Seconds between two looks at whether the run was stopped, while a batch waits for the checkpoint."""
+"""Seconds between two checks for a stop, while a batch waits for the checkpoint."""
 
 
 @dataclass(eq=False, slots=True)
@@ -29,9 +29,9 @@ class InFlightBatch:
     :param section: its rows.
     :param batch: the events to send; may be empty.
     :param hold: events that are not sent again, because an earlier attempt left their outcome unknown.
-    :param prior: counts of its events that an earlier attempt has settled.
-    :param since: Unix seconds since when its events may have been sent.
-    :param uncertain: rows of the events that an earlier attempt may have sent.
+    :param prior: counts of its events that an earlier attempt settled.
+    :param since: earliest time at which its events may have been sent, in Unix seconds.
+    :param unknown: rows of the events that an earlier attempt may have sent.
     """
 
     section: Section
@@ -39,11 +39,11 @@ class InFlightBatch:
     hold: Sequence[Event] = ()
     prior: DeliveryCounters = field(default_factory=DeliveryCounters)
     since: float = 0.0
-    uncertain: frozenset[int] = frozenset()
+    unknown: frozenset[int] = frozenset()
     outcome: BatchOutcome = field(init=False)
     dispatched: bool = False
     done: bool = False
-    """Whether no thread works on it any more; `error` and `failure` are final then."""
+    """Whether the sending is over; `error` and `failure` are final then."""
     error: DeliveryError | Stopped | None = None
     failure: BaseException | None = None
     noted: int = 0
@@ -55,7 +55,7 @@ class InFlightBatch:
     """Rows of the events to send."""
 
     def __post_init__(self) -> None:
-        self.outcome = BatchOutcome(self.batch.events, self.uncertain)
+        self.outcome = BatchOutcome(self.batch.events, self.unknown)
         self.rows = RowSet().plus(event.row for event in self.batch.events)
 
 
@@ -63,7 +63,7 @@ class Dispatcher:
     """Sends batches with at most `size` threads.
 
     :param sender: settles one batch; used by several threads at once.
-    :param size: batches under way at most.
+    :param size: largest number of batches in flight.
     :param wake: called when the run has something to do: a batch is done, or waits for the checkpoint.
     """
 
@@ -75,9 +75,9 @@ class Dispatcher:
         self._threads: list[threading.Thread] = []
 
     def dispatch(self, flight: InFlightBatch, under_way: int) -> None:
-        """Send a batch; one without events is done at once.
+        """Send a batch. A batch without events is done at once.
 
-        :param under_way: batches under way, this one included.
+        :param under_way: batches in flight, including this one.
         :raises PinterestError: no thread can be started.
         """
         if not flight.batch.events:
@@ -89,14 +89,14 @@ class Dispatcher:
                 thread.start()
             except RuntimeError as error:
                 if not self._threads:
-                    raise PinterestError(f"No thread could be started to send events: {error}.") from None
+                    raise PinterestError(f"A thread to send events could not be started: {error}.") from None
             else:
                 self._threads.append(thread)
         flight.dispatched = True
         self._queue.put(flight)
 
     def close(self) -> None:
-        """Let the threads end when they have sent what they are sending; does not wait for them."""
+        """Let the threads end after their current batch; does not wait for them."""
         for _ in self._threads:
             self._queue.put(None)
 
@@ -118,7 +118,7 @@ class Dispatcher:
     def _announce(self, flight: InFlightBatch, events: Sequence[Event]) -> None:
         """Wait until the checkpoint names the events that are about to be sent.
 
-        :raises Stopped: the run was stopped meanwhile.
+        :raises Stopped: the run was stopped before that.
         """
         flight.outcome.announce(events)
         written = threading.Event()

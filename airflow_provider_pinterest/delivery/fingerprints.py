@@ -9,7 +9,7 @@ import orjson
 
 
 def fingerprint(**decisive: Any) -> dict[str, str]:
-    """Return a hash of each parameter that decides what the rows become and where they go."""
+    """Return a hash of each parameter that decides which events the rows give and where they go."""
     return {name: digest_of(value)[:12] for name, value in decisive.items()}
 
 

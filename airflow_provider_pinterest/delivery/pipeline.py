@@ -1,7 +1,8 @@
 """One run: sections of the source in, outcomes out.
 
-Three things go on beside one another: the source is read, batches are sent, and this loop takes the one, settles the
-other and writes checkpoints. It waits for nothing but the next thing to do. See :class:`Phase` for the states of a run.
+Three things happen at the same time: one thread reads the source, others send batches, and this loop takes sections,
+settles batches and writes checkpoints. It never blocks on the source or on a call. See :class:`Phase` for the states
+of a run.
 """
 
 from __future__ import annotations
@@ -30,13 +31,13 @@ from airflow_provider_pinterest.exceptions import DeliveryError, ResendRefusedEr
 log = logging.getLogger(__name__)
 
 PROGRESS_EVERY: Final = 10.0
-"""Seconds between two lines of progress."""
+"""Seconds between two progress lines in the log."""
 
 LOOK_AGAIN: Final = 0.5
-"""Seconds that the loop waits at most before it looks around."""
+"""Longest wait of the loop, in seconds, before it checks for work again."""
 
 GRACE: Final = 2.0
-"""Seconds that a run which was told to stop waits for the calls that it has aborted."""
+"""Seconds that a stopped run waits for the calls that it aborted."""
 
 
 class Phase(Enum):
@@ -50,9 +51,9 @@ class Phase(Enum):
     """
 
     SENDING = "taking sections and sending them"
-    DRAINING = "waiting for what is under way; the source has ended"
+    DRAINING = "the source has ended; waiting for batches in flight"
     FINISHED = "every row is accounted for"
-    BROKEN_OFF = "ended early; what is not settled counts as not sent"
+    BROKEN_OFF = "ended early; events that are not settled count as not sent"
 
 
 class Dispatching(Protocol):
@@ -64,7 +65,7 @@ class Dispatching(Protocol):
 
     @property
     def size(self) -> int:
-        """Batches under way at most."""
+        """Largest number of batches in flight."""
 
     def dispatch(self, flight: InFlightBatch, under_way: int) -> None:
         """Send a batch."""
@@ -87,7 +88,7 @@ class Mailbox:
         """Wait until there is something to do, up to `seconds`."""
         try:
             self._queue.get(timeout=seconds)
-            while True:  # several reasons are one
+            while True:  # several wake-ups count as one
                 self._queue.get_nowait()
         except queue.Empty:
             return
@@ -95,10 +96,10 @@ class Mailbox:
 
 @dataclass(slots=True)
 class PipelineObserver:
-    """Told what happens in a run.
+    """Callbacks of a run.
 
-    :param first_event: the first valid event.
-    :param not_deduplicable: the run is about to send events that Pinterest cannot deduplicate. May raise
+    :param first_event: receives the first valid event.
+    :param not_deduplicable: called when the run is about to send events that Pinterest cannot deduplicate. May raise
         ``ResendRefusedError``.
     """
 
@@ -110,13 +111,13 @@ class PipelineRun:
     """One attempt to deliver all rows of a source.
 
     :param sections: the source.
-    :param batcher: makes its batches; told when they must be smaller.
-    :param progress: keeps the account, and writes checkpoints.
-    :param dispatcher: sends; ``None`` to validate only.
-    :param resume: what an earlier attempt left.
+    :param batcher: makes its batches; its size limit is lowered if Pinterest refuses large bodies.
+    :param progress: keeps the counts, and writes checkpoints.
+    :param dispatcher: sends batches; ``None`` to validate only.
+    :param resume: the checkpoint of an earlier attempt.
     :param stop: ends the run.
-    :param observer: told what happens.
-    :param mailbox: woken when there is something to do.
+    :param observer: receives events of the run.
+    :param mailbox: wakes the loop when there is something to do.
     :param clock: monotonic seconds.
     :param wall: Unix seconds.
     """
@@ -166,26 +167,26 @@ class PipelineRun:
         return self._clock() - self._started
 
     @property
-    def tally(self) -> RunCounters:
-        """The counts of all rows read so far."""
-        return self.progress.tally(self._unread)
+    def counters(self) -> RunCounters:
+        """Counts of all rows read so far."""
+        return self.progress.counters(self._unread)
 
     def deliver(self) -> None:
         """Deliver all rows of the source.
 
-        Whatever it raises, :attr:`tally` accounts for every row read so far, and the last checkpoint is true.
+        After any exception, :attr:`counters` accounts for every row read so far, and the last checkpoint is correct.
 
-        :raises DeliveryError: Pinterest does not accept the events; what is not settled counts as not sent.
+        :raises DeliveryError: Pinterest does not accept the events; events that are not settled count as not sent.
         :raises Stopped: the run was told to stop.
-        :raises SourceChangedError: an earlier attempt has read other rows than the source has now.
-        :raises ResendRefusedError: events would be sent that an earlier attempt may have sent, and that Pinterest
-            cannot recognise.
-        :raises OSError: rejects cannot be written.
+        :raises SourceChangedError: the source returns other rows than it returned to an earlier attempt.
+        :raises ResendRefusedError: an earlier attempt may have sent some of these events, and Pinterest cannot
+            deduplicate them.
+        :raises OSError: the rejects cannot be written.
         """
         try:
             self._stop.check()
             if self._dispatcher is not None and self.progress.durable:
-                self.progress.checkpoint()  # from now on a later attempt knows that this one has begun
+                self.progress.checkpoint()  # tells later attempts that this one has started
             self._sections.start()
             while self.phase is not Phase.FINISHED:
                 self._step()
@@ -198,7 +199,7 @@ class PipelineRun:
                 self._dispatcher.close()
 
     def _step(self) -> None:
-        """Do what there is to do, and wait for more."""
+        """Do all pending work, and wait for more."""
         self._stop.check()
         moved = self._settle()
         if self.progress.checkpoint_due():
@@ -216,7 +217,7 @@ class PipelineRun:
         """Move the accounted prefix past the batches that are settled.
 
         :raises DeliveryError: the oldest batch could not be sent.
-        :raises Stopped: it was not sent, because the run is to stop.
+        :raises Stopped: the oldest batch was not sent, because the run was stopped.
         """
         flights = self.progress.under_way
         self._answered = self._answered or any(
@@ -241,7 +242,7 @@ class PipelineRun:
         return taken
 
     def _has_room(self) -> bool:
-        """Return whether another batch may be under way; the first one goes alone until it is answered."""
+        """Return whether another batch may be sent. The first batch is sent alone until it is answered."""
         if self._dispatcher is None:
             return True
         sending = sum(bool(flight.batch.events) for flight in self.progress.under_way)
@@ -250,7 +251,7 @@ class PipelineRun:
         return len(self.progress.under_way) < self._dispatcher.size
 
     def _begin(self, section: Section) -> None:
-        """Send what is to be sent of a section."""
+        """Start to send a section."""
         if section.prefix:
             self.progress.take_prefix(section)
             if self._dispatcher is not None and self.progress.accounted.delivered.accepted:
@@ -275,7 +276,7 @@ class PipelineRun:
         self.progress.take(flight)
         if sender.may_resend_any and not self._offline and any(event.offline for event in flight.batch.events):
             self._offline = True
-            self.progress.checkpoint(offline=True)  # the next attempt may decide otherwise
+            self.progress.checkpoint(offline=True)  # the next attempt may have other parameters
         self._dispatcher.dispatch(flight, len(self.progress.under_way))
         if sender.max_bytes is not None:
             self._batcher.max_bytes = min(self._batcher.max_bytes, sender.max_bytes)
@@ -296,7 +297,7 @@ class PipelineRun:
         return True
 
     def _source_ended(self) -> None:
-        """Finish, or raise what ended the source, once nothing is under way any more."""
+        """Finish, or raise the error of the source, once no batch is in flight."""
         if self.progress.under_way:
             return
         if self._sections.error is not None:
@@ -307,7 +308,7 @@ class PipelineRun:
         self.phase = Phase.FINISHED
 
     def _end_early(self, error: BaseException) -> None:
-        """Stop reading and sending, account for what is under way, and leave a last checkpoint."""
+        """Stop reading and sending, account for the batches in flight, and store a last checkpoint."""
         dispatcher = self._dispatcher
         if dispatcher is None:
             self._unread = self._sections.stop()
@@ -315,7 +316,7 @@ class PipelineRun:
             return
         if isinstance(error, DeliveryError | ResendRefusedError) and not self._stop.is_set():
             dispatcher.sender.stop()
-            patience = float("inf")  # calls end in time by themselves
+            patience = float("inf")  # each call has its own time-out
         else:
             dispatcher.sender.abort()
             patience = GRACE
@@ -331,20 +332,20 @@ class PipelineRun:
         self.progress.close()
 
     def _report(self) -> None:
-        """Log how far the run is, every ten seconds."""
+        """Log the progress every ten seconds."""
         now = self._clock()
         if now - self._reported < PROGRESS_EVERY:
             return
         self._reported = now
-        tally = self.tally
-        done = tally.events_sent + tally.validated_only
+        counters = self.counters
+        done = counters.events_sent + counters.validated_only
         here = max(done - self._settled_before, 0)
         log.info(
             "%s rows read, %s events %s, %s/s in this attempt, %s rejected, %s calls",
-            f"{tally.rows_read:,}",
+            f"{counters.rows_read:,}",
             f"{done:,}",
             "sent" if self._dispatcher else "valid",
             f"{here / max(self.seconds, 0.001):,.0f}",
-            f"{tally.rejected:,}",
-            f"{tally.delivered.calls:,}",
+            f"{counters.rejected:,}",
+            f"{counters.delivered.calls:,}",
         )

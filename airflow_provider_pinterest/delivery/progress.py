@@ -1,7 +1,7 @@
-"""How far a run is: the accounted prefix of the source, and the batches under way behind it.
+"""The progress of a run: the accounted prefix of the source, and the batches in flight behind it.
 
-:class:`Progress` owns both and alone writes checkpoints. Its state is one value that is replaced in one step, so that
-an exception at any moment, a time-out of the task's for one, finds it whole.
+:class:`Progress` owns both, and only it writes checkpoints. Its state is one value that is replaced in one step, so it
+is consistent if an exception, such as a task time-out, arrives at any moment.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from airflow_provider_pinterest.delivery.checkpoint import (
     Finished,
     PendingBatch,
     RowsHash,
-    StateStore,
 )
 from airflow_provider_pinterest.delivery.dispatcher import InFlightBatch
 from airflow_provider_pinterest.delivery.rejection_lines import rejection_line
@@ -31,6 +30,7 @@ from airflow_provider_pinterest.delivery.result import HOUR, DeliveryCounters, L
 from airflow_provider_pinterest.delivery.rowset import RowSet
 from airflow_provider_pinterest.delivery.sections import RowCounts, Section
 from airflow_provider_pinterest.delivery.sender import OnUnknownOutcome
+from airflow_provider_pinterest.state_store import StateStore
 
 log = logging.getLogger(__name__)
 
@@ -39,8 +39,9 @@ EXAMPLES: Final = 5
 
 
 class Settled(NamedTuple):
-    """What became of a section's settled events.
+    """The settled events of a section.
 
+    :param delivered: their counts.
     :param failed: rows that Pinterest did not accept.
     :param held: rows whose outcome is unknown.
     """
@@ -51,26 +52,26 @@ class Settled(NamedTuple):
 
 
 class UnknownOutcomes(NamedTuple):
-    """Events that may have been sent, for the next attempt.
+    """Events with unknown outcome, and what the next attempt does with them.
 
-    :param again: how many it sends again.
-    :param held: how many it holds.
-    :param recognised: whether Pinterest recognises all of those that are sent again.
+    :param again: number of events that it sends again.
+    :param held: number of events that it holds.
+    :param deduplicable: whether Pinterest deduplicates all that are sent again.
     """
 
     again: int = 0
     held: int = 0
-    recognised: bool = True
+    deduplicable: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Accounted:
-    """The rows up to one of them, each accounted for.
+    """The accounted prefix of the source.
 
-    :param rows: how many there are.
-    :param hashed: the running hash of what they have become.
-    :param counts: of the rows before sending.
-    :param delivered: what became of their events.
+    :param rows: number of rows.
+    :param hashed: running hash of their outcomes.
+    :param counts: counts of the rows before sending.
+    :param delivered: counts of their events.
     :param failed: rows that Pinterest did not accept.
     :param held: rows whose outcome is unknown.
     """
@@ -83,7 +84,7 @@ class Accounted:
     held: RowSet = field(default_factory=RowSet)
 
     def plus(self, section: Section, settled: Settled) -> Accounted:
-        """Return the same with the next section, all of whose events are settled."""
+        """Return the prefix extended by the next section, all of whose events are settled."""
         total = self.delivered.copy()
         total.merge(settled.delivered)
         return Accounted(
@@ -102,19 +103,19 @@ class _State:
     under_way: tuple[InFlightBatch, ...] = ()
     not_taken_over: tuple[PendingBatch, ...] = ()
     ahead: int = 0
-    """Events that an earlier attempt may have sent beyond its batches, and that were not read yet."""
+    """Events that an earlier attempt may have sent beyond its batches and that are not read yet."""
 
 
 class Progress:
-    """The accounted prefix of a run, and what is under way.
+    """The accounted prefix of a run, and the batches in flight.
 
-    :param first: the checkpoint to begin from.
-    :param store: where checkpoints are stored; ``None``: the last one is only kept, for a deferral.
+    :param first: the checkpoint to start from.
+    :param store: where checkpoints are stored; ``None``: the last one is kept in memory only, for a deferral.
     :param rejects: where rows that did not become processed events are written, if anywhere.
-    :param every_answers: settled batches between two checkpoints at most.
-    :param may_resend: whether a second copy of an event may be sent.
-    :param ahead: events that may be sent between two checkpoints.
-    :param on_unknown_outcome: what this attempt does in doubt.
+    :param every_answers: largest number of settled batches between two checkpoints.
+    :param may_resend: returns whether a second copy of an event may be sent.
+    :param ahead: largest number of events that may be sent between two checkpoints.
+    :param on_unknown_outcome: what this attempt does with events whose outcome is unknown.
     :param clock: monotonic seconds.
     :param wall: Unix seconds.
     """
@@ -138,8 +139,8 @@ class Progress:
         """Whether checkpoints outlive this process."""
         self.examples: list[Rejection] = []
         """The first rejections, for the log."""
-        self.valid_lags = LatencyHistogram()
-        """LatencyHistogram of events that were only validated."""
+        self.valid_latencies = LatencyHistogram()
+        """Latencies of events that were only validated."""
         self.validated = 0
         self._store = store
         self._rejects = rejects
@@ -168,16 +169,16 @@ class Progress:
 
     @property
     def saved(self) -> bool:
-        """Whether the last checkpoint says all that was done."""
+        """Whether the last checkpoint could be stored."""
         return self._writable
 
     @property
     def outcome_unknown(self) -> UnknownOutcomes:
-        """What the next attempt does with the events of the last checkpoint that may have been sent."""
+        """What the next attempt does with the events of the last checkpoint whose outcome is unknown."""
         last = self.last
         known = {event.row: event for flight in self.under_way for event in flight.section.events}
         again = held = not_deduplicable_count = 0
-        for row in (row for batch in last.pending for row in batch.doubt.rows()):
+        for row in (row for batch in last.pending for row in batch.unknown.rows()):
             event = known.get(row)
             if self._may_resend(event) if event else self._may_resend_any or not last.offline:
                 again += 1
@@ -194,7 +195,7 @@ class Progress:
         return UnknownOutcomes(again, held, not not_deduplicable_count)
 
     def take_prefix(self, section: Section) -> None:
-        """Take over what an earlier attempt has accounted for."""
+        """Take over the prefix that an earlier attempt accounted for."""
         first = self.last
         accounted = Accounted(
             section.last, section.hashed, section.counts, first.delivered.copy(), first.failed, first.held
@@ -216,9 +217,11 @@ class Progress:
         self._flush_full()
 
     def settled(self) -> bool:
-        """Note the batches that are done, and move the prefix past those at its end; return whether any was moved.
+        """Note the batches that are done, and move the prefix past those at its end.
 
         A batch that ended with an error stays where it is.
+
+        :return: whether the prefix was moved.
         """
         before = len(self.under_way)
         for flight in self.under_way:
@@ -236,7 +239,7 @@ class Progress:
         events = flight.section.events
         for offline in (True, False):
             times = [event.time for event in events if event.offline is offline]
-            self.valid_lags.add(times, self._wall(), offline=offline)
+            self.valid_latencies.add(times, self._wall(), offline=offline)
         accounted = self.accounted.plus(flight.section, Settled(DeliveryCounters()))
         self.validated += len(events)
         self._state = replace(self._state, accounted=accounted, under_way=())
@@ -248,9 +251,9 @@ class Progress:
         return self._answers >= self._every_answers or self._clock() - self._written >= EVERY
 
     def checkpoint(self, *, offline: bool = False) -> None:
-        """Store how far the run is, after the rejects of those rows are safe.
+        """Write the rejects of the accounted rows, then store a checkpoint.
 
-        Whatever this raises ends the task: an attempt that was replaced by another one learns it here.
+        Any exception ends the task: this is where an attempt learns that another one has replaced it.
 
         :param offline: whether events that Pinterest cannot deduplicate are sent from now on.
         """
@@ -291,8 +294,8 @@ class Progress:
             first.forced,
         )
 
-    def tally(self, unread: Sequence[Section] = ()) -> RunCounters:
-        """Return the counts of the run: of all rows read, and of their events as far as they are settled.
+    def counters(self, unread: Sequence[Section] = ()) -> RunCounters:
+        """Return the counts of all rows read and of their settled events.
 
         :param unread: sections that were read and not taken.
         """
@@ -313,27 +316,30 @@ class Progress:
             validated_only=self.validated,
             reasons=counts.reasons,
             delivered=delivered,
-            valid_lags=self.valid_lags,
+            valid_latencies=self.valid_latencies,
         )
 
     def flush(self) -> None:
-        """Write the rejects that wait, if they still may be written."""
+        """Write the waiting rejects, if this attempt may still write."""
         if self._rejects is None or not self._rejects.waiting or not self._writable:
             return
         self._fence()
         self._rejects.flush()
 
     def _sweep(self) -> None:
-        """Remove rejects that replaced attempts have written late, if that is possible."""
+        """Try to remove rejects that replaced attempts wrote late."""
         if self._rejects is None:
             return
         try:
             self._rejects.sweep()
         except OSError as error:
-            log.warning("The rejects folder could not be looked through for late files (%s).", type(error).__name__)
+            log.warning(
+                "Late files of earlier attempts could not be removed from the rejects folder (%s).",
+                type(error).__name__,
+            )
 
     def _note(self, flight: InFlightBatch) -> Snapshot:
-        """Return the state of a batch; what it says of failed and held events is passed to the rejects file, once."""
+        """Return the state of a batch, and pass its new failed and held events to the rejects file."""
         snapshot = flight.outcome.snapshot()
         new = snapshot.rejections[flight.noted :]
         self._add(self._lines(new), new)
@@ -344,7 +350,7 @@ class Progress:
         return [rejection_line(one) for one in rejections] if self._rejects else ()
 
     def _add(self, lines: Sequence[bytes], examples: Sequence[Rejection]) -> None:
-        """Let lines wait for the next part of the rejects file."""
+        """Queue lines for the next part of the rejects file."""
         self.examples += examples[: EXAMPLES - len(self.examples)]
         if self._rejects is not None:
             for line in lines:
@@ -362,12 +368,12 @@ class Progress:
             self.flush()
 
     def _fence(self) -> None:
-        """Learn whether this attempt was replaced by another, before anything is written into the rejects folder."""
+        """Check that no other attempt has replaced this one, before anything is written into the rejects folder."""
         if self._store is not None:
             self._set(self.last)
 
     def _set(self, checkpoint: Checkpoint) -> None:
-        """Store a checkpoint; after a failure nothing more is written, because another attempt may be under way."""
+        """Store a checkpoint. After a failure nothing more is written, because another attempt may be running."""
         if self._store is None:
             return
         try:
@@ -380,7 +386,7 @@ class Progress:
         state = self._state
         accounted = state.accounted
         if not self._writable or accounted.rows < self.last.rows:
-            return  # until the prefix is read again, the earlier attempt's checkpoint says more
+            return  # the earlier attempt's checkpoint covers more until its prefix has been read again
         now = self._wall()
         snapshots = [self._note(flight) for flight in state.under_way]
         made = replace(
@@ -417,12 +423,12 @@ class Progress:
         self._written = self._clock()
 
     def _pending(self, flight: InFlightBatch, snapshot: Snapshot, now: float, *, final: bool) -> PendingBatch:
-        """Return what the next attempt must know of a batch."""
-        doubt = set(snapshot.outcome_unknown)
+        """Return the entry of a batch in the checkpoint."""
+        unknown = set(snapshot.outcome_unknown)
         if not final:
-            doubt |= snapshot.announced
+            unknown |= snapshot.announced
             if flight.dispatched:
-                doubt |= {event.row for event in flight.batch.events if self._may_resend(event)} & snapshot.unsettled
+                unknown |= {event.row for event in flight.batch.events if self._may_resend(event)} & snapshot.unsettled
         section, rows = flight.section, flight.outcome.rows
         settled = _settled(flight, snapshot, now)
         return PendingBatch(
@@ -430,8 +436,8 @@ class Progress:
             section.last,
             section.digest,
             settled.delivered,
-            flight.rows if doubt == rows else RowSet().plus(doubt),
-            flight.rows if not doubt and snapshot.unsettled == rows else RowSet().plus(snapshot.unsettled - doubt),
+            flight.rows if unknown == rows else RowSet().plus(unknown),
+            flight.rows if not unknown and snapshot.unsettled == rows else RowSet().plus(snapshot.unsettled - unknown),
             flight.since,
             settled.failed,
             settled.held,
@@ -445,13 +451,13 @@ def _is_settled(flight: InFlightBatch) -> bool:
 def _held(flight: InFlightBatch) -> list[Rejection]:
     """Return the rejections of events that are not sent again."""
     return [
-        *(held(event, "an earlier attempt ended while it was being sent") for event in flight.hold),
+        *(held(event, "an earlier attempt ended while the event was being sent") for event in flight.hold),
         *(held(event, "held by an earlier attempt") for event in flight.section.held),
     ]
 
 
 def _settled(flight: InFlightBatch, snapshot: Snapshot, now: float) -> Settled:
-    """Return what became of a section's events, those that are settled."""
+    """Return the settled events of a section."""
     delivered = flight.prior.copy()
     delivered.merge(snapshot.delivered)
     delivered.already_sent += flight.section.counts.already_sent
@@ -460,8 +466,8 @@ def _settled(flight: InFlightBatch, snapshot: Snapshot, now: float) -> Settled:
     unsent = _held(flight)
     delivered.merge(counted(unsent))
     rejections = [*snapshot.rejections, *unsent]
-    if flight.uncertain and flight.done:
-        again = flight.uncertain - snapshot.unsettled
+    if flight.unknown and flight.done:
+        again = flight.unknown - snapshot.unsettled
         late = sum(event.time < now - HOUR and event.row in again for event in flight.batch.events)
         if late:
             delivered.warnings["dedup_uncertain"] += late

@@ -1,7 +1,6 @@
-"""Reads the source in a thread of its own, a little ahead of the sending.
+"""Reads the source in a separate thread, a few sections ahead of sending.
 
-While the source is slow or stands still, batches are settled and checkpoints are written all the same, and a stop is
-noticed at once.
+Batches are settled, checkpoints are written and a stop is noticed even while the source is slow or blocked.
 """
 
 from __future__ import annotations
@@ -17,10 +16,10 @@ from airflow_provider_pinterest.delivery.sections import Section
 from airflow_provider_pinterest.exceptions import PinterestError
 
 MOST_SECTIONS: Final = 3
-"""Sections that wait to be taken at most."""
+"""Largest number of sections that wait to be taken."""
 
 MOST_BYTES: Final = 8_000_000
-"""Bytes of waiting sections beyond which no further one is read."""
+"""Bytes of waiting sections above which no further section is read."""
 
 PATIENCE: Final = 1.0
 """Seconds to wait for the thread when the run ends early."""
@@ -29,7 +28,7 @@ T = TypeVar("T")
 
 
 class Sections(Protocol):
-    """Where a run gets its sections from."""
+    """A source of sections."""
 
     @property
     def ended(self) -> bool:
@@ -37,22 +36,22 @@ class Sections(Protocol):
 
     @property
     def error(self) -> BaseException | None:
-        """What ended the source early; final once :attr:`ended` is true."""
+        """The error that ended the source early; final once :attr:`ended` is true."""
 
     def start(self) -> None:
-        """Begin to read."""
+        """Start to read."""
 
     def take(self) -> Section | None:
-        """Return the next section; ``None``: there is none yet, or no more."""
+        """Return the next section, or ``None`` if none is ready or the source has ended."""
 
     def stop(self) -> Sequence[Section]:
-        """Stop reading; return what was read and not taken."""
+        """Stop reading; return the sections that were read and not taken."""
 
 
 class Reading:
-    """Lets the run look at the state of a source that another thread reads.
+    """Lets the run inspect the state of a source that another thread reads.
 
-    The thread holds the lock while it works, and not while it waits: for the source, or for room.
+    The thread holds the lock while it works. It releases the lock while it waits for the source or for room.
     """
 
     def __init__(self) -> None:
@@ -68,17 +67,17 @@ class Reading:
         self._lock.release()
 
     def waits(self) -> bool:
-        """Wait until the thread does not work; return whether that was soon. Pair it with :meth:`goes_on`."""
+        """Take the lock; return whether that succeeded in time. Pair it with :meth:`goes_on`."""
         return self._lock.acquire(timeout=PATIENCE)
 
     def goes_on(self) -> None:
-        """Let the thread work again."""
+        """Release the lock, so that the thread works again."""
         self._lock.release()
 
     def unlocked(self, items: Iterable[T]) -> Iterator[T]:
-        """Yield items, and let go of the lock while the next one is waited for.
+        """Yield items, and release the lock while waiting for the next one.
 
-        :raises Stopped: the reading was stopped meanwhile.
+        :raises Stopped: the reading was stopped while waiting.
         """
         iterator = iter(items)
         while True:
@@ -97,10 +96,10 @@ class Reading:
 class ReadAhead:
     """Reads sections in a thread.
 
-    :param sections: yields them; run in the thread, with the lock of `reading` held.
-    :param reading: shared with `sections`, which let go of the lock while they wait for the source.
-    :param rest: returns a section of the rows that were read last, if there are any; called when the reading stops.
-    :param wake: called when the run can take a section, or there are no more.
+    :param sections: yields them; runs in the thread, which holds the lock of `reading`.
+    :param reading: shared with `sections`, which release the lock while they wait for the source.
+    :param rest: returns a section with the rows that were read last, if any; called when the reading stops.
+    :param wake: called when the run can take a section, and at the end of the source.
     :param cancel: interrupts the source while the thread waits for it.
     """
 
@@ -129,7 +128,7 @@ class ReadAhead:
         return self._done.is_set() and not self._waiting
 
     def start(self) -> None:
-        """Begin to read.
+        """Start to read.
 
         :raises PinterestError: no thread can be started.
         """
@@ -139,10 +138,10 @@ class ReadAhead:
             thread.start()
         except RuntimeError as error:
             self._done.set()
-            raise PinterestError(f"No thread could be started to read the source: {error}.") from None
+            raise PinterestError(f"A thread to read the source could not be started: {error}.") from None
 
     def take(self) -> Section | None:
-        """Return the next section; ``None``: there is none yet, or no more."""
+        """Return the next section, or ``None`` if none is ready or the source has ended."""
         if not self._waiting:
             return None
         section = self._waiting.popleft()
@@ -150,7 +149,7 @@ class ReadAhead:
         return section
 
     def stop(self) -> Sequence[Section]:
-        """Stop reading; return what was read and not taken."""
+        """Stop reading; return the sections that were read and not taken."""
         self._reading.stopped = True
         self._room.release()
         if not self._done.is_set():
@@ -177,7 +176,7 @@ class ReadAhead:
     def _hand_over(self, section: Section) -> None:
         """Let the run take a section; wait for room for the next one.
 
-        :raises Stopped: the reading was stopped meanwhile.
+        :raises Stopped: the reading was stopped while waiting.
         """
         self._waiting.append(section)
         self._wake()
@@ -191,5 +190,5 @@ class ReadAhead:
                 raise Stopped
 
     def _full(self) -> bool:
-        waiting = tuple(self._waiting)  # the run takes from it meanwhile
+        waiting = tuple(self._waiting)  # the run takes from it at the same time
         return len(waiting) >= MOST_SECTIONS or (len(waiting) > 1 and sum(one.size for one in waiting) > MOST_BYTES)

@@ -1,4 +1,4 @@
-"""Where rejects are kept: a folder on this machine, for its owner only, or a folder of an object store."""
+"""Folders for rejects: on this machine, readable by their owner only, or in an object store."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from airflow_provider_pinterest.exceptions import RejectsError
 from airflow_provider_pinterest.redaction import clean
 
 NEW: Final = ".new"
-"""Ends the name of a file that is not complete yet."""
+"""Suffix of a file that is not complete yet."""
 
 _BLOCK: Final = 1024 * 1024
 """Bytes that are read at once."""
@@ -31,7 +31,7 @@ _WITH_FOLDERS: Final = frozenset({"ftp", "hdfs", "arrow_hdfs", "webhdfs", "sftp"
 
 
 class Folder(Protocol):
-    """What is needed of a path: ``pathlib``'s, ``upath``'s and Airflow's ``ObjectStoragePath`` have it."""
+    """A path with these methods, such as ``pathlib.Path``, ``upath.UPath`` or Airflow's ``ObjectStoragePath``."""
 
     def __truediv__(self, name: str, /) -> Folder: ...
     def open(self, mode: str) -> IO[bytes]: ...  # noqa: D102
@@ -43,14 +43,14 @@ class Folder(Protocol):
 
 
 class UnsafeFolderError(RejectsError):
-    """Somebody else may have put files or links into the folder."""
+    """Another user may have put files or links into the folder."""
 
 
 class PartStore(Protocol):
     """A folder that holds parts. Every method may raise ``OSError``."""
 
     def names(self) -> list[str]:
-        """Return the names of all files; none if the folder does not exist."""
+        """Return the names of all files; an empty list if the folder does not exist."""
 
     def lines(self, name: str) -> Iterator[bytes]:
         r"""Yield a file's lines. A line that does not end with ``\n`` is not complete."""
@@ -75,8 +75,8 @@ def part_store(folder: Folder, *, ours: bool = True) -> PartStore:
 class LocalParts:
     """A folder on this machine.
 
-    Each method opens the folder, checks who may write to it, and addresses files relative to what it opened: nobody
-    can exchange the folder for a link in between.
+    Each method opens the folder, checks who may write to it, and addresses files relative to the open folder, so nobody
+    can replace the folder with a link in between.
     """
 
     def __init__(self, path: str, *, ours: bool) -> None:
@@ -95,7 +95,7 @@ class LocalParts:
         """Yield a file's lines."""
         with self._opened() as folder:
             try:
-                # A pipe in the place of a file must not block.
+                # A pipe instead of a file must not block.
                 part = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
             except OSError as error:
                 raise self._not_a_file(name) if error.errno == errno.ELOOP else error from None
@@ -143,7 +143,7 @@ class LocalParts:
             if error.errno in (errno.ELOOP, errno.ENOTDIR) and os.path.lexists(self._path):
                 raise UnsafeFolderError(
                     f"The rejects folder {self._path} is a link or a file, not a folder.",
-                    advice="Remove it, or choose another rejects_path.",
+                    advice="Remove it, or set another rejects_path.",
                 ) from None
             raise
         try:
@@ -155,26 +155,26 @@ class LocalParts:
     def _check(self, found: os.stat_result) -> None:
         if found.st_uid != os.geteuid():
             raise UnsafeFolderError(
-                f"The rejects folder {self._path} belongs to another user (uid {found.st_uid}, this task runs as uid "
+                f"The rejects folder {self._path} belongs to another user (uid {found.st_uid}; this task runs as uid "
                 f"{os.geteuid()}).",
-                advice="Choose another rejects_path, or have the folder removed.",
+                advice="Set another rejects_path, or remove the folder.",
             )
         if self._ours and found.st_mode & 0o022:
             raise UnsafeFolderError(
                 f"Other users can write to the rejects folder {self._path}.",
-                advice=f"Check its files and run chmod go-w {self._path}, or choose another rejects_path.",
+                advice=f"Check its files and run chmod go-w {self._path}, or set another rejects_path.",
             )
 
     def _not_a_file(self, name: str) -> UnsafeFolderError:
         return UnsafeFolderError(
-            f"{self._path / name} is a link or not a file.", advice="Remove it, or choose another rejects_path."
+            f"{self._path / name} is not a regular file.", advice="Remove it, or set another rejects_path."
         )
 
 
 class StoredParts:
-    """A folder of an object store, where a file is there once it is closed, and not before.
+    """A folder of an object store, where a file appears when it is closed.
 
-    Buckets and containers are never created: a mistyped name must be an error.
+    Buckets and containers are never created, so that a mistyped name is an error.
     """
 
     def __init__(self, folder: Folder) -> None:
@@ -194,7 +194,7 @@ class StoredParts:
             yield from whole_lines(part.read)  # the files of Airflow 2.11 cannot be iterated
 
     def write(self, name: str, lines: Iterable[bytes]) -> None:
-        """Write a file in one go, once all of its lines are known: an error among them leaves an older file whole."""
+        """Write a file once all of its lines are known, so that an error among them leaves an older file unchanged."""
         path = self._folder / name
         with SpooledTemporaryFile(_IN_MEMORY) as spool:
             spool.writelines(lines)
@@ -214,7 +214,7 @@ class StoredParts:
 
 
 def whole_lines(read: Callable[[int], bytes]) -> Iterator[bytes]:
-    """Yield lines from blocks, each but perhaps the last with its line end; one that is too long is empty."""
+    """Yield lines from blocks. Only the last line may lack its line end; a line that is too long is empty."""
     rest, skipping = b"", False
     while block := read(_BLOCK):
         *lines, rest = (rest + block).split(b"\n")
@@ -240,10 +240,10 @@ def _make_private(path: Path) -> None:
 
 @contextmanager
 def _as_os_error(action: str, path: Folder) -> Iterator[None]:
-    """Turn what a store's library raises into ``OSError``, with a text that is safe to log."""
+    """Turn the exceptions of a store's library into ``OSError``, with a text that is safe to log."""
     try:
         yield
     except OSError:
         raise
-    except Exception as error:  # noqa: BLE001 - every store has errors of its own
+    except Exception as error:  # noqa: BLE001 - every store has its own exceptions
         raise OSError(f"Could not {action} {path}: {type(error).__name__}: {clean(error)}") from None

@@ -20,7 +20,7 @@ LINE_BYTES: Final = 64 * 1024
 """The largest line, in bytes."""
 
 CUT: Final = "…"
-"""Ends a text that was cut."""
+"""Marks the end of a text that was cut."""
 
 _DEPTH: Final = 8
 """Levels of lists and mappings that a key cell keeps."""
@@ -28,12 +28,14 @@ _DEPTH: Final = 8
 _MEMORY_ADDRESS: Final = re.compile(r"\bat 0x[0-9A-Fa-f]+")
 
 _UNSAFE: Final = re.compile("[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-"""Characters that JSON leaves as they are and that end a line, control a terminal or reorder text."""
+"""Characters that JSON does not escape, and that end a line, control a terminal or reorder text."""
 
 
 class _Limits(NamedTuple):
-    """How much of a rejection goes into its line.
+    """Limits for the content of a line.
 
+    :param event_id: characters of the event id.
+    :param reasons: number of reasons.
     :param keys: characters of all key columns together.
     :param cell: characters of one key cell.
     """
@@ -45,19 +47,19 @@ class _Limits(NamedTuple):
 
 
 _LIMITS: Final = (_Limits(4_096, 20, 32_768, 4_096), _Limits(1_024, 10, 2_048, 256), _Limits(256, 3, 0, 0))
-"""Tried in this order until the line is short enough; the last always is."""
+"""Tried in this order until the line is short enough; the last one always fits."""
 
 
 def rejection_line(rejection: Rejection) -> bytes:
     """Return a rejection as one line of JSON with at most :data:`LINE_BYTES` bytes.
 
-    Key cells and the event's id stay as they are, unless they are too long; what JSON cannot hold becomes text.
-    Fields and messages are cleaned. Never raises.
+    Key cells and the event id are kept unless they are too long; values that JSON cannot hold become text. Fields and
+    messages are cleaned. Never raises.
     """
     for limits in _LIMITS:
         try:
             line = orjson.dumps(_document(rejection, limits), option=orjson.OPT_APPEND_NEWLINE)
-        except Exception:  # noqa: BLE001, S112 - cells run code of their own
+        except Exception:  # noqa: BLE001, S112 - a cell may run its own code
             continue
         if len(line) <= LINE_BYTES:
             line = _escaped(line)
@@ -74,7 +76,7 @@ def rejection_line(rejection: Rejection) -> bytes:
 
 
 def row_and_stage(line: bytes) -> tuple[int, str] | None:
-    """Return the row and the stage that a line is about; ``None`` if the line is not whole."""
+    """Return the row and the stage of a line; ``None`` if the line is not complete."""
     if not line.endswith(b"\n"):
         return None
     try:
@@ -122,7 +124,7 @@ def _keys(keys: Mapping[str, Any], limits: _Limits) -> dict[str, Any]:
 
 
 class _Room:
-    """Counts what one key cell takes up; containers end where it is full."""
+    """Counts the characters of one key cell; containers are cut when the limit is reached."""
 
     __slots__ = ("limit", "used")
 
@@ -136,7 +138,7 @@ class _Room:
 
 
 def _json(cell: Any, room: _Room, depth: int = 0) -> Any:
-    """Return a cell as something that JSON can hold."""
+    """Return a cell as a value that JSON can hold."""
     room.used += 8
     kind = type(cell)
     if cell is None or kind is bool or (kind is int and -(2**63) <= cell < 2**64):
@@ -167,7 +169,7 @@ def _counted(cell: Any, room: _Room) -> str:
 
 
 def _text(cell: Any, limit: int) -> str:
-    """Return any cell as text that UTF-8 can hold, cut after so many characters."""
+    """Return any cell as text that UTF-8 can hold, cut after ``limit`` characters."""
     if type(cell) is str and len(cell) <= limit and cell.isascii():
         return cell
     try:
@@ -184,7 +186,7 @@ def _text(cell: Any, limit: int) -> str:
 
 
 def _spelled(cell: Any, limit: int) -> str:
-    """Return a cell's text, perhaps a little longer than the limit."""
+    """Return the text of a cell, which may be slightly longer than the limit."""
     if isinstance(cell, str):
         return str.__getitem__(cell, slice(limit + 1))
     if isinstance(cell, bytes | bytearray | memoryview):
@@ -206,7 +208,7 @@ def _cleaned_short(text: str) -> str:
 
 
 def _escaped(line: bytes) -> bytes:
-    """Escape what JSON allows in a text and a terminal or a line reader does not."""
+    """Escape characters that JSON allows but that are unsafe for terminals and line readers."""
     if line.isascii() and b"\x7f" not in line:
         return line
     return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", line.decode()).encode()

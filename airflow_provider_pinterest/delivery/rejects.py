@@ -1,8 +1,8 @@
-"""Rows that did not become processed events, as NDJSON that a person and a program can read.
+"""Writes the rows that did not become processed events, as NDJSON for people and programs.
 
-A run writes into a folder of its own, in parts, because object stores cannot append. The name of a part starts with
-the attempt that wrote it, so that an old attempt that wakes up cannot overwrite the parts of a newer one. A later
-attempt keeps the lines that stand and writes the others anew.
+Each run has its own folder. It writes the folder in parts, because object stores cannot append. The name of a part
+starts with the attempt that wrote it, so that an old attempt that wakes up cannot overwrite the parts of a newer one. A
+later attempt keeps the lines that are still valid and writes the others again.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from airflow_provider_pinterest.redaction import clean
 log = logging.getLogger(__name__)
 
 PART_ROWS: Final = 5_000
-"""Lines that a part holds at most."""
+"""Largest number of lines in a part."""
 
 PART_BYTES: Final = 4 * 1024 * 1024
-"""Bytes from which on a part is full."""
+"""Size in bytes at which a part is full."""
 
 NAME_BYTES: Final = 120
 """The longest readable part of a folder's name."""
@@ -34,13 +34,13 @@ _PART: Final = re.compile(r"part-(\d+)-(\d+)\.ndjson")
 _ATTEMPT: Final = re.compile(r"part-(\d+)-")
 
 _COPIED: Final = "part-000-000000.ndjson"
-"""Holds what was copied from earlier folders. It stays, even when it is empty, so that nothing is copied twice."""
+"""Holds the lines copied from earlier folders. It is kept even when empty, so that nothing is copied twice."""
 
 Keep = Callable[[int, str], bool]
 
 
 def folder_name(*parts: object) -> str:
-    """Return a file name for what identifies a run: readable, and different for different parts."""
+    """Return the folder name of a run: readable, and different for different parts."""
     readable = re.sub(r"[^\w.+-]+", "_", legacy_folder_name(*parts), flags=re.ASCII)[:NAME_BYTES].lstrip(".-")
     digest = hashlib.sha256()
     for part in parts:
@@ -57,12 +57,12 @@ def legacy_folder_name(*parts: object) -> str:
 class Rejects:
     """Writes the lines of rejected rows into a folder.
 
-    :param folder: the run's own.
+    :param folder: the folder of the run.
     :param attempt: the number of this attempt, from 1.
-    :param keep: tells from a row and a stage whether an earlier attempt's line about it stands; ``None``: none do.
-    :param known: :attr:`known` as the last checkpoint has stored it; ``None``: every part counts.
-    :param earlier: folders of the same run from an earlier version; lines that stand are copied from them once.
-    :raises RejectsError: the folder cannot be used, or an earlier attempt's parts cannot be put right.
+    :param keep: returns for a row and a stage whether an earlier attempt's line stays valid; ``None``: no line does.
+    :param known: :attr:`known` as stored in the last checkpoint; ``None``: every part counts.
+    :param earlier: folders of the same run from an earlier version; valid lines are copied from them once.
+    :raises RejectsError: the folder cannot be used, or the parts of an earlier attempt cannot be cleaned up.
     """
 
     def __init__(
@@ -82,12 +82,12 @@ class Rejects:
         self.parts = 0
         """Files with lines: written by this attempt, or kept from earlier ones."""
         self.known: dict[str, int] = {}
-        """Attempt → number that follows its last part. Other parts were written by an attempt that was replaced."""
+        """Attempt → number after its last part. Other parts were written by an attempt that was replaced."""
         with self._as_rejects_error():
             self._open(keep, known, earlier)
 
     def _open(self, keep: Keep | None, known: Mapping[str, int] | None, earlier: Sequence[Folder]) -> None:
-        """Put right what earlier attempts have left."""
+        """Clean up the parts of earlier attempts."""
         names = [name for name in self._store.names() if keep is None or not self._is_newer(name)]
         self._number = max(map(self._number_after, names), default=0)
         for name in names:
@@ -101,7 +101,7 @@ class Rejects:
             if known is not None and _is_late(name, known):
                 self._store.remove(name)
             else:
-                self._mend(name, keep)
+                self._drop_invalid_lines(name, keep)
 
     @property
     def waiting(self) -> bool:
@@ -110,7 +110,7 @@ class Rejects:
 
     @property
     def full(self) -> bool:
-        """Whether enough lines wait for a part: call :meth:`flush` before adding more."""
+        """Whether enough lines wait for a part. Call :meth:`flush` before adding more."""
         return len(self._lines) >= PART_ROWS or self._bytes >= PART_BYTES
 
     def add(self, line: bytes) -> None:
@@ -134,9 +134,9 @@ class Rejects:
         self._bytes = 0
 
     def sweep(self) -> None:
-        """Remove what earlier attempts have written since the folder was opened: they had been replaced.
+        """Remove parts that replaced attempts have written since the folder was opened.
 
-        An attempt that stands still just before it writes a part writes it when it continues, however late.
+        An attempt that is frozen just before it writes a part writes it when it continues, possibly much later.
         """
         with self._as_rejects_error():
             for name in self._store.names():
@@ -145,9 +145,9 @@ class Rejects:
                     self._store.remove(name)
 
     def probe(self) -> None:
-        """Prove that the folder can be used, by writing and removing a small file.
+        """Check that the folder can be used, by writing and removing a small file.
 
-        A local folder is created; a bucket is not.
+        A local folder is created if it does not exist; a bucket is not.
 
         :raises RejectsError: the folder cannot be used; the message says why.
         """
@@ -170,21 +170,21 @@ class Rejects:
             ) from None
 
     def _is_newer(self, name: str) -> bool:
-        """Return whether a file is a later attempt's: this one was replaced by it, and must leave it alone."""
+        """Return whether a file was written by a later attempt, which has replaced this one."""
         found = _ATTEMPT.match(name)
         return found is not None and int(found[1]) > self._attempt
 
     def _number_after(self, name: str) -> int:
-        """Return the number that follows a part's, if it is of this attempt."""
+        """Return the number after that of a part of this attempt; 0 for other parts."""
         found = _PART.match(name)
         return int(found[2]) + 1 if found and int(found[1]) == self._attempt else 0
 
-    def _mend(self, name: str, keep: Keep | None) -> None:
-        """Keep the lines of a part that stand; a crash in between loses none of them."""
+    def _drop_invalid_lines(self, name: str, keep: Keep | None) -> None:
+        """Keep only the valid lines of a part; a crash in between loses none of them."""
         kept = dropped = 0
         if keep is not None or name == _COPIED:
             for line in self._store.lines(name):
-                if _stands(line, keep):
+                if _is_valid(line, keep):
                     kept += 1
                 else:
                     dropped += 1
@@ -192,20 +192,20 @@ class Rejects:
             self._store.remove(name)
             return
         if dropped:
-            self._store.write(name, _standing(self._store, name, keep))
+            self._store.write(name, _valid_lines(self._store, name, keep))
         self.parts += bool(kept)
         attempt, number = _numbers(name)
         self.known[attempt] = max(self.known.get(attempt, 0), number + 1)
 
     def _copy(self, earlier: Sequence[Folder], keep: Keep | None) -> None:
-        """Copy the lines that stand from earlier folders, all of them into one part."""
+        """Copy the valid lines from earlier folders into one part."""
         found: list[tuple[PartStore, str]] = []
         for folder in earlier:
             store = part_store(folder, ours=False)
             try:
                 names = store.names()
             except UnsafeFolderError as error:
-                log.warning("An earlier rejects folder was not read. %s", error)
+                log.warning("The rejects folder of an earlier version was not read. %s", error)
                 continue
             found += [(store, name) for name in sorted(names) if name.startswith("part-") and name.endswith(".ndjson")]
         if not found:
@@ -215,7 +215,7 @@ class Rejects:
         def lines() -> Iterator[bytes]:
             nonlocal copied
             for store, name in found:
-                for line in _standing(store, name, keep):
+                for line in _valid_lines(store, name, keep):
                     copied += 1
                     yield line
 
@@ -224,7 +224,7 @@ class Rejects:
 
 
 def _is_late(name: str, known: Mapping[str, int]) -> bool:
-    """Return whether a part is none of those that are known."""
+    """Return whether a part is unknown to the checkpoint, because a replaced attempt wrote it late."""
     attempt, number = _numbers(name)
     return name != _COPIED and number >= known.get(attempt, 0)
 
@@ -235,14 +235,14 @@ def _numbers(name: str) -> tuple[str, int]:
     return str(int(attempt)), int(number)
 
 
-def _standing(store: PartStore, name: str, keep: Keep | None) -> Iterator[bytes]:
-    """Yield the lines of a part that stand."""
+def _valid_lines(store: PartStore, name: str, keep: Keep | None) -> Iterator[bytes]:
+    """Yield the lines of a part that stay valid."""
     if keep is not None:
         for line in store.lines(name):
-            if _stands(line, keep):
+            if _is_valid(line, keep):
                 yield line
 
 
-def _stands(line: bytes, keep: Keep | None) -> bool:
+def _is_valid(line: bytes, keep: Keep | None) -> bool:
     about = row_and_stage(line)
     return keep is not None and about is not None and keep(*about)

@@ -1,6 +1,6 @@
-"""The account of a run: what became of every row, in counts.
+"""The result of a run: counts that account for every row.
 
-Two sums always hold, also for a run that failed in the middle::
+Two sums always hold, even for a run that failed in the middle::
 
     rows_read   = events_sent + rows_rejected + rows_excluded + duplicates_dropped + already_sent + validated_only
                   + rows_not_sent
@@ -22,16 +22,16 @@ HOUR: Final = 3_600
 STALE: Final = 7 * 24 * HOUR
 """Seconds after which an event may be refused or ignored."""
 
-LAG_BITS: Final = 6
-"""LatencyHistogram are counted to so many binary digits: to the second below 64 s, to 1.6 % or better above."""
+LATENCY_BITS: Final = 6
+"""Binary digits that a latency keeps: exact to the second below 64 s, and to 1.6 % or better above."""
 
 
 @dataclass(slots=True)
 class LatencyHistogram:
-    """How old events were when they were received, in seconds, without keeping one number per event.
+    """How old events were when they were received, in seconds, without one number per event.
 
-    :param counts: rounded lag → events.
-    :param longest: the longest lag, not rounded.
+    :param counts: rounded latency → events.
+    :param longest: the longest latency, not rounded.
     :param late: web and app events received more than an hour after they happened, which count as offline.
     :param stale: events received more than seven days after they happened.
     """
@@ -44,15 +44,15 @@ class LatencyHistogram:
     def add(self, times: Iterable[int], now: float, *, offline: bool = False) -> None:
         """Count events that happened at ``times`` and were received ``now``.
 
-        :param offline: whether they happened offline, so that being late changes nothing for them.
+        :param offline: whether they are offline events, for which being late makes no difference.
         """
         for time, count in Counter(times).items():
-            lag = max(0, int(now - time))
-            shift = max(lag.bit_length() - LAG_BITS, 0)
-            self.counts[lag >> shift << shift] += count
-            self.longest = max(self.longest or 0, lag)
-            self.late += count if lag > HOUR and not offline else 0
-            self.stale += count if lag > STALE else 0
+            latency = max(0, int(now - time))
+            shift = max(latency.bit_length() - LATENCY_BITS, 0)
+            self.counts[latency >> shift << shift] += count
+            self.longest = max(self.longest or 0, latency)
+            self.late += count if latency > HOUR and not offline else 0
+            self.stale += count if latency > STALE else 0
 
     def copy(self) -> LatencyHistogram:
         """Return an independent copy."""
@@ -67,14 +67,14 @@ class LatencyHistogram:
         self.stale += other.stale
 
     def as_json(self) -> dict[str, Any]:
-        """Return the counts for :meth:`from_json`."""
-        counts = {str(lag): count for lag, count in self.counts.items()}
+        """Return the counts as JSON, for :meth:`from_json`."""
+        counts = {str(latency): count for latency, count in self.counts.items()}
         return {"counts": counts, "longest": self.longest, "late": self.late, "stale": self.stale}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> LatencyHistogram:
-        """Return what :meth:`as_json` wrote down."""
-        counts = Counter({int(lag): count for lag, count in stored.counts(values["counts"]).items()})
+        """Read what :meth:`as_json` returned."""
+        counts = Counter({int(latency): count for latency, count in stored.counts(values["counts"]).items()})
         longest = values["longest"]
         return cls(
             counts,
@@ -98,16 +98,16 @@ class LatencyHistogram:
 
 def _quantile(ordered: list[tuple[int, int]], rank: float) -> int | None:
     seen = 0
-    for lag, count in ordered:
+    for latency, count in ordered:
         seen += count
         if seen >= rank:
-            return lag
+            return latency
     return None
 
 
 @dataclass(slots=True)
 class DeliveryCounters:
-    """What became of events that were sent; a checkpoint carries it from one try to the next."""
+    """Counts of sent events by outcome; a checkpoint carries them from one attempt to the next."""
 
     processed: int = 0
     failed: int = 0
@@ -117,7 +117,7 @@ class DeliveryCounters:
     retries: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     warnings: Counter[str] = field(default_factory=Counter)
-    lags: LatencyHistogram = field(default_factory=LatencyHistogram)
+    latencies: LatencyHistogram = field(default_factory=LatencyHistogram)
 
     @property
     def accepted(self) -> int:
@@ -126,12 +126,14 @@ class DeliveryCounters:
 
     @property
     def settled(self) -> int:
-        """Events that need nothing more."""
+        """Events with a final outcome."""
         return self.accepted + self.failed + self.held
 
     def copy(self) -> DeliveryCounters:
         """Return an independent copy."""
-        return replace(self, reasons=self.reasons.copy(), warnings=self.warnings.copy(), lags=self.lags.copy())
+        return replace(
+            self, reasons=self.reasons.copy(), warnings=self.warnings.copy(), latencies=self.latencies.copy()
+        )
 
     def merge(self, other: DeliveryCounters) -> None:
         """Add another part of the run."""
@@ -143,7 +145,7 @@ class DeliveryCounters:
         self.retries += other.retries
         self.reasons.update(other.reasons)
         self.warnings.update(other.warnings)
-        self.lags.merge(other.lags)
+        self.latencies.merge(other.latencies)
 
     def as_json(self) -> dict[str, Any]:
         """Return it for :meth:`from_json`."""
@@ -156,12 +158,12 @@ class DeliveryCounters:
             "retries": self.retries,
             "reasons": dict(self.reasons),
             "warnings": dict(self.warnings),
-            "lags": self.lags.as_json(),
+            "latencies": self.latencies.as_json(),
         }
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> DeliveryCounters:
-        """Return what :meth:`as_json` wrote down."""
+        """Read what :meth:`as_json` returned."""
         return cls(
             processed=stored.count(values["processed"]),
             failed=stored.count(values["failed"]),
@@ -171,13 +173,13 @@ class DeliveryCounters:
             retries=stored.count(values["retries"]),
             reasons=stored.counts(values["reasons"]),
             warnings=stored.counts(values["warnings"]),
-            lags=LatencyHistogram.from_json(values["lags"]),
+            latencies=LatencyHistogram.from_json(values["latencies"]),
         )
 
 
 @dataclass(slots=True)
 class RunCounters:
-    """The counts of a run; every row is counted where it ends, and nowhere else."""
+    """The counts of a run; every row is counted exactly once, where it ended."""
 
     rows_read: int = 0
     events_built: int = 0
@@ -188,22 +190,22 @@ class RunCounters:
     reasons: Counter[str] = field(default_factory=Counter)
     """Codes of rows rejected or excluded before sending."""
     delivered: DeliveryCounters = field(default_factory=DeliveryCounters)
-    valid_lags: LatencyHistogram = field(default_factory=LatencyHistogram)
-    """LatencyHistogram of events that were only validated."""
+    valid_latencies: LatencyHistogram = field(default_factory=LatencyHistogram)
+    """Latencies of events that were only validated."""
 
     @property
     def events_sent(self) -> int:
-        """Events that were sent and settled, one way or another."""
+        """Events that were sent and have a final outcome."""
         return self.delivered.processed + self.delivered.failed + self.delivered.held
 
     @property
     def rows_not_sent(self) -> int:
-        """Valid events that were read and neither sent nor settled: those of a run that stopped."""
+        """Valid events that were read and have no final outcome, because the run stopped."""
         return self.events_built - self.delivered.settled - self.validated_only
 
     @property
     def rejected(self) -> int:
-        """What counts against ``max_rejected``."""
+        """Rows that count against ``max_rejected``."""
         return self.rows_rejected + self.delivered.failed
 
     @property
@@ -218,11 +220,11 @@ class RunCounters:
 
     @property
     def arrived(self) -> int:
-        """What counts towards ``min_events``."""
+        """Events that count towards ``min_events``."""
         return self.delivered.accepted + self.validated_only
 
     def check(self, rows_yielded: int) -> None:
-        """Check that every row of a run that came to its end is accounted for.
+        """Check that every row of a completed run is accounted for.
 
         :param rows_yielded: rows that the source yielded, counted there.
         :raises AccountingError: a row is not accounted for.
@@ -233,15 +235,15 @@ class RunCounters:
                 f"The counts of this run do not add up: the source yielded {rows_yielded:,} rows, {self.rows_read:,} "
                 f"were read, {parts:,} became an event, a rejection, a duplicate or an exclusion, and "
                 f"{self.rows_not_sent:,} events have no outcome.",
-                advice="Compare the result with the source before you run it again, and report this.",
+                advice="This is a bug: report it with this message. Compare the result with the source before you run it again.",
             )
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The account of a run, as it goes to XCom.
+    """The result of a run, as it goes to XCom.
 
-    :param values: the counts by name; every count an int.
+    :param values: the counts by name; every count is an int.
     """
 
     values: Mapping[str, Any]
@@ -249,7 +251,7 @@ class Result:
     @classmethod
     def of(
         cls,
-        tally: RunCounters,
+        counters: RunCounters,
         *,
         ad_account_id: str,
         test: bool,
@@ -260,37 +262,37 @@ class Result:
         resumed_from: int | None = None,
         unlisted: Mapping[str, int] | None = None,
     ) -> Result:
-        """Take the account of a tally.
+        """Make the result from the counters of a run.
 
         :param warnings: code → events, from before sending.
         :param coverage: field → valid events that carry it.
-        :param unlisted: event name that Pinterest does not list → events.
         :param resumed_from: rows that earlier attempts had accounted for; ``None`` if there are none.
+        :param unlisted: event name that Pinterest does not list → events.
         """
-        sent = tally.delivered
-        lags = tally.valid_lags if tally.validated_only else sent.lags
-        built = max(tally.events_built, 1)
+        sent = counters.delivered
+        latencies = counters.valid_latencies if counters.validated_only else sent.latencies
+        built = max(counters.events_built, 1)
         return cls(
             {
                 "ad_account_id": ad_account_id,
                 "test": test,
-                "rows_read": tally.rows_read,
-                "events_sent": tally.events_sent,
+                "rows_read": counters.rows_read,
+                "events_sent": counters.events_sent,
                 "events_processed": sent.processed,
                 "events_failed": sent.failed,
                 "events_held": sent.held,
-                "rows_rejected": tally.rows_rejected,
-                "duplicates_dropped": tally.duplicates_dropped,
-                "rows_excluded": tally.rows_excluded,
+                "rows_rejected": counters.rows_rejected,
+                "duplicates_dropped": counters.duplicates_dropped,
+                "rows_excluded": counters.rows_excluded,
                 "already_sent": sent.already_sent,
-                "validated_only": tally.validated_only,
-                "rows_not_sent": tally.rows_not_sent,
+                "validated_only": counters.validated_only,
+                "rows_not_sent": counters.rows_not_sent,
                 "calls": sent.calls,
                 "retries": sent.retries,
                 "seconds": round(seconds, 3),
-                "reasons": dict(tally.all_reasons.most_common()),
+                "reasons": dict(counters.all_reasons.most_common()),
                 "warnings": dict((sent.warnings + Counter(warnings)).most_common()),
-                "freshness": lags.summary(),
+                "freshness": latencies.summary(),
                 "coverage": {
                     name: round(count / built, 4)
                     for name, count in sorted(coverage.items(), key=lambda item: (-item[1], item[0]))
@@ -302,19 +304,19 @@ class Result:
         )
 
     def table(self) -> str:
-        """Return the account as a short table for the log."""
+        """Return the result as a short table for the log."""
         value = self.values
         mode = " (test: validated by Pinterest, not recorded)" if value["test"] else ""
         rows: list[tuple[str, object, str]] = [
             ("rows read", value["rows_read"], ""),
             ("  sent", value["events_sent"], ""),
             ("    processed", value["events_processed"], "accepted by Pinterest"),
-            ("    failed", value["events_failed"], "refused by Pinterest"),
+            ("    failed", value["events_failed"], "rejected by Pinterest"),
             ("    held", value["events_held"], "outcome unknown, not sent again"),
             ("  rejected", value["rows_rejected"], "not valid, never sent"),
             ("  duplicates", value["duplicates_dropped"], "same event_name and event_id earlier in this run"),
-            ("  excluded", value["rows_excluded"], "by your rules, never sent"),
-            ("  already sent", value["already_sent"], "by an earlier run"),
+            ("  excluded", value["rows_excluded"], "excluded by your rules, never sent"),
+            ("  already sent", value["already_sent"], "accepted by Pinterest in an earlier run"),
             ("  validated only", value["validated_only"], "valid, not sent"),
             ("  not sent", value["rows_not_sent"], "read before the run stopped"),
         ]
@@ -322,17 +324,18 @@ class Result:
         fresh = value["freshness"]
         lines = [f"Ad account {value['ad_account_id']}{mode}"]
         lines += (f"{name:<18}{count:>12,}  {note}".rstrip() for name, count, note in shown)
-        lines.append(f"calls: {value['calls']:,}, {value['retries']:,} of them retries, {value['seconds']:,.1f} s")
+        lines.append(f"calls: {value['calls']:,}, including {value['retries']:,} retries, {value['seconds']:,.1f} s")
         if fresh["max_s"] is not None:
             lines.append(
-                f"event age: median {_age(fresh['p50_s'])}, 95% {_age(fresh['p95_s'])}, most {_age(fresh['max_s'])}; "
-                f"{fresh['over_1h']:,} online ones over one hour (count as offline), {fresh['stale']:,} over 7 days"
+                f"event age: median {_age(fresh['p50_s'])}, 95% {_age(fresh['p95_s'])}, max {_age(fresh['max_s'])}; "
+                f"{fresh['over_1h']:,} web or app events over 1 hour (Pinterest counts them as offline), "
+                f"{fresh['stale']:,} events over 7 days"
             )
         for title in ("reasons", "warnings"):
             if value[title]:
                 lines.append(f"{title}: " + ", ".join(f"{code} {count:,}" for code, count in value[title].items()))
         if value["resumed_from"]:
-            lines.append(f"resumed at row {value['resumed_from'] + 1:,}; the counts are those of all attempts together")
+            lines.append(f"resumed at row {value['resumed_from'] + 1:,}; the counts cover all attempts together")
         if value["rejects_path"]:
             lines.append(f"rejects: {value['rejects_path']}")
         return "\n".join(lines)

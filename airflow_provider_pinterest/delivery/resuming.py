@@ -1,4 +1,4 @@
-"""What an attempt does about the ones before it: continue, send the rest of a finished run, start over, or refuse.
+"""Decides how an attempt starts: continue, send the rest of a finished run, start over, or refuse.
 
 Pure decisions: nothing is read or written here.
 """
@@ -21,22 +21,20 @@ from airflow_provider_pinterest.exceptions import ResendRefusedError
 
 log = logging.getLogger(__name__)
 
-SEND_AGAIN = (
-    "To send every row again regardless, and accept that events may be counted twice, set send_everything_again=True."
-)
+SEND_AGAIN = "To send every row again and accept that events may be counted twice, set send_everything_again=True."
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What this attempt is, for the comparison with what an earlier one has left.
+    """This attempt, for the comparison with the state that an earlier one left.
 
-    :param number: of the attempt, from 1.
-    :param fingerprint: of everything that decides what the rows become and where they go, by parameter.
-    :param fingerprint_v2: the same as version 2 made it.
-    :param identity: the same for all retries of a run, another one after Clear.
+    :param number: number of the attempt, from 1.
+    :param fingerprint: hashes of everything that decides which events the rows give and where they go, by parameter.
+    :param fingerprint_v2: the fingerprint as version 2 stored it.
+    :param identity: the same for all retries of a run, and different after Clear.
     :param now: Unix seconds.
     :param remembers: whether there is a state store.
-    :param may_be_forgotten: whether something that an earlier attempt stored may be gone.
+    :param may_be_forgotten: whether the state of an earlier attempt may be gone.
     :param may_resend_any: whether the user accepts second copies of any event.
     :param send_again: whether the user wants every row sent regardless of earlier attempts.
     """
@@ -53,31 +51,28 @@ class Attempt:
 
     @property
     def not_deduplicable(self) -> str:
-        """What to log about events that Pinterest cannot deduplicate, where it is not known which were sent."""
+        """What to log about events that Pinterest cannot deduplicate, if it is not known which were sent."""
         if self.may_resend_any:
-            return (
-                "Events that it cannot deduplicate are sent, too, and may be counted twice "
-                "(on_unknown_outcome='resend')."
-            )
-        return "Events that it cannot deduplicate are refused."
+            return "Offline events are sent again too and may be counted twice (on_unknown_outcome='resend')."
+        return "Offline events, which it cannot deduplicate, are refused."
 
     def begun(self, **changes: Any) -> Checkpoint:
-        """Return the checkpoint of a run that begins."""
+        """Return the checkpoint of a run that starts."""
         return Checkpoint(self.fingerprint, self.now, written=self.now, identity=self.identity, **changes)
 
     def is_retry_of(self, identity: Mapping[str, Any]) -> bool:
-        """Return whether this attempt belongs to the same run, and no Clear lies between."""
+        """Return whether this attempt belongs to the same run, with no Clear in between."""
         return bool(identity) and all(self.identity.get(name) == value for name, value in identity.items())
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """How an attempt begins.
+    """How an attempt starts.
 
-    :param checkpoint: where the run stands.
-    :param resume: whether the checkpoint tells what earlier attempts did.
-    :param notice: what to log about it, if anything.
-    :param warn: whether the notice is a warning.
+    :param checkpoint: the checkpoint to start from.
+    :param resume: whether the checkpoint was left by an earlier attempt.
+    :param notice: a message to log; may be empty.
+    :param warn: whether the message is a warning.
     """
 
     checkpoint: Checkpoint
@@ -87,10 +82,10 @@ class Start:
 
 
 def decide_start(state: Checkpoint | Finished | str | None, attempt: Attempt) -> Start | Finished:
-    """Return how an attempt begins; a finished run if it has ended and this is only its retry.
+    """Return how an attempt starts; the finished run if it is complete and this is only its retry.
 
-    :param state: what is stored; ``None``: nothing; text: why it cannot be read.
-    :raises ResendRefusedError: events may have been sent that Pinterest would not recognise.
+    :param state: the stored state; ``None`` if there is none; a text if it cannot be read, with the reason.
+    :raises ResendRefusedError: events may have been sent that Pinterest cannot deduplicate.
     """
     if attempt.send_again:
         return _forced(state, attempt)
@@ -110,18 +105,18 @@ def decide_start(state: Checkpoint | Finished | str | None, attempt: Attempt) ->
 
 
 def start_over(state: Checkpoint | Finished, attempt: Attempt, what: str) -> Start:
-    """Return how an attempt begins when its rows or parameters are not those of the earlier one.
+    """Return how an attempt starts if its rows or parameters are not those of the earlier one.
 
     :param what: what has changed, as the subject of a sentence.
-    :raises ResendRefusedError: Pinterest would not recognise all of what was sent.
+    :raises ResendRefusedError: Pinterest cannot deduplicate everything that was sent.
     """
-    if not state.recognised(attempt.now):
+    if not state.deduplicable(attempt.now):
         raise ResendRefusedError(
             f"{what} changed since the previous attempt, which sent {state.accepted:,} events. Pinterest cannot "
-            "recognise all of them: they are offline events, or were sent 23 hours ago or earlier. Sending again could "
-            "count them twice, so nothing was sent.",
-            advice="Restore the source and the parameters and run it again; or leave out of the source what was "
-            f"accepted. {SEND_AGAIN}",
+            "deduplicate all of them, because they are offline events or the first attempt started 23 hours ago or "
+            "earlier. Sending again could count events twice, so nothing was sent.",
+            advice="Restore the source and the parameters and run it again; or remove the accepted rows from the "
+            f"source. {SEND_AGAIN}",
         )
     notice = (
         f"{what} changed since the previous attempt. All rows are sent again; Pinterest deduplicates by event_name and "
@@ -132,16 +127,12 @@ def start_over(state: Checkpoint | Finished, attempt: Attempt, what: str) -> Sta
 
 
 def _forced(state: Checkpoint | Finished | str | None, attempt: Attempt) -> Start | Finished:
-    """Begin anew by request, unless the request was followed by an earlier attempt of this very run."""
+    """Start over by request, unless an earlier attempt of the same run already did."""
     if isinstance(state, Checkpoint) and state.forced and attempt.is_retry_of(state.identity):
         return _unfinished(state, attempt)
     if isinstance(state, Finished) and state.forced and attempt.is_retry_of(state.identity):
         return state
-    notice = (
-        "send_everything_again=True: all rows are sent, whatever earlier attempts have sent."
-        if attempt.number > 1
-        else ""
-    )
+    notice = "All rows are sent again, because send_everything_again=True is set." if attempt.number > 1 else ""
     return Start(attempt.begun(forced=True), notice=notice, warn=True)
 
 
@@ -149,9 +140,9 @@ def _nothing_stored(attempt: Attempt) -> Start:
     if attempt.number == 1:
         return Start(attempt.begun())
     if attempt.remembers and not attempt.may_be_forgotten:
-        return Start(attempt.begun(), notice="No earlier attempt sent anything: beginning with the first row.")
+        return Start(attempt.begun(), notice="No earlier attempt sent anything, so this one starts at the first row.")
     notice = (
-        "Nothing is known of what earlier attempts sent. All rows are sent; Pinterest deduplicates by event_name and "
+        "It is not known what earlier attempts sent. All rows are sent; Pinterest deduplicates by event_name and "
         "event_id for 24 hours."
     )
     return Start(
@@ -160,18 +151,18 @@ def _nothing_stored(attempt: Attempt) -> Start:
 
 
 def _after_the_end(finished: Finished, attempt: Attempt) -> Start | Finished:
-    """Begin after a run that came to its end: a retry has nothing to do; after Clear the rest is sent."""
+    """Start after a complete run: a retry has nothing to do; after Clear the rest is sent."""
     if attempt.is_retry_of(finished.identity):
         return finished
     if not finished.fingerprint:  # version 2 stored only the result
-        return decide_start("it was stored by an earlier version, without what was sent", attempt)
+        return decide_start("an earlier version stored it without the sent events", attempt)
     changed = changes(finished.fingerprint, attempt)
     if changed:
         return start_over(finished, attempt, changed)
     return Start(
         replace(attempt.begun(earlier=finished), clock=finished.clock),
         resume=True,
-        notice=f"This run came to its end before: {finished.delivered.accepted:,} of its events were accepted. Its "
+        notice=f"This run had already completed: {finished.delivered.accepted:,} of its events were accepted. Its "
         f"{finished.rows:,} rows are read again and compared; accepted events are not sent again.",
     )
 
@@ -181,17 +172,13 @@ def _unfinished(checkpoint: Checkpoint, attempt: Attempt) -> Start:
     changed = changes(checkpoint.fingerprint, attempt)
     if changed:
         return start_over(checkpoint, attempt, changed)
-    under_way = f"; batches that were being sent: {len(checkpoint.pending)}" if checkpoint.pending else ""
-    notice = (
-        f"Resuming: the first {checkpoint.rows:,} rows are already accounted for by the previous attempt{under_way}."
-        if checkpoint.rows or checkpoint.pending
-        else "Resuming: the previous attempt had not accounted for any row."
-    )
+    batches = f" Batches in flight when it ended: {len(checkpoint.pending)}." if checkpoint.pending else ""
+    notice = f"Resuming: {checkpoint.rows:,} rows were already accounted for by the previous attempt.{batches}"
     return Start(replace(checkpoint, fingerprint=attempt.fingerprint), resume=True, notice=notice)
 
 
 def changes(fingerprint: Mapping[str, str], attempt: Attempt) -> str:
-    """Return which parameters have changed, as the subject of a sentence; empty: none."""
+    """Return which parameters have changed, as the subject of a sentence; empty if none has."""
     if WHOLE in fingerprint:
         same = fingerprint[WHOLE] == attempt.fingerprint_v2
         return "" if same else "The parameters or the connection"
@@ -204,32 +191,30 @@ def changes(fingerprint: Mapping[str, str], attempt: Attempt) -> str:
 
 
 def in_flight(section: Section, sender: Sender, now: float, resume: Checkpoint | None = None) -> InFlightBatch:
-    """Return the batch of a section: what is to be sent of it, and what is held.
+    """Return the batch of a section: the events to send, and the events to hold.
 
-    :param resume: what an earlier attempt left.
+    :param resume: the checkpoint of an earlier attempt.
     """
     pending = section.pending
     if pending is not None:
-        events = [event for event in section.events if event.row in pending.doubt or event.row in pending.open]
-        doubt = [event for event in events if event.row in pending.doubt]
+        events = [event for event in section.events if event.row in pending.unknown or event.row in pending.open]
+        unknown = [event for event in events if event.row in pending.unknown]
         earlier = resume.earlier if resume else None
-        hold = _not_sendable(doubt, sender, now - pending.since, earlier)
-        flight = _batch(section, events, hold, doubt, since=pending.since if doubt else now)
+        hold = _not_sendable(unknown, sender, now - pending.since, earlier)
+        flight = _batch(section, events, hold, unknown, since=pending.since if unknown else now)
         flight.prior = pending.delivered.copy()
         return flight
     if section.since is None:
         return _batch(section, section.events, (), (), since=now)
-    perhaps_sent = [
-        event for event in section.events if may_resend(event, resume.on_unknown_outcome if resume else None)
-    ]
-    hold = _not_sendable(perhaps_sent, sender, now - section.since)
-    return _batch(section, section.events, hold, perhaps_sent, since=section.since)
+    maybe_sent = [event for event in section.events if may_resend(event, resume.on_unknown_outcome if resume else None)]
+    hold = _not_sendable(maybe_sent, sender, now - section.since)
+    return _batch(section, section.events, hold, maybe_sent, since=section.since)
 
 
 def _not_sendable(
-    doubt: Sequence[Event], sender: Sender, age: float, earlier: Finished | None = None
+    unknown: Sequence[Event], sender: Sender, age: float, earlier: Finished | None = None
 ) -> Sequence[Event]:
-    """Return the events in doubt that may not be sent again.
+    """Return the events with unknown outcome that may not be sent again.
 
     :param age: seconds since they may have been sent for the first time.
     :param earlier: the finished run whose remaining events are sent.
@@ -238,26 +223,25 @@ def _not_sendable(
         return ()
     hold = [
         event
-        for event in doubt
+        for event in unknown
         if age >= DEDUPLICATION_WINDOW
         or not sender.may_resend(event)
         or (earlier is not None and event.row in earlier.held)
     ]
     if hold:
         log.warning(
-            "%d events were being sent when an earlier attempt ended, and Pinterest would not recognise second copies: "
-            "they are held and not sent again",
+            "%d events are held and not sent again: they were being sent when an earlier attempt ended, and Pinterest "
+            "cannot deduplicate them.",
             len(hold),
         )
     return hold
 
 
 def _batch(
-    section: Section, events: Sequence[Event], hold: Sequence[Event], doubt: Sequence[Event], *, since: float
+    section: Section, events: Sequence[Event], hold: Sequence[Event], unknown: Sequence[Event], *, since: float
 ) -> InFlightBatch:
     held = {event.row for event in hold}
     if held:
         events = [event for event in events if event.row not in held]
-    uncertain = frozenset(event.row for event in doubt if event.row not in held)
-    batch = Batch(events, section.ad_account_id)
-    return InFlightBatch(section, batch, hold, since=since, uncertain=uncertain)
+    rows = frozenset(event.row for event in unknown if event.row not in held)
+    return InFlightBatch(section, Batch(events, section.ad_account_id), hold, since=since, unknown=rows)

@@ -1,4 +1,4 @@
-"""A set of row numbers that is small where rows are neighbours, and that knows when it has grown too large."""
+"""A set of row numbers, stored as ranges. It forgets its rows, and says so, when it grows too large."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 MAX_RANGES: Final = 200_000
-"""Ranges kept at most, 16 bytes each."""
+"""Largest number of ranges, 16 bytes each."""
 
 MAX_STORED: Final = 40_000
-"""Characters that the stored form may have."""
+"""Largest number of characters of the stored form."""
 
 
 class RowSet:
-    """Rows in ascending order, stored as ranges. Beyond its limits it forgets them and says so.
+    """Rows in ascending order. Above :data:`MAX_RANGES` it is empty and not :attr:`complete`.
 
     :param ranges: first and last row of each range, ascending.
     """
@@ -27,7 +27,7 @@ class RowSet:
         self._first: array[int] = array("Q")
         self._last: array[int] = array("Q")
         self.complete = True
-        """Whether every row that was added is still in it."""
+        """Whether the set still has every row that was added."""
         for first, last in ranges:
             self._first.append(first)
             self._last.append(last)
@@ -59,7 +59,7 @@ class RowSet:
         return zip(self._first, self._last, strict=True)
 
     def plus(self, rows: Iterable[int]) -> RowSet:
-        """Return a set with more rows, all of them beyond the last one here."""
+        """Return a set with more rows, which must all come after the last row of this set."""
         rows = sorted(rows)
         if not rows or not self.complete:
             return self
@@ -74,7 +74,7 @@ class RowSet:
         return found if len(found._first) <= MAX_RANGES else found.forgotten()
 
     def union(self, rows: Iterable[int]) -> RowSet:
-        """Return a set with more rows, wherever they are."""
+        """Return a set with more rows, which may come at any place."""
         rows = sorted(rows)
         if not rows or not self.complete:
             return self
@@ -95,7 +95,7 @@ class RowSet:
         return found
 
     def as_json(self) -> str | None:
-        """Return the rows as text for :meth:`from_json`; ``None`` if they are too many to store."""
+        """Return the rows as text for :meth:`from_json`; ``None`` if there are too many to store."""
         if not self.complete:
             return None
         end, steps = 0, []
@@ -107,7 +107,7 @@ class RowSet:
 
     @classmethod
     def from_json(cls, text: str | None) -> RowSet:
-        """Return the set that :meth:`as_json` stored.
+        """Read the set that :meth:`as_json` stored.
 
         :raises ValueError: the text is not a stored set.
         """

@@ -1,7 +1,7 @@
-"""Outcomes of rows → sections: neighbouring rows with the batch that their events make.
+"""Cuts the outcomes of rows into sections: neighbouring rows with the batch of their events.
 
-Sections follow one another without gaps, so that a run is accounted for section by section. Where an earlier attempt
-left a checkpoint, its prefix becomes one section without events, and each batch that was under way one section.
+Sections follow one another without gaps, so that a run is accounted for section by section. If an earlier attempt left
+a checkpoint, its prefix becomes one section without events, and each of its pending batches becomes one section.
 """
 
 from __future__ import annotations
@@ -27,31 +27,31 @@ from airflow_provider_pinterest.delivery.rejection_lines import rejection_line
 from airflow_provider_pinterest.delivery.result import DeliveryCounters
 
 EXAMPLES: Final = 5
-"""Rejections of a section that are kept for the log."""
+"""Largest number of rejections of a section that are kept for the log."""
 
 LINES_BYTES: Final = 4_000_000
-"""Bytes of rejected rows' lines in a section; more begin another one."""
+"""Bytes of reject lines above which a section ends."""
 
 HASHED_AT_ONCE: Final = 500
 """Rows whose outcomes are hashed together."""
 
 
 class SourceChangedError(Exception):
-    """The rows are not those that an earlier attempt has read.
+    """The rows are not those that an earlier attempt read.
 
-    :param row: the first rows up to this one have changed, or some of them.
+    :param row: at least one of the rows up to this one has changed.
     """
 
     def __init__(self, row: int) -> None:
         super().__init__(row)
         self.row = row
         self.checkpoint = Checkpoint({}, 0.0, offline=True)
-        """How far the attempt was that noticed it; set by whoever runs it."""
+        """The last checkpoint of the attempt that noticed the change; set by the caller of the run."""
 
 
 @dataclass(slots=True)
 class RowCounts:
-    """What rows have become before sending."""
+    """Counts of rows by outcome, before sending."""
 
     rows: int = 0
     events: int = 0
@@ -63,7 +63,7 @@ class RowCounts:
     """Codes of rejected and excluded rows."""
 
     def plus(self, other: RowCounts) -> RowCounts:
-        """Return both together."""
+        """Return the sum of both."""
         return RowCounts(
             self.rows + other.rows,
             self.events + other.events,
@@ -81,18 +81,19 @@ class Section:
 
     :param first: number of the first row.
     :param last: number of the last row.
-    :param counts: of its rows.
-    :param events: the events to settle with it, at most a batch.
+    :param counts: counts of its rows.
+    :param events: the events to settle with it, at most one batch.
     :param held: events whose outcome an earlier run left unknown, and that are not sent again.
-    :param digest: hash of what its rows have become.
-    :param hashed: the running hash of all rows up to the last one.
+    :param digest: hash of the outcomes of its rows.
+    :param hashed: running hash of all rows up to the last one.
     :param lines: lines about its rejected rows for the rejects file.
     :param examples: some of its rejections.
-    :param pending: what an earlier attempt left of the batch.
-    :param prefix: whether an earlier attempt has accounted for all of it.
-    :param ad_account_id: where its events go.
-    :param balance: counts to add with it, see :meth:`~.checkpoint.Finished.not_told_apart`.
-    :param since: Unix seconds since when its events may have been sent by an earlier attempt; ``None``: they were not.
+    :param pending: the batch as an earlier attempt left it.
+    :param prefix: whether an earlier attempt accounted for all of it.
+    :param since: earliest time at which an earlier attempt may have sent its events, in Unix seconds; ``None`` if no
+        attempt sent them.
+    :param balance: counts to add, see :meth:`~.checkpoint.Finished.correction`.
+    :param ad_account_id: the account that receives its events.
     """
 
     first: int
@@ -112,7 +113,7 @@ class Section:
 
     @property
     def size(self) -> int:
-        """Bytes that it takes, about."""
+        """Its approximate size in bytes."""
         return sum(len(event.body) for event in (*self.events, *self.held)) + sum(map(len, self.lines))
 
 
@@ -120,10 +121,10 @@ class SectionCutter:
     """Cuts the rows of a source into sections.
 
     :param batcher: makes batches of events.
-    :param resume: what an earlier attempt left; its rows are verified.
+    :param resume: the checkpoint of an earlier attempt; its rows are verified.
     :param resends_held: whether events that a finished run held are sent again.
-    :param unknown_before: as in :class:`~.checkpoint.Checkpoint`.
-    :param lines: whether lines for the rejects file are wanted.
+    :param unknown_before: see :class:`~.checkpoint.Checkpoint`.
+    :param lines: whether to make lines for the rejects file.
     """
 
     def __init__(
@@ -154,7 +155,7 @@ class SectionCutter:
     def sections(self, outcomes: Iterator[Outcome]) -> Iterator[Section]:
         """Yield the sections of a source.
 
-        :raises SourceChangedError: its rows are not those of the earlier attempt.
+        :raises SourceChangedError: the rows are not those of the earlier attempt.
         """
         if self._resume is not None:
             yield from self._resumed(outcomes, self._resume)
@@ -169,16 +170,16 @@ class SectionCutter:
             yield rest
 
     def expect(self, hashes: Iterable[int]) -> None:
-        """Take what :func:`verify_finished` has returned; needed where events of a finished run are sent again."""
+        """Set the hashes that :func:`verify_finished` returned; needed if events of a finished run are sent again."""
         self._expected = iter(hashes)
 
     def rest(self) -> Section | None:
-        """Return the section that was begun, if any row is in it."""
+        """Return the current section, if it has any row."""
         batch = self.batcher.rest()
         return self._cut(batch.events if batch else ()) if self._counts.rows else None
 
     def _take(self, outcome: Outcome, since: float | None = None) -> Section | None:
-        """Add a row; return the section that it completes, or for which it was too much."""
+        """Add a row; return the section that it completes or no longer fits into."""
         if type(outcome) is not Event:
             self._note(outcome)
             return self._cut_with_batch() if self._lines_size > LINES_BYTES else None
@@ -197,7 +198,7 @@ class SectionCutter:
         return section if full is None else self._cut(full.events)
 
     def _reopens(self, event: Event) -> bool:
-        """Return whether an event of a finished run is sent again; count or keep it if not.
+        """Return whether an event of a finished run is sent again; count or hold it if not.
 
         :raises SourceChangedError: it is not the event that was verified.
         """
@@ -212,7 +213,7 @@ class SectionCutter:
         return False
 
     def _verifies(self, event: Event, earlier: Finished) -> bool:
-        """Return whether an event is one of those that :meth:`expect` has named.
+        """Return whether an event is one of those set by :meth:`expect`.
 
         :raises SourceChangedError: it is not the event that was verified.
         """
@@ -225,7 +226,7 @@ class SectionCutter:
     def _note(self, outcome: Outcome) -> None:
         """Count and hash a row.
 
-        :raises SourceChangedError: the rows of a finished run, of which this is the last, have changed.
+        :raises SourceChangedError: this is the last row of a finished run, and its rows have changed.
         """
         counts = self._counts
         counts.rows += 1
@@ -252,7 +253,7 @@ class SectionCutter:
             self._hash_traces()
             if self._hash.hexdigest() != self._earlier.digest:
                 raise SourceChangedError(outcome.row)
-            self._balance = self._earlier.not_told_apart()
+            self._balance = self._earlier.correction()
 
     def _hash_traces(self) -> None:
         self._hash.add(self._traces)
@@ -298,7 +299,7 @@ class SectionCutter:
         return section
 
     def _resumed(self, outcomes: Iterator[Outcome], resume: Checkpoint) -> Iterator[Section]:
-        """Verify what an earlier attempt has dealt with, and yield it as sections."""
+        """Verify the rows of an earlier attempt, and yield them as sections."""
         if resume.rows:
             verify = _Verified(resume.digest)
             wants_lines, self._wants_lines = self._wants_lines, False
@@ -323,7 +324,7 @@ class SectionCutter:
                     if self._earlier is not None:
                         self._verifies(outcome, self._earlier)
             verify.check()
-            self._balance = None  # the earlier attempt has counted it with the batch
+            self._balance = None  # the earlier attempt counted it with the batch
             yield self._cut(events, pending)
         left = resume.ahead
         while left and (found := next(outcomes, None)) is not None:
@@ -332,9 +333,9 @@ class SectionCutter:
 
 
 class _Verified:
-    """Compares rows with what an earlier attempt has read.
+    """Compares rows with those that an earlier attempt read.
 
-    :param digest: hash of what they had become.
+    :param digest: hash of their outcomes then.
     """
 
     def __init__(self, digest: str) -> None:
@@ -360,7 +361,7 @@ class _Verified:
     def check(self) -> None:
         """Compare.
 
-        :raises SourceChangedError: the rows have become something else, or there are fewer.
+        :raises SourceChangedError: the outcomes of the rows differ, or there are fewer rows.
         """
         if self._row != self._last or self._hash.hexdigest() != self._digest:
             raise SourceChangedError(self._last)
@@ -382,15 +383,15 @@ def reopened(event: Event, finished: Finished, *, resends_held: bool) -> bool:
 
 
 def needs_verification(finished: Finished, *, resends_held: bool) -> bool:
-    """Return whether events of a finished run are to be sent again, before all its rows are read."""
+    """Return whether events of a finished run are sent again before all its rows have been read."""
     return bool(finished.failed) or (resends_held and bool(finished.held))
 
 
 def verify_finished(outcomes: Iterable[Outcome], finished: Finished, *, resends_held: bool) -> Sequence[int]:
     """Read the rows of a finished run again, before any of its events is sent again.
 
-    :return: a hash of each event that is to be sent again, in order.
-    :raises SourceChangedError: the rows have become something else, or there are fewer.
+    :return: a hash of each event that is sent again, in order.
+    :raises SourceChangedError: the outcomes of the rows differ, or there are fewer rows.
     """
     hashes = array("q")
     verify = _Verified(finished.digest)

@@ -1,6 +1,6 @@
-"""A batch until every event of it is settled: sent, sent again, split, or given up, as :mod:`.decide` says.
+"""Sends a batch until every event of it is settled: sends it again, splits it or gives up, as :mod:`.decide` says.
 
-What becomes of each event is recorded in the batch's :class:`~.batch_outcome.BatchOutcome`, as it happens.
+The outcome of each event is recorded at once in the batch's :class:`~.batch_outcome.BatchOutcome`.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ from airflow_provider_pinterest.redaction import Secret
 log = logging.getLogger(__name__)
 
 SAME_REFUSALS: Final = 50
-"""Single events in a row that are refused with the same message before the mapping counts as wrong."""
+"""Consecutive single events that are rejected with the same error before the mapping counts as wrong."""
 
 MAX_WAIT: Final = 600.0
-"""Seconds that a batch may wait to be accepted, all its waits together."""
+"""Seconds that a batch may wait to be accepted, in total."""
 
 Announce = Callable[[Sequence[Event]], None]
 """Called before a request with events that Pinterest cannot deduplicate; returns when the checkpoint names them."""
@@ -72,7 +72,7 @@ class Sender:
     :param on_unknown_outcome: what to do with events whose outcome is unknown; ``None``: resend those that Pinterest
         can deduplicate, hold the others.
     :param max_wait: seconds that a batch may wait after its first failure before the run ends.
-    :param guard: called before each call; raises ``Stopped`` when this process must not send any more.
+    :param guard: called before each call; raises ``Stopped`` if this process must stop sending.
     :param clock: monotonic seconds.
     :param wall: Unix seconds.
     :param jitter: returns random numbers from 0 to 1.
@@ -105,9 +105,9 @@ class Sender:
         self._last_refusal: str | None = None
         self._same_refusals = 0
         self.max_bytes: int | None = None
-        """Largest body worth trying, in bytes, once a larger one was refused for its size."""
+        """Largest body to send, in bytes, once a larger one was refused for its size."""
         self.waited = 0.0
-        """Seconds that batches have waited to be sent again; the longest of them."""
+        """The longest time, in seconds, that a batch has waited to be sent again."""
 
     @property
     def may_resend_any(self) -> bool:
@@ -119,26 +119,26 @@ class Sender:
         return self._endpoint.test or may_resend(event, self.on_unknown_outcome)
 
     def may_resend_all(self, events: Iterable[Event]) -> bool:
-        """Return whether that holds for each of the events."""
+        """Return whether :meth:`may_resend` is true for each of the events."""
         return all(map(self.may_resend, events))
 
     def trust(self) -> None:
-        """Take it that Pinterest accepted events of this mapping before: what it refuses now are single rows."""
+        """Record that Pinterest accepted events of this mapping before, so a refusal is about single rows."""
         self._accepted_any = True
 
     def stop(self) -> None:
-        """Begin no further call; those under way continue."""
-        if not self._stopping:  # a signal handler may run while the lock of the event is held below it
+        """Start no further call; calls in flight continue."""
+        if not self._stopping:  # a signal handler may interrupt code that holds the lock of the event
             self._stopping = True
             self._rate_limiter.stop.set()
 
     @property
     def stopped(self) -> bool:
-        """Whether no further call may begin."""
+        """Whether no further call may start."""
         return self._rate_limiter.stop.is_set()
 
     def abort(self) -> None:
-        """Begin no further call, and abort those under way. May be called in a signal handler."""
+        """Start no further call, and abort the calls in flight. May be called in a signal handler."""
         self.stop()
         if not self._aborting:
             self._aborting = True
@@ -151,8 +151,9 @@ class Sender:
     def deliver(self, batch: Batch, outcome: BatchOutcome, announce: Announce) -> DeliveryError | Stopped | None:
         """Send a batch until every event is settled or the run must end.
 
-        :param outcome: records what becomes of each event.
-        :return: why the run must end; events that are not settled then stay open. ``None``: all are settled.
+        :param outcome: records the outcome of each event.
+        :param announce: called before a request with events that Pinterest cannot deduplicate.
+        :return: the reason why the run must end, with events left open; ``None`` if all events are settled.
         """
         refused: list[tuple[Event, Trace]] = []
         error: DeliveryError | Stopped | None = None
@@ -178,7 +179,7 @@ class Sender:
         """Settle a part of a batch, or return the smaller parts to settle instead.
 
         :raises DeliveryError: the run must end, and the part is not settled.
-        :raises Stopped: the same, because the run was told to.
+        :raises Stopped: the run was told to stop, and the part is not settled.
         """
         kind = self._kind(part)
         deduplicable = kind is Deduplicability.ALL
@@ -191,7 +192,7 @@ class Sender:
         sent = attempt = 0
         while True:
             attempt += 1
-            token = credential.token  # before its age is asked: another thread may renew it in between
+            token = credential.token  # read before `expired`: another thread may renew it in between
             answer: Answer | None = None
             if credential.expired or token == refused_token:
                 answer = self._client.renew(token, refusal if token == refused_token else None)
@@ -211,7 +212,7 @@ class Sender:
                     begin=lambda: outcome.begin(part.events),
                 )
             if isinstance(answer, OutcomeUnknown) or (isinstance(answer, Refused) and answer.partly):
-                outcome.doubtful()
+                outcome.outcome_unknown()
             elif not isinstance(answer, PerEventResults):
                 outcome.not_accepted()
             now = self._clock()
@@ -231,7 +232,7 @@ class Sender:
                     return ()
                 case Retry(after, for_all, reason):
                     log.info(
-                        "%s; sending this batch of %d events again in %.1f s (attempt %d, waited %.0f s so far)",
+                        "%s; retrying this batch of %d events in %.1f s (try %d, %.0f s waited so far)",
                         reason,
                         len(part),
                         after,
@@ -274,7 +275,7 @@ class Sender:
 
     @staticmethod
     def _hold(events: Sequence[Event], trace: Trace, outcome: BatchOutcome) -> None:
-        """Settle events whose outcome stays unknown."""
+        """Hold events whose outcome stays unknown."""
         rejections = [held(event, trace) for event in events]
         outcome.settle(events, counted(rejections), rejections)
 
@@ -297,7 +298,7 @@ class Sender:
         delivered = counted(rejections)
         delivered.processed = len(times[True]) + len(times[False])
         for offline, moments in times.items():
-            delivered.lags.add(moments, now, offline=offline)
+            delivered.latencies.add(moments, now, offline=offline)
         if listed.warnings:
             delivered.warnings["pinterest_warning"] = listed.warnings
         outcome.settle(part.events, delivered, rejections)
@@ -306,16 +307,16 @@ class Sender:
             self._last_refusal, self._same_refusals = None, 0
 
     def _warn_of_late_copies(self, part: Batch, outcome: BatchOutcome) -> None:
-        """Count what is sent again and may be so late that Pinterest counts it as offline."""
+        """Count events that are sent again and may be so late that Pinterest counts them as offline."""
         now = self._wall()
         late = sum(now - event.time > HOUR for event in part.events)
         if late and not self._endpoint.test:
             outcome.warn(Counter(dedup_uncertain=late))
 
     def _isolate(self, event: Event, trace: Trace, refused: list[tuple[Event, Trace]]) -> None:
-        """Note an event that a request was refused for, unless it is one of too many.
+        """Note an event that makes Pinterest reject its request.
 
-        :raises RefusedError: too many in a row were refused with the same message; the mapping is wrong.
+        :raises RefusedError: too many consecutive events were rejected with the same error.
         """
         with self._lock:
             same = trace.message == self._last_refusal
@@ -323,14 +324,23 @@ class Sender:
             too_many = self._same_refusals >= SAME_REFUSALS
         refused.append((event, trace))
         if too_many:
-            raise _all_refused(trace)
+            raise _all_refused(trace, SAME_REFUSALS)
 
 
-def _all_refused(trace: Trace) -> RefusedError:
+def _all_refused(trace: Trace, consecutive: int | None = None) -> RefusedError:
+    """Return the error for a mapping that is probably wrong.
+
+    :param consecutive: number of single events that were rejected with the same error; ``None``: the first batch.
+    """
+    happened = (
+        f"Pinterest rejected {consecutive} consecutive events with the same error"
+        if consecutive
+        else "Pinterest accepted no event of the first batch"
+    )
     return RefusedError(
-        f"Pinterest rejected one event after another with the same error, so the mapping is probably wrong, not single "
-        f"rows ({trace}). The rejected rows count as not sent.",
-        advice="Inspect one event with validate_only=True and correct field_map, defaults or the SQL.",
+        f"{happened} ({trace}), so the mapping is probably wrong. The rejected rows count as not sent.",
+        advice="Run the task with validate_only=True, inspect the event in the log, and correct field_map, defaults or "
+        "the SQL.",
         status=trace.status,
         code=trace.code,
         request_id=trace.request_id,

@@ -1,4 +1,4 @@
-"""How a run is told to stop, from any thread or from a signal handler."""
+"""Tells a run to stop, from any thread or from a signal handler."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from airflow_provider_pinterest.api.interruptible import Stopped
 class StopSignal:
     """A request to stop that is set once and stays set.
 
-    A signal handler may set it. ``threading.Event`` alone would deadlock there: its lock may be held by the very code
-    that the handler interrupted.
+    A signal handler may set it. ``threading.Event`` alone could deadlock there, because the code that the handler
+    interrupted may hold its lock.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Reads single values of a stored document. What has another type or is out of range is a ``ValueError``."""
+"""Reads single values of a stored document. A value of another type or out of range raises ``ValueError``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 LARGEST: Final = 2**63 - 1
-"""The largest number that is read."""
+"""The largest number that is accepted."""
 
 
 def whole(value: object, least: int = -LARGEST) -> int:
@@ -19,7 +19,7 @@ def whole(value: object, least: int = -LARGEST) -> int:
 
 
 def count(value: object) -> int:
-    """Return a number of something."""
+    """Return a count: a whole number of zero or more."""
     return whole(value, 0)
 
 

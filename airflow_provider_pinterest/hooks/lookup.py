@@ -1,4 +1,4 @@
-"""Connections, looked up by name."""
+"""Finds Airflow connections by name."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from airflow_provider_pinterest.exceptions import MissingConnectionError
 
 
 class ConnectionNotFoundError(MissingConnectionError, AirflowNotFoundException):
-    """There is no such connection. Airflow may retry the task, because a secrets backend may be out of reach."""
+    """The connection does not exist. Airflow may retry the task, because a secrets backend may be unreachable."""
 
 
 def find_connection(name: str, parameter: str) -> Connection:
     """Return an Airflow connection.
 
-    :param parameter: the one that names it, for the message.
-    :raises MissingConnectionError: there is none.
+    :param parameter: the parameter that names the connection, for the message.
+    :raises MissingConnectionError: there is no such connection.
     """
     try:
         return BaseHook.get_connection(name)

@@ -1,4 +1,4 @@
-"""An Airflow connection of type ``pinterest``.
+"""The hook for Airflow connections of type ``pinterest``.
 
 https://developers.pinterest.com/docs/api-features/conversion-overview/
 """
@@ -63,7 +63,7 @@ class PinterestHook(BaseHook):
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
-        """Return labels for the connection form of Airflow before 3.2, which does not read them in the metadata."""
+        """Return the labels of the connection form, for Airflow before 3.2, which does not read the metadata."""
         from airflow_provider_pinterest.get_provider_info import get_provider_info
 
         behaviour: dict[str, Any] = get_provider_info()["connection-types"][0]["ui-field-behaviour"]
@@ -73,7 +73,7 @@ class PinterestHook(BaseHook):
     def connection(self) -> Connection:
         """The Airflow connection; never log it.
 
-        :raises MissingConnectionError: there is none.
+        :raises MissingConnectionError: there is no such connection.
         """
         found = find_connection(self.pinterest_conn_id, "pinterest_conn_id")
         for problem in self._unknown_extras(found):
@@ -81,14 +81,14 @@ class PinterestHook(BaseHook):
         return found
 
     def _unknown_extras(self, connection: Connection) -> list[str]:
-        """Return a sentence for each extra that is not known, with the known one that is most like it."""
+        """Return a message for each unknown extra, with the known extra that is most similar."""
         found = []
         for name in sorted(map(str, connection.extra_dejson)):
             if name not in self.EXTRAS:
                 like = _most_like(name, self.EXTRAS)
                 advice = f"Did you mean {like!r}?" if like else f"Known extras: {', '.join(self.EXTRAS)}."
                 found.append(
-                    f"Connection {self.pinterest_conn_id!r} has an unknown extra {clean(name)!r}, which is ignored. "
+                    f"Connection {self.pinterest_conn_id!r} has an unknown extra, {clean(name)!r}. It is ignored. "
                     f"{advice}"
                 )
         return found
@@ -99,24 +99,24 @@ class PinterestHook(BaseHook):
     def ad_account_id(self, wanted: str | int | None = None) -> str:
         """Return the ad account to send to, checked.
 
-        :param wanted: the task's own; ``None``: the connection's.
-        :raises ParameterError: there is none, or it is not one to 18 digits.
+        :param wanted: the account of the task; ``None``: that of the connection.
+        :raises ParameterError: there is none, or it does not have 1 to 18 digits.
         """
         found = self.connection.extra_dejson.get("ad_account_id") if wanted is None else wanted
         if found in (None, ""):
             raise ParameterError(
                 self._with_unknown_extras(
-                    f"No ad account: pass ad_account_id, or set it in connection {self.pinterest_conn_id!r}."
+                    f"No ad account is set. Pass ad_account_id, or set it in connection {self.pinterest_conn_id!r}."
                 )
             )
         return account_id(found)
 
     def check(self, ad_account_id: str | int | None = None, *, sends: bool = True) -> None:
-        """Check all fields of the connection that are needed.
+        """Check the required fields of the connection.
 
-        :param ad_account_id: the task's own; ``None``: the connection's.
-        :param sends: whether calls are made. Without them only the ad account is needed.
-        :raises ParameterError: names every field that cannot work.
+        :param ad_account_id: the account of the task; ``None``: that of the connection.
+        :param sends: whether calls are made. If not, only the ad account is required.
+        :raises ParameterError: the message names every field that is wrong.
         """
         found = Problems()
         found.checked(self.ad_account_id, ad_account_id, otherwise="")
@@ -125,7 +125,7 @@ class PinterestHook(BaseHook):
         found.raise_all()
 
     def api_connection(self) -> PinterestConnection:
-        """Return the connection in the form that needs no Airflow."""
+        """Return the connection in a form that does not need Airflow."""
         extra = self.connection.extra_dejson
 
         def text(name: str) -> str | None:
@@ -147,14 +147,14 @@ class PinterestHook(BaseHook):
         )
 
     def get_conn(self) -> Client:
-        """Return a client for calls with the connection's token.
+        """Return a client that calls Pinterest with the connection's token.
 
-        :raises ParameterError: the connection lacks something; the message says what.
+        :raises ParameterError: a required field is missing or wrong; the message names it.
         """
         return self.api_connection().client()
 
     def test_connection(self) -> tuple[bool, str]:
-        """Send one invented event in test mode, which is validated and not recorded; say in words what is wrong."""
+        """Send one invented event in test mode, which Pinterest validates and does not record; return the result."""
         takes, message = self._test_connection()
         known = [problem for problem in self._unknown_extras(self.connection) if problem not in message]
         return takes, " ".join((message, *known))
@@ -171,11 +171,11 @@ class PinterestHook(BaseHook):
             return False, str(error)
         match answer:
             case PerEventResults(failed=failed, unknown=unknown) if not failed and not unknown:
-                return True, f"Ad account {account} takes events with this token."
+                return True, f"Ad account {account} accepts events with this token."
             case PerEventResults(failed=failed):
                 return (
                     False,
-                    f"Pinterest answered, and did not take a test event: {next(iter(failed.values()), '')}",
+                    f"Pinterest did not accept a test event: {next(iter(failed.values()), 'it gave no result')}",
                 )
             case AccessDenied(trace):
                 return False, str(denied(trace))
@@ -184,18 +184,18 @@ class PinterestHook(BaseHook):
             case Unavailable() | OutcomeUnknown():
                 return False, str(unavailable(answer))
             case _:
-                return False, f"Pinterest refused a test event ({answer.trace})."
+                return False, f"Pinterest rejected the request with a test event ({answer.trace})."
 
 
 def _most_like(name: str, known: Sequence[str]) -> str | None:
-    """Return the known name that a name may be meant for."""
+    """Return the known name that is most similar; ``None`` if none is."""
     plain = {"".join(one.split("_")): one for one in known}
     letters = re.sub(r"[^a-z0-9]", "", name.rpartition("__")[2].lower())
     return next((plain[found] for found in difflib.get_close_matches(letters, plain, n=1, cutoff=0.7)), None)
 
 
 def _test_body() -> bytes:
-    """Return the body of one event about nobody."""
+    """Return a body with one event of an invented person."""
     nobody = hashlib.sha256(b"connection-test@example.com").hexdigest()
     event = {
         "event_name": "page_visit",

@@ -1,4 +1,4 @@
-"""From a task instance to the account's conversions in Ads Manager."""
+"""The link from a task instance to the conversions of its ad account in Ads Manager."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ class AdsManagerConversionsLink(BaseOperatorLink):
     name = "Pinterest Ads Manager"
 
     def get_link(self, operator: BaseOperator, *, ti_key: Any) -> str:
-        """Return the page's address.
+        """Return the URL of the page.
 
-        Airflow 3 asks in the task's process, where the operator knows the account. Airflow 2 asks in the web server.
+        Airflow 3 calls this in the task's process, where the operator knows the account. Airflow 2 calls it in the web
+        server, where only the result in XCom has the account.
 
         https://help.pinterest.com/en/business/article/the-pinterest-api-for-conversions
         """

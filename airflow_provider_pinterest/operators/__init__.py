@@ -1,3 +1,13 @@
-"""What a DAG author writes."""
+"""The operator.
+
+- ``send_conversions``: :class:`~.send_conversions.SendConversionsOperator`.
+- ``task``: the interface of a task for the code that runs it.
+- ``task_options``: the operator's parameters and their allowed values.
+- ``templates``: templates that have no value in a run.
+- ``task_attempt``: the number, identity and folders of a task's attempt.
+- ``task_runner``: runs one attempt: connection, state store, XCom, deferral.
+- ``error_report``: the log lines before a task fails, and the exception that Airflow gets.
+- ``errors``: exceptions of this package that are Airflow's exceptions too.
+"""
 
 from __future__ import annotations

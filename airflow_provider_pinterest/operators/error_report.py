@@ -1,4 +1,4 @@
-"""How a task fails: which error Airflow gets, and what the log says right before it."""
+"""How a task fails: the exception that Airflow gets, and the log lines right before it."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ _FOR_AIRFLOW: Final[Mapping[type[PinterestError], type[PinterestError]]] = {
     ResendRefusedError: FailedResendError,
     StoppedError: TaskStoppedError,
 }
-"""Class → what Airflow gets in its place; the first that fits."""
+"""Class → the class that Airflow gets instead; the first match counts."""
 
 
 def for_airflow(error: PinterestError) -> PinterestError:
-    """Return the error that the task raises: with the same text and attributes, and without a traceback."""
+    """Return the error that the task raises, with the same text and attributes and without a traceback."""
     for kind, wanted in _FOR_AIRFLOW.items():
         if isinstance(error, kind) and not isinstance(error, AirflowException):
             found = wanted.__new__(wanted, *error.args)
@@ -57,7 +57,7 @@ def for_airflow(error: PinterestError) -> PinterestError:
 
 
 def report(log: Logger | Any, error: PinterestError) -> None:
-    """Log why a task fails, right before it raises the error: the cause, what to do, and what was delivered."""
+    """Log the cause, what to do and what was delivered, right before the task raises the error."""
     *said, ending = str(error).split("\n")
     if isinstance(error, AirflowFailException):
         said.append("Airflow does not retry this error.")

@@ -1,4 +1,4 @@
-"""What a task raises in the place of the package's own errors: the same, and Airflow's as well.
+"""Exceptions that a task raises: each is a class of this package and an Airflow exception as well.
 
 Airflow does not retry a task that raises ``AirflowFailException``, on any version.
 """
@@ -32,7 +32,7 @@ __all__ = [
 
 
 class WrongParameterError(ParameterError, AirflowFailException):
-    """A parameter that cannot work: the task fails without retry."""
+    """A parameter is wrong: the task fails without retry."""
 
 
 class WrongMappingError(MappingError, AirflowFailException):
@@ -40,7 +40,7 @@ class WrongMappingError(MappingError, AirflowFailException):
 
 
 class WrongConfigurationError(ConfigurationError, AirflowFailException):
-    """Network settings of the worker that cannot work: the task fails without retry."""
+    """The network settings of the worker are wrong: the task fails without retry."""
 
 
 class WrongCredentialError(CredentialError, AirflowFailException):
@@ -48,11 +48,11 @@ class WrongCredentialError(CredentialError, AirflowFailException):
 
 
 class WrongEventsError(RefusedError, AirflowFailException):
-    """Pinterest rejects all events: the task fails without retry."""
+    """Pinterest rejects the events as a whole: the task fails without retry."""
 
 
 class FailedResultError(ResultError, AirflowFailException):
-    """The result is not what the task allows: the task fails without retry."""
+    """The task's parameters do not allow the result: the task fails without retry."""
 
 
 class FailedAccountingError(AccountingError, AirflowFailException):

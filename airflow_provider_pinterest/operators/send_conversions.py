@@ -1,6 +1,6 @@
-"""Rows from a warehouse query or from XCom, delivered to Pinterest and accounted for.
+"""Sends the rows of a warehouse query or of another task to Pinterest, and accounts for every row.
 
-A DAG file imports this; what only a running task needs is loaded when it runs.
+DAG files import this module. Modules that only a running task needs are imported when it runs.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ __all__ = ["SendConversionsOperator"]
 
 
 class RedactedRows:
-    """Rows on their way into ``execute``: Airflow stores and shows what templates rendered to, but not these."""
+    """Wraps rows on their way into ``execute``, because Airflow stores and shows rendered values."""
 
     def __init__(self, rows: object) -> None:
         self.rows = rows
@@ -49,66 +49,67 @@ class RedactedRows:
 class SendConversionsOperator(BaseOperator):
     """Send conversion events to Pinterest: read, map, hash, validate, batch, deliver, and account for every row.
 
-    Rows come from one source: ``sql`` or ``events``. Columns named like fields of the API or their aliases need
-    no mapping. Rows that are no valid event are rejected with coded reasons; the rest is delivered. The account
-    of the run is returned; that of a run that fails is pushed to XCom as ``pinterest_result`` before the task fails.
+    The rows come from one source: ``sql`` or ``events``. A column that is named like a field of the API, or like one of
+    its aliases, needs no mapping. Rows that are not valid events are rejected with coded reasons; all other rows are
+    sent. ``execute`` returns the result of the run. The result is also pushed to XCom as ``pinterest_result``, before
+    the task can fail.
 
-    All parameters but ``events`` are templated. Constants are checked when the DAG file is parsed, templates when the
-    task runs.
+    All parameters except ``events`` are templated. Constants are checked when the DAG file is parsed, templates when
+    the task runs.
 
     https://developers.pinterest.com/docs/api/v5/events-create/
 
     :param sql: a statement that returns one row per event, or the path of a ``.sql`` file.
-    :param sql_conn_id: the warehouse's connection, of any type whose hook is a ``DbApiHook``.
-    :param hook_params: passed to the warehouse's hook.
-    :param parameters: bound to the statement by the driver.
-    :param events: a list of rows or ready events, or an upstream task's ``.output``. Never stored among the
-        task's rendered fields.
+    :param sql_conn_id: the connection of the warehouse; its hook must be a ``DbApiHook``.
+    :param hook_params: passed to the hook of the warehouse.
+    :param parameters: values that the driver binds to the statement.
+    :param events: a list of rows or complete events, or the ``.output`` of an upstream task. Never stored in the
+        rendered fields of the task.
     :param field_map: column → field path or alias; ``None`` ignores the column.
     :param identifiers: switches per identifier, such as ``{"ph": {"country": "DE"}}``.
     :param defaults: field path or alias → value for rows that lack it.
-    :param event_id_from: columns that make a deterministic ``event_id`` where a row has none.
-    :param event_names: name of an event in the source, in any spelling → the name to send.
-    :param placeholders: words that mean nothing in identifiers and ids, in place of the usual ones such as ``N/A``.
-    :param timezone: the zone of naive times, such as ``Europe/Berlin``.
+    :param event_id_from: columns from which an ``event_id`` is computed for rows that have none.
+    :param event_names: event name in the source, in any spelling → the name to send.
+    :param placeholders: words in identifiers and ids that mean "no value"; ``None``: the usual ones, such as ``N/A``.
+    :param timezone: the zone of times without one, such as ``Europe/Berlin``.
     :param consent_column: the column that says whether a row may be sent; rows whose cell is not true are excluded.
-    :param minimum_age: people who were younger at the time of the event are excluded, where a date of birth is known.
-    :param excluded_categories: events with one of these categories are excluded.
-    :param exclude_bots: exclude events whose user agent is that of a crawler.
+    :param minimum_age: exclude people who were younger at the time of the event, if their date of birth is known.
+    :param excluded_categories: exclude events with one of these categories.
+    :param exclude_bots: exclude events whose user agent is a crawler.
     :param exclude_networks: exclude events from these networks, such as ``203.0.113.0/24``.
     :param pinterest_conn_id: the Pinterest connection.
-    :param ad_account_id: digits; ``None``: the connection's.
-    :param test: send with ``?test=true``: Pinterest validates and does not record.
-    :param validate_only: do everything but the calls, and log one event as it would go out.
-    :param max_rejected: rows rejected or failed that are tolerated: an int counts rows, a float is a share of
-        the rows read. Beyond it the task fails without retry, after delivering the rest.
-    :param max_duplicates: rows that may have the ``event_name`` and ``event_id`` of an earlier row, counted like
-        ``max_rejected``. Beyond it the task fails without retry, after delivering the rest.
-    :param min_events: fewer events processed than this fail the task without retry.
-    :param max_event_age: older rows are rejected.
-    :param batch_size: events of a request, 1 to 1,000.
-    :param max_batch_bytes: bytes of a request's body.
+    :param ad_account_id: the ad account, digits only; ``None``: that of the connection.
+    :param test: send with ``?test=true``: Pinterest validates the events and does not record them.
+    :param validate_only: do everything except the calls, and log one event as it would be sent.
+    :param max_rejected: how many rows may be rejected or fail: an int counts rows, a float is a share of the rows read.
+        Above it the task fails without retry, after all other rows were sent.
+    :param max_duplicates: how many rows may have the ``event_name`` and ``event_id`` of an earlier row, counted like
+        ``max_rejected``. Above it the task fails without retry, after all other rows were sent.
+    :param min_events: the task fails without retry if fewer events are processed.
+    :param max_event_age: reject older rows.
+    :param batch_size: events per request, 1 to 1,000.
+    :param max_batch_bytes: largest body of a request, in bytes.
     :param on_unknown_outcome: what to do with events that were sent and whose outcome is unknown: ``"resend"`` or
-        ``"hold"``; ``None``: resend those that Pinterest deduplicates, hold those from ``offline``, which it cannot.
-    :param max_in_flight: batches under way at once.
-    :param processes: processes that make events of rows beside the task's own, which otherwise does it: with two
-        cores or more, 1 or 2 make it faster by a third or a half.
-    :param max_wait: the longest a batch waits for Pinterest to be available again before the task hands back.
-    :param deferrable: hand back by deferring until Pinterest can be asked again, instead of failing; ``None``:
+        ``"hold"``; ``None``: resend events that Pinterest deduplicates, and hold offline events, which it does not.
+    :param max_in_flight: batches in flight at the same time.
+    :param processes: additional processes that convert rows to events; with 0, the task's own process converts them.
+        On a worker with two or more cores, 1 or 2 make the task faster by a third to a half.
+    :param max_wait: the longest time that a batch waits for Pinterest to be available before the task fails or defers.
+    :param deferrable: defer until Pinterest may be available again, instead of failing; ``None``:
         ``[operators] default_deferrable``.
-    :param rejects_path: folder for rejected, failed and held rows as NDJSON: a local path or the URL of an object
-        store, as ``ObjectStoragePath`` takes it.
-    :param key_columns: columns copied into the rejects, so that a person finds the row.
+    :param rejects_path: folder for rejected, failed and held rows as NDJSON: a local path, or the URL of an object
+        store that ``ObjectStoragePath`` can open.
+    :param key_columns: columns that are copied into the rejects, so that a person can find the row.
     :param resume: on Airflow 3.3 and later, let a retry continue where an earlier attempt ended, and let Clear send
-        only what was not accepted.
-    :param defer_after: with ``deferrable``, the longest that the task waits in the worker before it defers.
-    :param send_everything_again: send every row whatever earlier attempts sent. Events that Pinterest does not
-        recognise are counted twice. A retry of such a run continues where it ended.
-    :raises ParameterError: a parameter or a column cannot work; nothing was sent.
+        only events that were not accepted.
+    :param defer_after: with ``deferrable``, the longest time that the task waits in the worker before it defers.
+    :param send_everything_again: send every row, even if an earlier attempt sent it. Events that Pinterest does not
+        deduplicate are counted twice. A retry of such a run continues where it ended.
+    :raises ParameterError: a parameter, a column or the connection is wrong.
     :raises SourceError: the source could not be read to its end.
-    :raises DeliveryError: Pinterest does not take the events; rows not sent are counted as such.
-    :raises AirflowFailException: all that could be delivered is, and too many rows were rejected, too few events
-        were processed, or some are held.
+    :raises DeliveryError: Pinterest does not accept the events; events that were not sent are counted.
+    :raises AirflowFailException: everything was delivered, and too many rows were rejected, too few events were
+        processed, or some events are held.
     """
 
     template_fields: Sequence[str] = ("sql", "events", *(name for name in KINDS if name != "sql"))
@@ -121,11 +122,10 @@ class SendConversionsOperator(BaseOperator):
     ui_color = "#fde0e4"
 
     delivered_to: str | None = None
-    """The ad account of a run that has a result."""
+    """The ad account of the run, for the extra link; empty before there is a result, ``None`` before the task runs."""
 
     pushes_result: bool = True
-    """Whether the result goes to XCom. ``do_xcom_push`` is off, because Airflow would store the result once more."""
-    """The ad account of the run, for the extra link; empty before there is a result, ``None`` before the task runs."""
+    """Whether the result goes to XCom. ``do_xcom_push`` is off, because Airflow would store the result twice."""
 
     def __init__(
         self,
@@ -230,7 +230,7 @@ class SendConversionsOperator(BaseOperator):
         event: Any = None,  # noqa: ARG002
         checkpoint: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """Continue after a deferral, where it left off.
+        """Continue after a deferral.
 
         ``dag.test()`` and ``airflow dags test`` lose the checkpoint. Without it, and without a state store, events that
         Pinterest cannot deduplicate are refused.
@@ -238,15 +238,15 @@ class SendConversionsOperator(BaseOperator):
         return self._run(context, checkpoint or {})
 
     def on_kill(self) -> None:
-        """Send nothing more, and abort the calls under way. Airflow calls it in a signal handler."""
+        """Stop sending, and abort the calls in flight. Airflow calls this in a signal handler."""
         self._killed = True
         if self._stop is not None:
             self._stop.set()
 
     def options(self) -> TaskOptions:
-        """Return the parameters, read from what the templates rendered to, and checked.
+        """Return the rendered and checked parameters.
 
-        :raises ParameterError: some cannot work; names all of them.
+        :raises ParameterError: some values are not allowed; the message names all of them.
         """
         self._lost.check()
         if self._lost.empty_interval:
@@ -254,9 +254,9 @@ class SendConversionsOperator(BaseOperator):
         return TaskOptions.of(self)
 
     def _check_constants(self) -> None:
-        """Refuse what cannot work whatever the templates render to.
+        """Check everything that is known before the templates are rendered.
 
-        :raises ParameterError: names every problem.
+        :raises ParameterError: the message names every problem.
         """
         found = [*self._problems_of_source(), *problems_of_constants(self)]
         if found:
@@ -264,7 +264,7 @@ class SendConversionsOperator(BaseOperator):
             raise WrongParameterError(intro + problems(SEVERAL[0].lower() + SEVERAL[1:], found))
 
     def _problems_of_source(self) -> list[str]:
-        """Return what is wrong with the choice of a source."""
+        """Return the problems with the choice of a source."""
         if type(self).source is not SendConversionsOperator.source:
             return []
         if (self.sql is None) == (self.events is None):
@@ -300,7 +300,7 @@ class SendConversionsOperator(BaseOperator):
         jinja_env: Any,
         seen_oids: set[int],
     ) -> None:
-        """Render all fields but ``events``, whose rows must not end up among the rendered fields."""
+        """Render all fields except ``events``, whose rows must not appear in the rendered fields."""
         parent._lost = LostValues()  # noqa: SLF001
         for name in template_fields:
             if name != "events":
@@ -314,7 +314,7 @@ class SendConversionsOperator(BaseOperator):
             parent.events = RedactedRows(parent.events)
 
     def source(self, context: Context) -> OpenSource:
-        """Return the rows' source.
+        """Return the source of the rows.
 
         :raises ParameterError: there is none, or more than one, or it cannot be read.
         """
@@ -336,6 +336,6 @@ class SendConversionsOperator(BaseOperator):
         if not isinstance(hook, DbApiHook):
             raise ParameterError(
                 f"Connection {options.sql_conn_id!r} uses {type(hook).__name__}, which is not a DbApiHook.",
-                advice="Name the connection of an SQL database, or pass the rows as events.",
+                advice="Use the connection of an SQL database, or pass the rows as events.",
             )
         return SqlSource(hook, options.sql or "", options.parameters)

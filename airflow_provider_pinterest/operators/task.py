@@ -1,4 +1,4 @@
-"""What a task is to the code that runs it."""
+"""The interface of a task for the code that runs it."""
 
 from __future__ import annotations
 

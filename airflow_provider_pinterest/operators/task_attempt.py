@@ -1,4 +1,4 @@
-"""What a task instance tells about the attempt that it is."""
+"""The attempt of a task: its number, its identity and its folders, read from the task instance."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ AIRFLOW: Final = Vocabulary(
     clear="Clear",
     retry="a retry",
     leave="mark the task as success",
-    remembers="Airflow 3.3 or later remembers how far an attempt came, with resume=True.",
+    remembers="On Airflow 3.3 or later, with resume=True, a retry continues where the attempt before it ended.",
 )
-"""What people press and read in Airflow."""
+"""Airflow's terms."""
 
 SOURCE: Final = ("sql", "sql_conn_id", "hook_params", "parameters")
 """Parameters that decide which rows a source yields."""
@@ -38,7 +38,7 @@ def attempt_info(
     """Return what Airflow knows about this attempt.
 
     :param account: the ad account.
-    :param carried: the checkpoint that a deferral brought along.
+    :param carried: the checkpoint of a deferral.
     """
     return AttemptInfo(
         number=try_number(context),
@@ -53,7 +53,7 @@ def attempt_info(
 
 
 def rejects_folder(options: TaskOptions, context: Context) -> Any:
-    """Return the folder of this run's rejects, the same for every attempt; ``None``: none are written."""
+    """Return the folder of this run's rejects, the same for every attempt; ``None`` if they are not written."""
     return ObjectStoragePath(options.rejects_path) / folder_name(*_run(context)) if options.rejects_path else None
 
 
@@ -64,10 +64,11 @@ def try_number(context: Context) -> int:
 
 
 def identity(context: Context) -> dict[str, Any]:
-    """Return what stays the same for the retries of a run and changes when the task is cleared; empty: unknown.
+    """Return values that stay the same for the retries of a run and change when the task is cleared; empty if unknown.
 
-    Clear sets ``max_tries`` to the attempts made plus ``retries``. It may set it to the same number only if `retries`
-    is changed, so both count, and so does the number of times that the DAG run was cleared, where it is known.
+    Clear sets ``max_tries`` to the number of attempts plus ``retries``. The result can be the same number only if
+    ``retries`` has changed too, so both are part of the identity. So is the number of times that the DAG run was
+    cleared, if it is known.
     """
     max_tries = getattr(context["ti"], "max_tries", None)
     if not isinstance(max_tries, int):
@@ -81,9 +82,9 @@ def identity(context: Context) -> dict[str, Any]:
 
 
 def not_orphaned() -> Callable[[], None]:
-    """Return a guard that lets nothing more be sent once the supervising process is gone.
+    """Return a guard that stops the sending once the supervising process is gone.
 
-    Airflow starts another attempt then; this one would send beside it.
+    Airflow then starts another attempt, and this one must not send at the same time.
     """
     parent = os.getppid()
 
@@ -95,7 +96,7 @@ def not_orphaned() -> Callable[[], None]:
 
 
 def _run(context: Context) -> tuple[object, ...]:
-    """Return what identifies a task's run."""
+    """Return the values that identify the task instance."""
     ti = context["ti"]
     index = getattr(ti, "map_index", -1)
     parts = (getattr(ti, name, None) for name in ("dag_id", "run_id", "task_id"))

@@ -1,6 +1,6 @@
-"""What the operator's parameters may be, beside the options of a run.
+"""The operator's parameters and their allowed values.
 
-Constants are checked when the DAG file is parsed, and templates when the task runs, as the text they rendered to.
+Constants are checked when the DAG file is parsed. Templates are checked when the task runs, after rendering.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ def is_late(value: object) -> bool:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TaskOptions(SyncOptions):
-    """The parameters of one execution, checked; the operator's docstring says what they mean.
+    """The checked parameters of one attempt; the operator's docstring explains them.
 
-    ``events`` is not among them: it is checked while it is read.
+    ``events`` is not among them, because it is checked while it is read.
     """
 
     sql: Annotated[str | None, STATEMENT] = None
@@ -55,16 +55,15 @@ class TaskOptions(SyncOptions):
 
     @classmethod
     def of(cls, task: object) -> Self:
-        """Read a task's parameters, whose templates are rendered.
+        """Read the rendered parameters of a task.
 
-        :param task: has them as attributes.
-        :raises ParameterError: some cannot work; names all of them.
+        :raises ParameterError: some values are not allowed; the message names all of them.
         """
         return cls(**_rendered(task))
 
     @classmethod
     def of_what_fits(cls, task: object) -> Self:
-        """Read those of a task's parameters that can work, to find out what else cannot; the others have defaults."""
+        """Read the valid parameters of a task, to find further problems; invalid ones get their defaults."""
         given = _rendered(task)
         found = {name: value for name, value in given.items() if not problems_with(cls, {name: value})}
         if not found.get("rejects_path"):
@@ -73,19 +72,19 @@ class TaskOptions(SyncOptions):
 
 
 KINDS: Final[Mapping[str, ParameterKind]] = kinds_of(TaskOptions)
-"""Parameter → the values it may have."""
+"""Parameter → its allowed values."""
 
 DEFAULTS: Final[Mapping[str, Any]] = defaults_of(TaskOptions)
 
 
 def problems_of_constants(task: object) -> list[str]:
-    """Return what is wrong with parameters whose values are known before the task runs."""
+    """Return the problems with parameters whose values are known before the task runs."""
     given = {name: value for name in KINDS if not is_late(value := getattr(task, name))}
-    given.pop("rejects_path" if given.get("rejects_path") is None else "", None)  # what goes together is checked later
+    given.pop("rejects_path" if given.get("rejects_path") is None else "", None)  # combinations are checked later
     return problems_with(TaskOptions, given)
 
 
 def _rendered(task: object) -> dict[str, Any]:
-    """Return a task's parameters, text that a template rendered to as what it stands for."""
+    """Return the parameters of a task, with rendered text converted to values."""
     found = {name: getattr(task, name) for name in KINDS}
     return {name: KINDS[name].read(value) if isinstance(value, str) else value for name, value in found.items()}

@@ -1,4 +1,4 @@
-"""Runs a task: Airflow's parameters, connections and stores in; XCom, deferral and Airflow's errors out."""
+"""Runs one attempt of a task: connection and state store in; XCom, deferral and Airflow's exceptions out."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from airflow_provider_pinterest.airflow_versions import state_store, wake_up_after
+from airflow_provider_pinterest.airflow_versions import state_store
 from airflow_provider_pinterest.exceptions import PinterestError, StoppedError, UnavailableError
 from airflow_provider_pinterest.hooks.pinterest import PinterestHook
 from airflow_provider_pinterest.links.conversions import RESULT_KEY
@@ -21,26 +21,27 @@ from airflow_provider_pinterest.sync.observer import SyncObserver
 from airflow_provider_pinterest.sync.options import SyncOptions
 from airflow_provider_pinterest.sync.run import sync
 from airflow_provider_pinterest.sync.verdict import not_begun
+from airflow_provider_pinterest.triggers.wait import wake_up_after
 
 if TYPE_CHECKING:
     from airflow_provider_pinterest.airflow_versions import Context
     from airflow_provider_pinterest.api.connection import PinterestConnection
-    from airflow_provider_pinterest.delivery.checkpoint import StateStore
     from airflow_provider_pinterest.delivery.stop import StopSignal
     from airflow_provider_pinterest.operators.task import ConversionsTask
+    from airflow_provider_pinterest.state_store import StateStore
 
 T = TypeVar("T")
 
 WAIT_WHERE_NOBODY_SAYS: Final = dt.timedelta(minutes=5)
-"""How long a deferral lasts where Pinterest does not say when to come again."""
+"""How long a deferral lasts if Pinterest does not say how long to wait."""
 
 
 class TaskRunner:
     """Runs one attempt of a task.
 
-    :param task: its parameters, rendered.
-    :param context: Airflow's.
-    :param stop: ends it.
+    :param task: the operator, with rendered parameters.
+    :param context: Airflow's task context.
+    :param stop: ends the run.
     """
 
     def __init__(self, task: ConversionsTask, context: Context, stop: StopSignal) -> None:
@@ -49,9 +50,9 @@ class TaskRunner:
         self._stop = stop
 
     def run(self, carried: Mapping[str, Any] | None) -> dict[str, Any]:
-        """Deliver, or log why that failed and raise it.
+        """Deliver, or log why that failed and raise the error.
 
-        :param carried: the checkpoint that a deferral brought along.
+        :param carried: the checkpoint of a deferral.
         """
         self._task.delivered_to = ""
         try:
@@ -82,7 +83,7 @@ class TaskRunner:
     def _prepared(self) -> tuple[TaskOptions, PinterestConnection | None, str, StateStore | None]:
         """Read the parameters and the connection.
 
-        :raises ParameterError: names every parameter and every field of the connection that cannot work.
+        :raises ParameterError: the message names every wrong parameter and every wrong field of the connection.
         """
         if self._stop.is_set():
             raise StoppedError(f"{AIRFLOW.name} was told to stop before it began.")
@@ -98,7 +99,7 @@ class TaskRunner:
         return options, connection, hook.ad_account_id(options.ad_account_id), store
 
     def _sync_options(self, options: TaskOptions, account: str) -> SyncOptions:
-        """Return the parameters that are a run's own."""
+        """Return the options of the run."""
         given = {one.name: getattr(options, one.name) for one in fields(SyncOptions)}
         found = SyncOptions(**{**given, "ad_account_id": account})
         if options.deferrable:
@@ -106,7 +107,7 @@ class TaskRunner:
         return replace(found, rejects_path=rejects_folder(options, self._context))
 
     def _begin(self, step: Callable[[], T]) -> T:
-        """Do something before the run begins; an error says what Clear or a retry will do."""
+        """Run a step before the run starts. An error then says what Clear or a retry will do."""
         try:
             return step()
         except PinterestError as error:
@@ -123,9 +124,9 @@ class TaskRunner:
         return lambda error: options.deferrable and isinstance(error, UnavailableError) and not self._stop.is_set()
 
     def _defer(self, error: UnavailableError) -> dict[str, Any]:
-        """Defer until Pinterest can be asked again.
+        """Defer until Pinterest may be available again.
 
-        :raises StoppedError: the task was told to stop meanwhile.
+        :raises StoppedError: the task was told to stop.
         """
         if self._stop.is_set():
             last = str(error).rpartition("\n")[2]
@@ -141,9 +142,9 @@ class TaskRunner:
 
 
 class _Publisher(SyncObserver):
-    """Pushes the result to XCom, before the task can fail.
+    """Pushes the result to XCom before the task can fail.
 
-    :param defers: whether an error ends in a deferral; the result then comes later.
+    :param defers: returns whether an error leads to a deferral, so that the result comes later.
     """
 
     def __init__(self, task: ConversionsTask, context: Context, defers: Callable[[BaseException | None], bool]) -> None:
@@ -152,7 +153,7 @@ class _Publisher(SyncObserver):
         self._defers = defers
 
     def ended(self, result: Mapping[str, Any], error: BaseException | None) -> None:
-        """Publish the result and the account."""
+        """Push the result, and set the account for the link."""
         self._task.delivered_to = str(result.get("ad_account_id") or "")
         if self._task.pushes_result and not self._defers(error):
             self._context["ti"].xcom_push(key=RESULT_KEY, value=dict(result))

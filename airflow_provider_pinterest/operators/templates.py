@@ -1,6 +1,6 @@
-"""Templates that have no value in a run, such as the data interval of a run that has none.
+"""Finds templates that have no value in a run, such as the data interval of a run without one.
 
-``'None'`` or an empty text in the place of a time makes a query return the wrong rows, or none, without an error.
+``'None'`` or an empty text instead of a time makes a query return the wrong rows, or no rows, without an error.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any, Final
 from airflow_provider_pinterest.exceptions import ParameterError, problems
 
 ADVICE: Final = (
-    "Start the run with a logical date, or let the template fall back to a parameter of the DAG: "
-    "params.start or data_interval_start. Runs of partitioned schedules have partition_date in place of an interval."
+    "Start the run with a logical date, or use a parameter of the DAG with a fallback: params.start or "
+    "data_interval_start. Runs of partitioned schedules have partition_date instead of an interval."
 )
 
 _WINDOW: Final = re.compile(
@@ -22,8 +22,8 @@ _WINDOW: Final = re.compile(
 )
 
 EMPTY_INTERVAL: Final = (
-    "The data interval of this run is empty: its start is its end, so a window of both selects no rows. On Airflow 3 a "
-    "plain cron string gives such intervals: use CronDataIntervalTimetable."
+    "The data interval of this run is empty: it starts and ends at the same time, so the query selects no rows. On "
+    "Airflow 3 a cron string as schedule gives empty intervals; use CronDataIntervalTimetable."
 )
 
 MAY_BE_NONE: Final = frozenset({"on_unknown_outcome", "max_event_age"})
@@ -31,7 +31,7 @@ MAY_BE_NONE: Final = frozenset({"on_unknown_outcome", "max_event_age"})
 
 
 class LostValues:
-    """The templates of a task that rendered to nothing."""
+    """Collects the templates of a task that rendered to nothing."""
 
     def __init__(self) -> None:
         self._problems: list[str] = []
@@ -70,14 +70,15 @@ class LostValues:
         places = list(_places(name, before, rendered))
         if none or (empty and name == "parameters" and places) or (empty and _quotes_nothing(before, rendered)):
             self._problems.append(
-                f"A template in {', '.join(places) or name} has no value in this run: it rendered to nothing or None."
+                f"A template in {', '.join(places) or name} has no value in this run; it rendered to None or to empty "
+                "text."
             )
             self._of_windows = True
 
     def check(self) -> None:
-        """Refuse to go on with what was lost.
+        """Refuse to run if a template has no value.
 
-        :raises ParameterError: names the fields.
+        :raises ParameterError: the message names the parameters.
         """
         if self._problems:
             text = problems("Several templates have no value:", self._problems)
@@ -89,7 +90,7 @@ def _same(value: Any) -> Any:
 
 
 def _quotes_nothing(before: object, rendered: object) -> bool:
-    """Return whether rendering put an empty text between the quotes of a statement."""
+    """Return whether rendering left nothing between the quotes of a statement."""
     return isinstance(before, str) and isinstance(rendered, str) and rendered.count("''") > before.count("''")
 
 

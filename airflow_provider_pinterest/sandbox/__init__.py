@@ -1,7 +1,7 @@
-"""A local Pinterest: a real HTTP server to develop, test and demonstrate against.
+"""A local Pinterest: an HTTP server for development, tests and demonstrations.
 
-Pinterest offers no sandbox for the conversions endpoint. This one is written from Pinterest's OpenAPI
-description alone and shares no code with the rest of the package, so that it can judge what that sends.
+Pinterest has no sandbox for the conversions endpoint. This one was written from Pinterest's OpenAPI description alone.
+It shares no code with the rest of the package, so that it can check what the package sends.
 
 From a test::
 
@@ -10,6 +10,24 @@ From a test::
         assert pinterest.copies() == {"order-1": 1}
 
 From a shell: ``python -m airflow_provider_pinterest.sandbox``. Both need the extra ``sandbox``.
+
+- ``harness``: the class ``Sandbox``, which runs the server in a thread.
+- ``__main__``: the command.
+- ``server``: the HTTP server.
+- ``api``: Pinterest's endpoints.
+- ``control``: the sandbox's own endpoints.
+- ``local_pinterest``: the state behind the server.
+- ``judge``: the checks of a request and of its events.
+- ``schema``: the JSON Schema of a request.
+- ``answers``: status, headers and body of each answer.
+- ``wire``: sends answers, or breaks connections.
+- ``faults``: faults that are switched on.
+- ``guard``: refuses requests from other origins.
+- ``limits``: rate limits.
+- ``settings``: the settings and their checks.
+- ``store``: the database of received events and calls.
+- ``tokens``: the tokens that the sandbox knows.
+- ``printed``: the text that the command prints.
 """
 
 from __future__ import annotations
@@ -21,7 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Sandbox"]
 
-INSTALL_HINT = "The local Pinterest needs more packages: install airflow-provider-pinterest with the extra 'sandbox'"
+INSTALL_HINT = "The local Pinterest needs more packages. Install airflow-provider-pinterest with the extra 'sandbox'"
 
 _EXTRA_PACKAGES = frozenset({"aiohttp", "jsonschema_rs", "orjson"})
 

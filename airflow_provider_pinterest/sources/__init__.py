@@ -1,7 +1,10 @@
-"""Rows from elsewhere, in row_batches with the same columns. Imports no Airflow.
+"""Sources of rows. They yield row batches: rows with the same columns. Does not import Airflow.
 
-``base`` says what a source has to offer. ``sql`` reads a query, with a reader for each driver in ``drivers`` and its
-style of ``placeholders``; ``iterables`` reads lists and generators.
+- ``protocol``: the interface of a source.
+- ``sql``: the rows of a warehouse query.
+- ``drivers``: how the rows of a query are read through each database driver.
+- ``paramstyles``: the placeholders of statements, by driver.
+- ``iterables``: the rows of a list or a generator.
 """
 
 from __future__ import annotations

@@ -11,21 +11,20 @@ from airflow_provider_pinterest.conversions.weights import EVERY, weight
 from airflow_provider_pinterest.exceptions import ParameterError, SourceError
 
 MAX_ROWS: Final = 2_000
-"""Most rows of a row_batch."""
+"""Largest number of rows in a row batch."""
 
 MAX_BYTES: Final = 4_000_000
-"""Most bytes of a row_batch, about."""
+"""Approximate largest size of a row batch, in bytes."""
 
 
 class IterableSource:
     """The rows of a list or another iterable of mappings.
 
-    Lists among them are laid out one level deep: the output of a mapped upstream task is a list of lists.
-    Lists are checked to their end at once, what is read piece by piece (a generator, the XComs of a mapped task)
-    while it is read.
+    Lists inside the list are flattened by one level, because the output of a mapped upstream task is a list of lists.
+    A list is checked at once; a generator or the XComs of a mapped task are checked while they are read.
 
-    :param replayable: whether each attempt gets the rows anew; an iterator can be read only once.
-    :raises ParameterError: it is something else; the message says what to pass.
+    :param replayable: whether each attempt gets a new iterator; an iterator can be read only once.
+    :raises ParameterError: ``events`` is something else; the message says what to pass.
     """
 
     ordered = True
@@ -45,22 +44,22 @@ class IterableSource:
 
     @property
     def fingerprint(self) -> Mapping[str, object]:
-        """Nothing: changed rows are noticed when they are read."""
+        """Empty, because changed rows are noticed when they are read."""
         return {}
 
     def open(self) -> IterableSource:
-        """Return the rows, to be read from the first."""
+        """Return the rows, from the first one."""
         return self
 
     def cancel(self) -> None:
-        """Do nothing: reading the rows does not wait for a warehouse."""
+        """Do nothing, because reading the rows does not wait for a warehouse."""
 
     def row_batches(self) -> Generator[RowBatch, None, None]:
-        """Yield the rows, those with the same keys in the same order together.
+        """Yield consecutive rows with the same keys in the same order together.
 
-        A generator's own exceptions come after the rows that it yielded before.
+        An exception of a generator is raised after the rows that it yielded before.
 
-        :raises SourceError: one of them is no mapping.
+        :raises SourceError: a row is not a mapping.
         """
         for columns, same in groupby(_rows(self._events, SourceError), key=tuple):
             row_batch: list[list[Any]] = []
@@ -90,10 +89,10 @@ def problem_of(events: object, *, replayable: bool = False) -> str | None:
         return "events: expected a list of rows, got text."
     if isinstance(events, Mapping):
         if isinstance(events.get("data"), list):
-            return "events: got a request body; pass the list under its 'data'."
-        return "events: expected a list of rows, got one mapping; put it into a list."
+            return "events: expected a list of rows, got a request body. Pass the list in its 'data'."
+        return "events: expected a list of rows, got one mapping. Put it into a list."
     if hasattr(events, "to_dict"):
-        return f"events: got a {type(events).__name__}; pass a list of rows: .to_dict('records')."
+        return f"events: expected a list of rows, got a {type(events).__name__}. Pass its .to_dict('records')."
     if not isinstance(events, Iterable) or isinstance(events, (bytes, bytearray, memoryview)):
         return f"events: expected a list of rows, got {type(events).__name__}."
     if isinstance(events, Iterator) and not replayable:
@@ -105,9 +104,9 @@ def problem_of(events: object, *, replayable: bool = False) -> str | None:
 
 
 def _rows(events: Iterable[Any], error: type[Exception]) -> Iterator[Mapping[str, Any]]:
-    """Yield the rows, those of lists in their place.
+    """Yield the rows, including those of inner lists.
 
-    :raises error: one of them is no mapping.
+    :raises error: a row is not a mapping.
     """
     row = 0
     for element in events:
@@ -117,8 +116,8 @@ def _rows(events: Iterable[Any], error: type[Exception]) -> Iterator[Mapping[str
 
 
 def _mapping(row: Any, number: int, error: type[Exception]) -> Mapping[str, Any]:
-    """Return the row if it is one."""
+    """Return a row, checked."""
     if isinstance(row, Mapping) and all(type(name) is str for name in row):
         return row
-    what = "a mapping with a key that is no text" if isinstance(row, Mapping) else type(row).__name__
+    what = "a mapping with a key that is not text" if isinstance(row, Mapping) else f"of type {type(row).__name__}"
     raise error(f"events: row {number} is {what}; expected a mapping of column names to values.")

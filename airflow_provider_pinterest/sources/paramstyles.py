@@ -1,4 +1,4 @@
-"""Placeholders of statements: whether they are what the driver expects."""
+"""Checks whether the placeholders of a statement are those that its driver expects."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ class Style:
     """How a driver takes parameters.
 
     :param usual: the placeholder to recommend.
-    :param mapping: placeholders that it takes with a mapping, by their first signs; none: it takes no mapping.
-    :param sequence: those that it takes with a sequence.
+    :param mapping: placeholders that it accepts with a mapping, by their first characters; empty if it accepts no
+        mapping.
+    :param sequence: placeholders that it accepts with a sequence.
     """
 
     usual: str
@@ -28,8 +29,8 @@ class Style:
     def advice(self) -> str:
         """What to write."""
         return (
-            f"This driver writes placeholders as {self.usual}, "
-            f"and takes parameters as a {'dict' if self.mapping and self.usual != '%s' else 'list'}."
+            f"Write placeholders as {self.usual} for this driver, and pass parameters as a "
+            f"{'dict' if self.mapping and self.usual != '%s' else 'list'}."
         )
 
 
@@ -44,16 +45,16 @@ STYLES: Final[Mapping[str, Style]] = {
     "pyformat": _PYFORMAT,
     "replaced": _PYFORMAT,
 }
-"""The styles of the DB-API; ``dollar``, DuckDB's; ``replaced``: ``pyformat`` where ``%`` needs no escape."""
+"""The styles of the DB-API; ``dollar`` is DuckDB's style; ``replaced`` is ``pyformat`` without escapes for ``%``."""
 
 _no_placeholder: Final = re.compile(r"'[^']*'|\"[^\"]*\"|--[^\n]*|/\*.*?\*/|::|\?\?|%%", re.DOTALL).sub
 _placeholder: Final = re.compile(r"\?|%\(|%s|(?<!\w)[:$](?:[^\W\d]|\d)").findall
 
 
 def unfit(style: str | None, sql: str, parameters: Mapping[str, Any] | Sequence[Any] | None) -> str:
-    """Return what to write instead, if a driver does not take the placeholders or the parameters; else nothing.
+    """Return advice if a driver does not accept the placeholders or the parameters; an empty text otherwise.
 
-    :param style: how it writes placeholders, see :data:`STYLES`.
+    :param style: the driver's style, see :data:`STYLES`.
     """
     expected = STYLES.get(style or "")
     if not parameters or expected is None:
@@ -64,16 +65,16 @@ def unfit(style: str | None, sql: str, parameters: Mapping[str, Any] | Sequence[
 
 
 def _sort(placeholder: str) -> str:
-    """Return what placeholders of one kind have in common: ``:a`` of names, ``:1`` of numbers."""
+    """Return the kind of a placeholder: ``:a`` for names, ``:1`` for numbers."""
     if placeholder[0] in ":$":
         return placeholder[0] + ("1" if placeholder[1].isdecimal() else "a")
     return placeholder
 
 
 def literal_percent(style: str | None, sql: str, parameters: Mapping[str, Any] | Sequence[Any] | None) -> bool:
-    """Return whether a driver would take a literal percent sign of a statement for a placeholder.
+    """Return whether a driver reads a literal percent sign of a statement as a placeholder.
 
-    :param style: how it writes placeholders.
+    :param style: the driver's style, see :data:`STYLES`.
     """
     if not parameters or style not in ("format", "pyformat"):
         return False
@@ -84,7 +85,7 @@ def literal_percent(style: str | None, sql: str, parameters: Mapping[str, Any] |
 
 
 def paramstyle(connection: Any) -> str | None:
-    """Return how the driver of a connection writes placeholders: the ``paramstyle`` of the DB-API."""
+    """Return the style of a connection's driver: the ``paramstyle`` of the DB-API."""
     for kind in type(connection).__mro__:
         name = kind.__module__
         while name:

@@ -1,4 +1,4 @@
-"""What a source of rows has to offer."""
+"""The interface of a source of rows."""
 
 from __future__ import annotations
 
@@ -14,43 +14,43 @@ class OpenSource(Protocol):
 
     @property
     def ordered(self) -> bool:
-        """Whether the rows are known to come in the same order each time. A warning is logged where they are not."""
+        """Whether the rows are known to come in the same order each time. If not, a warning is logged."""
 
     @property
     def columns_complete(self) -> bool:
-        """Whether the columns of the first row_batch are those of all rows."""
+        """Whether all rows have the columns of the first row batch."""
 
     @property
     def once(self) -> bool:
         """Whether :meth:`row_batches` can be called only once."""
 
     def row_batches(self) -> Generator[RowBatch, None, None]:
-        """Yield the rows, those with the same columns together, in a thread of its own.
+        """Yield the rows in batches with the same columns. Called in a separate thread.
 
-        :raises SourceError: the source cannot be read, or breaks off.
+        :raises SourceError: the rows cannot be read to their end.
         """
 
     def cancel(self) -> None:
-        """Stop reading, called in another thread: :meth:`row_batches` raises soon."""
+        """Stop reading. Called in another thread; :meth:`row_batches` then raises soon."""
 
 
 class Source(Protocol):
-    """Where rows come from; each attempt opens it."""
+    """A source of rows; each attempt opens it."""
 
     @property
     def fingerprint(self) -> Mapping[str, object]:
-        """What decides which rows it yields, by the name of the parameter. It is stored as hashes only."""
+        """The values that decide which rows the source yields, by parameter. Only their hashes are stored."""
 
     def open(self) -> OpenSource:
-        """Return the rows from the first on; called in the caller's thread.
+        """Return the rows, from the first one. Called in the thread of the caller.
 
-        :raises ParameterError: the source cannot work.
+        :raises ParameterError: a parameter of the source is wrong.
         """
 
 
 @dataclass(frozen=True)
 class LazySource:
-    """A source that is looked up when it is opened.
+    """A source that is created when it is opened.
 
     :param fingerprint: see :attr:`Source.fingerprint`.
     :param open: opens it.

@@ -1,4 +1,4 @@
-"""Rows of a warehouse query, streamed: a few thousand in memory, however many there are."""
+"""The rows of a warehouse query. They are streamed: only a few thousand rows are in memory at a time."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from airflow_provider_pinterest.sources.drivers.jdbc import thread_left_as_found
 from airflow_provider_pinterest.sources.paramstyles import literal_percent, paramstyle, unfit
 
 FETCH_BYTES: Final = 4_000_000
-"""Most bytes fetched at once, about."""
+"""Approximate largest size of one fetch, in bytes."""
 
 _address: Final = re.compile(r"(?:[\w-]+\.)*[\w-]+|[0-9a-fA-F:]+", re.ASCII).fullmatch
-"""What looks like a host. Anything else that stands in a connection's host may be secret."""
+"""Matches a host. Any other text in the host of a connection may be secret."""
 
 _NOT_FROM_THE_DATABASE: Final = (TypeError, KeyError, ImportError, AttributeError)
-"""What drivers raise where their settings or the parameters are not what they expect."""
+"""Exceptions that drivers raise if their settings or the parameters are wrong."""
 
 _ROW_LINES: Final = ("DETAIL:", "CONTEXT:")
 """Lines of a Postgres error that quote the row."""
 
 
 class Database:
-    """Makes connections without Airflow.
+    """Opens connections without Airflow.
 
     :param connect: returns a new connection of any DB-API driver.
-    :param name: names the database in errors.
+    :param name: name of the database in errors.
     """
 
     def __init__(self, connect: Callable[[], Any], name: str = "") -> None:
@@ -55,11 +55,11 @@ class Database:
 class SqlSource:
     """The rows of one query, read once from the first to the last.
 
-    :mod:`airflow_provider_pinterest.sources.drivers` says how they are read. Nothing is committed.
+    :mod:`airflow_provider_pinterest.sources.drivers` has the readers. Nothing is committed.
 
-    :param hook: makes connections: a ``DbApiHook``, or a :class:`Database`.
+    :param hook: opens connections: a ``DbApiHook``, or a :class:`Database`.
     :param sql: one statement that returns rows.
-    :param parameters: bound to it by the driver.
+    :param parameters: values that the driver binds to it.
     """
 
     columns_complete = True
@@ -78,24 +78,24 @@ class SqlSource:
         return {"sql": self._sql, "parameters": self._parameters}
 
     def open(self) -> SqlSource:
-        """Return the same rows, to be read from the first."""
+        """Return the same rows, from the first one."""
         return SqlSource(self._hook, self._sql, self._parameters)
 
     @property
     def ordered(self) -> bool:
-        """Whether the statement says in which order its rows come."""
+        """Whether the statement has an ORDER BY."""
         return re.search(r"\border\s+by\b", self._sql, re.IGNORECASE) is not None
 
     def row_batches(self) -> Generator[RowBatch, None, None]:
-        """Run the query and yield its rows; an empty result yields one row_batch without rows.
+        """Run the query and yield its rows; an empty result yields one row batch without rows.
 
-        :raises ParameterError: there are several statements, and the driver would not say so.
+        :raises ParameterError: there are several statements, and the driver would run all of them.
         :raises SourceError: the query fails at its start or later, or has no result set.
         """
         with thread_left_as_found():
-            yield from self._chunks()
+            yield from self._row_batches()
 
-    def _chunks(self) -> Generator[RowBatch, None, None]:
+    def _row_batches(self) -> Generator[RowBatch, None, None]:
         read = 0
         style = None
         try:
@@ -116,11 +116,11 @@ class SqlSource:
                         yield RowBatch(columns, rows)
         except (SourceError, ParameterError):
             raise
-        except Exception as error:  # noqa: BLE001 - each driver has exceptions of its own
+        except Exception as error:  # noqa: BLE001 - each driver has its own exceptions
             self._check()
             where = f"after {read:,} rows" if read else "at its start"
             place = warehouse(self._hook)
-            # Not chained: a driver's traceback quotes the row, which is personal.
+            # Not chained, because a driver's traceback quotes the row, which is personal.
             said = f"The warehouse query failed {where}{f' ({place})' if place else ''}: {_said(error)}"
             advice = "" if read else self._advice(error, style)
             raise SourceError(said, advice=advice) from None
@@ -128,7 +128,7 @@ class SqlSource:
             self._reader = None
 
     def cancel(self) -> None:
-        """End the query from another thread; :meth:`row_batches` then raises, at the latest before its next fetch."""
+        """End the query from another thread; :meth:`row_batches` raises before its next fetch or earlier."""
         self._cancelled = True
         with suppress(Exception):  # the connection may be closed by now
             if self._reader is not None:
@@ -137,7 +137,7 @@ class SqlSource:
     def _check(self) -> None:
         """Raise if the query was cancelled.
 
-        :raises SourceError: it was.
+        :raises SourceError: the query was cancelled.
         """
         if self._cancelled:
             raise SourceError("The warehouse query was cancelled.") from None
@@ -152,9 +152,9 @@ class SqlSource:
             raise
 
     def _advice(self, error: Exception, style: str | None) -> str:
-        """Return what to do about an error that came before the first row.
+        """Return what to do about an error before the first row.
 
-        :param style: how the driver writes placeholders.
+        :param style: the driver's style of placeholders.
         """
         wrong = unfit(style, self._sql, self._parameters)
         if wrong:
@@ -163,20 +163,20 @@ class SqlSource:
             return "In a query with parameters, write %% for a literal %."
         if isinstance(error, _NOT_FROM_THE_DATABASE):
             return (
-                "The connection's driver is not set up or does not take these parameters: look at the warnings above "
-                "and at the driver's settings in the connection's extra."
+                "The driver is not configured correctly, or it does not accept these parameters. Check the warnings "
+                "above and the driver's settings in the connection's extra."
             )
         if self._reader is None:
-            return "Check that the database is running, and the connection's host, port, user and password."
-        return "Check the SQL, its parameters, and that the connection's user may read the tables."
+            return "Check that the database is running. Check host, port, user and password of the connection."
+        return "Check the SQL and its parameters. Check that the connection's user may read the tables."
 
 
 def warehouse(hook: Any) -> str:
-    """Return which warehouse a hook connects to: its connection, and host and port if there are any."""
+    """Return the name of a hook's connection, with host and port if they are known."""
     if isinstance(hook, Database):
         return hook.name
     name = address = ""
-    with suppress(Exception):  # hooks differ, and a secrets backend may be out of reach
+    with suppress(Exception):  # hooks differ, and a secrets backend may be unreachable
         name = str(hook.get_conn_id())
         connection = hook.get_connection(name)
         host = str(connection.host or "")
@@ -186,16 +186,16 @@ def warehouse(hook: Any) -> str:
 
 
 def fetch_size(rows: Sequence[Sequence[Any]], most: int) -> int:
-    """Return how many rows to fetch next, from what the last ones took.
+    """Return how many rows to fetch next, from the size of the last ones.
 
-    :param most: how many rows of ordinary size.
+    :param most: largest number of rows.
     """
     taken = total(rows) // len(rows)
     return max(1, min(most, FETCH_BYTES // max(taken, 1)))
 
 
 def _said(error: Exception) -> str:
-    """Return what a driver says, as sentences, without what it quotes of the row."""
+    """Return the message of a driver as sentences, without the lines that quote the row."""
     found = error.args[0] if error.args else None
     message = str(found["M"]) if isinstance(found, dict) and "M" in found else str(error)
     lines = [line for line in message.strip().splitlines() if line.strip() and not line.startswith(_ROW_LINES)]

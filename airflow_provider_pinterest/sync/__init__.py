@@ -1,8 +1,13 @@
-"""A whole run without an orchestrator: rows in, a result out. Imports no Airflow.
+"""A complete run without Airflow: rows in, a result out.
 
-:func:`~.run.sync` takes a source, ``options``, a connection, a state store of ``state`` and an observer. ``attempt``
-is what an orchestrator tells of an attempt. ``verdict`` says how a run ended and what the next one will do, ``preview``
-and ``advice`` what a person should see.
+- ``run``: the function :func:`~.run.sync`, which sends the rows of a source and returns the counts.
+- ``options``: the options of a run and the values that each may have.
+- ``attempt``: what an orchestrator knows about an attempt, and the state that earlier attempts left.
+- ``state``: state stores, in a file or in a database table.
+- ``observer``: the callback that receives the result.
+- ``verdict``: the sentences about how a run ended and what the next attempt will do.
+- ``preview``: one event as text, without personal data.
+- ``advice``: remarks about the data of a run, for the log.
 """
 
 from __future__ import annotations
@@ -55,7 +60,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import a name when it is first used: a DAG file needs only few."""
+    """Import a name when it is first used, because a DAG file needs only a few of them."""
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"airflow_provider_pinterest.{_MODULES[name]}"), name)

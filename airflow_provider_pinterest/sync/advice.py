@@ -1,4 +1,4 @@
-"""What a person should know of a run that nothing rejected: lines for the log."""
+"""Remarks about the data of a run that are not errors: lines for the log."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ if TYPE_CHECKING:
 
 
 def advice(result: Mapping[str, Any], unlisted: Sequence[UnlistedName]) -> Iterator[str]:
-    """Yield what is worth a look.
+    """Yield remarks that help to improve the data.
 
-    :param result: of the run.
-    :param unlisted: the most frequent names of events that Pinterest does not list.
+    :param result: the result of the run.
+    :param unlisted: the most frequent event names that Pinterest does not list.
     """
     if unlisted:
         yield f"Pinterest does not list these event names: {', '.join(map(_shown, unlisted))}."
-        yield "They were sent as they are. To send another name, set event_names={'…': '…'}."
+        yield "They were sent unchanged. To send another name, set event_names={'…': '…'}."
     carried = result["coverage"]
     if carried and not carried.get("user_data.click_id") and not carried.get("user_data.external_id"):
         yield "No event carries click_id or external_id, so Pinterest matches fewer of them to clicks and people."
-        yield 'The page "Deduplication recipes" says where shops keep both.'
+        yield 'The page "Deduplication recipes" explains where to find both.'
 
 
 def _shown(name: UnlistedName) -> str:

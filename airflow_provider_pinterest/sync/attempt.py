@@ -1,4 +1,4 @@
-"""What an attempt is, as its orchestrator tells, and what earlier attempts left."""
+"""What an orchestrator knows about an attempt, and the state that earlier attempts left."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from airflow_provider_pinterest.delivery.checkpoint import KEY, Checkpoint, Finished, StateStore, UnreadableStateError
+from airflow_provider_pinterest.delivery.checkpoint import KEY, Checkpoint, Finished, UnreadableStateError
 from airflow_provider_pinterest.delivery.fingerprints import fingerprint
 from airflow_provider_pinterest.delivery.resuming import Attempt
 from airflow_provider_pinterest.delivery.sender import OnUnknownOutcome
 from airflow_provider_pinterest.delivery.stored_state import read_state
+from airflow_provider_pinterest.state_store import StateStore
 from airflow_provider_pinterest.sync.options import SyncOptions, defaults_of
 from airflow_provider_pinterest.sync.verdict import WITHOUT_ORCHESTRATOR, Vocabulary
 
@@ -24,7 +25,7 @@ DECISIVE: Final = (
     "max_event_age",
     "key_columns",
 )
-"""Options that decide what the rows become; a checkpoint is valid only for the same values."""
+"""Options that decide which events the rows give; a checkpoint is valid only for the same values."""
 
 NEWER: Final = (
     "placeholders",
@@ -35,12 +36,12 @@ NEWER: Final = (
     "exclude_bots",
     "exclude_networks",
 )
-"""The same, of which only values other than the defaults count: what is stored does not name the others."""
+"""More such options, added later. Only values other than the defaults count, because older checkpoints lack them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AttemptInfo:
-    """What the orchestrator knows about an attempt. Without an orchestrator, the defaults are right.
+    """What an orchestrator knows about an attempt. Without an orchestrator, the defaults are right.
 
     :param number: of the attempt, from 1; ``None``: nobody counts attempts.
     :param identity: the same for all retries of a run, another one after it was cleared; empty: unknown.
@@ -48,8 +49,8 @@ class AttemptInfo:
     :param carried: the state that an earlier attempt handed over, if it was not stored.
     :param guard: called before each call; raises ``Stopped`` when this process must not send any more.
     :param earlier_rejects: folders where an earlier version wrote rejects of this run.
-    :param fingerprint_v2: of the parameters, as an earlier version stored it.
-    :param vocabulary: how messages name what the orchestrator does next.
+    :param fingerprint_v2: fingerprint of the parameters, as an earlier version stored it.
+    :param vocabulary: the orchestrator's terms, for messages.
     """
 
     number: int | None = None
@@ -72,7 +73,7 @@ def attempt_of(
     remembers: bool,
     clock: Callable[[], float] = time.time,
 ) -> Attempt:
-    """Return what this attempt is, for the comparison with earlier ones.
+    """Return this attempt, for the comparison with earlier ones.
 
     :param source: fingerprint of the source.
     :param host: base URL of the API.
@@ -118,9 +119,9 @@ class ReadOnce:
 
 
 def stored_state(store: StateStore | None, carried: Mapping[str, Any] | None) -> Checkpoint | Finished | str | None:
-    """Return the newest state that earlier attempts left; text says why it cannot be read.
+    """Return the newest state that earlier attempts left; a text with the reason if it cannot be read.
 
-    :param carried: what an earlier attempt handed over. A later attempt may have stored something newer since.
+    :param carried: the state that an earlier attempt passed on. A later attempt may have stored a newer one.
     """
     stored = store.get(KEY) if store else None
     here = None if stored is None else _read(stored)
@@ -135,11 +136,11 @@ def stored_state(store: StateStore | None, carried: Mapping[str, Any] | None) ->
 
 
 def fence(store: StateStore | None, checkpoint: Checkpoint) -> None:
-    """Learn whether another attempt has taken the place of this one, before any rejects are changed.
+    """Check that no other attempt has replaced this one, before any rejects are changed.
 
-    What is stored stays as it is. Whatever this raises ends the run.
+    A stored state is written back unchanged. Any exception of the store ends the run.
 
-    :param checkpoint: stored where nothing is.
+    :param checkpoint: stored if nothing is stored yet.
     """
     if store is not None:
         stored = store.get(KEY)

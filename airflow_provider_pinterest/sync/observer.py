@@ -1,4 +1,4 @@
-"""What a run tells while it goes on and when it ends."""
+"""The callback that receives the result of a run."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 
 
 class SyncObserver:
-    """Told about a run; override what is needed. The methods are called in the thread that called ``sync``."""
+    """Receives the result of a run. The methods are called in the thread that called ``sync``."""
 
     def ended(self, result: Mapping[str, Any], error: BaseException | None) -> None:
-        """Take the result of an attempt, before its error is raised.
+        """Receive the result of an attempt, before its error is raised.
 
-        :param result: as :class:`~.run.RunResult` has it.
-        :param error: why the attempt fails; ``None``: it succeeds.
+        :param result: the counts, see :data:`~.run.RunResult`.
+        :param error: why the attempt fails; ``None`` if it succeeds.
         """

@@ -1,4 +1,4 @@
-"""The options of a run: one line for each, with the values it may have."""
+"""The options of a run: one line for each, with its allowed values."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 
 SMALLEST_BATCH: Final = 10_000
-"""Bytes that a batch must be allowed at least: one event of the usual size fits several times."""
+"""Smallest ``max_batch_bytes``: several events of the usual size fit into it."""
 
 MOST_IN_FLIGHT: Final = 64
-"""Batches under way at once at most: twice what the published limit needs at 300 ms."""
+"""Largest ``max_in_flight``: twice the number that the published rate limit needs with answers after 300 ms."""
 
 MOST_PROCESSES: Final = 32
-"""TransformPool at most: the task reads and sends for a few only."""
+"""Largest ``processes``: the one process that reads and sends cannot keep more of them busy."""
 
 OLDEST: Final = 120
 """Largest ``minimum_age``, in years."""
 
 LONGEST_SHOWN: Final = 60
-"""Characters of a value that an error shows."""
+"""Largest number of characters of a value that an error shows."""
 
 _PYTHON_DURATION: Final = re.compile(
     r"(?:(?P<days>\d+) days?(?:, )?)?(?:(?P<hours>\d+):(?P<minutes>\d\d):(?P<seconds>\d\d(?:\.\d+)?))?"
@@ -45,12 +45,12 @@ _ISO_DURATION: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class ParameterKind:
-    """The values that a parameter may have.
+    """The allowed values of a parameter.
 
     :param says: completes "must be …" in an error.
-    :param fits: whether a value is one of them.
-    :param read: returns the value that a rendered template's text stands for, or the text if it stands for none.
-    :param shown: whether an error may show the value. Some hold secrets or personal data.
+    :param fits: returns whether a value is allowed.
+    :param read: converts the text of a rendered template to a value; returns the text if it cannot.
+    :param shown: whether an error may show the value. Some values hold secrets or personal data.
     """
 
     says: str
@@ -60,7 +60,7 @@ class ParameterKind:
 
 
 def _is_template(value: object) -> bool:
-    """Return whether a value stands for one that is known later, such as a Jinja template."""
+    """Return whether a value is known only when the task runs, such as a Jinja template."""
     return (isinstance(value, str) and ("{{" in value or "{%" in value)) or callable(value) or hasattr(value, "resolve")
 
 
@@ -111,7 +111,7 @@ def _read_switch(text: str) -> object:
 
 
 def _read_duration(text: str) -> object:
-    """Read ISO 8601, such as ``P7D`` or ``PT90S``, or a ``timedelta`` as Python writes it."""
+    """Read ISO 8601, such as ``P7D`` or ``PT90S``, or the text of a Python ``timedelta``."""
     found = _ISO_DURATION.fullmatch(text.strip()) or _PYTHON_DURATION.fullmatch(text.strip())
     parts = {name: float(value) for name, value in found.groupdict().items() if value} if found else {}
     try:
@@ -121,7 +121,7 @@ def _read_duration(text: str) -> object:
 
 
 def _read_structure(text: str) -> object:
-    """Read JSON, or a list or dictionary as Python writes it."""
+    """Read JSON, or a Python list or dictionary literal."""
     for read in (json.loads, ast.literal_eval):
         try:
             return read(text)
@@ -131,18 +131,18 @@ def _read_structure(text: str) -> object:
 
 
 def _read_names(text: str) -> object:
-    """Read a list, or names with commas between them."""
+    """Read a list, or names separated by commas."""
     found = _read_structure(text) if text.lstrip().startswith(("[", "(")) else text
     return [name.strip() for name in text.split(",") if name.strip()] if isinstance(found, str) else found
 
 
 def between(least: int, most: int) -> ParameterKind:
-    """Return the whole numbers between two, both included."""
+    """Allow whole numbers between two limits, both included."""
     return ParameterKind(f"{least} to {most}", lambda value: _is_whole(value) and least <= value <= most, _read_number)
 
 
 def at_least(least: int) -> ParameterKind:
-    """Return the whole numbers from one on."""
+    """Allow whole numbers from a lower limit."""
     return ParameterKind(f"{least} or more", lambda value: _is_whole(value) and value >= least, _read_number)
 
 
@@ -151,7 +151,7 @@ def _mapping_of(says: str, of: Callable[[Any], bool]) -> ParameterKind:
 
 
 def or_none(kind: ParameterKind) -> ParameterKind:
-    """Return the same for a parameter that a template may set to ``None``."""
+    """Allow the same values, and let a template set the parameter to ``None``."""
     return ParameterKind(kind.says, kind.fits, lambda text: None if text.strip() in ("", "None") else kind.read(text))
 
 
@@ -198,14 +198,14 @@ SWITCHES: Final = _mapping_of("a dict of identifier → dict of switches", lambd
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SyncOptions:
-    """The options of a run, checked when they are made.
+    """The options of a run, checked when they are created.
 
-    They mean what the parameters of the same names of
-    :class:`~airflow_provider_pinterest.operators.send_conversions.SendConversionsOperator` mean.
+    They have the same meaning as the parameters of the same names of
+    :class:`~airflow_provider_pinterest.operators.send_conversions.SendConversionsOperator`.
 
-    :param rejects_path: a folder for this run alone: a local path, or any path object that can open, list and remove
+    :param rejects_path: a folder for this run only: a local path, or a path object that can open, list and remove
         files.
-    :raises ParameterError: some cannot work; names all of them.
+    :raises ParameterError: some values are not allowed; the message names all of them.
     """
 
     field_map: Annotated[Mapping[str, str | None] | None, FIELD_MAP] = None
@@ -247,11 +247,11 @@ class SyncOptions:
 
     @property
     def sends(self) -> bool:
-        """Whether events are sent for good."""
+        """Whether Pinterest records the events that are sent."""
         return not (self.test or self.validate_only)
 
     def mapping(self) -> ColumnMapping:
-        """Return what columns mean.
+        """Return the mapping of columns to fields.
 
         :raises ParameterError: the parameters contradict one another.
         """
@@ -270,9 +270,9 @@ class SyncOptions:
         )
 
     def exclusions(self) -> Exclusions:
-        """Return which rows are not sent.
+        """Return the rules for rows that are not sent.
 
-        :raises ParameterError: the parameters cannot work.
+        :raises ParameterError: a parameter has a value that is not allowed.
         """
         from airflow_provider_pinterest.conversions.exclusions import Exclusions
 
@@ -285,9 +285,9 @@ class SyncOptions:
         )
 
     def check(self) -> None:
-        """Check the parameters that say what columns mean and which rows are not sent.
+        """Check the parameters for the mapping and the exclusions.
 
-        :raises ParameterError: names every problem.
+        :raises ParameterError: the message names every problem.
         """
         found = Problems()
         found.checked(self.mapping, otherwise=None)
@@ -296,7 +296,7 @@ class SyncOptions:
 
 
 def kinds_of(options: type[SyncOptions]) -> Mapping[str, ParameterKind]:
-    """Return the values that each option may have."""
+    """Return the allowed values of each option."""
     if options.__name__ not in _kinds:
         hints = get_type_hints(options, include_extras=True)
         _kinds[options.__name__] = {one.name: hints[one.name].__metadata__[0] for one in fields(options)}
@@ -312,9 +312,9 @@ def defaults_of(options: type[SyncOptions]) -> Mapping[str, Any]:
 
 
 def problems_with(options: type[SyncOptions], given: Mapping[str, Any]) -> list[str]:
-    """Return what is wrong with options.
+    """Return the problems with some options.
 
-    :param given: all options, or those that are known.
+    :param given: all options, or those whose values are known.
     """
     found = []
     kinds, defaults = kinds_of(options), defaults_of(options)
@@ -324,7 +324,7 @@ def problems_with(options: type[SyncOptions], given: Mapping[str, Any]) -> list[
             shown = _shown(value) if kind.shown else type(value).__name__
             found.append(f"{name} must be {kind.says}, got {shown}.")
     if given.get("on_unknown_outcome") == "hold" and "rejects_path" in given and not given["rejects_path"]:
-        found.append("on_unknown_outcome='hold' needs rejects_path: held events are listed there.")
+        found.append("on_unknown_outcome='hold' needs rejects_path, because held events are listed there.")
     return found
 
 

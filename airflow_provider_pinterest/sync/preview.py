@@ -1,4 +1,4 @@
-"""What an event looks like to a person: its structure, without what identifies anybody."""
+"""One event as text for people: its structure, without anything that identifies a person."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _ADDRESS: Final = re.compile(r"[^\s/]*(?:@|%40)[^\s/]*", re.IGNORECASE)
 _NOT_PRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 
 LONGEST_TEXT: Final = 200
-"""Characters of a text that are shown."""
+"""Largest number of characters of a text that are shown."""
 
 
 def shortened(body: bytes) -> str:
-    """Return an event as indented JSON in which no identifier and no address can be read."""
+    """Return an event as indented JSON, with identifiers and addresses shortened or removed."""
     event = orjson.loads(body)
     user_data = event.pop("user_data", {})
     shown = {_text(name): _value(_text(name), value) for name, value in event.items()}
@@ -38,13 +38,13 @@ def _value(name: str, value: Any) -> Any:
 
 
 def _text(text: str) -> str:
-    """Return text in one line, shortened and without addresses."""
+    """Return text on one line, shortened and without e-mail addresses."""
     text = _ADDRESS.sub("…", _NOT_PRINTABLE.sub(" ", text))
     return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}…"
 
 
 def _url(url: str) -> str:
-    """Return a URL without user, query and fragment, any of which may identify somebody."""
+    """Return a URL without user, query and fragment, which may identify a person."""
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""

@@ -1,4 +1,4 @@
-"""One attempt to deliver all rows of a source: gather the parts, deliver, store the end, and say how it ended."""
+"""One attempt to deliver all rows of a source: create the parts, deliver, store the end, and report the result."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from airflow_provider_pinterest.conversions.exclusions import Exclusions
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 from airflow_provider_pinterest.conversions.outcomes import Event, RowBatch
 from airflow_provider_pinterest.conversions.transform import Transform
-from airflow_provider_pinterest.delivery.checkpoint import VERSION, Checkpoint, Finished, StateStore
+from airflow_provider_pinterest.delivery.checkpoint import VERSION, Checkpoint, Finished
 from airflow_provider_pinterest.delivery.dispatcher import Dispatcher
 from airflow_provider_pinterest.delivery.pipeline import Mailbox, PipelineObserver, PipelineRun
 from airflow_provider_pinterest.delivery.progress import Progress
@@ -44,6 +44,7 @@ from airflow_provider_pinterest.exceptions import (
 )
 from airflow_provider_pinterest.logs import log_lines
 from airflow_provider_pinterest.problems import Problems, raise_all
+from airflow_provider_pinterest.state_store import StateStore
 from airflow_provider_pinterest.sync.advice import advice
 from airflow_provider_pinterest.sync.attempt import AttemptInfo, ReadOnce, attempt_of, fence, stored_state
 from airflow_provider_pinterest.sync.observer import SyncObserver
@@ -58,7 +59,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 RunResult = dict[str, Any]
-"""The account of a run: its counts by name, see the page "The result"."""
+"""The counts of a run by name, see the page "The result"."""
 
 
 def sync(
@@ -73,22 +74,22 @@ def sync(
 ) -> RunResult:
     """Send the rows of a source to Pinterest, account for every row, and return the counts.
 
-    With a state store, the next call with the same store continues where this one ended, and sends only what was not
-    accepted. Progress, warnings and the result are logged.
+    With a state store, the next call with the same store continues where this one ended, and sends only events that
+    were not accepted. Progress, warnings and the result are logged.
 
     :param source: the rows.
-    :param options: what columns mean, what is tolerated, how to send; ``None``: the defaults.
+    :param options: the mapping of columns, tolerances and how to send; ``None``: the defaults.
     :param connection: how to reach Pinterest; ``None`` only with ``validate_only``.
-    :param state: where this run stores how far it is; ``None``: nowhere, so that a second call sends everything again.
+    :param state: where this run stores its checkpoints; ``None``: nowhere, so a second call sends everything again.
     :param attempt: what an orchestrator knows about this attempt.
-    :param observer: told the result, also of a run that fails.
+    :param observer: receives the result, even if the run fails.
     :param stop: ends the run from another thread or from a signal handler.
     :return: the counts by name.
-    :raises ParameterError: an option, a column or the connection cannot work; nothing was sent.
+    :raises ParameterError: an option, a column or the connection is wrong.
     :raises SourceError: the source could not be read to its end.
-    :raises DeliveryError: Pinterest does not take the events; rows not sent are counted as such.
+    :raises DeliveryError: Pinterest does not accept the events; events that were not sent are counted.
     :raises ResendRefusedError: sending again could count events twice.
-    :raises ResultError: all that could be delivered is, and the result is not what the options allow.
+    :raises ResultError: everything was delivered, and the options do not allow the result.
     :raises StoppedError: ``stop`` was set.
     :raises StateConflictError: another process has continued the run.
     """
@@ -108,8 +109,8 @@ def sync(
 class _Parts:
     """What all attempts of a call share.
 
-    :param folder: of the rejects, if any are written.
-    :param store: where checkpoints are stored, if anywhere.
+    :param folder: the folder of the rejects; ``None`` if they are not written.
+    :param store: the state store; ``None`` if there is none.
     """
 
     mapping: ColumnMapping
@@ -133,7 +134,7 @@ class _Sync:
     stop: StopSignal
 
     def run(self) -> RunResult:
-        """Deliver; an attempt whose rows have changed is followed by another one at once."""
+        """Deliver; if the rows of the source have changed, start over at once."""
         with self._followed_by(self._not_begun):
             if self.stop.is_set():
                 raise StoppedError(f"{self.info.vocabulary.name} was told to stop before it began.")
@@ -145,13 +146,13 @@ class _Sync:
         try:
             return self._attempt(parts, start)
         except SourceChangedError as change:
-            # Nothing was sent of rows that have changed.
+            # None of the changed rows was sent.
             return self._attempt(parts, start_over(change.checkpoint, parts.attempt, "The rows of the source"))
 
     def _parts(self) -> _Parts:
-        """Gather what all attempts share, and check it.
+        """Create what all attempts share, and check it.
 
-        :raises ParameterError: names everything that cannot work.
+        :raises ParameterError: the message names every problem.
         """
         options, connection = self.options, self.connection
         found = Problems()
@@ -182,17 +183,17 @@ class _Sync:
     def _account(self) -> str:
         """Return the ad account.
 
-        :raises ParameterError: there is none, or no connection where one is needed.
+        :raises ParameterError: there is none, or a connection is needed and missing.
         """
         options = self.options
         if self.connection is None:
             if not options.validate_only:
-                raise ParameterError("connection is needed, except with validate_only=True.")
+                raise ParameterError("A connection is needed, unless validate_only=True is set.")
             return str(options.ad_account_id or "").strip()
         return self.connection.account(options.ad_account_id)
 
     def _attempt(self, parts: _Parts, start: Start) -> RunResult:
-        """Read the source once and deliver what is not accounted for."""
+        """Read the source once and deliver the rows that are not accounted for."""
         options, checkpoint = self.options, start.checkpoint
         if start.notice:
             (log.warning if start.warn else log.info)("%s", start.notice)
@@ -204,7 +205,7 @@ class _Sync:
             self.stop.check()
         if parts.store and not source.ordered:
             log.warning(
-                "The SQL has no ORDER BY: a later attempt continues where this one ended only if the rows come in the "
+                "The SQL has no ORDER BY. A later attempt can continue where this one ended only if the rows come in the "
                 "same order."
             )
         mailbox = Mailbox()
@@ -240,7 +241,7 @@ class _Sync:
         error: BaseException | None = None
         try:
             run.deliver()
-            run.tally.check(reading.state.rows)
+            run.counters.check(reading.state.rows)
         except SourceChangedError as change:
             change.checkpoint = progress.last
             error = change
@@ -274,7 +275,7 @@ class _Sync:
         self, parts: _Parts, run: PipelineRun, reading: _Rows, rejects: Rejects | None, checkpoint: Checkpoint
     ) -> Result:
         return Result.of(
-            run.tally,
+            run.counters,
             ad_account_id=parts.account,
             test=self.options.test,
             seconds=run.seconds,
@@ -286,11 +287,11 @@ class _Sync:
         )
 
     def _ended(self, parts: _Parts, run: PipelineRun, result: Result, progress: Progress) -> RunResult:
-        """Judge a run that came to its end, and store that it did."""
-        options, tally = self.options, run.tally
+        """Decide whether a complete run succeeds, and store its end."""
+        options, counters = self.options, run.counters
         finished = progress.finished(identity=parts.attempt.identity, result=dict(result.values), problem=None)
         problem = failure_reason(
-            tally,
+            counters,
             max_rejected=options.max_rejected,
             min_events=options.min_events,
             max_duplicates=options.max_duplicates,
@@ -307,14 +308,14 @@ class _Sync:
         if error is not None:
             raise error
         earlier = progress.last.earlier
-        if earlier is not None and not tally.events_sent and tally.delivered.already_sent:
+        if earlier is not None and not counters.events_sent and counters.delivered.already_sent:
             when = dt.datetime.fromtimestamp(earlier.written, dt.UTC).strftime("%Y-%m-%d %H:%M UTC")
-            log.warning("%s", all_accepted_before(tally, when))
+            log.warning("%s", all_accepted_before(counters, when))
         return dict(result.values)
 
     def _ended_before(self, finished: Finished) -> RunResult:
         """End as the earlier attempt did, whose worker died before its orchestrator knew."""
-        log.info("An earlier attempt of this run came to its end before its process did: nothing is sent again.")
+        log.info("An earlier attempt of this run had already completed, so nothing is sent again.")
         result = {"rows_excluded": 0, "unlisted_event_names": {}, **finished.result}  # an earlier version had neither
         error = ResultError(finished.problem) if finished.problem else None
         self.observer.ended(result, error)
@@ -323,21 +324,21 @@ class _Sync:
         return result
 
     def _said(self, parts: _Parts, run: PipelineRun, sender: Sender | None, *, refused: bool = False) -> str:
-        """Return what an attempt that ended early has delivered, and what the next one will do."""
+        """Return what an attempt that ended early has delivered, and what the next attempt will do."""
         progress, attempt = run.progress, parts.attempt
         last = progress.last
-        doubt = progress.outcome_unknown
+        unknown = progress.outcome_unknown
         return Ending(
-            run.tally,
+            run.counters,
             prefix=last.rows,
-            doubtful=doubt.again if progress.saved else 0,
-            will_be_held=doubt.held,
+            unknown=unknown.again if progress.saved else 0,
+            will_be_held=unknown.held,
             remembers=progress.durable,
             recorded=self.options.sends,
             offline=last.offline,
             waited=sender.waited if sender else 0.0,
             earlier=last.accepted if progress.accounted.rows < last.rows else 0,
-            recognised=doubt.recognised,
+            deduplicable=unknown.deduplicable,
             accepts_copies=attempt.may_resend_any,
             repeats=last.unknown_before is not None or not progress.saved,
             forced=attempt.send_again,
@@ -347,7 +348,7 @@ class _Sync:
         ).sentence()
 
     def _said_at_start(self, parts: _Parts, start: Start) -> str:
-        """Return the same of an attempt that ends before it has read a row."""
+        """Return the sentence for an attempt that ends before it has read a row."""
         checkpoint, attempt = start.checkpoint, parts.attempt
         return Ending(
             RunCounters(),
@@ -374,7 +375,7 @@ class _Sync:
 
     @contextmanager
     def _followed_by(self, sentence: Callable[[], str]) -> Iterator[None]:
-        """Add a sentence to an error, or log it where the error is not ours."""
+        """Add a sentence to an error of this package; log it before any other exception."""
         try:
             yield
         except PinterestError as error:
@@ -389,7 +390,7 @@ class _Sync:
         return StoppedError(f"{self.info.vocabulary.name} was told to stop.").followed_by(sentence)
 
     def _sender(self) -> Sender | None:
-        """Return what settles batches; ``None`` to validate only."""
+        """Return the sender; ``None`` to validate only."""
         options, connection = self.options, self.connection
         if options.validate_only or connection is None:
             return None
@@ -404,9 +405,9 @@ class _Sync:
         return sender
 
     def _rejects(self, parts: _Parts, start: Start) -> Rejects | None:
-        """Open the folder of the rejects, and prove that it can be written to.
+        """Open the folder of the rejects, and check that it can be written to.
 
-        :raises RejectsError: it cannot.
+        :raises RejectsError: it cannot be written to.
         """
         if parts.folder is None:
             return None
@@ -422,21 +423,21 @@ class _Sync:
         return rejects
 
     def _about_to_send_not_deduplicable(self, parts: _Parts, checkpoint: Checkpoint) -> None:
-        """Refuse to send events a second time that Pinterest cannot recognise.
+        """Refuse to send events that Pinterest cannot deduplicate a second time.
 
         :raises ResendRefusedError: an earlier attempt may have sent them.
         """
         if parts.folder is None:
             log.warning(
-                "There are events that Pinterest cannot deduplicate, and no rejects_path: if an outcome stays unknown, "
-                "only the count of such events will be known."
+                "Some events are offline events, which Pinterest cannot deduplicate, and rejects_path is not set. If "
+                "the outcome of such an event stays unknown, only the count shows it."
             )
         if checkpoint.unknown_before is not None:
             raise ResendRefusedError(
-                f"This is attempt {parts.attempt.number}, it is not known what an earlier one sent, and among the rows "
-                "are events that Pinterest cannot deduplicate (action_source offline): they could be counted twice, so "
+                f"This is attempt {parts.attempt.number}, and it is not known what an earlier one sent. Some rows are "
+                "offline events, which Pinterest cannot deduplicate. Sending them again could count them twice, so "
                 "they were not sent.",
-                advice="If no earlier attempt sent any, or counting twice is acceptable, set "
+                advice="If no earlier attempt sent offline events, or if counting them twice is acceptable, set "
                 f"send_everything_again=True. {self.info.vocabulary.remembers}",
             )
 
@@ -467,13 +468,13 @@ def _folder(path: Any) -> Any:
 
 
 def _show(event: Event) -> None:
-    """Log one event as it would go out, its identifiers shortened."""
-    log.info("One event as it would be sent, identifiers shortened:\n%s", shortened(event.body))
+    """Log one event as it would be sent, with shortened identifiers."""
+    log.info("One event as it would be sent, with shortened identifiers:\n%s", shortened(event.body))
 
 
 def _log_result(run: PipelineRun, result: Result, remarks: Iterable[str]) -> None:
-    """Write the result into the log, and some of the rejected rows."""
-    if run.tally.rows_read or run.finished:
+    """Log the result, and some of the rejected rows."""
+    if run.counters.rows_read or run.finished:
         log.info("%s", result.table())
     for rejection in run.progress.examples:
         for code, field, message in rejection.reasons:
@@ -555,9 +556,9 @@ class _Rows:
         )
 
     def _counted(self, row_batches: Iterable[RowBatch]) -> Iterator[RowBatch]:
-        """Count the rows of the source, and check the columns of the first row_batch.
+        """Count the rows of the source, and check the columns of the first row batch.
 
-        :raises MappingError: they cannot be mapped.
+        :raises MappingError: the columns cannot be mapped.
         """
         for position, row_batch in enumerate(self.state.unlocked(row_batches)):
             if position == 0:

@@ -1,4 +1,4 @@
-"""Where a run stores how far it is, so that the next attempt continues and sends nothing twice."""
+"""State stores: they keep the checkpoint of a run, so that the next attempt continues and sends nothing twice."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from typing import Any, Final
 
 import orjson
 
-from airflow_provider_pinterest.delivery.checkpoint import StateStore
 from airflow_provider_pinterest.exceptions import ParameterError, StateConflictError
 from airflow_provider_pinterest.sources.paramstyles import paramstyle
+from airflow_provider_pinterest.state_store import StateStore
 
 __all__ = ["FileStateStore", "SqlStateStore", "StateStore"]
 

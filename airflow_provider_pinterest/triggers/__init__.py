@@ -1,3 +1,6 @@
-"""What deferred tasks wait for."""
+"""Triggers of deferred tasks.
+
+- ``wait``: fires at a given time.
+"""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Waiting until a moment, without a worker and without a log line a second."""
+"""Waits until a given time, without a worker and without repeated log lines."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from typing import Any, Final
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 LONGEST_SLEEP: Final = 600.0
-"""Seconds after which the clock is read again: it may have been set, or the machine suspended."""
+"""Seconds after which the clock is read again, because it may have been set or the machine suspended."""
+
+LONGEST_DEFERRAL: Final = 86_400.0
+"""Seconds."""
 
 
 class WaitTrigger(BaseTrigger):
-    """Fires once at a moment, or at once if the moment has passed.
+    """Fires once at a given time, or at once if the time has passed.
 
-    :param moment: with a time zone.
+    :param moment: the time, with a time zone.
     """
 
     def __init__(self, moment: dt.datetime) -> None:
@@ -26,11 +29,11 @@ class WaitTrigger(BaseTrigger):
         self.moment = moment.astimezone(dt.UTC)  # Airflow 3.3 cannot read a bare offset again
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return the class path and the arguments that make this trigger again."""
+        """Return the class path and the arguments of this trigger."""
         return "airflow_provider_pinterest.triggers.wait.WaitTrigger", {"moment": self.moment}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Wait, and yield one event with the moment as ISO 8601 text."""
+        """Wait, and yield one event with the time as ISO 8601 text."""
         await wait_until(self.moment)
         yield TriggerEvent(self.moment.isoformat())  # type: ignore[no-untyped-call]
 
@@ -45,6 +48,12 @@ async def wait_until(
     now: Callable[[], dt.datetime] = _now,
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
 ) -> None:
-    """Sleep until the clock shows a moment."""
+    """Sleep until the clock has reached a time."""
     while (left := (moment - now()).total_seconds()) > 0:
         await sleep(min(left, LONGEST_SLEEP))
+
+
+def wake_up_after(seconds: float) -> WaitTrigger:
+    """Return a trigger that fires after some seconds, :data:`LONGEST_DEFERRAL` at most."""
+    within = max(0.0, seconds) if seconds < LONGEST_DEFERRAL else LONGEST_DEFERRAL  # NaN waits longest
+    return WaitTrigger(_now() + dt.timedelta(seconds=within))

@@ -62,7 +62,7 @@ def closes_when_idle(wire, connection):
 
 
 @pytest.mark.parametrize("handler", [closes_after_its_answer, closes_when_idle])
-def test_fresh_calls_are_never_in_doubt_where_the_server_closes_kept_connections(handler):
+def test_fresh_calls_are_never_with_unknown_outcome_where_the_server_closes_kept_connections(handler):
     with serving(handler) as wire, client(wire.url) as pinterest:
         for number in range(60):
             time.sleep(0.001 * (number % 10))
@@ -158,7 +158,7 @@ def test_begin_comes_after_the_handshake(tls):
 
 
 @pytest.mark.parametrize("handler", [wires.hangs_up, wires.resets, wires.answers_by_half, wires.speaks_something_else])
-def test_what_breaks_after_begin_is_in_doubt(handler):
+def test_what_breaks_after_begin_has_an_unknown_outcome(handler):
     begin = Begin()
     with serving(handler) as wire, client(wire.url) as pinterest:
         answer = pinterest.post(BODY, 1, begin=begin)
@@ -328,7 +328,7 @@ def test_a_stop_leaves_a_name_lookup_and_nothing_is_written_when_it_ends(monkeyp
 
 
 @pytest.mark.parametrize("secured", [False, True])
-def test_a_stop_cuts_a_call_under_way_which_is_in_doubt(secured, tls):
+def test_a_stop_cuts_a_call_under_way_which_has_an_unknown_outcome(secured, tls):
     begin = Begin()
     with (
         serving(wires.says_nothing, tls=tls if secured else None) as wire,

@@ -56,7 +56,7 @@ WORDS: dict[str, Exception] = {
     "host unreachable": OSError(errno.EHOSTUNREACH, "unreachable"),
     "no free local port": OSError(errno.EADDRNOTAVAIL, "Cannot assign"),
     "TLS failed (WRONG_VERSION_NUMBER)": ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number"),
-    "the answer broke off": urllib3_errors.IncompleteRead(1, 2),
+    "the answer is incomplete": urllib3_errors.IncompleteRead(1, 2),
     "the answer is not HTTP": http.client.BadStatusLine("220 smtp ada@example.com"),
     "the proxy answered HTTP 502": OSError("Tunnel connection failed: 502 Bad Gateway"),
     "connection failed (RuntimeError)": RuntimeError("https://u:p4ss@h Bearer pina_x"),
@@ -72,7 +72,7 @@ def test_words(words, error):
 
 
 @pytest.mark.parametrize("error", WORDS.values(), ids=WORDS)
-def test_before_the_request_it_may_be_tried_again_and_after_it_is_in_doubt(error):
+def test_before_the_request_it_may_be_tried_again_and_after_it_has_an_unknown_outcome(error):
     before, after = connect_failure(error, ROUTE), exchange_failure(error, ROUTE)
 
     assert isinstance(before, Unavailable)
@@ -100,7 +100,7 @@ SETTINGS: dict[str, tuple[Exception, str]] = {
 
 
 @pytest.mark.parametrize(("error", "words"), SETTINGS.values(), ids=SETTINGS)
-def test_settings_that_no_retry_can_mend_say_what_to_change(error, words):
+def test_settings_that_no_retry_can_help_say_what_to_change(error, words):
     answer = connect_failure(error, PROXIED)
 
     assert isinstance(answer, Misconfigured)

@@ -113,7 +113,7 @@ def test_a_failed_event_without_words_gets_some():
     answer = read(200, {"events": [{"status": "failed"}, {"status": "failed", "error_message": None}]})
 
     assert isinstance(answer, PerEventResults)
-    assert answer.failed == dict.fromkeys((0, 1), "Pinterest gives no message")
+    assert answer.failed == dict.fromkeys((0, 1), "Pinterest gave no message")
 
 
 def test_events_processed_with_a_warning_are_counted():
@@ -233,7 +233,7 @@ def test_the_wait_pinterest_asks_for(headers, wait):
 
 
 @pytest.mark.parametrize("status", [429, 503, 500, 504])
-def test_busy_and_doubt_carry_the_wait(status):
+def test_unavailable_and_outcome_unknown_carry_the_wait(status):
     answer = read(status, {}, Retry_After="3")
 
     assert isinstance(answer, Unavailable | OutcomeUnknown)

@@ -293,6 +293,6 @@ class WireScenario:
                 mailbox=mailbox,
             )
             self.run.deliver()
-            self.run.tally.check(len(self.kinds))
+            self.run.counters.check(len(self.kinds))
             self.store.delete(KEY)
             return self.run

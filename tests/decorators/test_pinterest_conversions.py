@@ -112,11 +112,11 @@ def test_what_a_generator_raises_comes_after_its_rows_are_delivered(pinterest):
 @pytest.mark.parametrize(
     ("returned", "words"),
     [
-        (None, "orders returned None: return or yield rows"),
+        (None, "The function orders returned None. It must return or yield rows"),
         ("text", "got text"),
-        ({"data": []}, "under its 'data'"),
+        ({"data": []}, "in its 'data'"),
         (5, "got int"),
-        ([5], "row 1 is int"),
+        ([5], "row 1 is of type int"),
     ],
 )
 def test_a_function_that_returns_no_rows_is_told_so(pinterest, returned, words):
@@ -168,7 +168,7 @@ def test_a_second_source_is_refused_when_the_dag_is_parsed(source):
     def orders():
         return []
 
-    with pytest.raises(ParameterError, match="the function is the source"):
+    with pytest.raises(ParameterError, match="takes its rows from the function"):
         operator(orders, parameters=source)
 
 

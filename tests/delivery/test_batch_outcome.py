@@ -30,7 +30,7 @@ def settle(made, events, how="processed"):
     made.settle(events, delivered, rejections)
 
 
-def test_at_first_all_events_are_open_and_none_is_in_doubt():
+def test_at_first_all_events_are_open_and_none_has_an_unknown_outcome():
     found = outcome().snapshot()
 
     assert found.unsettled == ROWS
@@ -39,8 +39,8 @@ def test_at_first_all_events_are_open_and_none_is_in_doubt():
     assert found.delivered == DeliveryCounters()
 
 
-def test_events_that_an_earlier_attempt_may_have_sent_are_in_doubt_until_they_are_settled():
-    made = outcome(uncertain=[1, 2, 3])
+def test_events_that_an_earlier_attempt_may_have_sent_are_with_unknown_outcome_until_they_are_settled():
+    made = outcome(unknown=[1, 2, 3])
     settle(made, EVENTS[:2])
     made.begin(EVENTS[2:])
     made.not_accepted()
@@ -48,7 +48,7 @@ def test_events_that_an_earlier_attempt_may_have_sent_are_in_doubt_until_they_ar
     assert made.snapshot().outcome_unknown == {3}
 
 
-def test_announced_events_are_not_in_doubt_before_the_request_begins():
+def test_announced_events_are_not_with_unknown_outcome_before_the_request_begins():
     made = outcome()
     made.announce(EVENTS[:3])
 
@@ -57,7 +57,7 @@ def test_announced_events_are_not_in_doubt_before_the_request_begins():
     assert not found.outcome_unknown
 
 
-def test_events_of_a_request_are_in_doubt_while_it_is_under_way():
+def test_events_of_a_request_are_with_unknown_outcome_while_it_is_under_way():
     made = outcome()
     made.begin(EVENTS[:3])
 
@@ -76,20 +76,20 @@ def test_a_request_that_was_not_accepted_leaves_its_events_open():
     assert not found.announced
 
 
-def test_a_doubtful_request_leaves_its_events_in_doubt_whatever_the_next_one_says():
+def test_a_request_with_unknown_outcome_leaves_its_events_unknown_whatever_the_next_one_says():
     made = outcome()
     made.begin(EVENTS[:3])
-    made.doubtful()
+    made.outcome_unknown()
     made.begin(EVENTS[:3])
     made.not_accepted()
 
     assert made.snapshot().outcome_unknown == {1, 2, 3}
 
 
-def test_doubt_before_any_byte_was_written_is_none():
+def test_an_outcome_is_known_before_any_byte_was_written():
     made = outcome()
     made.announce(EVENTS)
-    made.doubtful()
+    made.outcome_unknown()
 
     assert not made.snapshot().outcome_unknown
 
@@ -110,7 +110,7 @@ STEPS = {
     "announce": lambda made: made.announce(EVENTS),
     "begin": lambda made: made.begin(EVENTS),
     "not_accepted": lambda made: made.not_accepted(),
-    "doubtful": lambda made: made.doubtful(),
+    "outcome_unknown": lambda made: made.outcome_unknown(),
     "settle": lambda made: settle(made, EVENTS),
     "warn": lambda made: made.warn({"late": 1}),
     "called": lambda made: made.called(again=False),
@@ -131,14 +131,14 @@ def test_after_it_was_closed_nothing_is_recorded(step):
     assert before.outcome_unknown == {1, 2, 3}
 
 
-WORDS = st.sampled_from(["announce", "begin", "not_accepted", "doubtful", "processed", "failed", "held"])
+WORDS = st.sampled_from(["announce", "begin", "not_accepted", "outcome_unknown", "processed", "failed", "held"])
 
 
 @given(st.lists(st.tuples(WORDS, st.integers(1, 4))), st.sets(st.integers(1, 6)))
-def test_every_event_is_in_exactly_one_place_at_any_moment(steps, uncertain):
-    made = outcome(uncertain=uncertain)
+def test_every_event_is_in_exactly_one_place_at_any_moment(steps, unknown):
+    made = outcome(unknown=unknown)
     left = list(EVENTS)
-    written, doubted = set(), set(uncertain)
+    written, maybe_sent = set(), set(unknown)
     for word, many in steps:
         some = left[:many]
         rows = {one.row for one in some}
@@ -151,9 +151,9 @@ def test_every_event_is_in_exactly_one_place_at_any_moment(steps, uncertain):
             case "not_accepted":
                 made.not_accepted()
                 written = set()
-            case "doubtful":
-                made.doubtful()
-                doubted |= written
+            case "outcome_unknown":
+                made.outcome_unknown()
+                maybe_sent |= written
                 written = set()
             case _:
                 settle(made, some, word)
@@ -165,7 +165,7 @@ def test_every_event_is_in_exactly_one_place_at_any_moment(steps, uncertain):
         assert delivered.failed + delivered.held == len(found.rejections)
         assert found.unsettled == {one.row for one in left}
         assert not {one.row for one in found.rejections} & found.unsettled
-        assert found.outcome_unknown == (doubted | written) & found.unsettled
+        assert found.outcome_unknown == (maybe_sent | written) & found.unsettled
         assert found.announced <= found.unsettled
 
 
@@ -182,7 +182,7 @@ def test_once_it_is_closed_no_request_begins_however_the_threads_meet():
                 for one in random.Random(seed).sample(EVENTS, 6):  # noqa: S311
                     made.begin([one])
                     written.append(one.row)
-                    made.doubtful()
+                    made.outcome_unknown()
             except Stopped:
                 return
 

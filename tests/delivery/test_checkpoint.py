@@ -55,14 +55,14 @@ COUNTS = st.integers(0, 10**9)
 CODES = st.dictionaries(st.sampled_from(["pinterest_failed", "outcome_unknown", "x"]), st.integers(1, 10**6)).map(
     Counter
 )
-LAGS = st.builds(
+LATENCIES = st.builds(
     LatencyHistogram,
     st.dictionaries(st.integers(0, 10**6), st.integers(1, 10**6)).map(Counter),
     st.none() | COUNTS,
     COUNTS,
     COUNTS,
 )
-DELIVERED = st.builds(DeliveryCounters, COUNTS, COUNTS, COUNTS, COUNTS, COUNTS, COUNTS, CODES, CODES, LAGS)
+DELIVERED = st.builds(DeliveryCounters, COUNTS, COUNTS, COUNTS, COUNTS, COUNTS, COUNTS, CODES, CODES, LATENCIES)
 COMPLETE = st.sets(st.integers(1, 10**9)).map(RowSet().plus)
 ROWSETS = COMPLETE | st.builds(RowSet.forgotten)
 PENDING = st.builds(
@@ -188,7 +188,7 @@ def test_what_is_not_a_state_is_unreadable(values):
 
 
 def test_what_is_wrong_with_the_version_is_said():
-    with pytest.raises(UnreadableStateError, match="its version is 4"):
+    with pytest.raises(UnreadableStateError, match="unknown version 4"):
         read_state({"version": 4, "state": "running"})
 
 
@@ -219,6 +219,7 @@ def v2_hash(events):
 
 def v2_delivered(**counts):
     found = DeliveryCounters(**counts).as_json()
+    found["lags"] = found.pop("latencies")
     del found["already_sent"]
     return found
 
@@ -278,10 +279,10 @@ DOCUMENTS = {
 def usable(state):
     """Use a state as a run does, all of it."""
     json.dumps(state.as_json())
-    assert state.recognised(1.0) in (True, False)
+    assert state.deduplicable(1.0) in (True, False)
     sums = DeliveryCounters()
     sums.merge(state.delivered)
-    sums.lags.summary()
+    sums.latencies.summary()
     for rows in (state.failed, state.held):
         assert 1 not in rows
     if isinstance(state, Checkpoint):
@@ -291,7 +292,7 @@ def usable(state):
         for pending in state.pending:
             sums.merge(pending.delivered)
             assert pending.settles(5) in (True, False)
-            assert pending.doubt.complete, "an event in doubt would count as settled"
+            assert pending.unknown.complete, "an event with unknown outcome would count as settled"
             assert pending.open.complete, "an open event would count as settled"
 
 
@@ -389,7 +390,7 @@ def test_a_rejection_is_not_a_duplicate():
 
 
 def test_a_line_about_the_prefix_stands_and_beyond_it_only_what_a_pending_batch_settles():
-    pending = PendingBatch(11, 20, "", DeliveryCounters(), doubt=RowSet([(12, 12)]), open=RowSet([(15, 16)]))
+    pending = PendingBatch(11, 20, "", DeliveryCounters(), unknown=RowSet([(12, 12)]), open=RowSet([(15, 16)]))
     checkpoint = Checkpoint({}, 0.0, rows=10, pending=(pending,))
 
     standing = [row for row in range(1, 25) if checkpoint.keeps(row, Stage.PINTEREST)]
@@ -407,14 +408,14 @@ def test_lines_of_a_finished_run_stand_where_its_rows_cannot_be_told_apart():
 
 
 @pytest.mark.parametrize("make", [lambda **c: Checkpoint({}, NOW, **c), lambda **c: a_finished(clock=NOW, **c)])
-def test_pinterest_recognises_web_events_for_twenty_three_hours(make):
-    assert make(offline=False).recognised(NOW + DEDUPLICATION_WINDOW - 1)
-    assert not make(offline=False).recognised(NOW + DEDUPLICATION_WINDOW)
-    assert not make(offline=True).recognised(NOW)
+def test_pinterest_deduplicates_web_events_for_twenty_three_hours(make):
+    assert make(offline=False).deduplicable(NOW + DEDUPLICATION_WINDOW - 1)
+    assert not make(offline=False).deduplicable(NOW + DEDUPLICATION_WINDOW)
+    assert not make(offline=True).deduplicable(NOW)
 
 
-def test_an_earlier_run_s_offline_events_are_not_recognised():
-    assert not Checkpoint({}, NOW, earlier=a_finished(offline=True)).recognised(NOW)
+def test_an_earlier_run_s_offline_events_are_not_deduplicable():
+    assert not Checkpoint({}, NOW, earlier=a_finished(offline=True)).deduplicable(NOW)
 
 
 class TestFingerprint:
@@ -547,7 +548,7 @@ class TestProgress:
         assert progress.last.rows == 0
         assert [(one.first, one.last) for one in progress.last.pending] == [(1, 3), (4, 6)]
 
-    def test_events_that_can_be_sent_again_are_in_doubt_while_they_are_under_way_and_open_at_the_end(self):
+    def test_events_that_can_be_sent_again_are_with_unknown_outcome_while_they_are_under_way_and_open_at_the_end(self):
         progress = self.progress()
         under_way = done([1, 2])
         under_way.outcome = type(under_way.outcome)(under_way.batch.events)
@@ -558,8 +559,8 @@ class TestProgress:
         progress.close()
         at_the_end = progress.last.pending[0]
 
-        assert list(while_sending.doubt.rows()) == [1, 2]
-        assert not at_the_end.doubt
+        assert list(while_sending.unknown.rows()) == [1, 2]
+        assert not at_the_end.unknown
         assert list(at_the_end.open.rows()) == [1, 2]
 
     def test_without_a_store_it_remembers_the_last_for_a_deferral(self):
@@ -628,7 +629,7 @@ def test_a_source_that_changed_is_noticed_and_nothing_is_sent():
     with pytest.raises(SourceChangedError):
         made.run_attempt()
 
-    assert last(made).recognised(NOW)
+    assert last(made).deduplicable(NOW)
     assert made.pinterest.calls == calls
     assert made.store.get(KEY) == before
 
@@ -641,7 +642,7 @@ def test_a_source_that_changed_after_offline_events_were_sent_is_not_sent_again(
     with pytest.raises(SourceChangedError):
         made.run_attempt()
 
-    assert not last(made).recognised(NOW)
+    assert not last(made).deduplicable(NOW)
 
 
 def test_a_source_that_became_shorter_than_the_prefix_is_noticed():
@@ -700,7 +701,7 @@ def test_a_source_that_breaks_off_while_it_is_read_again_loses_nothing(kinds, er
         run = made.run_attempt()
         assert run.finished
         assert not [one for one, kind in made.events.items() if kind == "offline" and made.pinterest.copies[one] > 1]
-        assert run.tally.events_sent == 30
+        assert run.counters.events_sent == 30
 
 
 def test_the_clock_of_the_first_attempt_is_kept():
@@ -719,7 +720,7 @@ def test_a_single_refused_row_that_is_left_is_isolated_and_not_taken_for_a_wrong
 
     run = made.run_attempt()
 
-    assert run.tally.delivered.failed == 3
+    assert run.counters.delivered.failed == 3
     assert {line["event_id"] for line in made.folder.lines()} == made.pinterest.poison
 
 
@@ -730,7 +731,7 @@ def test_without_anything_accepted_in_an_earlier_attempt_the_mapping_is_wrong():
     for _ in range(2):
         with pytest.raises(RefusedError):
             made.run_attempt()
-    assert made.run.tally.rows_not_sent == made.run.tally.events_built
+    assert made.run.counters.rows_not_sent == made.run.counters.events_built
     assert made.folder.lines() == []
 
 
@@ -740,8 +741,8 @@ def test_a_stop_is_accounted_for_and_the_next_attempt_sends_the_rest_once(word, 
     made.pinterest.chances = {word: 0.3}
     with pytest.raises(error):
         made.run_attempt()
-    tally = made.run.tally
-    assert tally.events_sent + tally.rows_not_sent == tally.events_built
+    counters = made.run.counters
+    assert counters.events_sent + counters.rows_not_sent == counters.events_built
     assert made.folder.lines() == []
 
     made.pinterest.chances = {}
@@ -749,7 +750,7 @@ def test_a_stop_is_accounted_for_and_the_next_attempt_sends_the_rest_once(word, 
 
     assert set(made.pinterest.copies.values()) == {1}
     assert len(made.pinterest.copies) == 30
-    assert run.tally.delivered.processed == 30
+    assert run.counters.delivered.processed == 30
 
 
 def test_a_store_that_cannot_be_written_ends_the_run_before_another_offline_batch_goes_out():

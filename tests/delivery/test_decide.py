@@ -231,12 +231,12 @@ def test_no_wait_is_longer_than_the_time_left(answer, now, jitter):
 @given(ANSWERS, SITUATIONS, JITTER)
 def test_what_cannot_be_deduplicated_and_may_have_arrived_is_never_sent_again(answer, now, jitter):
     action = decide(answer, now, lambda: jitter)
-    perhaps_accepted = isinstance(answer, OutcomeUnknown) or (isinstance(answer, Refused) and answer.partly)
+    maybe_accepted = isinstance(answer, OutcomeUnknown) or (isinstance(answer, Refused) and answer.partly)
 
-    if perhaps_accepted and now.kind is not ALL:
+    if maybe_accepted and now.kind is not ALL:
         assert isinstance(action, HoldSome if now.kind is SOME else Hold)
     if isinstance(action, Hold | HoldSome):
-        assert perhaps_accepted
+        assert maybe_accepted
 
 
 @given(ANSWERS, SITUATIONS, JITTER)

@@ -146,7 +146,7 @@ def test_the_first_thread_that_cannot_start_fails_the_dispatch(monkeypatch):
     made = dispatcher(lambda *_: None, 2)
     one = flight(batch(1))
 
-    with pytest.raises(PinterestError, match="No thread could be started to send events"):
+    with pytest.raises(PinterestError, match="A thread to send events could not be started"):
         made.dispatch(one, 1)
 
     assert not one.dispatched
@@ -296,12 +296,12 @@ def test_a_run_that_cannot_start_a_thread_to_send_fails_and_does_not_hang(pinter
     with monkeypatch.context() as patch:
         threads_cannot_start(patch)
         started = time.monotonic()
-        with pytest.raises(PinterestError, match="No thread could be started to send events"):
+        with pytest.raises(PinterestError, match="A thread to send events could not be started"):
             scenario.run_attempt()
 
     assert time.monotonic() - started < SOON
-    tally = scenario.run.tally
-    assert tally.rows_not_sent == tally.events_built > 0
+    counters = scenario.run.counters
+    assert counters.rows_not_sent == counters.events_built > 0
     assert pinterest.calls() == []
     assert scenario.run_attempt().finished
     assert set(pinterest.copies().values()) == {1}
@@ -316,7 +316,7 @@ def test_a_run_that_cannot_start_a_thread_to_read_fails_and_does_not_hang(pinter
 
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", refuse)
-        with pytest.raises(PinterestError, match="No thread could be started to read the source"):
+        with pytest.raises(PinterestError, match="A thread to read the source could not be started"):
             scenario.run_attempt()
 
     assert pinterest.calls() == []
@@ -339,8 +339,8 @@ def test_a_bug_in_a_thread_ends_the_run_stops_the_others_and_the_next_try_sends_
         with pytest.raises(ZeroDivisionError):
             scenario.run_attempt()
     assert len(calls) < 12
-    tally = scenario.run.tally
-    assert tally.events_sent + tally.rows_not_sent == tally.events_built
+    counters = scenario.run.counters
+    assert counters.events_sent + counters.rows_not_sent == counters.events_built
 
     assert scenario.run_attempt().finished
     assert set(pinterest.copies().values()) == {1}

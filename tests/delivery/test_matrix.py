@@ -38,14 +38,14 @@ class EventOutcomes:
         self.held = {line["event_id"] for line in lines if line["stage"] == "outcome_unknown"}
         self.sources = {f"e-{n}": kind for n, kind in enumerate(scenario.kinds, 1) if kind in ("web", "offline")}
         self.twice = {one for one, copies in self.copies.items() if copies > 1}
-        self.tally = scenario.run.tally
-        tally, delivered = self.tally, self.tally.delivered
+        self.counters = scenario.run.counters
+        counters, delivered = self.counters, self.counters.delivered
         assert delivered.failed == len(self.failed)
         assert delivered.held == len(self.held)
-        assert tally.rows_read == tally.events_built + tally.rows_rejected + tally.duplicates_dropped
-        assert tally.events_built == tally.events_sent + tally.rows_not_sent
+        assert counters.rows_read == counters.events_built + counters.rows_rejected + counters.duplicates_dropped
+        assert counters.events_built == counters.events_sent + counters.rows_not_sent
         lost = [one for one in self.sources if not self.copies[one] and one not in self.failed | self.held]
-        assert len(lost) <= tally.rows_not_sent + len(scenario.kinds) - tally.rows_read, "rows are lost"
+        assert len(lost) <= counters.rows_not_sent + len(scenario.kinds) - counters.rows_read, "rows are lost"
         assert not [one for one in self.twice if self.sources[one] == "offline"], "an offline event was sent twice"
         assert not self.failed & self.copies.keys()
 
@@ -55,7 +55,7 @@ def finished(pinterest, kinds, **options):
     run = scenario.run_attempt()
     assert run.finished
     outcomes = EventOutcomes(pinterest, scenario)
-    assert outcomes.tally.rows_not_sent == 0
+    assert outcomes.counters.rows_not_sent == 0
     return outcomes
 
 
@@ -81,9 +81,9 @@ def test_a_200_that_does_not_account_for_every_event_is_no_success(pinterest, ki
 
     outcomes = finished(pinterest, kinds)
 
-    doubtful = {one for one in outcomes.sources if one in outcomes.twice | outcomes.held}
-    assert len(doubtful) == 10
-    assert outcomes.held == {one for one in doubtful if outcomes.sources[one] == "offline"}
+    unknown = {one for one in outcomes.sources if one in outcomes.twice | outcomes.held}
+    assert len(unknown) == 10
+    assert outcomes.held == {one for one in unknown if outcomes.sources[one] == "offline"}
 
 
 @KINDS
@@ -108,7 +108,7 @@ def test_when_bisecting_the_first_batch_accepts_nothing_the_run_stops(pinterest,
         scenario.run_attempt()
 
     outcomes = EventOutcomes(pinterest, scenario)
-    assert outcomes.tally.rows_not_sent == outcomes.tally.events_built
+    assert outcomes.counters.rows_not_sent == outcomes.counters.events_built
     assert not outcomes.failed
     assert max(call.in_flight for call in pinterest.calls()) == 1
     assert len(pinterest.calls()) == 19
@@ -147,7 +147,7 @@ def test_a_denial_stops_at_one_call_and_rejects_nothing(pinterest, kinds, status
 
     outcomes = EventOutcomes(pinterest, scenario)
     assert len(pinterest.calls()) == 1
-    assert outcomes.tally.rows_not_sent == outcomes.tally.events_built > 0
+    assert outcomes.counters.rows_not_sent == outcomes.counters.events_built > 0
     assert not outcomes.failed | outcomes.held
 
     pinterest.clear_faults()
@@ -170,7 +170,7 @@ def test_a_denial_in_the_middle_keeps_what_was_accepted_and_the_next_try_sends_t
     assert 0 < sum(middle.copies.values()) < 60
     assert not middle.held
     assert set(outcomes.copies.values()) == {1}
-    assert outcomes.tally.delivered.processed == 60
+    assert outcomes.counters.delivered.processed == 60
 
 
 @KINDS
@@ -185,7 +185,8 @@ def test_a_redirect_is_never_followed(pinterest, kinds):
         assert elsewhere.bodies == []
     assert len(pinterest.calls()) == 1
     assert (
-        EventOutcomes(pinterest, scenario).tally.rows_not_sent == EventOutcomes(pinterest, scenario).tally.events_built
+        EventOutcomes(pinterest, scenario).counters.rows_not_sent
+        == EventOutcomes(pinterest, scenario).counters.events_built
     )
 
 
@@ -220,7 +221,7 @@ def test_busy_is_tried_again_until_it_is_taken(pinterest, kinds, fault):
     assert set(outcomes.copies.values()) == {1}
     assert not outcomes.failed | outcomes.held
     assert len(pinterest.calls(status=fault["status"])) == 4
-    assert outcomes.tally.delivered.retries == 4
+    assert outcomes.counters.delivered.retries == 4
 
 
 @KINDS
@@ -233,7 +234,7 @@ def test_busy_for_longer_than_it_may_wait_hands_back_with_the_time(pinterest, ki
 
     assert raised.value.retry_after == 67_150
     middle = EventOutcomes(pinterest, scenario)
-    assert middle.tally.delivered.processed == 20
+    assert middle.counters.delivered.processed == 20
     assert not middle.held
     pinterest.clear_faults()
     assert scenario.run_attempt().finished
@@ -249,7 +250,7 @@ def test_where_nobody_listens_nothing_is_held(pinterest, kinds):
     with pytest.raises(UnavailableError, match="connection refused"):
         scenario.run_attempt()
     outcomes = EventOutcomes(pinterest, scenario)
-    assert outcomes.tally.rows_not_sent == outcomes.tally.events_built
+    assert outcomes.counters.rows_not_sent == outcomes.counters.events_built
     assert not outcomes.held
 
     scenario.url = pinterest.url
@@ -297,7 +298,7 @@ def test_what_is_ambiguous_goes_again_if_pinterest_can_tell_copies_apart_and_is_
 
 @KINDS
 @pytest.mark.parametrize("on_unknown_outcome", [OnUnknownOutcome.HOLD, OnUnknownOutcome.RESEND])
-def test_the_user_decides_where_doubt_goes(pinterest, kinds, on_unknown_outcome):
+def test_the_user_decides_what_happens_to_unknown_outcomes(pinterest, kinds, on_unknown_outcome):
     pinterest.fault("status", status=500, after=1, times=1, headers=AT_ONCE)
 
     outcomes = finished(pinterest, kinds, on_unknown_outcome=on_unknown_outcome)
@@ -307,7 +308,7 @@ def test_the_user_decides_where_doubt_goes(pinterest, kinds, on_unknown_outcome)
 
 
 @KINDS
-def test_an_answer_that_takes_too_long_to_begin_is_in_doubt(pinterest, kinds):
+def test_an_answer_that_takes_too_long_to_begin_has_an_unknown_outcome(pinterest, kinds):
     pinterest.fault("delay", seconds=0.5, after=1, times=1, after_accepting=True)
 
     outcomes = finished(pinterest, kinds, timeouts=(1.0, 0.2, 5.0))
@@ -331,7 +332,7 @@ def test_a_server_that_only_drips_never_makes_a_run_hang(handler, pinterest):
         run = scenario.run_attempt()
 
     assert run.finished
-    assert run.tally.delivered.held == 60
+    assert run.counters.delivered.held == 60
     assert len(wire.bodies) == 6
 
 
@@ -339,9 +340,9 @@ def test_a_duplicate_in_the_source_is_dropped_and_a_bad_row_rejected(pinterest):
     outcomes = finished(pinterest, ["web", "duplicate", "invalid", "offline", "duplicate", "web"] * 10)
 
     assert set(outcomes.copies.values()) == {1}
-    assert outcomes.tally.duplicates_dropped == 20
-    assert outcomes.tally.rows_rejected == 10
-    assert outcomes.tally.delivered.processed == 30
+    assert outcomes.counters.duplicates_dropped == 20
+    assert outcomes.counters.rows_rejected == 10
+    assert outcomes.counters.delivered.processed == 30
 
 
 @KINDS
@@ -371,4 +372,4 @@ def test_everything_at_once(pinterest, kinds):
 
     assert {"e-77", "e-80"} <= outcomes.failed | outcomes.held
     assert outcomes.failed <= {"e-77", "e-80"}
-    assert outcomes.tally.delivered.processed == 300 - len(outcomes.failed) - len(outcomes.held)
+    assert outcomes.counters.delivered.processed == 300 - len(outcomes.failed) - len(outcomes.held)

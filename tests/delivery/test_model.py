@@ -28,10 +28,10 @@ def _small_parts(monkeypatch):
 CONDITIONS: tuple[dict[str, float], ...] = (
     {},
     {"busy": 0.2, "limited": 0.1},
-    {"doubt": 0.2, "lost": 0.2},
+    {"unknown": 0.2, "lost": 0.2},
     {"partly": 0.3},
     {"denied": 0.1, "away": 0.1},
-    {"busy": 0.1, "limited": 0.05, "away": 0.02, "denied": 0.02, "lost": 0.1, "doubt": 0.1, "partly": 0.1},
+    {"busy": 0.1, "limited": 0.05, "away": 0.02, "denied": 0.02, "lost": 0.1, "unknown": 0.1, "partly": 0.1},
 )
 
 
@@ -91,35 +91,35 @@ def run_attempts(made, *, kills=6, interrupts=True, pauses=(0.0,)):
             ends["killed"] += 1
         except (InterruptedTask, OSError) as error:
             ends["interrupted" if isinstance(error, InterruptedTask) else "unwritable"] += 1
-            adds_up(made.run.tally)
+            adds_up(made.run.counters)
         except (DeliveryError, Stopped) as error:
             ends[type(error).__name__] += 1
-            adds_up(made.run.tally)
+            adds_up(made.run.counters)
             if isinstance(error, RefusedError) and not disturbed:
-                assert not made.run.tally.delivered.processed, "the mapping is good, and the run can never end"
+                assert not made.run.counters.delivered.processed, "the mapping is good, and the run can never end"
                 return None, ends
         else:
             return run, ends
     raise AssertionError(f"it never ended: {ends}")
 
 
-def adds_up(tally):
-    delivered = tally.delivered
-    assert tally.events_sent == delivered.processed + delivered.failed + delivered.held
-    assert tally.rows_read == tally.events_built + tally.rows_rejected + tally.duplicates_dropped
-    assert tally.rows_not_sent >= 0
+def adds_up(counters):
+    delivered = counters.delivered
+    assert counters.events_sent == delivered.processed + delivered.failed + delivered.held
+    assert counters.rows_read == counters.events_built + counters.rows_rejected + counters.duplicates_dropped
+    assert counters.rows_not_sent >= 0
 
 
 def check_account(made, run, ends):
     """Hold what Pinterest has, what the rejects say and what the account says against the rows."""
-    pinterest, events, tally = made.pinterest, made.events, run.tally
+    pinterest, events, counters = made.pinterest, made.events, run.counters
     lines = made.folder.lines()
     by_stage = {
         stage: {line["event_id"] for line in lines if line["stage"] == stage}
         for stage in ("pinterest", "outcome_unknown", "validation")
     }
     refused, held = by_stage["pinterest"], by_stage["outcome_unknown"]
-    delivered = tally.delivered
+    delivered = counters.delivered
 
     lost = [one for one in events if not pinterest.copies[one] and one not in refused | held]
     assert not lost, "rows are lost"
@@ -130,14 +130,14 @@ def check_account(made, run, ends):
         once_only = set()
     assert not [one for one in once_only if pinterest.copies[one] > 1], "sent twice what must not be"
     for one in events.keys() - once_only:
-        assert pinterest.copies[one] <= 1 + pinterest.doubtful[one] + made.broken, "more copies than doubts"
+        assert pinterest.copies[one] <= 1 + pinterest.unknown[one] + made.broken, "more copies than unknown outcomes"
     if made.on_unknown_outcome is not OnUnknownOutcome.RESEND:
         assert not +pinterest.not_deduplicable_count, "sent again what Pinterest had forgotten"
     if pinterest.now - NOW < 22 * HOUR or made.on_unknown_outcome is OnUnknownOutcome.RESEND:
         assert held <= once_only, "held what can be sent again"
 
     offline = {one for one, kind in events.items() if kind == "offline"}
-    assert held & offline <= pinterest.posted | made.doubted, "held what was never on its way"
+    assert held & offline <= pinterest.posted | made.unknown, "held what was never on its way"
 
     rows = [line["row"] for line in lines]
     assert len(rows) == len(set(rows)), "a row is among the rejects twice"
@@ -147,21 +147,21 @@ def check_account(made, run, ends):
     assert refused <= pinterest.poison | pinterest.failing
     assert pinterest.poison | pinterest.failing <= refused | held
 
-    adds_up(tally)
+    adds_up(counters)
     assert run.finished
-    tally.check(len(made.kinds))
-    assert tally.rows_read == len(made.kinds)
-    assert tally.rows_rejected == made.kinds.count("invalid")
-    assert tally.events_built == len(events)
-    assert tally.rows_not_sent == 0, "the run is over and rows were not sent"
+    counters.check(len(made.kinds))
+    assert counters.rows_read == len(made.kinds)
+    assert counters.rows_rejected == made.kinds.count("invalid")
+    assert counters.events_built == len(events)
+    assert counters.rows_not_sent == 0, "the run is over and rows were not sent"
     assert delivered.failed == len(refused)
     assert delivered.held == len(held)
     assert delivered.processed == len(events) - len(refused) - len(held)
-    assert delivered.lags.counts.total() == delivered.processed
+    assert delivered.latencies.counts.total() == delivered.processed
     assert delivered.reasons == Counter(line["reasons"][0]["code"] for line in lines if line["stage"] != "validation")
     assert made.store is None or KEY not in made.store.values
     if not ends:
-        assert tally.delivered.calls == pinterest.calls, "the result counts the run, not the try"
+        assert counters.delivered.calls == pinterest.calls, "the result counts the run, not the try"
 
 
 def all_hold(seeds, *, pauses=(0.0,), threads=False):
@@ -222,8 +222,8 @@ def test_the_scenarios_meet_everything():
         met += ends
         met["given up"] += run is None
         if run is not None:
-            met["held"] += run.tally.delivered.held
-            met["failed"] += run.tally.delivered.failed
+            met["held"] += run.counters.delivered.held
+            met["failed"] += run.counters.delivered.failed
             met["twice"] += sum(copies > 1 for copies in made.pinterest.copies.values())
 
     for name in (
@@ -276,7 +276,7 @@ def test_an_interruption_at_any_step_of_a_run(seed, raises):
         try:
             made.run_attempt(fault_point)
         except raises:
-            adds_up(made.run.tally)
+            adds_up(made.run.counters)
             run = made.run_attempt()
             check_account(made, run, Counter(interrupted=1))
         if fatal > fault_point.steps:

@@ -234,19 +234,19 @@ def nothing_twice(made):
 
 def complete(made, run):
     """Every row of the source is accounted for where the run says that it is finished."""
-    pinterest, events, tally = made.pinterest, made.events, run.tally
+    pinterest, events, counters = made.pinterest, made.events, run.counters
     lines = made.folder.lines()
     rows_ = Counter((line["row"], line["stage"]) for line in lines)
     assert max(rows_.values(), default=0) <= 1, "a row is among the rejects twice"
     listed = {line["event_id"] for line in lines if line["stage"] != "validation"}
     lost = [one for one in events if not pinterest.copies[one] and one not in listed]
     assert not lost, "rows are lost"
-    adds_up(tally)
-    tally.check(len(made.source))
-    delivered = tally.delivered
-    assert tally.rows_not_sent == 0
+    adds_up(counters)
+    counters.check(len(made.source))
+    delivered = counters.delivered
+    assert counters.rows_not_sent == 0
     assert delivered.processed + delivered.failed + delivered.held + delivered.already_sent == len(events)
-    assert tally.rows_rejected == sum(kind == "invalid" for kind, _ in made.source)
+    assert counters.rows_rejected == sum(kind == "invalid" for kind, _ in made.source)
     accounted = run.progress.accounted
     if accounted.failed.complete and accounted.held.complete:
         assert delivered.failed == len(accounted.failed)
@@ -293,7 +293,7 @@ def run_attempts(made, met, *, changes, clears, flips=True):
             met["sent again from the first row"] += made.over
             nothing_twice(made)
             complete(made, run)
-            delivered = run.tally.delivered
+            delivered = run.counters.delivered
             if accepted is not None and made.before is not None and not made.over:
                 met["already sent"] += delivered.already_sent
                 assert delivered.already_sent == accepted, "the counts of accepted events differ"
@@ -348,15 +348,15 @@ def test_it_stays_unknown_which_events_failed_however_often_a_task_is_cleared():
     made.on_unknown_outcome = None
     made.pinterest.failing = set(sorted(made.events)[::2])
     failing = len(made.pinterest.failing)
-    assert made.try_once().tally.delivered.failed == failing
+    assert made.try_once().counters.delivered.failed == failing
     made.store.set(KEY, made.store.get(KEY) | {"failed": None})
 
     for _ in range(3):
         made.cleared += 1
         run = made.try_once()
 
-        assert run.tally.delivered.failed == failing
-        assert run.tally.delivered.already_sent == len(made.events) - failing
+        assert run.counters.delivered.failed == failing
+        assert run.counters.delivered.already_sent == len(made.events) - failing
         assert not run.progress.accounted.failed.complete
         assert len(made.folder.lines()) == failing
 
@@ -382,13 +382,13 @@ def test_events_that_failed_are_tried_again_after_clear():
     made.on_unknown_outcome = None
     made.pinterest.failing = set(sorted(made.events)[:2])
     first = made.try_once()
-    assert first.tally.delivered.failed == 2
+    assert first.counters.delivered.failed == 2
 
     made.pinterest.failing = set()
     made.cleared += 1
     second = made.try_once()
 
-    assert second.tally.delivered.processed == 2
-    assert second.tally.delivered.already_sent == len(made.events) - 2
+    assert second.counters.delivered.processed == 2
+    assert second.counters.delivered.already_sent == len(made.events) - 2
     assert set(made.pinterest.copies.values()) == {1}
     assert made.folder.lines() == []

@@ -127,12 +127,12 @@ def test_a_stop_during_a_stall_ends_the_run_soon_with_an_exact_account(pinterest
 
     assert isinstance(background.error, Stopped)
     assert took < SOON
-    tally = scenario.run.tally
-    assert (tally.rows_read, tally.delivered.processed, tally.rows_not_sent) == (30, 30, 0)
+    counters = scenario.run.counters
+    assert (counters.rows_read, counters.delivered.processed, counters.rows_not_sent) == (30, 30, 0)
     left = stored(scenario)
     assert left is not None
     assert left.rows == 30
-    assert not any(pending.doubt or pending.open for pending in left.pending)
+    assert not any(pending.unknown or pending.open for pending in left.pending)
 
     scenario.stop = type(scenario.stop)()
     assert scenario.run_attempt().finished
@@ -152,9 +152,9 @@ def test_a_stop_during_a_stall_counts_the_rows_that_did_not_make_a_batch(pintere
         background.thread.join(SOON)
 
     assert isinstance(background.error, Stopped)
-    tally = scenario.run.tally
-    assert (tally.rows_read, tally.events_built, tally.rows_rejected) == (15, 10, 5)
-    assert (tally.delivered.processed, tally.rows_not_sent) == (8, 2)
+    counters = scenario.run.counters
+    assert (counters.rows_read, counters.events_built, counters.rows_rejected) == (15, 10, 5)
+    assert (counters.delivered.processed, counters.rows_not_sent) == (8, 2)
 
 
 @pytest.mark.parametrize("kind", ["web", "offline"])
@@ -169,8 +169,8 @@ def test_what_was_read_before_the_source_broke_is_delivered(pinterest, kind, err
         scenario.run_attempt(breaks())
 
     assert len(pinterest.copies()) == 25
-    tally = scenario.run.tally
-    assert (tally.rows_read, tally.delivered.processed, tally.rows_not_sent) == (25, 25, 0)
+    counters = scenario.run.counters
+    assert (counters.rows_read, counters.delivered.processed, counters.rows_not_sent) == (25, 25, 0)
     left = stored(scenario)
     assert left is not None
     assert left.rows == 25
@@ -188,9 +188,9 @@ def test_rows_that_did_not_make_a_batch_before_the_source_broke_are_counted_and_
     with pytest.raises(OSError):  # noqa: PT011 - the source's own
         scenario.run_attempt(breaks())
 
-    tally = scenario.run.tally
-    assert tally.rows_read == 23
-    assert tally.delivered.processed + tally.rows_not_sent == 23
+    counters = scenario.run.counters
+    assert counters.rows_read == 23
+    assert counters.delivered.processed + counters.rows_not_sent == 23
     assert scenario.run_attempt().finished
     assert set(pinterest.copies().values()) == {1}
     assert len(pinterest.copies()) == 60

@@ -190,7 +190,7 @@ def test_a_part_whose_lines_all_stand_is_not_written_again(tmp_path):
     assert rejects.parts == 1
 
 
-def test_a_large_part_is_mended_in_little_memory(tmp_path):
+def test_a_large_part_is_cleaned_in_little_memory(tmp_path):
     folder = tmp_path / "run"
     folder.mkdir(mode=0o700)
     line = rejection_line(rejection(1, keys={"order": "x" * 4_000}))
@@ -328,7 +328,7 @@ class WorkerKilledError(BaseException):
 
 
 @pytest.mark.parametrize("survives", range(14))
-def test_a_crash_while_an_earlier_try_is_mended_loses_no_settled_line(tmp_path, monkeypatch, survives):
+def test_a_crash_while_an_earlier_part_is_cleaned_loses_no_settled_line(tmp_path, monkeypatch, survives):
     """Whichever step of it is the last; the try after that mends again."""
     monkeypatch.setattr(module, "PART_ROWS", 2)
     folder = tmp_path / "run"

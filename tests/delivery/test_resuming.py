@@ -101,7 +101,7 @@ def test_a_later_attempt_that_cannot_know_refuses_what_pinterest_cannot_deduplic
     assert begins(start).unknown_before == (None if may_resend_any else NOW)
     assert isinstance(start, Start)
     assert start.warn
-    assert "Nothing is known" in start.notice
+    assert "It is not known" in start.notice
 
 
 @pytest.mark.parametrize("number", [1, 2])
@@ -204,7 +204,7 @@ def test_an_unfinished_run_is_continued_by_retry_and_by_clear(offline, identity)
 
     assert start == Start(state, resume=True, notice=start.notice if isinstance(start, Start) else "")
     assert isinstance(start, Start)
-    assert "first 10 rows" in start.notice
+    assert "10 rows were already accounted for" in start.notice
 
 
 def test_a_first_attempt_continues_what_is_stored():
@@ -254,7 +254,7 @@ def test_an_unfinished_run_of_version_2_has_one_fingerprint(same):
 
 
 @pytest.mark.parametrize("state", [unfinished(), finished()], ids=["unfinished", "finished"])
-def test_other_rows_are_sent_from_the_first_one_where_pinterest_recognises_second_copies(state):
+def test_other_rows_are_sent_from_the_first_one_where_pinterest_deduplicates_second_copies(state):
     start = start_over(state, attempt(), "The rows of the source")
 
     assert begins(start).unknown_before == state.clock

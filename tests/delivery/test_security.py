@@ -158,7 +158,7 @@ def breaks_the_encryption(wire, connection):
     socket.socket.send(connection, b"HTTP/1.1 200 OK\r\n\r\n" * 10)
 
 
-def test_an_error_of_tls_after_the_request_went_out_is_in_doubt(tls, monkeypatch):
+def test_an_error_of_tls_after_the_request_went_out_has_an_unknown_outcome(tls, monkeypatch):
     """Taken for a refused connection, offline events would be sent twice."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tls[1]))
     with serving(breaks_the_encryption, tls=tls[0]) as wire, client(wire.url) as pinterest:
@@ -169,7 +169,7 @@ def test_an_error_of_tls_after_the_request_went_out_is_in_doubt(tls, monkeypatch
 
 
 @pytest.mark.parametrize("handler", [wires.says_nothing, wires.drips_its_head], ids=["nothing", "dripping"])
-def test_a_call_cut_off_over_tls_is_in_doubt(handler, tls, monkeypatch):
+def test_a_call_cut_off_over_tls_has_an_unknown_outcome(handler, tls, monkeypatch):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tls[1]))
     with serving(handler, tls=tls[0]) as wire, client(wire.url, timeouts=(2.0, 5.0, 0.1)) as pinterest:
         assert isinstance(pinterest.post(b"{}", 1), OutcomeUnknown)

@@ -1,4 +1,4 @@
-"""A batch until it is settled: bisecting, sizes, doubt, tokens, pauses, deadlines, stops."""
+"""A batch until it is settled: bisecting, sizes, unknown, tokens, pauses, deadlines, stops."""
 
 from __future__ import annotations
 
@@ -242,7 +242,7 @@ def test_an_event_too_large_alone_is_refused_with_its_row():
     assert [(one.row, one.reasons[0].code) for one in done.rejections] == [(2, "pinterest_refused")]
 
 
-# ---- doubt ----
+# ---- unknown outcomes ----
 
 WEB, OFFLINE = event(1), event(2, offline=True)
 
@@ -252,7 +252,7 @@ WEB, OFFLINE = event(1), event(2, offline=True)
     [(None, [2]), (OnUnknownOutcome.HOLD, [1, 2]), (OnUnknownOutcome.RESEND, [])],
     ids=["by kind", "hold", "resend"],
 )
-def test_a_mixed_batch_in_doubt_is_cut_anew(on_unknown_outcome, held):
+def test_a_mixed_batch_with_unknown_outcome_is_cut_anew(on_unknown_outcome, held):
     fake = Scripted(in_turn(OutcomeUnknown(Trace(500))))
     done = deliver(fake, Batch([WEB, OFFLINE]), on_unknown_outcome=on_unknown_outcome)
 
@@ -263,7 +263,7 @@ def test_a_mixed_batch_in_doubt_is_cut_anew(on_unknown_outcome, held):
 
 
 @pytest.mark.parametrize("only", [WEB, OFFLINE], ids=["web", "offline"])
-def test_a_batch_of_one_kind_in_doubt_is_resent_or_held_as_a_whole(only):
+def test_a_batch_of_one_kind_with_unknown_outcome_is_resent_or_held_as_a_whole(only):
     fake = Scripted(in_turn(OutcomeUnknown(Trace(500)), OutcomeUnknown(Trace())))
     done = deliver(fake, Batch([only]))
 
@@ -278,7 +278,7 @@ def test_in_test_mode_nothing_is_recorded_so_nothing_is_held():
     assert deliver(fake, Batch([OFFLINE]), on_unknown_outcome=OnUnknownOutcome.HOLD).delivered.processed == 1
 
 
-def test_late_events_that_are_resent_in_doubt_are_counted_once():
+def test_late_events_that_are_resent_with_unknown_outcome_are_counted_once():
     late = [event(1, age=7_200), event(2, age=60), event(3, age=3_700)]
     done = deliver(Scripted(in_turn(*[OutcomeUnknown(Trace(500))] * 3)), Batch(late))
 
@@ -488,7 +488,7 @@ def test_the_total_deadline_ends_a_call_however_the_server_drips(handler):
     ],
     ids=lambda handler: handler.__name__,
 )
-def test_an_answer_that_breaks_off_is_in_doubt(handler):
+def test_an_answer_that_breaks_off_has_an_unknown_outcome(handler):
     with serving(handler) as wire, client(wire.url) as pinterest:
         assert isinstance(pinterest.post(b"{}", 1), OutcomeUnknown)
         assert len(wire.bodies) == 1
@@ -537,14 +537,14 @@ def test_abort_ends_within_a_second_while_posts_hang(kind):
 
     assert ended
     assert ended[0] - aborted < 1
-    tally = scenario.run.tally
-    assert tally.delivered.processed == 1
-    assert tally.delivered.held == (4 if kind == "offline" else 0)
-    assert tally.rows_not_sent == tally.events_built - tally.events_sent
+    counters = scenario.run.counters
+    assert counters.delivered.processed == 1
+    assert counters.delivered.held == (4 if kind == "offline" else 0)
+    assert counters.rows_not_sent == counters.events_built - counters.events_sent
     assert len(wire.bodies) == 5
     left = read_state(scenario.store.get(KEY))
     assert isinstance(left, Checkpoint)
-    outcome_unknown = [row for pending in left.pending for row in pending.doubt.rows()]
+    outcome_unknown = [row for pending in left.pending for row in pending.unknown.rows()]
     assert outcome_unknown == ([] if kind == "offline" else [2, 3, 4, 5])
 
 
@@ -613,9 +613,9 @@ def test_an_interruption_counts_what_was_answered_sends_nothing_more_and_nothing
         with pytest.raises(InterruptedTask):
             scenario.run_attempt()
 
-    assert scenario.run.tally.delivered.processed == 30
+    assert scenario.run.counters.delivered.processed == 30
     assert scenario.run_attempt().finished
     assert set(pinterest.copies().values()) == {1}
     assert scenario.folder.lines() == []
-    assert scenario.run.tally.delivered.processed == 60
-    assert scenario.run.tally.delivered.calls == len(pinterest.calls()) == 12
+    assert scenario.run.counters.delivered.processed == 60
+    assert scenario.run.counters.delivered.calls == len(pinterest.calls()) == 12

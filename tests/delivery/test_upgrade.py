@@ -27,6 +27,7 @@ def as_v2(checkpoint, kinds):
 
     def delivered(counts):
         found = counts.as_json()
+        found["lags"] = found.pop("latencies")
         del found["already_sent"]
         return found
 
@@ -34,7 +35,7 @@ def as_v2(checkpoint, kinds):
     for pending in checkpoint.pending:
         inside = [one for one in events if pending.first <= one.row <= pending.last]
         if inside:
-            spans = [[list(span) for span in rows.ranges()] for rows in (pending.doubt, pending.open)]
+            spans = [[list(span) for span in rows.ranges()] for rows in (pending.unknown, pending.open)]
             first, last = inside[0].row, inside[-1].row
             marks.append([first, last, events_hash(inside), delivered(pending.delivered), *spans, pending.since])
     return {
@@ -93,7 +94,7 @@ def test_a_run_that_version_2_began_ends_with_nothing_lost_and_no_offline_event_
             continue
         ends["killed"] += 1
         try:
-            adds_up(run.tally)
+            adds_up(run.counters)
             check_account(made, run, ends)
         except AssertionError as error:
             error.add_note(f"seed {seed}, {document}")
@@ -169,5 +170,5 @@ def test_a_checkpoint_of_this_version_may_name_batches_that_version_2_has_begun(
 
 
 def a_checkpoint_with_a_batch_far_behind():
-    pending = PendingBatch(7, 8, "", DeliveryCounters(), doubt=RowSet([(7, 8)]))
+    pending = PendingBatch(7, 8, "", DeliveryCounters(), unknown=RowSet([(7, 8)]))
     return Checkpoint({}, NOW, 2, pending=(pending,), delivered=DeliveryCounters(processed=2), offline=True)

@@ -199,7 +199,7 @@ class ModelPinterest:
         """Id → when its first copy came."""
         self.not_deduplicable_count: Counter[str] = Counter()
         """Second copies that came when the first was forgotten."""
-        self.doubtful: Counter[str] = Counter()
+        self.unknown: Counter[str] = Counter()
         """Copies whose acceptance the answer did not tell."""
         self.poison: set[str] = set()
         self.failing: set[str] = set()
@@ -248,13 +248,13 @@ class ModelPinterest:
                 return AccessDenied(Trace(403))
             case "lost":
                 return OutcomeUnknown(Trace(504))
-            case "doubt" if accepted:
+            case "unknown" if accepted:
                 self._accept(ids)
-                self.doubtful.update(ids)
+                self.unknown.update(ids)
                 return OutcomeUnknown(Trace(500))
             case "partly" if accepted and len(ids) > 1:
                 self._accept(ids[::2])
-                self.doubtful.update(ids[::2])
+                self.unknown.update(ids[::2])
                 return Refused(Trace(422, message="Not all events were successfully processed."), partly=True)
             case _:
                 return self._judge(body)
@@ -325,7 +325,7 @@ class BatchDelivery:
     """What became of one batch, sent by itself.
 
     :param unsent: events that are open.
-    :param uncertain: rows of those that may have arrived.
+    :param unknown: rows of those that may have arrived.
     """
 
     def __init__(self, sender: Sender, batch: Batch) -> None:
@@ -336,7 +336,7 @@ class BatchDelivery:
         self.delivered = found.delivered
         self.rejections = list(found.rejections)
         self.unsent = [event for event in batch.events if event.row in found.unsettled]
-        self.uncertain = set(found.outcome_unknown)
+        self.unknown = set(found.outcome_unknown)
 
     def _announce(self, events: Sequence[Event]) -> None:
         self.announced.append([event.row for event in events])
@@ -459,7 +459,7 @@ class Scenario:
         self.batch_size: int = options.get("batch_size", 3)
         self.in_flight: int = options.get("in_flight", 3)
         self.threads: bool = options.get("threads", False)
-        self.doubted: set[str] = set()
+        self.unknown: set[str] = set()
         """Ids that a try has written down before it sent them."""
         self.attempts = 1
         self.broken = 0
@@ -510,7 +510,7 @@ class Scenario:
         start = self.begin()
         resume = start.checkpoint if start.resume else None
         for pending in resume.pending if resume else ():
-            self.doubted.update(f"e-{row}" for row in self.rows if row in pending.doubt)
+            self.unknown.update(f"e-{row}" for row in self.rows if row in pending.unknown)
         found = sender(
             FakeClient(self.pinterest, fault_point),
             on_unknown_outcome=self.on_unknown_outcome,

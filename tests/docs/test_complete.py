@@ -16,6 +16,7 @@ from airflow_provider_pinterest.delivery.result import Result, RunCounters
 from airflow_provider_pinterest.get_provider_info import get_provider_info
 from airflow_provider_pinterest.hooks.pinterest import PinterestHook
 from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
+from airflow_provider_pinterest.operators.task_attempt import AIRFLOW
 from airflow_provider_pinterest.sandbox import api, control, faults, settings
 from airflow_provider_pinterest.sandbox.__main__ import _parser
 from airflow_provider_pinterest.sandbox.local_pinterest import LocalPinterest
@@ -160,8 +161,9 @@ def messages():
 
 
 def parts(message):
-    """The stretches of a message that stand in one text of the code."""
-    found = re.split(r"…|: |failed", message)
+    """The parts of a message that are one text in the code: Airflow's terms are filled in."""
+    terms = sorted((AIRFLOW.name, AIRFLOW.again, AIRFLOW.clear, AIRFLOW.retry), key=len, reverse=True)
+    found = re.split("|".join(("…", ": ", "failed", *terms)), message)
     return [part.strip(" .,()[]") for part in found if re.search(r"\w{2}", part)]
 
 

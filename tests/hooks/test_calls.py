@@ -120,7 +120,7 @@ def test_a_netrc_file_plays_no_part(client, tmp_path, monkeypatch):
     assert listener.requests[0].headers["Authorization"] == "Bearer pina_secret"
 
 
-def test_a_server_that_accepts_and_says_nothing_is_in_doubt_after_the_read_time_out(client):
+def test_a_server_that_accepts_and_says_nothing_is_with_unknown_outcome_after_the_read_time_out(client):
     with listening(ScriptedReply(pause=0)) as listener:
         answer = client(listener.url, SOON).post(BODY, 1)
 
@@ -180,7 +180,7 @@ def test_a_connection_that_is_not_taken_ends_after_the_connect_time_out(client):
 
 
 @pytest.mark.parametrize("kind", ["drop", "reset"])
-def test_a_connection_that_breaks_is_in_doubt(pinterest, client, kind):
+def test_a_connection_that_breaks_has_an_unknown_outcome(pinterest, client, kind):
     pinterest.fault(kind)
     one = OneAccount(pinterest.url, Credential(Tokens(Secret(pinterest.token))))
 

@@ -56,7 +56,7 @@ def test_a_slash_or_space_at_the_end_of_the_host_does_no_harm(pinterest, connect
     ("message", "host"),
     [
         *(
-            ("host must be", host)
+            ("connection's host", host)
             for host in (
                 # http to another machine
                 *(
@@ -76,7 +76,7 @@ def test_a_slash_or_space_at_the_end_of_the_host_does_no_harm(pinterest, connect
             )
         ),
         *(
-            ("must be a URL such as https://api.pinterest.com/v5", host)
+            ("Use a URL such as https://api.pinterest.com/v5", host)
             for host in (
                 *("api.pinterest.com/v5", "api.pinterest.com", "//api.pinterest.com/v5", "ftp://api.pinterest.com/v5"),
                 *("file:///etc/passwd", "https://", "https:///v5"),
@@ -186,7 +186,7 @@ def test_a_missing_token_says_where_to_get_and_put_one(connect, password):
 def test_a_token_with_characters_that_no_token_has_is_refused_without_showing_it(connect, token):
     connect(password=token, extra={"ad_account_id": "1"})
 
-    assert "paste it again" in refused()
+    assert "Paste it again" in refused()
 
 
 def test_a_line_break_pasted_after_the_token_does_no_harm(pinterest, connect):
@@ -306,7 +306,7 @@ class TestUnknownExtras:
         ran = deliver(events=rows(1))
 
         assert ran.error is None
-        assert f"unknown extra {name!r}, which is ignored. Did you mean {meant!r}?" in ran.log
+        assert f"unknown extra, {name!r}. It is ignored. Did you mean {meant!r}?" in ran.log
         assert pinterest.copies() == ids(1)
 
     def test_one_that_is_like_none_is_named_with_all_that_there_are(self, pinterest, connect):
@@ -314,7 +314,7 @@ class TestUnknownExtras:
 
         ran = deliver(events=rows(1))
 
-        assert "unknown extra 'verify', which is ignored. Known extras: ad_account_id, app_id" in ran.log
+        assert "unknown extra, 'verify'. It is ignored. Known extras: ad_account_id, app_id" in ran.log
 
     def test_the_error_of_what_is_missing_names_it(self, pinterest, connect):
         connect(pinterest, extra={"ad_account_id": None, "ad_acount_id": "42"})

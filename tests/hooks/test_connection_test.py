@@ -24,7 +24,7 @@ def test_a_good_token_is_good_and_nothing_is_recorded(pinterest):
     good, words = pressed()
 
     assert good
-    assert words == f"Ad account {pinterest.ad_account_id} takes events with this token."
+    assert words == f"Ad account {pinterest.ad_account_id} accepts events with this token."
     assert pinterest.copies() == {}
     [event] = pinterest.events(test=True)
     assert event.event["user_data"].keys() == {"em"}

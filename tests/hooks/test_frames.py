@@ -143,7 +143,7 @@ def test_a_proxy_that_cannot_work(secretive, monkeypatch, proxy):
 def test_a_token_of_other_characters(pinterest, connect, token):
     connect(pinterest, password=token)
 
-    assert "paste it again" in str(refused(lambda: PinterestHook().get_conn()))
+    assert "Paste it again" in str(refused(lambda: PinterestHook().get_conn()))
 
 
 @pytest.mark.parametrize(

@@ -164,7 +164,7 @@ class TestAStateOfVersion2:
         assert (ran["events_processed"], ran["rows_read"], ran["resumed_from"]) == (10, 10, 4)
 
     @pytest.mark.parametrize(("source", "sent"), [("web", (5, 10)), ("offline", (7, 10))])
-    def test_events_in_doubt_are_sent_again_or_held(self, pinterest, stored, source, sent, tmp_path):
+    def test_events_with_unknown_outcome_are_sent_again_or_held(self, pinterest, stored, source, sent, tmp_path):
         life = Life(**small(rows(10, action_source=source)))
         life.tries = 1
         mark = [*MARK_2[:6], stored["written"]]
@@ -217,7 +217,7 @@ class TestAStateOfVersion2:
         life.tries = 1
         life.state = {**stored, "version": 99}
 
-        assert "its version is 99" in life.attempt().log
+        assert "unknown version 99" in life.attempt().log
 
     @pytest.mark.parametrize("source", ["offline", "web"])
     def test_the_end_of_a_run_is_the_end_for_its_retry(self, pinterest, source):
@@ -249,7 +249,7 @@ class TestAStateOfVersion2:
 
 
 class TestAnInvalidRowOfABatchUnderWay:
-    """The first attempt leaves a batch in doubt that has an invalid row in its middle."""
+    """The first attempt leaves a batch with unknown outcome that has an invalid row in its middle."""
 
     def events(self, source):
         found = rows(9, action_source=source)
@@ -262,7 +262,7 @@ class TestAnInvalidRowOfABatchUnderWay:
 
     @pytest.fixture
     def life(self, pinterest, source):
-        """Ten rows in batches of four, the second of which is in doubt: the invalid row and order-5 to order-8."""
+        """Ten rows in batches of four, the second of which is in unknown: the invalid row and order-5 to order-8."""
         life = Life(**small(self.events(source), batch_size=4, max_rejected=1.0))
         answers = {"on_unknown_outcome": "resend"} if source == "offline" else {}
         pinterest.fault("status", status=500, after=1, after_accepting=True)

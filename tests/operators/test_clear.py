@@ -47,7 +47,7 @@ class TestAfterSuccess:
         assert ran.error is None
         assert (ran["rows_read"], ran["already_sent"], ran["events_sent"]) == (10, 10, 0)
         assert pinterest.copies() == ids(10)
-        assert "All 10 events of this run were accepted" in ran.log
+        assert "Pinterest accepted all 10 events of this run" in ran.log
         assert "nothing was sent again" in ran.log
         assert "send_everything_again=True" in ran.log
 
@@ -60,8 +60,8 @@ class TestAfterSuccess:
 
         assert ran["already_sent"] == 10
         assert pinterest.copies() == ids(10)
-        assert "came to its end before: 10 of its events were accepted" in ran.log
-        assert "All 10 events of this run were accepted" in ran.log
+        assert "had already completed: 10 of its events were accepted" in ran.log
+        assert "Pinterest accepted all 10 events of this run" in ran.log
 
     def test_a_month_later_nothing_is_sent_again_either(self, pinterest):
         life = Life(**small(rows(10, event_time=int(time.time()) - 31 * DAY)))
@@ -391,7 +391,7 @@ class TestWhereNothingIsRemembered:
         ran = life.attempt()
 
         assert ran.error is None
-        assert "Nothing is known" in ran.log
+        assert "It is not known" in ran.log
         assert pinterest.copies() == copies((1, 4, 2), (5, 10, 1))
 
     def test_whoever_accepts_second_copies_gets_them(self, pinterest):

@@ -142,7 +142,7 @@ class TestHowItContinues:
         assert "example.com" not in str(life.deferred.kwargs)
         assert "order-1" not in str(life.deferred.kwargs)
 
-    def test_events_in_doubt_are_sent_again_after_the_deferral(self, pinterest):
+    def test_events_with_unknown_outcome_are_sent_again_after_the_deferral(self, pinterest):
         life = Life(**deferrable(rows(10), defer_after=dt.timedelta()))
         pinterest.fault("status", status=500, after=2, after_accepting=True)
         assert isinstance(life.attempt().error, TaskDeferred)

@@ -260,7 +260,7 @@ class TestTheHost:
         ran = deliver(events=rows(1), max_wait=dt.timedelta(seconds=0.5))
 
         assert ran.said.startswith(f"Cannot connect to 127.0.0.1:{port}: connection refused.\nWhat to do: ")
-        assert re.search(rf"127\.0\.0\.1:{port}: connection refused; sending this batch", ran.log)
+        assert re.search(rf"127\.0\.0\.1:{port}: connection refused; retrying this batch", ran.log)
 
     def test_a_proxy_is_named_too(self, pinterest, connect, monkeypatch):
         with socket.socket() as taken:
@@ -314,7 +314,7 @@ class TestSeveralProblems:
 
         assert isinstance(ran.error, ParameterError)
         intro, *found = ran.said.split("\n")
-        assert intro == "Several parameters cannot work:"
+        assert intro == "Several parameters are wrong:"
         beginnings = [
             "- test must be",
             "- on_unknown_outcome='hold' needs",

@@ -37,7 +37,7 @@ def keeps_its_word(pinterest, life, sentence, then, **changes):
     found = re.search(r"continues at row ([\d,]+)", sentence)
     assert found, sentence
     assert (ran["resumed_from"] or 0) + 1 == int(found[1])
-    again = re.search(r"sends ([\d,]+) events with unknown outcome a second time", sentence)
+    again = re.search(r"sends ([\d,]+) events with unknown outcome again", sentence)
     assert twice == (int(again[1]) if again else 0), sentence
     assert ("nothing twice" in sentence) is not bool(again)
     delivered = re.search(r"([\d,]+) of [\d,]+ events that were read were delivered", sentence)
@@ -116,24 +116,24 @@ class TestAnAttemptThatEndsEarly:
         assert re.search(r"after waiting 2 seconds for Pinterest", sentence), sentence
         keeps_its_word(pinterest, life, sentence, then)
 
-    def test_web_events_are_in_doubt(self, pinterest, then):
+    def test_web_events_have_unknown_outcomes(self, pinterest, then):
         life = Life(**small())
         pinterest.fault("status", status=500, after=2, after_accepting=True)
         ran = life.attempt()
         pinterest.clear_faults()
 
         sentence = last_line(ran.said)
-        assert "sends 2 events with unknown outcome a second time" in sentence
+        assert "sends 2 events with unknown outcome again" in sentence
         keeps_its_word(pinterest, life, sentence, then)
 
-    def test_offline_events_in_doubt_are_sent_again_by_request(self, pinterest, then):
+    def test_offline_events_with_unknown_outcome_are_sent_again_by_request(self, pinterest, then):
         life = Life(**small(rows(10, action_source="offline"), on_unknown_outcome="resend"))
         pinterest.fault("status", status=500, after=2, after_accepting=True)
         ran = life.attempt()
         pinterest.clear_faults()
 
         sentence = last_line(ran.said)
-        assert "recognises" not in sentence
+        assert "deduplicates" not in sentence
         assert "may be counted twice" in sentence
         keeps_its_word(pinterest, life, sentence, then)
 
@@ -218,7 +218,7 @@ class TestAnAttemptThatEndsEarly:
 
         sentence = logged_ending(ran.log)
         assert "0 of" not in sentence
-        assert "earlier ones delivered 4" in sentence
+        assert "earlier attempts delivered 4" in sentence
         following = getattr(life, then)()
         assert following["resumed_from"] == 4
         assert "continues at row 5 " in sentence
@@ -400,7 +400,7 @@ class TestLastLineWithoutAStateStore:
 
         sentence = last_line(ran.said)
         assert "sends every row again" in sentence
-        assert "recognises" not in sentence
+        assert "deduplicates" not in sentence
         assert getattr(life, then)().error is None
         assert pinterest.copies() == copies((1, 4, 2), (5, 10, 1))
 
@@ -429,7 +429,7 @@ class TestARunThatCameToItsEnd:
         if remembers:
             assert following.error is None
             assert after == ids(10)
-            assert "sends nothing again" in sentence or "sends only the 1 that failed" in sentence
+            assert "does not send accepted events again" in sentence or "sends only the 1 that failed" in sentence
         elif source == "web":
             assert following.error is None
             assert "Clear sends every row again" in sentence

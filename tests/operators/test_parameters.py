@@ -172,7 +172,7 @@ class TestMaxDuplicates:
         ran = deliver(events=[*rows(good), *[row(1)] * copies], **limit)
 
         assert isinstance(ran.error, AirflowFailException) is fails
-        assert not fails or "Check whether event_id is the same for different events" in ran.said
+        assert not fails or "Check whether different events have the same event_id" in ran.said
         assert pinterest.copies() == ids(good)
         assert ran["duplicates_dropped"] == copies
 

@@ -80,7 +80,7 @@ def test_all_problems_are_named_one_a_line():
         operator(sql_conn_id=None, batch_size=0, timezone="Mars", max_wait=5)
 
     assert str(raised.value).splitlines() == [
-        "Task 'send': several parameters cannot work:",
+        "Task 'send': several parameters are wrong:",
         "- sql needs sql_conn_id, the connection of the warehouse.",
         "- timezone must be the IANA name of a time zone, such as Europe/Berlin, got 'Mars'.",
         "- batch_size must be 1 to 1000, got 0.",
@@ -103,8 +103,8 @@ def test_what_may_be_secret_or_personal_is_not_shown(name):
         ({"events": []}, "got both"),
         ({"sql_conn_id": None}, "sql needs sql_conn_id"),
         ({"sql": None, "events": '[{"email": "ada@example.com"}]'}, "events=upstream.output"),
-        ({"sql": None, "events": {"data": []}}, "pass the list under its 'data'"),
-        ({"sql": None, "events": row()}, "put it into a list"),
+        ({"sql": None, "events": {"data": []}}, "Pass the list in its 'data'"),
+        ({"sql": None, "events": row()}, "Put it into a list"),
         ({"sql": None, "events": iter(rows(1))}, "Pass a list"),
         ({"sql": None, "events": 5}, "got int"),
     ],

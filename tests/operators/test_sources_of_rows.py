@@ -286,11 +286,11 @@ class TestNoSource:
             ({"sql": "  ", "sql_conn_id": "warehouse"}, "sql must be one statement"),
             ({"sql": ["SELECT 1", "SELECT 2"], "sql_conn_id": "warehouse"}, "sql must be one statement"),
             ({"events": "{{ ti.xcom_pull(task_ids='up') }}"}, "events=upstream.output"),
-            ({"events": {"data": [{}]}}, "under its 'data'"),
-            ({"events": {"event_id": "1"}}, "put it into a list"),
+            ({"events": {"data": [{}]}}, "in its 'data'"),
+            ({"events": {"event_id": "1"}}, "Put it into a list"),
             ({"events": b"[]"}, "got bytes"),
             ({"events": 5}, "got int"),
-            ({"events": ["a"]}, "row 1 is str"),
+            ({"events": ["a"]}, "row 1 is of type str"),
         ],
     )
     def test_what_cannot_be_a_source_is_refused_before_any_call(self, pinterest, warehouse, parameters, words):

@@ -102,7 +102,7 @@ class TestATryThatComesADayLater:
 
     @pytest.fixture
     def broken_off(self, pinterest, store, tmp_path):
-        """A first try that ended in doubt about all of its events, which have arrived."""
+        """A first attempt that left the outcome of all its events unknown; they have arrived."""
         pinterest.fault("status", status=500, after_accepting=True)
         first = attempt(store, Task(), **self.options(tmp_path))
         assert first["rows_not_sent"] == 5
@@ -117,13 +117,13 @@ class TestATryThatComesADayLater:
             **changes,
         }
 
-    def test_soon_web_events_in_doubt_are_sent_again(self, pinterest, store, broken_off, tmp_path):
+    def test_soon_web_events_with_unknown_outcome_are_sent_again(self, pinterest, store, broken_off, tmp_path):
         again = attempt(store, Task(try_number=2), **self.options(tmp_path))
 
         assert again.error is None
         assert set(pinterest.copies().values()) == {2}
 
-    def test_web_events_in_doubt_are_held_when_pinterest_has_forgotten_them(
+    def test_web_events_with_unknown_outcome_are_held_when_pinterest_has_forgotten_them(
         self, pinterest, store, broken_off, later, tmp_path
     ):
         later(store)
@@ -148,7 +148,7 @@ class TestATryThatComesADayLater:
         again = attempt(store, Task(try_number=2), **self.options(tmp_path, events=rows(4)))
 
         assert isinstance(again.error, AirflowFailException)
-        assert "cannot recognise" in again.said
+        assert "cannot deduplicate" in again.said
         assert pinterest.copies() == ids(5)
 
     def test_it_does_not_start_over_when_the_parameters_are_others(self, pinterest, store, broken_off, later, tmp_path):
@@ -156,5 +156,5 @@ class TestATryThatComesADayLater:
         again = attempt(store, Task(try_number=2), **self.options(tmp_path, timezone="Europe/Berlin"))
 
         assert isinstance(again.error, AirflowFailException)
-        assert "cannot recognise" in again.said
+        assert "cannot deduplicate" in again.said
         assert pinterest.copies() == ids(5)

@@ -98,9 +98,9 @@ def events_hash(rows):
 
 
 def delivered(processed):
-    lags = {"counts": {"60": processed} if processed else {}, "longest": 60 if processed else None, "late": 0}
+    latencies = {"counts": {"60": processed} if processed else {}, "longest": 60 if processed else None, "late": 0}
     return {"processed": processed, "failed": 0, "held": 0, "calls": processed // 2, "retries": 0, "reasons": {},
-            "warnings": {}, "lags": {**lags, "stale": processed}}
+            "warnings": {}, "lags": {**latencies, "stale": processed}}
 
 
 class Sending(SendConversionsOperator):
@@ -208,7 +208,7 @@ def test_held_events_are_sent_again_only_when_a_cleared_task_is_told_to(
     assert whole_airflow.wait_for_end("held") == "failed"
     assert _copies(pinterest, "2") == {1: 1, 2: 1, 5: 1, 6: 1}
     assert "4 events were sent and their outcome is unknown" in whole_airflow.log("held", 1)
-    assert "the held events only with on_unknown_outcome='resend'" in whole_airflow.log("held", 1)
+    assert "It sends It sends the held events only with on_unknown_outcome='resend'" in whole_airflow.log("held", 1)
 
     whole_airflow.clear("held")
 
@@ -241,7 +241,7 @@ def test_a_finished_task_sends_nothing_again_neither_by_a_retry_nor_when_it_is_c
     assert whole_airflow.tries("finished") == 3
     assert _copies(pinterest, "3") == dict.fromkeys(range(1, 7), 1)
     assert _counts(whole_airflow.result("finished")) == {"already_sent": 6}
-    assert "All 6 events of this run were accepted by an attempt that ended on" in whole_airflow.log("finished", 3)
+    assert "Pinterest accepted all 6 events of this run in an attempt that ended on" in whole_airflow.log("finished", 3)
 
 
 def test_an_attempt_after_an_upgrade_continues_where_the_older_version_ended(

@@ -64,7 +64,7 @@ def test_lists_of_a_mapped_upstream_are_laid_out_in_their_order():
 
 
 def test_lists_within_lists_within_lists_are_an_error():
-    with pytest.raises(ParameterError, match="row 2 is list"):
+    with pytest.raises(ParameterError, match="row 2 is of type list"):
         IterableSource([{"a": 1}, [[{"a": 2}]]])
 
 
@@ -121,7 +121,7 @@ def test_a_generator_with_something_else_breaks_off_there():
     row_batches = IterableSource(iter([{"a": 1}, {"b": 2}, "text"]), replayable=True).row_batches()
 
     assert next(row_batches).columns == ("a",)
-    with pytest.raises(SourceError, match="row 3 is str"):
+    with pytest.raises(SourceError, match="row 3 is of type str"):
         list(row_batches)
 
 
@@ -131,8 +131,8 @@ def test_a_generator_with_something_else_breaks_off_there():
         ("orders.csv", "got text"),
         (b"[]", "got bytes"),
         (memoryview(b"[]"), "got memoryview"),
-        ({"event_id": "1"}, "one mapping; put it into a list"),
-        ({"data": [{"event_id": "1"}]}, "pass the list under its 'data'"),
+        ({"event_id": "1"}, "one mapping. Put it into a list"),
+        ({"data": [{"event_id": "1"}]}, "Pass the list in its 'data'"),
         ({"data": "x"}, "one mapping"),
         (None, "got NoneType."),
         (5, "got int"),

@@ -34,19 +34,19 @@ def test_placeholders_that_fit(style, sql, parameters):
 @pytest.mark.parametrize(
     ("style", "sql", "parameters", "usual"),
     [
-        ("qmark", "a >= %(start)s", NAMED, "?, and takes parameters as a list"),
-        ("qmark", "a >= ?", NAMED, "?, and takes parameters as a list"),
-        ("qmark", "a >= :start", VALUES, "?, and takes parameters as a list"),
-        ("qmark", "a >= $1 AND b = '?'", VALUES, "?, and takes parameters as a list"),
-        ("numeric", "a >= ?", VALUES, ":1, and takes parameters as a list"),
-        ("named", "a >= %(start)s", NAMED, ":name, and takes parameters as a dict"),
-        ("named", "a >= ?", NAMED, ":name, and takes parameters as a dict"),
-        ("dollar", "a >= :start", NAMED, "$name, and takes parameters as a dict"),
-        ("format", "a >= ?", VALUES, "%s, and takes parameters as a list"),
-        ("pyformat", "a >= :start", NAMED, "%(name)s, and takes parameters as a dict"),
-        ("pyformat", "a >= %s", NAMED, "%(name)s, and takes parameters as a dict"),
-        ("pyformat", "a >= ?", VALUES, "%(name)s, and takes parameters as a dict"),
+        ("qmark", "a >= %(start)s", NAMED, "? for this driver, and pass parameters as a list"),
+        ("qmark", "a >= ?", NAMED, "? for this driver, and pass parameters as a list"),
+        ("qmark", "a >= :start", VALUES, "? for this driver, and pass parameters as a list"),
+        ("qmark", "a >= $1 AND b = '?'", VALUES, "? for this driver, and pass parameters as a list"),
+        ("numeric", "a >= ?", VALUES, ":1 for this driver, and pass parameters as a list"),
+        ("named", "a >= %(start)s", NAMED, ":name for this driver, and pass parameters as a dict"),
+        ("named", "a >= ?", NAMED, ":name for this driver, and pass parameters as a dict"),
+        ("dollar", "a >= :start", NAMED, "$name for this driver, and pass parameters as a dict"),
+        ("format", "a >= ?", VALUES, "%s for this driver, and pass parameters as a list"),
+        ("pyformat", "a >= :start", NAMED, "%(name)s for this driver, and pass parameters as a dict"),
+        ("pyformat", "a >= %s", NAMED, "%(name)s for this driver, and pass parameters as a dict"),
+        ("pyformat", "a >= ?", VALUES, "%(name)s for this driver, and pass parameters as a dict"),
     ],
 )
 def test_placeholders_that_do_not_fit(style, sql, parameters, usual):
-    assert unfit(style, sql, parameters) == f"This driver writes placeholders as {usual}."
+    assert unfit(style, sql, parameters) == f"Write placeholders as {usual}."

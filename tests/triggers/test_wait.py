@@ -13,8 +13,7 @@ from airflow.models.trigger import Trigger
 from airflow.serialization.serialized_objects import BaseSerialization
 from airflow.triggers.base import TriggerEvent
 
-from airflow_provider_pinterest.airflow_versions import wake_up_after
-from airflow_provider_pinterest.triggers.wait import WaitTrigger, wait_until
+from airflow_provider_pinterest.triggers.wait import WaitTrigger, wait_until, wake_up_after
 
 START = dt.datetime(2026, 11, 21, 9, 30, tzinfo=dt.UTC)
 

@@ -1,8 +1,13 @@
 """How the rows of a query are read through each database driver.
 
-:class:`~airflow_provider_pinterest.sources.drivers.base.DriverReader` reads through any driver of the DB-API. A driver
-that holds whole results in memory, hands over cells in a form of its own, or can cancel a query has a subclass, which
-is listed in :data:`READERS`. The subclasses do not import their drivers: they only see connections that hooks made.
+:class:`~airflow_provider_pinterest.sources.drivers.base.DriverReader` reads through any DB-API driver. A driver has a
+subclass if it loads whole results into memory, returns cells in its own form, or can cancel a query. The subclasses are
+listed in :data:`READERS`. They do not import their drivers; they only use connections that hooks have opened.
+
+- ``base``: the reader for any DB-API driver.
+- ``bigquery``, ``clickhouse``, ``databricks``, ``jdbc``, ``mysql``, ``odbc``, ``oracle``, ``postgres``, ``redshift``,
+  ``snowflake``, ``trino``: the readers of single drivers or databases.
+- ``embedded``: the readers of SQLite and DuckDB.
 """
 
 from __future__ import annotations
@@ -42,7 +47,7 @@ READERS: Final[tuple[type[DriverReader], ...]] = (
     Sqlite,
     Trino,
 )
-"""The readers of particular drivers."""
+"""The readers of single drivers."""
 
 _BY_MODULE: Final = {module: reader for reader in READERS for module in reader.modules}
 

@@ -1,4 +1,4 @@
-"""Reading rows through any driver of the DB-API (PEP 249)."""
+"""Reads rows through any DB-API driver (PEP 249)."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Any, ClassVar, Final
 from airflow_provider_pinterest.exceptions import ParameterError
 
 FETCH: Final = 500
-"""Rows fetched at once: as many as fit into a processor's own memory."""
+"""Rows per fetch: as many as fit into a processor's cache."""
 
 FETCH_FROM_SERVER: Final = 2_000
-"""Rows fetched at once where each fetch is a round trip to the server."""
+"""Rows per fetch if each fetch is a round trip to the server."""
 
 FIRST_FETCH: Final = 32
-"""Rows of the first fetch, which shows how large rows are."""
+"""Rows of the first fetch, which shows the size of the rows."""
 
 NO_ROWS: Final = "The statement returned no result set; expected a SELECT."
 
@@ -25,7 +25,7 @@ Parameters = Mapping[str, Any] | Sequence[Any] | None
 """Values that a driver binds to a statement."""
 
 Converter = Callable[[Any], Any]
-"""Makes a plain value of a driver's cell. A cell that it raises for stays as it is."""
+"""Converts a driver's cell to a plain value. If it raises, the cell is kept as it is."""
 
 
 class DriverReader:
@@ -33,19 +33,19 @@ class DriverReader:
 
     The methods are called in one thread, except :meth:`cancel`.
 
-    :param hook: the hook that made the connection; it can make another one.
-    :param connection: used by this reader only, which closes it.
+    :param hook: the hook that opened the connection; it can open another one.
+    :param connection: used only by this reader, which closes it.
     :param sql: one statement.
     """
 
     modules: ClassVar[tuple[str, ...]] = ()
-    """Modules, or packages, of the connections that this reader is for."""
+    """Modules or packages of the connections that this reader is for."""
 
     fetch_rows: int = FETCH
-    """Most rows to ask for at once."""
+    """Largest number of rows per fetch."""
 
     paramstyle: ClassVar[str | None] = None
-    """How placeholders are written, where the connection's module does not say so or is wrong.
+    """The style of placeholders, if the connection's module does not give it or gives a wrong one.
 
     :data:`~airflow_provider_pinterest.sources.paramstyles.STYLES` names the styles.
     """
@@ -66,22 +66,22 @@ class DriverReader:
         return self.fetch(FIRST_FETCH)
 
     def columns(self) -> tuple[str, ...]:
-        """Return the names of the columns, once :meth:`start` has returned."""
+        """Return the names of the columns, after :meth:`start`."""
         return tuple(column[0] for column in self.cursor.description or ())
 
     def fetch(self, size: int) -> Sequence[Sequence[Any]]:
-        """Return the next rows, ``size`` at most; none at the end."""
+        """Return the next rows, ``size`` at most; an empty list at the end."""
         rows = sequences(self.fetch_cells(size))
         if self._converters is None:
             self._converters = self.converters()
         return converted(rows, self._converters) if self._converters else rows
 
     def cancel(self) -> None:
-        """End the statement, called from another thread. By default only the next fetch ends it."""
+        """End the statement. Called from another thread. By default it ends before the next fetch."""
 
     def close(self) -> None:
         """Close the cursor and the connection."""
-        with suppress(Exception):  # what was read is right, whatever the driver says of the end
+        with suppress(Exception):  # the rows that were read are correct in any case
             if self.cursor is not None:
                 self.cursor.close()
         with suppress(Exception):
@@ -99,31 +99,31 @@ class DriverReader:
             self.cursor.execute(self.sql)
 
     def fetch_cells(self, size: int) -> Sequence[Any]:
-        """Return the next rows as the driver makes them."""
+        """Return the next rows as the driver returns them."""
         return self.cursor.fetchmany(size)  # type: ignore[no-any-return]
 
     def converters(self) -> dict[int, Converter]:
-        """Return the columns, by their position, whose cells have to be converted."""
+        """Return the converters of columns, by position."""
         return {}
 
 
 def one_statement(statements: Sequence[object]) -> None:
-    """Raise if there are several statements, where the driver would run all of them.
+    """Check that there is one statement, for drivers that would run several.
 
-    :raises ParameterError: there are.
+    :raises ParameterError: there are several statements.
     """
     if len(statements) > 1:
-        raise ParameterError(f"sql must be one statement, got {len(statements)}.")
+        raise ParameterError(f"sql must be one statement, got {len(statements)}. Keep the query only.")
 
 
 def run_beside(hook: Any, statement: str) -> None:
-    """Run a statement through a second connection, to end what the first one runs."""
+    """Run a statement through a second connection, to end the statement of the first one."""
     with closing(hook.get_conn()) as connection, closing(connection.cursor()) as cursor:
         cursor.execute(statement)
 
 
 def sequences(rows: Sequence[Any]) -> Sequence[Sequence[Any]]:
-    """Return rows as sequences; some drivers make mappings or objects of them."""
+    """Return rows as sequences; some drivers return mappings or objects."""
     if not rows or type(rows[0]) is tuple or type(rows[0]) is list:
         return rows
     if isinstance(rows[0], Mapping):
@@ -132,7 +132,7 @@ def sequences(rows: Sequence[Any]) -> Sequence[Sequence[Any]]:
 
 
 def converted(rows: Sequence[Sequence[Any]], converters: Mapping[int, Converter]) -> list[list[Any]]:
-    """Return rows with the cells of some columns converted. A cell that cannot be converted stays as it is."""
+    """Return rows with the cells of some columns converted. A cell that cannot be converted is kept as it is."""
     found = [list(row) for row in rows]
     for position, convert in converters.items():
         for row in found:
@@ -143,7 +143,7 @@ def converted(rows: Sequence[Sequence[Any]], converters: Mapping[int, Converter]
 
 
 def or_itself(convert: Converter, cell: Any) -> Any:
-    """Return a converted cell, or the cell if it cannot be converted: at worst its own row is then rejected."""
+    """Return a converted cell, or the cell itself if it cannot be converted; its row may then be rejected."""
     try:
         return convert(cell)
     except Exception:  # noqa: BLE001 - a cell may be anything
@@ -151,8 +151,8 @@ def or_itself(convert: Converter, cell: Any) -> Any:
 
 
 def json_value(text: Any) -> Any:
-    """Return the value that a JSON text stands for; other cells as they are.
+    """Parse a JSON text; other cells are returned as they are.
 
-    :raises ValueError: it is not JSON.
+    :raises ValueError: the text is not JSON.
     """
     return json.loads(text, parse_float=Decimal) if isinstance(text, (str, bytes, bytearray)) else text

@@ -1,8 +1,8 @@
 """BigQuery, through Airflow's BigQueryHook.
 
-The hook's cursor leaves arrays and structs as the REST API writes them, ``{"v": …}`` and ``{"f": […]}``, without the
-names of their fields, and fails on arrays of numbers. So the cursor runs the query, and this reader takes the result's
-pages from the API with their schema.
+The hook's cursor returns arrays and structs in the form of the REST API, ``{"v": …}`` and ``{"f": […]}``, without the
+names of their fields, and fails on arrays of numbers. So the cursor only runs the query, and this reader reads the
+pages of the result and their schema from the API.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, Final
 from airflow_provider_pinterest.sources.drivers.base import Converter, DriverReader, json_value, or_itself
 
 PAGE_ROWS: Final = 5_000
-"""Most rows of a page."""
+"""Largest number of rows in a page."""
 
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
@@ -35,7 +35,7 @@ class BigQuery(DriverReader):
         self._decoders: list[Converter] = []
 
     def fetch_cells(self, size: int) -> Sequence[Any]:
-        """Return rows of the page that was read last, or of the next one."""
+        """Return rows of the current page or of the next one."""
         while not self._page and not self._last:
             self._read_page()
         rows, self._page = self._page[:size], self._page[size:]
@@ -63,11 +63,11 @@ class BigQuery(DriverReader):
 
 
 def decoder(field: Mapping[str, Any]) -> Converter:
-    """Return the function that makes a value of what the REST API writes into a cell.
+    """Return the function that converts cells of a field from the form of the REST API.
 
     https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs/getQueryResults
 
-    :param field: of the schema.
+    :param field: a field of the schema.
     """
     decode = _struct(field) if field["type"] in ("RECORD", "STRUCT") else _DECODERS.get(field["type"], _as_it_is)
     if field.get("mode") != "REPEATED":
@@ -106,4 +106,4 @@ _DECODERS: Final[dict[str, Converter]] = {
     "BYTES": base64.b64decode,
     "JSON": json_value,
 }
-"""Type → how its text is read. Dates, times and everything else stay text."""
+"""Type → how its text is converted. Dates, times and all other types stay text."""

@@ -1,7 +1,7 @@
 """ClickHouse, through clickhouse-connect (Airflow's own hook) and clickhouse-driver.
 
-Their cursors load the whole result. A ``DateTime`` is a moment; both drivers hand over moments without their zone. Text
-of fixed length is filled up with zeros.
+Their cursors load the whole result. A ``DateTime`` is a point in time, which both drivers return without its zone. Text
+of fixed length is padded with zeros.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 from airflow_provider_pinterest.sources.drivers.base import FIRST_FETCH, Converter, DriverReader, Parameters, run_beside
 
 BLOCK_ROWS: Final = 8_192
-"""Rows of the blocks that the server sends."""
+"""Rows in a block that the server sends."""
 
 PATIENCE: Final = 86_400
 """Seconds that the server waits until the next rows are taken."""
@@ -34,7 +34,7 @@ class _ClickHouse(DriverReader):
 
     paramstyle = "pyformat"
     zone: dt.tzinfo = dt.UTC
-    """The zone of moments that come without one."""
+    """The zone of times that come without one."""
 
     def __init__(self, hook: Any, connection: Any, sql: str) -> None:
         super().__init__(hook, connection, sql)
@@ -45,11 +45,11 @@ class _ClickHouse(DriverReader):
         run_beside(self.hook, f"KILL QUERY WHERE query_id = '{self.query_id}' ASYNC")
 
     def types(self) -> Sequence[str]:
-        """Return the types of the columns as ClickHouse writes them."""
+        """Return ClickHouse's names for the types of the columns."""
         return [str(column[1]) for column in self.cursor.description or ()]
 
     def converters(self) -> dict[int, Converter]:
-        """Give moments their zone, and end text of fixed length where it ends."""
+        """Set the zone of times, and remove the padding of text of fixed length."""
         found: dict[int, Converter] = {}
         for position, name in enumerate(self.types()):
             plain = unwrapped(name)
@@ -64,7 +64,7 @@ class _ClickHouse(DriverReader):
 
 
 class ClickHouseConnect(_ClickHouse):
-    """clickhouse-connect: the query's stream is read in place of the cursor."""
+    """clickhouse-connect: the stream of the query is read instead of the cursor."""
 
     modules = ("airflow.providers.clickhousedb", "clickhouse_connect")
     _stream: Any = None
@@ -86,7 +86,7 @@ class ClickHouseConnect(_ClickHouse):
         return self.fetch(FIRST_FETCH) if self._names else None
 
     def _describe(self, result: Any) -> None:
-        """Take the columns of a result. One that comes without any rows may lack them."""
+        """Read the columns of a result. A result without rows may have none."""
         self._names = result.column_names
         self._types = [kind.name for kind in result.column_types]
 
@@ -110,7 +110,7 @@ class ClickHouseConnect(_ClickHouse):
         super().close()
 
     def _settings(self) -> dict[str, Any]:
-        """Return settings for the query, without those that the server does not let this user change."""
+        """Return the settings for the query that this user may change on the server."""
         client = self.cursor.client
         settings: dict[str, Any] = {"query_id": self.query_id} if "query_id" in client.valid_transport_settings else {}
         for name, value in _SETTINGS.items():
@@ -121,7 +121,7 @@ class ClickHouseConnect(_ClickHouse):
 
 
 class ClickHouseDriver(_ClickHouse):
-    """clickhouse-driver, whose cursor streams if it is told to."""
+    """clickhouse-driver: its cursor streams if it is configured to."""
 
     modules = ("clickhouse_driver",)
 
@@ -133,7 +133,7 @@ class ClickHouseDriver(_ClickHouse):
         return cursor
 
     def execute(self, parameters: Parameters) -> None:
-        """Run the query. Moments come in the server's zone."""
+        """Run the query, and read the zone of the server, which times are in."""
         super().execute(parameters)
         with suppress(Exception):
             self.zone = ZoneInfo(self.cursor._client.connection.server_info.timezone)  # noqa: SLF001
@@ -147,7 +147,7 @@ def unwrapped(name: str) -> str:
 
 
 def fixed_text(cell: Any) -> Any:
-    """Return text of fixed length without the zeros that fill it up; bytes that are not text stay as they are."""
+    """Return text of fixed length without its padding; bytes that are not text are returned as they are."""
     if isinstance(cell, str):
         return cell.rstrip("\0")
     text = cell.rstrip(b"\0").decode()

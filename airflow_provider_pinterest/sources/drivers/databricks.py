@@ -24,7 +24,7 @@ class Databricks(DriverReader):
         self.cursor.cancel()
 
     def converters(self) -> dict[int, Converter]:
-        """Make plain lists and mappings of nested cells."""
+        """Convert nested cells to plain lists and mappings."""
         kinds: dict[str, Converter] = {"variant": json_value, "array": plain, "struct": plain, "map": mapping}
         types = [str(column[1]).lower() for column in self.cursor.description or ()]
         return {position: kinds[kind] for position, kind in enumerate(types) if kind in kinds}
@@ -37,7 +37,7 @@ def mapping(cell: Any) -> Any:
 
 
 def plain(cell: Any) -> Any:
-    """Return a nested cell of lists and mappings; of arrays of numpy too. Text is JSON."""
+    """Return a nested cell, which may have numpy arrays or be JSON, as plain lists and mappings."""
     cell = json_value(cell)
     return _plain(cell)
 

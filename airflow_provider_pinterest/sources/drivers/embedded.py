@@ -1,4 +1,4 @@
-"""Databases in the task's own process: SQLite and DuckDB. Both make rows while they are fetched."""
+"""Databases in the task's own process: SQLite and DuckDB. Both produce rows while they are fetched."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Sqlite(DriverReader):
     def open(self) -> Any:
         """Open a cursor in a transaction that is never committed."""
         if not self.connection.in_transaction:
-            self.connection.execute("BEGIN")  # or a CREATE or a DROP would stay
+            self.connection.execute("BEGIN")  # otherwise a CREATE or a DROP would be permanent
         return super().open()
 
     def cancel(self) -> None:
@@ -26,7 +26,7 @@ class Sqlite(DriverReader):
 
 
 class DuckDB(DriverReader):
-    """DuckDB. A cursor is a connection of its own there, so only the cursor can be interrupted."""
+    """DuckDB. A cursor is a separate connection, so only the cursor can be interrupted."""
 
     modules = ("duckdb", "_duckdb")
     paramstyle = "dollar"
@@ -34,10 +34,10 @@ class DuckDB(DriverReader):
     def open(self) -> Any:
         """Open a cursor in a transaction that is never committed.
 
-        DuckDB runs all of several statements, and answers a change with the number of rows changed.
+        DuckDB runs all statements of a text, and returns the number of changed rows for a change.
 
         :raises ParameterError: there are several statements.
-        :raises SourceError: the statement changes something.
+        :raises SourceError: the statement is not a query.
         """
         statements = self.connection.extract_statements(self.sql)
         one_statement(statements)

@@ -27,12 +27,12 @@ class Jdbc(DriverReader):
         return [[self._plain(cell) for cell in row] for row in sequences(super().fetch_cells(size))]
 
     def cancel(self) -> None:
-        """Cancel the cursor's statement, beside: with some drivers the call waits until the statement has ended."""
+        """Cancel the cursor's statement in another thread, because some drivers wait until the statement has ended."""
         statement = self.cursor._prep  # noqa: SLF001 - JayDeBeApi has no method for it
         threading.Thread(target=_cancel, args=(statement,), name="pinterest-cancel", daemon=True).start()
 
     def _plain(self, cell: Any) -> Any:
-        """Return a cell as a value of Python's own types, or the cell if its type is not known."""
+        """Return a cell as a plain Python value, or the cell itself if its type is not known."""
         kind = type(cell)
         if kind not in self._kinds:
             self._kinds[kind] = converter(kind)
@@ -41,7 +41,7 @@ class Jdbc(DriverReader):
 
 
 def converter(kind: type) -> Converter | None:
-    """Return what makes a plain value of a Java object, by the name of its class or of a base of it."""
+    """Return the converter for Java objects of a class, by the name of the class or of its bases."""
     for base in kind.__mro__:
         if base.__name__ in _CONVERTERS:
             return _CONVERTERS[base.__name__]
@@ -49,7 +49,7 @@ def converter(kind: type) -> Converter | None:
 
 
 def make_daemon() -> None:
-    """Attach the current thread again in such a way that the process can end while the thread is in a Java call."""
+    """Attach the current thread as a daemon, so that the process can end while the thread is in a Java call."""
     java = None if threading.current_thread() is threading.main_thread() else _java_thread()
     if java is None or java.currentThread().isDaemon():
         return
@@ -61,10 +61,10 @@ def make_daemon() -> None:
 
 @contextmanager
 def thread_left_as_found() -> Generator[None, None, None]:
-    """Detach the current thread from the Java VM at the end, if it was attached meanwhile.
+    """Detach the current thread from the Java VM at the end, if it was attached inside the block.
 
-    JayDeBeApi attaches each thread that connects, also where the connection then fails. The process would not end
-    before such a thread is detached. The main thread stays attached: the Java VM does not wait for it.
+    JayDeBeApi attaches each thread that connects, even if connecting fails. The process cannot end before such a thread
+    is detached. The main thread stays attached, because the Java VM does not wait for it.
     """
     thread = threading.current_thread()
     found = thread is threading.main_thread() or _java_thread() is not None
@@ -114,7 +114,7 @@ def _bytes(cell: Any) -> bytes:
 
 
 def _float(cell: Any) -> float:
-    """Read the digits of a 32-bit float, which would get others as one of 64 bits."""
+    """Convert the digits of a 32-bit float, which would change in a direct conversion to 64 bits."""
     return float(_text(cell))
 
 
@@ -144,4 +144,4 @@ _CONVERTERS: Final[Mapping[str, Converter]] = {
     "java.util.UUID": _text,
     "byte[]": _bytes,
 }
-"""Name of a Java class, or of one of JPype's primitive types → what makes a plain value of its objects."""
+"""Name of a Java class or of a primitive type of JPype → its converter."""

@@ -1,6 +1,6 @@
-"""MySQL and MariaDB. The drivers' usual cursors hold the whole result; these hold a row at a time.
+"""MySQL and MariaDB. The default cursors of the drivers load the whole result; these readers use unbuffered cursors.
 
-A cursor that is closed before its end would read all the rows that are left, so the statement is killed first.
+An unbuffered cursor reads all remaining rows when it is closed, so the statement is killed first.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import Any, ClassVar, Final
 from airflow_provider_pinterest.sources.drivers.base import Converter, DriverReader, run_beside
 
 PATIENCE: Final = 86_400
-"""Seconds that the server waits until the next rows are taken. By default a minute; Pinterest may be away longer."""
+"""Seconds that the server waits until the next rows are read. The default is a minute; Pinterest may be unavailable
+longer."""
 
 _BIT: Final = 16
 """The number of the type BIT."""
@@ -32,7 +33,7 @@ class MySql(DriverReader):
         return int(self.connection.thread_id())
 
     def execute(self, parameters: Any) -> None:
-        """Run the statement, in a session with enough patience."""
+        """Run the statement, in a session with a long time-out."""
         with suppress(Exception):
             self.cursor.execute(f"SET SESSION net_write_timeout = {PATIENCE}")
         self._running = True
@@ -58,7 +59,7 @@ class MySql(DriverReader):
         super().close()
 
     def converters(self) -> dict[int, Converter]:
-        """Make numbers of bits, which come as bytes."""
+        """Convert bits, which come as bytes, to numbers."""
         return {position: _number for position, column in enumerate(self.cursor.description or ()) if column[1] == _BIT}
 
 
@@ -74,7 +75,7 @@ class _Unbuffered(MySql):
 
 
 class MySqlClient(_Unbuffered):
-    """mysqlclient, which Airflow's hook uses unless it is told otherwise."""
+    """mysqlclient, the default of Airflow's hook."""
 
     modules = ("MySQLdb",)
     cursors = "MySQLdb.cursors"
@@ -92,14 +93,14 @@ class MySqlConnector(MySql):
 
     modules = ("mysql.connector",)
     paramstyle = "replaced"
-    """It replaces placeholders where they stand, and leaves every other percent sign alone."""
+    """The driver replaces placeholders in the text, and keeps every other percent sign."""
 
     def connection_id(self) -> int:
         """Return what the server calls this connection."""
         return int(self.connection.connection_id)
 
     def open(self) -> Any:
-        """Open an unbuffered cursor, also where the connection asks for buffered ones."""
+        """Open an unbuffered cursor, even if the connection is set to buffered ones."""
         return self.connection.cursor(buffered=False)
 
 

@@ -28,7 +28,7 @@ class Odbc(DriverReader):
 
 
 def moment(cell: bytes) -> dt.datetime:
-    """Read a ``SQL_SS_TIMESTAMPOFFSET_STRUCT``: six numbers, nanoseconds, and the zone's hours and minutes."""
+    """Convert a ``SQL_SS_TIMESTAMPOFFSET_STRUCT``: six numbers, nanoseconds, and hours and minutes of the zone."""
     year, month, day, hour, minute, second, nanoseconds, hours, minutes = struct.unpack("<6hI2h", cell)
     zone = dt.timezone(dt.timedelta(hours=hours, minutes=minutes))
     return dt.datetime(year, month, day, hour, minute, second, nanoseconds // 1_000, tzinfo=zone)

@@ -12,7 +12,7 @@ _LARGE: Final = {
     "DB_TYPE_NCLOB": "DB_TYPE_LONG_NVARCHAR",
     "DB_TYPE_BLOB": "DB_TYPE_LONG_RAW",
 }
-"""Type → the type to fetch it as. A locator would take a round trip to the server for each cell."""
+"""Type → the type to fetch it as. A locator would need a round trip to the server for each cell."""
 
 
 class Oracle(DriverReader):
@@ -36,11 +36,11 @@ class Oracle(DriverReader):
         return cursor
 
     def cancel(self) -> None:
-        """Break what the connection runs."""
+        """Cancel the statement that the connection runs."""
         self.connection.cancel()
 
     def converters(self) -> dict[int, Converter]:
-        """Read locators that come all the same."""
+        """Read the remaining locators."""
         driver = sys.modules["oracledb"]
         kinds = {getattr(driver, name) for name in _LARGE}
         return {position: _text for position, column in enumerate(self.cursor.description or ()) if column[1] in kinds}

@@ -1,7 +1,7 @@
 """Postgres, through psycopg 2 and psycopg 3: the rows stay on the server, behind a named cursor.
 
-Both drivers end a whole fetch when Python cannot hold one cell: a date after the year 9999 or before Christ, a
-number of more than 4,300 digits in JSON. Loaders on the reader's own connection return the text instead.
+Both drivers abort a whole fetch if Python cannot represent one cell, such as a date after the year 9999 or a JSON
+number of more than 4,300 digits. Loaders on the reader's own connection return such cells as text.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _TIMES: Final[Mapping[str, tuple[str, int, int]]] = {
     "TIMESTAMPTZ": ("PYDATETIMETZ", 1184, 1185),
     "INTERVAL": ("PYINTERVAL", 1186, 1187),
 }
-"""Type → psycopg 2's function that reads it, the type's number and that of its array."""
+"""Type → psycopg 2's function that reads it, the number of the type and the number of its array type."""
 
 _JSON: Final = {"JSON": (114, 199), "JSONB": (3802, 3807)}
 _TIMES_OF_DAY: Final = (1083, 1266)
@@ -42,13 +42,13 @@ _TEXTS: Final = (18, 19, 25, 1042, 1043)
 
 
 class Postgres(DriverReader):
-    """What both drivers share."""
+    """The common part of both drivers."""
 
     named = False
     """Whether the rows stay on the server until they are fetched."""
 
     def start(self, parameters: Parameters) -> Sequence[Sequence[Any]] | None:
-        """Run the statement; a named cursor of psycopg 2 knows its columns only after its first rows."""
+        """Run the statement. A named cursor of psycopg 2 knows its columns only after the first fetch."""
         self.cursor = self.open()
         self.execute(parameters)
         return self.fetch(FIRST_FETCH) if self.named or self.cursor.description else None
@@ -56,13 +56,13 @@ class Postgres(DriverReader):
     def open(self) -> Any:
         """Open a named cursor if the statement can have one.
 
-        :raises ParameterError: there are several statements; the server would run all and return the last one's rows.
+        :raises ParameterError: there are several statements; the server would run all and return the rows of the last.
         """
         if ";" in self.sql:
             one_statement(self.hook.split_sql_string(self.sql))
         with suppress(AttributeError):
             self.connection.autocommit = False
-        with suppress(Exception):  # without them rows are still read
+        with suppress(Exception):  # rows can be read without them
             self.register_loaders()
         found = _first_word(self.sql)
         if found is None or found[1].lower() not in _QUERIES:
@@ -74,11 +74,11 @@ class Postgres(DriverReader):
         return cursor
 
     def register_loaders(self) -> None:
-        """Make cells that Python cannot hold come as text, on this connection only."""
+        """Return cells that Python cannot represent as text, on this connection only."""
         raise NotImplementedError
 
     def cancel(self) -> None:
-        """Cancel what the connection runs."""
+        """Cancel the statement that the connection runs."""
         self.connection.cancel()
 
 
@@ -111,7 +111,7 @@ class Psycopg(Postgres):
     modules = ("psycopg",)
 
     def register_loaders(self) -> None:
-        """Put a loader around each loader that may fail."""
+        """Wrap each loader that may fail."""
         driver = sys.modules["psycopg"]
         adapters = self.connection.adapters
         oids = [oid for _, oid, _ in _TIMES.values()] + [oid for oid, _ in _JSON.values()]
@@ -123,7 +123,7 @@ class Psycopg(Postgres):
 
 
 def _cast_or_text(cast: Callable[[str | None, Any], Any]) -> Callable[[str | None, Any], Any]:
-    """Return a typecaster of psycopg 2 that returns the text of what Python cannot hold."""
+    """Return a psycopg 2 typecaster that returns the text of values that Python cannot represent."""
 
     def cast_or_text(text: str | None, cursor: Any) -> Any:
         if text in _INFINITE:
@@ -153,7 +153,7 @@ def _cast_bytes(text: str | None, _cursor: Any) -> str | bytes | None:
 
 
 def _loader_or_text(base: Any, inner: Any, form: Any) -> Any:
-    """Return a loader of psycopg 3 that returns the text of what Python cannot hold."""
+    """Return a psycopg 3 loader that returns the text of values that Python cannot represent."""
 
     class LoaderOrText(base):  # type: ignore[misc]
         format = form
@@ -165,7 +165,7 @@ def _loader_or_text(base: Any, inner: Any, form: Any) -> Any:
         def load(self, data: Any) -> Any:
             try:
                 return self._load(data)
-            except Exception:  # noqa: BLE001 - DataError, or what json raises
+            except Exception:  # noqa: BLE001 - DataError, or an error of the json module
                 return bytes(data).decode(errors="replace")
 
     return LoaderOrText

@@ -1,6 +1,6 @@
 """Redshift, through redshift_connector.
 
-Its cursor loads the whole result, so the rows stay behind a cursor of the server.
+Its cursor loads the whole result, so the rows are read through a server-side cursor.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Redshift(DriverReader):
     _declared: str | None = None
 
     def open(self) -> Any:
-        """Open a cursor, and ask the server which process it talks to."""
+        """Open a cursor, and ask the server for the id of its process."""
         self.connection.autocommit = False
         cursor = super().open()
         with suppress(Exception):
@@ -31,7 +31,7 @@ class Redshift(DriverReader):
         return cursor
 
     def execute(self, parameters: Parameters) -> None:
-        """Declare a cursor for the query; what cannot have one is run as it is."""
+        """Declare a cursor for the query; run statements that cannot have a cursor directly."""
         if isinstance(parameters, Mapping):
             self.cursor.paramstyle = "pyformat"  # by default the driver takes %s only
         name = f"pinterest_{uuid4().hex}"
@@ -40,7 +40,7 @@ class Redshift(DriverReader):
             self.sql = f"DECLARE {name} CURSOR FOR {statement}"
             super().execute(parameters)
             self.cursor.execute(f"FETCH FORWARD 0 FROM {name}")
-        except Exception:  # noqa: BLE001 - the statement itself then says what is wrong
+        except Exception:  # noqa: BLE001 - running the statement directly then shows the error
             self.connection.rollback()
             self.sql = statement
             super().execute(parameters)

@@ -20,12 +20,12 @@ class Snowflake(DriverReader):
         self._session = getattr(connection, "session_id", None)
 
     def cancel(self) -> None:
-        """Cancel what this session runs, through a second session."""
+        """Cancel the queries of this session, through a second session."""
         if self._session is not None:
             run_beside(self.hook, f"SELECT SYSTEM$CANCEL_ALL_QUERIES({self._session})")
 
     def converters(self) -> dict[int, Converter]:
-        """Read JSON."""
+        """Parse JSON cells."""
         return {
             position: json_value
             for position, column in enumerate(self.cursor.description or ())

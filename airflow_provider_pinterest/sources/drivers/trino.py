@@ -1,4 +1,4 @@
-"""Trino and Starburst. Rows inside of rows are tuples that know their names; JSON comes as text."""
+"""Trino and Starburst. Rows inside rows are tuples with names; JSON comes as text."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Trino(DriverReader):
         self.cursor.cancel()
 
     def converters(self) -> dict[int, Converter]:
-        """Make mappings of rows inside of rows, and read JSON."""
+        """Convert rows inside rows to mappings, and parse JSON cells."""
         found: dict[int, Converter] = {}
         for position, column in enumerate(self.cursor.description or ()):
             kind = str(column[1]).lower()

@@ -317,7 +317,7 @@ class TestAdvice:
     )
     def test_a_wrong_placeholder_is_told(self, sql, parameters):
         assert advice(sql, parameters, KeyError(0)) == (
-            "This driver writes placeholders as ?, and takes parameters as a list."
+            "Write placeholders as ? for this driver, and pass parameters as a list."
         )
 
     def test_a_statement_that_is_wrong_otherwise_is_told_to_be_checked(self):
