@@ -235,7 +235,8 @@ class RunCounters:
                 f"The counts of this run do not add up: the source yielded {rows_yielded:,} rows, {self.rows_read:,} "
                 f"were read, {parts:,} became an event, a rejection, a duplicate or an exclusion, and "
                 f"{self.rows_not_sent:,} events have no outcome.",
-                advice="This is a bug: report it with this message. Compare the result with the source before you run it again.",
+                advice="This is a bug: report it with this message. Compare the result with the source before you run "
+                "it again.",
             )
 
 

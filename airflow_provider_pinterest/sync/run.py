@@ -205,8 +205,8 @@ class _Sync:
             self.stop.check()
         if parts.store and not source.ordered:
             log.warning(
-                "The SQL has no ORDER BY. A later attempt can continue where this one ended only if the rows come in the "
-                "same order."
+                "The SQL has no ORDER BY. A later attempt can continue where this one ended only if the rows come in "
+                "the same order."
             )
         mailbox = Mailbox()
         reading = _Rows(options, parts, start, (source, self.source.open), sender)
