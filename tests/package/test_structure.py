@@ -34,6 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "decorators": {"sources", "operators", "airflow_versions"},
     "sandbox": set(),
+    "__main__": {"delivery", "sources", "sync"},
     **{name: set() for name in PLAIN},
 }
 """Folder or module → the others that it may import, besides the plain ones."""
