@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import sys
+import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final
@@ -240,6 +241,11 @@ def warnings() -> str:
     )
 
 
+def public_codes(codes: Iterable[str]) -> Callable[[], str]:
+    """Make the list of codes for the page of public names."""
+    return lambda: textwrap.fill(f"{_code(codes)}.", 120, break_on_hyphens=False) + "\n"
+
+
 def advice(code: str) -> str:
     """Say what to do about a code."""
     if code.startswith(LEFT_OUT):
@@ -247,6 +253,8 @@ def advice(code: str) -> str:
         if field.place != "user_data":
             return UNREADABLE
         return UNUSABLE.format(name="not-hashed-either" if field.kind == "plain" else field.name)
+    if code not in ADVICE:
+        sys.exit(f"The code {code} has no advice. Say what to do about it in ADVICE, in docs/generate.py.")
     return ADVICE[code]
 
 
@@ -273,6 +281,8 @@ PARTS: Final[dict[str, Callable[[], str]]] = {
     "switches": switches,
     "reasons": reasons,
     "warnings": warnings,
+    "public_reasons": public_codes(REASONS),
+    "public_warnings": public_codes(WARNINGS),
 }
 """Name of a part → what makes it."""
 
