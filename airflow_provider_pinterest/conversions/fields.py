@@ -9,6 +9,7 @@ https://developers.pinterest.com/docs/api/v5/events-create/
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from inspect import isfunction, signature
 from typing import Any, Final
 
 from airflow_provider_pinterest.conversions import (
@@ -27,6 +28,7 @@ from airflow_provider_pinterest.conversions.column_parser import ParseCell
 from airflow_provider_pinterest.conversions.field_types import (
     LEAVE_OUT,
     REJECT,
+    BadCell,
     Field,
     FieldOptions,
     boolean,
@@ -48,7 +50,7 @@ from airflow_provider_pinterest.conversions.field_types import (
     texts,
     time,
 )
-from airflow_provider_pinterest.conversions.identifier_rules import Rule, Taken, always
+from airflow_provider_pinterest.conversions.identifier_rules import IdentifierSettings, Rule, Taken, always
 from airflow_provider_pinterest.conversions.names import folded
 from airflow_provider_pinterest.conversions.reasons import (
     GENERAL_WARNINGS,
@@ -435,6 +437,7 @@ def check(fields: Sequence[Field]) -> None:
     for field in fields:
         if field.place.removesuffix("[]") not in places:
             raise ValueError(f"{field.path}: no line for {field.place}")
+        _check_types(field)
         if field.type is choice and not field.choices:
             raise ValueError(f"{field.path}: a choice needs its choices")
         if (field.rule is not None) != (field.place == "user_data"):
@@ -447,6 +450,8 @@ def check(fields: Sequence[Field]) -> None:
             )
         if field.rule and field.rule.plain and field.repeats:
             raise ValueError(f"{field.path}: cells that repeat are cached, so that a rule for plain ones is unused")
+        if field.rule:
+            _check_arguments(field, field.rule)
         if field.place == "user_data" and field.bad_cell is REJECT:
             raise ValueError(f"{field.path}: an invalid identifier must not cost the row")
         bare = field.place in ("", "user_data", "custom_data")
@@ -457,6 +462,29 @@ def check(fields: Sequence[Field]) -> None:
                 raise ValueError(f"{field.path}: {name} belongs to {owner}")
     if len({field.path for field in fields}) < len(fields):
         raise ValueError("a path is in the table twice")
+
+
+def _check_types(field: Field) -> None:
+    """Check the parts that stand by their position, which move up if one is left out."""
+    if not isinstance(field.bad_cell, BadCell):
+        raise ValueError(f"{field.path}: the third part must be REJECT or LEAVE_OUT, got {field.bad_cell!r}")  # noqa: TRY004 - see check
+    for name in ("aliases", "hints"):
+        if not isinstance(getattr(field, name), tuple):
+            raise ValueError(f"{field.path}: {name} must be a tuple of names, such as ('email',)")  # noqa: TRY004 - see check
+
+
+def _check_arguments(field: Field, rule: Rule) -> None:
+    """Check that the canonical form takes the text, and the value that it depends on."""
+    try:
+        canonical = rule.canonical(IdentifierSettings({}, frozenset()))
+        if isfunction(canonical):  # the signatures of built-in functions may be unknown
+            signature(canonical).bind(*("text", "country")[: 2 if rule.depends_on else 1])
+    except TypeError as error:
+        expected = "the text and the value that it depends on" if rule.depends_on else "the text"
+        raise ValueError(
+            f"{field.path}: canonical must return a function that takes {expected}: {error}. Wrap a function without "
+            "settings in always()"
+        ) from None
 
 
 check(FIELDS)

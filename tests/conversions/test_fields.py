@@ -277,6 +277,18 @@ ID: dict[str, Any] = {"canonical": always(str)}
             Field("user_data.shoe", hashed, LEAVE_OUT, repeats=True, rule=Rule(**ID, plain=always(str.encode))),
             "unused",
         ),
+        (Field("custom_data.shoe", text, ("boot",)), "REJECT or LEAVE_OUT"),  # type: ignore[arg-type]
+        (Field("custom_data.shoe", text, LEAVE_OUT, "boot"), "aliases must be a tuple"),  # type: ignore[arg-type]
+        (Field("user_data.shoe", hashed, LEAVE_OUT, rule=Rule(canonical=str.lower)), "always"),  # type: ignore[arg-type]
+        (
+            Field(
+                "user_data.shoe",
+                hashed_by_country,
+                LEAVE_OUT,
+                rule=Rule(canonical=always(lambda text: text), depends_on=IN_COUNTRY),
+            ),
+            "takes the text and the value that it depends on",
+        ),
     ],
 )
 def test_a_line_that_lacks_a_part_of_its_rule_is_refused(field, message):
