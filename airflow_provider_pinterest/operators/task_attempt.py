@@ -31,6 +31,9 @@ AIRFLOW: Final = Vocabulary(
 SOURCE: Final = ("sql", "sql_conn_id", "hook_params", "parameters")
 """Parameters that decide which rows a source yields."""
 
+NEWER_SOURCE: Final[tuple[str, ...]] = ()
+"""More such parameters, added later. Only values other than the defaults count, because older checkpoints lack them."""
+
 
 def attempt_info(
     options: TaskOptions, context: Context, *, account: str, carried: Mapping[str, Any] | None
@@ -50,6 +53,16 @@ def attempt_info(
         fingerprint_v2=_fingerprint_v2(options, account),
         vocabulary=AIRFLOW,
     )
+
+
+def source_parameters(options: TaskOptions) -> dict[str, Any]:
+    """Return the parameters that decide which rows the source yields, for the comparison with earlier attempts."""
+    return {name: getattr(options, name) for name in (*SOURCE, *_set(options, NEWER_SOURCE))}
+
+
+def _set(options: TaskOptions, names: Sequence[str]) -> list[str]:
+    """Return the names of parameters whose values are not the defaults."""
+    return [name for name in names if getattr(options, name) != DEFAULTS[name]]
 
 
 def rejects_folder(options: TaskOptions, context: Context) -> Any:
@@ -111,6 +124,7 @@ def _earlier_rejects(options: TaskOptions, context: Context) -> Sequence[Any]:
 
 def _fingerprint_v2(options: TaskOptions, account: str) -> str:
     """Return the fingerprint of the parameters as version 2 stored it."""
-    names = (*SOURCE, *DECISIVE, *(name for name in NEWER if getattr(options, name) != DEFAULTS[name]))
-    decisive = {name: getattr(options, name) for name in names}
-    return checkpoint_v2.fingerprint(account=account, **decisive, rejects_path=options.rejects_path)
+    decisive = {name: getattr(options, name) for name in (*DECISIVE, *_set(options, NEWER))}
+    return checkpoint_v2.fingerprint(
+        account=account, **source_parameters(options), **decisive, rejects_path=options.rejects_path
+    )

@@ -13,7 +13,13 @@ from airflow_provider_pinterest.hooks.pinterest import PinterestHook
 from airflow_provider_pinterest.links.conversions import RESULT_KEY
 from airflow_provider_pinterest.logs import log_lines
 from airflow_provider_pinterest.operators.error_report import for_airflow, report
-from airflow_provider_pinterest.operators.task_attempt import AIRFLOW, SOURCE, attempt_info, rejects_folder, try_number
+from airflow_provider_pinterest.operators.task_attempt import (
+    AIRFLOW,
+    attempt_info,
+    rejects_folder,
+    source_parameters,
+    try_number,
+)
 from airflow_provider_pinterest.operators.task_options import TaskOptions
 from airflow_provider_pinterest.problems import Problems
 from airflow_provider_pinterest.sources.protocol import LazySource
@@ -66,7 +72,7 @@ class TaskRunner:
         options, connection, account, store = self._begin(self._prepared)
         try:
             return sync(
-                LazySource({name: getattr(options, name) for name in SOURCE}, lambda: self._task.source(self._context)),
+                LazySource(source_parameters(options), lambda: self._task.source(self._context)),
                 self._begin(lambda: self._sync_options(options, account)),
                 connection=connection,
                 state=store,
