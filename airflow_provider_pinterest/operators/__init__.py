@@ -3,6 +3,7 @@
 - ``send_conversions``: :class:`~.send_conversions.SendConversionsOperator`.
 - ``task``: the interface of a task for the code that runs it.
 - ``task_options``: the operator's parameters and their allowed values.
+- ``task_events``: why a value cannot be the rows of a task.
 - ``templates``: templates that have no value in a run.
 - ``task_attempt``: the number, identity and folders of a task's attempt.
 - ``task_runner``: runs one attempt: connection, state store, XCom, deferral.

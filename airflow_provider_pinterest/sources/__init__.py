@@ -5,6 +5,7 @@
 - ``drivers``: how the rows of a query are read through each database driver.
 - ``paramstyles``: the placeholders of statements, by driver.
 - ``iterables``: the rows of a list or a generator.
+- ``ndjson``: the rows of a file with one JSON object on each line.
 """
 
 from __future__ import annotations
