@@ -18,8 +18,8 @@ def sha(canonical: str) -> str:
 def country_of(hashes: Hashes | None) -> str | None:
     """Return the country with one of these hashes, as a lowercase alpha-2 code.
 
-    If there are several countries, the US comes first, then the order of the hashes. Without hashes the result is ``None``;
-    if no hash is that of a country, the result is an empty text.
+    If there are several countries, the US comes first, then the order of the hashes. Without hashes the result is
+    ``None``; if no hash is that of a country, the result is an empty text.
     """
     if not hashes:
         return None
