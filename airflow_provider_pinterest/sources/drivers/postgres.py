@@ -146,7 +146,7 @@ def _cast_json(text: str | None, _cursor: Any) -> Any:
 
 
 def _cast_bytes(text: str | None, _cursor: Any) -> str | bytes | None:
-    """Decode a text that was decoded as LATIN1 as UTF-8, if it is valid UTF-8; return its bytes if not."""
+    """Return the original bytes of a text that was decoded as LATIN1; ASCII stays text."""
     if text is None or text.isascii():
         return text
     return text.encode("latin-1")
