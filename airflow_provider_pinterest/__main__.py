@@ -31,11 +31,11 @@ TOKEN: Final = "PINTEREST_ACCESS_TOKEN"  # noqa: S105 - the name of a variable
 SQL_URL: Final = "PINTEREST_SQL_URL"
 
 SUCCESS, FAILED, WRONG_ARGUMENTS, AGAIN = 0, 1, 2, 3
-"""Exit codes: ``AGAIN`` says that the same command continues later."""
+"""Exit codes. ``AGAIN`` means that the same command continues the run later."""
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return what reads the arguments."""
+    """Return the parser of the arguments."""
     found = argparse.ArgumentParser(
         prog="python -m airflow_provider_pinterest",
         description="Send conversion events from a database or a file to Pinterest. The result is printed as JSON.",
@@ -60,7 +60,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def options_of(given: Iterable[str], *, validate_only: bool) -> SyncOptions:
-    """Return the options of a run, read as templates of Airflow are.
+    """Return the options of a run. They are read like rendered templates in Airflow.
 
     :param given: each is ``name=value``.
     :raises ParameterError: names every problem.
@@ -83,7 +83,7 @@ def options_of(given: Iterable[str], *, validate_only: bool) -> SyncOptions:
 def database_of(url: str) -> Database:
     """Return the database of a SQLAlchemy URL.
 
-    :raises ParameterError: it is no such URL, or its driver is not installed.
+    :raises ParameterError: it is not such a URL, or its driver is not installed.
     """
     try:
         from sqlalchemy import create_engine

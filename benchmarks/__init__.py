@@ -1,7 +1,7 @@
-"""How fast, with how much memory: the operator measured, and the official client beside it on the same rows.
+"""Measures the speed and memory of the operator, and of the official client on the same rows.
 
 Everything happens on this machine. ``__main__`` runs *experiments*; an experiment runs *measures*, each in a
-fresh process, on a *stage* that offers a warehouse and a server that counts::
+fresh process, on a *stage* with a warehouse and a server that counts events::
 
     __main__ → experiments → stage → (child process) measures → sample → experiments → report
 """

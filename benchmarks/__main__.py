@@ -1,4 +1,4 @@
-"""``python -m benchmarks``: measure, print, keep.
+"""``python -m benchmarks``: measure, print and save.
 
 Exits with 0, with 1 if the operator is not clearly faster than the official client, with 2 if something could
 not be measured.
@@ -19,7 +19,7 @@ from harness.tables import put_between
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the experiments asked for and return the exit code."""
+    """Run the requested experiments and return the exit code."""
     options = _parser().parse_args(arguments)
     names = options.only or (QUICK if options.quick else tuple(EXPERIMENTS))
     effort = (Effort.quick if options.quick else Effort.full)(options.rows, options.repeat)
@@ -58,7 +58,7 @@ def _run(names: tuple[str, ...] | list[str], effort: Effort) -> dict[str, Report
 
 
 def _keep(found: report.Document, folder: Path) -> None:
-    """Save the results and, if they are the repository's own, renew the documentation."""
+    """Save the results. Update the documentation if they are saved in the repository."""
     kept = report.merged(found, folder)
     report.save(kept, folder)
     if folder == report.RESULTS:

@@ -1,7 +1,7 @@
-"""What one writes without the operator: a PythonOperator, a loop, the official client, hashing by hand.
+"""The alternative to the operator: a PythonOperator that hashes rows and sends them with the official client in a loop.
 
-It does what the operator does to a good row, and no more: no validation beyond the client's own, no rejected
-rows, no retries, no rate limit, no account of what became of the events.
+It handles only valid rows. Except for the client's own validation, it has no validation, no rejected rows, no retries,
+no rate limit and no counts of outcomes.
 
 https://github.com/pinterest/pinterest-python-generated-api-client
 """
@@ -32,7 +32,7 @@ Send = Callable[[list[Any]], None]
 
 
 def user_data(row: dict[str, Any]) -> dict[str, Any]:
-    """Return a row's ``user_data``, normalised and hashed as Pinterest asks for."""
+    """Return a row's ``user_data``, normalised and hashed as Pinterest requires."""
     country = row["country"].strip().lower()
     country = _COUNTRIES.get(country, country)
     state = row["state"].strip().lower()
@@ -63,7 +63,7 @@ def user_data(row: dict[str, Any]) -> dict[str, Any]:
 class OfficialClient:
     """The official client's models and call.
 
-    :param host: base URL of the API; plain HTTP will do.
+    :param host: base URL of the API; plain HTTP is allowed.
     :param ad_account_id: digits.
     """
 
@@ -98,19 +98,19 @@ class OfficialClient:
         )
 
     def body(self, events: list[Any]) -> bytes:
-        """Return the request's JSON as the client writes it."""
+        """Return the client's JSON of the request."""
         document = self._client.sanitize_for_serialization(self._events(data=events))
         return json.dumps(document).encode()
 
     def send(self, events: list[Any]) -> None:
-        """Send a batch and look at what came back."""
+        """Send a batch and check the response."""
         answer = self._api.events_create(self._account, self._events(data=events))
         failed = [event for event in answer.events if event.status != "processed"]
         assert not failed, failed
 
 
 def deliver(client: OfficialClient, source: Iterable[rows.Row], send: Send) -> int:
-    """Hand the events of all rows to ``send``, a thousand at a time; return how many they were."""
+    """Pass the events of all rows to ``send``, a thousand at a time. Return their number."""
     sent = 0
     events = (client.event(dict(zip(rows.COLUMNS, row, strict=True))) for row in source)
     while batch := list(islice(events, BATCH)):

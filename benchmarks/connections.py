@@ -1,8 +1,8 @@
-"""``python -m benchmarks.connections``: what a fresh connection costs a call, compared with one that is kept alive.
+"""``python -m benchmarks.connections``: the cost of a call over a new connection, compared with a keep-alive one.
 
-Batches with events that Pinterest cannot deduplicate go out over fresh connections. The server is another process
-of this machine, so that the numbers are processor time and system calls, without the network's round trips: over a
-network a fresh connection costs one round trip more, and over TLS two.
+Batches with events that Pinterest cannot deduplicate are sent over new connections. The server is another process on
+this machine, so the numbers show processor time and system calls, without network round trips. Over a network, a new
+connection costs one more round trip, with TLS two.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ BODIES = {"2 KB": b"x" * 2_000, "1 MB": b"x" * 1_000_000}
 
 
 def main() -> None:
-    """Print milliseconds a call: the median of several rounds."""
+    """Print the median milliseconds per call of several rounds."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.connections", description=main.__doc__)
     parser.add_argument("--calls", type=int, default=300, metavar="N", help="calls a round (default: 300)")
     parser.add_argument("--rounds", type=int, default=5, metavar="N", help="rounds (default: 5)")

@@ -1,4 +1,4 @@
-"""What is compared with what. An experiment takes measures on the stage and returns a section of the report.
+"""The experiments. An experiment takes measures on the stage and returns a section of the report.
 
 To add one: write a function of (:class:`BenchmarkStage`, :class:`Effort`) that returns a
 :class:`ReportSection`, or ``None`` where it cannot be done, and add it to :data:`EXPERIMENTS`.
@@ -20,33 +20,33 @@ from harness.processes import say
 
 MB: Final = 1_000_000
 SHORT: Final = 100_000
-"""Up to so many rows a measure is short, and is taken more often."""
+"""A measure with at most this many rows is short, and is taken more often."""
 
 LONG: Final = 1_000_000
-"""Beyond so many rows a measure is taken once."""
+"""A measure with more rows is taken once."""
 
 OURS: Final = "this operator"
 THEIRS: Final = "official client in a loop"
 
 LIMIT: Final = 5_000 * 1_000 / 60
-"""Events a second that Pinterest's published limit lets through: 5,000 calls a minute of 1,000 events."""
+"""Events per second at Pinterest's published limit: 5,000 calls per minute with 1,000 events each."""
 
 LATENCIES_MS: Final = (0, 50, 150, 300)
 IN_FLIGHT: Final = (1, 2, 4, 8, 16, 32)
 SECONDS_EACH: Final = 3
 FASTEST: Final = 50_000
-"""Events a second that are expected without latency, to choose how many rows :data:`SECONDS_EACH` need."""
+"""Expected events per second without latency; determines the number of rows for :data:`SECONDS_EACH`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How many rows, how often.
+    """The number of rows and of repetitions.
 
     :param transform: rows transformed without sending.
     :param official: rows given to the official client, which is slow.
     :param pipeline: rows sent, in several sizes.
-    :param often: times for short measures.
-    :param times: times for long ones.
+    :param often: repetitions of short measures.
+    :param times: repetitions of long measures.
     """
 
     transform: int
@@ -57,17 +57,17 @@ class Effort:
 
     @classmethod
     def full(cls, most: int, repeat: int | None) -> Effort:
-        """Return the effort of numbers to publish, with at most so many rows."""
+        """Return the effort for published numbers, with at most ``most`` rows."""
         sizes = sorted({min(size, most) for size in (10_000, 100_000, 1_000_000, most)})
         return cls(min(most, 100_000), min(most, 20_000), tuple(sizes), repeat or 5, repeat or 3)
 
     @classmethod
     def quick(cls, most: int, repeat: int | None) -> Effort:
-        """Return the effort of a check that takes less than a minute."""
+        """Return the effort for a check that takes less than a minute."""
         return cls(min(most, 20_000), min(most, 2_000), (min(most, 20_000),), repeat or 3, repeat or 2)
 
     def repeat(self, count: int) -> int:
-        """Return how often to measure with so many rows."""
+        """Return the number of repetitions with ``count`` rows."""
         if count > LONG:
             return 1
         return self.often if count <= SHORT else self.times
@@ -77,7 +77,7 @@ class Effort:
 class ReportSection:
     """A table of the report, and the samples behind it.
 
-    :param ratios: ours / theirs, in processor seconds, which :data:`LEAST_RATIO` is held against.
+    :param ratios: ours / theirs in processor seconds, to compare with :data:`LEAST_RATIO`.
     """
 
     title: str
@@ -91,7 +91,7 @@ class ReportSection:
 Experiment = Callable[[BenchmarkStage, Effort], ReportSection | None]
 
 LEAST_RATIO: Final = 5.0
-"""Below it the operator is no longer faster than the official client beyond any noise of a busy machine."""
+"""Below this ratio, the difference to the official client may be noise of a busy machine."""
 
 
 def side_by_side(stage: BenchmarkStage, effort: Effort) -> ReportSection:
@@ -139,7 +139,7 @@ def side_by_side(stage: BenchmarkStage, effort: Effort) -> ReportSection:
 
 
 def stages(stage: BenchmarkStage, effort: Effort) -> ReportSection:
-    """Take the transformation apart."""
+    """Measure the parts of the transformation."""
     taken = stage.alternate({"stages": MeasureCall("stages", {"count": effort.transform})}, effort.often)["stages"]
 
     def micros(part: str) -> list[float]:
@@ -197,7 +197,7 @@ def pipeline(stage: BenchmarkStage, effort: Effort) -> ReportSection:
 
 
 def processes(stage: BenchmarkStage, effort: Effort) -> ReportSection:
-    """Let other processes make the events, beside the ceiling of a sender to which rows cost nothing."""
+    """Transform rows in other processes, and compare with a sender whose rows cost nothing."""
     size = min(2 * SHORT, effort.pipeline[-1])
     stage.stock(size)
     calls = {
@@ -235,7 +235,7 @@ def processes(stage: BenchmarkStage, effort: Effort) -> ReportSection:
 
 
 def start_up(stage: BenchmarkStage, effort: Effort) -> ReportSection:
-    """Find what importing the operator costs a DAG file, beside what Airflow's own imports cost."""
+    """Measure the import time of the operator in a DAG file, next to that of Airflow."""
     taken = stage.alternate({"imports": MeasureCall("start_up", {})}, effort.often)["imports"]
     heavy = [name.removeprefix("imports_") for name, found in taken[0].items() if name.startswith("imports_") and found]
     lines = [
@@ -310,7 +310,7 @@ def in_flight(stage: BenchmarkStage, effort: Effort) -> ReportSection | None:
 
 
 def safeties(stage: BenchmarkStage, effort: Effort) -> ReportSection:
-    """Find what each safety costs: the same rows with and without it."""
+    """Measure the cost of each safety: the same rows with and without it."""
     size = min(SHORT, effort.pipeline[-1])
     stage.stock(size)
     rejected = rows.sql(event_id="CASE WHEN row % 100 = 0 THEN NULL ELSE event_id END")
@@ -370,7 +370,7 @@ EXPERIMENTS: Final[dict[str, Experiment]] = {
     )
 }
 QUICK: Final = ("side_by_side",)
-"""What the short check does."""
+"""The experiments of the short check."""
 
 
 def _whole_way(size: str, taken: Sequence[Sample], idle: Sample) -> tuple[str, ...]:
@@ -389,12 +389,12 @@ def per_second(taken: Sequence[Sample], seconds: str) -> list[float]:
 
 
 def rounded(number: float) -> int:
-    """Round to three digits that mean something."""
+    """Round to three significant digits."""
     return int(float(f"{number:.3g}"))
 
 
 def spread(numbers: Sequence[float], digits: int | None = None) -> str:
-    """Write the median, and the smallest and largest behind it."""
+    """Return the median, followed by the minimum and the maximum."""
 
     def write(number: float) -> str:
         if digits is not None:
@@ -406,5 +406,5 @@ def spread(numbers: Sequence[float], digits: int | None = None) -> str:
 
 
 def without_parameters(idle: Sample) -> Sample:
-    """Return the numbers of :func:`measures.idle` alone."""
+    """Return only the numbers of :func:`measures.idle`."""
     return {name: value for name, value in idle.items() if not name.startswith("has_")}

@@ -1,8 +1,7 @@
-"""What is measured, each in a process of its own: ``python -m benchmarks.measures NAME ARGUMENTS ANSWER_FILE``.
+"""The measures, each in a separate process: ``python -m benchmarks.measures NAME ARGUMENTS ANSWER_FILE``.
 
-A measure is a function of JSON arguments that returns numbers by name. Its process adds the most memory it
-ever had resident. Seconds are taken around the work alone: what a process must import is not part of it,
-and is measured by :func:`idle`.
+A measure is a function of JSON arguments that returns numbers by name. Its process adds its peak of
+resident memory. Seconds include only the work; :func:`idle` measures the imports of a process.
 """
 
 from __future__ import annotations
@@ -29,10 +28,10 @@ Sample = dict[str, float]
 """Numbers by name: ``events``, ``seconds`` (wall), ``cpu`` (seconds of this process), ``peak`` (bytes) and others."""
 
 CHUNK: Final = 500
-"""Rows handed over at once, as a database cursor does."""
+"""Rows that are passed at once, as by a database cursor."""
 
 _SELDOM_TWICE: Final = ("em", "ph", "external_id")
-"""Identifiers that are hashed for every row; the others repeat, and are remembered."""
+"""Identifiers that are hashed for every row. The others repeat, and are cached."""
 
 
 class Stopwatch:
@@ -44,7 +43,7 @@ class Stopwatch:
 
 @contextmanager
 def timed() -> Iterator[Stopwatch]:
-    """Measure a block; what was made before it is left out of garbage collection."""
+    """Measure a block. Earlier objects are excluded from garbage collection."""
     watch = Stopwatch()
     gc.collect()
     gc.freeze()
@@ -56,7 +55,7 @@ def timed() -> Iterator[Stopwatch]:
 
 
 def idle() -> Sample:
-    """Import Airflow and the operator, and make one: what every task process takes, before any row."""
+    """Import Airflow and the operator, and create an operator: the fixed cost of every task process."""
     with timed() as watch:
         from airflow_provider_pinterest.operators import task_runner
         from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
@@ -72,7 +71,7 @@ def idle() -> Sample:
 
 
 def start_up() -> Sample:
-    """Import Airflow's own part of what a DAG file with the operator imports, then the operator."""
+    """Import the parts of Airflow that a DAG file with the operator needs, then the operator."""
     with timed() as theirs:
         from airflow.providers.common.compat import sdk
         from airflow.providers.common.sql.hooks.sql import DbApiHook
@@ -93,7 +92,7 @@ def start_up() -> Sample:
 
 
 def transform(count: int) -> Sample:
-    """Make JSON bodies of rows: read cells, normalise, hash, validate, write JSON, drop duplicates, batch."""
+    """Create JSON bodies from rows: parse, normalise, hash, validate, encode, drop duplicates, batch."""
     from airflow_provider_pinterest.conversions.batches import Batcher
     from airflow_provider_pinterest.conversions.outcomes import Event, RowBatch
 
@@ -115,7 +114,7 @@ def transform(count: int) -> Sample:
 
 
 def official_transform(count: int) -> Sample:
-    """Make JSON bodies of rows with the official client's models, hashing by hand."""
+    """Create JSON bodies from rows with the official client's models, and hash by hand."""
     from benchmarks import by_hand
 
     client = by_hand.OfficialClient("http://127.0.0.1/v5", "1")
@@ -123,7 +122,7 @@ def official_transform(count: int) -> Sample:
 
 
 def _laps(count: int, make: Callable[[Sequence[rows.Row]], object]) -> Sample:
-    """Give rows to a function lap by lap, fresh as a database cursor makes them, and measure the function alone."""
+    """Pass new rows to a function in laps, as a database cursor does, and measure only the function."""
     laps = []
     begin, cpu = time.perf_counter(), 0.0
     gc.collect()
@@ -138,7 +137,7 @@ def _laps(count: int, make: Callable[[Sequence[rows.Row]], object]) -> Sample:
 
 
 def stages(count: int) -> Sample:
-    """Take the transformation apart: every part of it is done once more, alone."""
+    """Measure the parts of the transformation: each part is repeated alone."""
     from airflow_provider_pinterest.conversions import batch_transformer, column_parser, object_lists, text_parsers
     from airflow_provider_pinterest.conversions.batches import Batcher
     from airflow_provider_pinterest.conversions.column_batches import ColumnBatch, ParsedColumns
@@ -213,7 +212,7 @@ def _not_refused(row: int, verdict: Exception) -> None:
 
 
 def ceiling(count: int, in_flight: int) -> Sample:
-    """Send the same full batch again and again: what is left when rows cost nothing."""
+    """Send the same full batch repeatedly: the cost of sending without the cost of rows."""
     from airflow_provider_pinterest.conversions.batches import Batch, Batcher
     from airflow_provider_pinterest.conversions.outcomes import RowBatch
     from airflow_provider_pinterest.delivery.dispatcher import Dispatcher, InFlightBatch
@@ -250,10 +249,10 @@ def ceiling(count: int, in_flight: int) -> Sample:
 
 
 def pipeline(count: int, sql: str = "", options: dict[str, Any] | None = None, *, checkpoint: bool = False) -> Sample:
-    """Run the operator's ``execute`` on the warehouse, against whatever the Pinterest connection names.
+    """Run the operator's ``execute`` with the warehouse and the server of the Pinterest connection.
 
-    :param checkpoint: offer the state store that Airflow has since 3.3, so that a checkpoint is kept.
-    :return: with what the processes that make events took; ``elsewhere`` is the sum of their most memory.
+    :param checkpoint: whether there is a state store, as in Airflow 3.3, so that checkpoints are stored.
+    :return: includes the cost of the transform pool; ``elsewhere`` is the sum of its peaks of memory.
     """
     from airflow_provider_pinterest.operators import task_runner
     from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
@@ -324,7 +323,7 @@ def _transform() -> Any:
 
 @contextmanager
 def _memory_of_processes() -> Iterator[list[int]]:
-    """Note the most memory of each process that makes events, when it is told to end."""
+    """Record the peak memory of each process of the transform pool when it is closed."""
     from airflow_provider_pinterest.conversions import transform_pool
 
     peaks: list[int] = []
@@ -339,7 +338,7 @@ def _memory_of_processes() -> Iterator[list[int]]:
 
 
 def peak(process: int | str = "self") -> int:
-    """Return the most bytes that a process ever had resident; 0 where only this one's are known."""
+    """Return the peak resident bytes of a process; 0 if the system reports them only for this process."""
     status = Path(f"/proc/{process}/status")
     if status.exists():  # Linux's `ru_maxrss` also counts the process that started this one
         found = re.search(r"VmHWM:\s*(\d+) kB", status.read_text(encoding="ascii", errors="replace"))
@@ -350,7 +349,7 @@ def peak(process: int | str = "self") -> int:
 
 
 def main(name: str, arguments: str, answer: str) -> None:
-    """Take one measure and write it down."""
+    """Take one measure and write it to a file."""
     sample = MEASURES[name](**json.loads(arguments))
     Path(answer).write_text(json.dumps(sample | {"peak": peak()}), encoding="ascii")
 

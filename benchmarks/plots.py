@@ -14,7 +14,7 @@ from benchmarks.report import Document
 
 
 def draw(found: Document, folder: Path) -> list[Path]:
-    """Draw what there are results for; nothing where matplotlib is not installed."""
+    """Draw a picture of each section with results, if matplotlib is installed."""
     if find_spec("matplotlib") is None:
         return []
     importlib.import_module("matplotlib").use("Agg")

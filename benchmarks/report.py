@@ -1,4 +1,4 @@
-"""What was found, as JSON with every sample and as the Markdown tables that the documentation repeats."""
+"""The results, as JSON with every sample and as Markdown tables for the documentation."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Document = dict[str, Any]
 
 
 def document(sections: Mapping[str, ReportSection]) -> Document:
-    """Return all that is kept of a run."""
+    """Return the data of a run that is saved."""
     return {
         "machine": machine(_DISTRIBUTIONS),
         "sections": {name: _rounded(asdict(section)) for name, section in sections.items()},
@@ -32,7 +32,7 @@ def document(sections: Mapping[str, ReportSection]) -> Document:
 
 
 def _rounded(value: Any) -> Any:
-    """Drop digits that mean nothing."""
+    """Drop insignificant digits."""
     if isinstance(value, float):
         return float(f"{value:.6g}")
     if isinstance(value, Mapping):
@@ -54,7 +54,7 @@ def markdown(found: Document) -> str:
 
 
 def merged(new: Document, folder: Path) -> Document:
-    """Return the kept results with the new sections in place of their predecessors."""
+    """Return the saved results, with their sections replaced by the new ones."""
     path = folder / "latest.json"
     old = json.loads(path.read_text(encoding="utf-8"))["sections"] if path.exists() else {}
     sections = old | new["sections"]

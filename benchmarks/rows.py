@@ -1,7 +1,7 @@
-"""Rows as a shop's warehouse has them: invented, the same for the same seed, one checkout each.
+"""Invented rows like those of a shop's warehouse: one checkout each, the same rows for the same seed.
 
-A row becomes an event with 9 to 11 hashed identifiers, two items and about 1.4 KB of JSON. People come back:
-some two million customers share a few hundred first names, cities and postal codes, as they do in life.
+A row becomes an event with 9 to 11 hashed identifiers, two items and about 1.4 KB of JSON. Values repeat:
+about two million customers share a few hundred first names, cities and postal codes, as in real data.
 Addresses are under example.com, in the network reserved for benchmarks (198.18.0.0/15), and in area code 000.
 """
 
@@ -46,7 +46,7 @@ COLUMNS: Final = (
     "contents",
 )
 DEFAULTS: Final = {"action_source": "web"}
-"""What no column says."""
+"""Values without a column."""
 
 TABLE: Final = "conversions"
 
@@ -88,15 +88,15 @@ _LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012345678
 def sql(*, event_id: str = "event_id", limit: str = ":rows") -> str:
     """Return the statement that reads the warehouse's first rows.
 
-    :param event_id: an expression in place of the column, to plant rows that are rejected or double.
-    :param limit: how the driver writes the parameter ``rows``.
+    :param event_id: an expression that replaces the column, to create rejected or duplicate rows.
+    :param limit: the driver's placeholder for the parameter ``rows``.
     """
     others = ", ".join(COLUMNS[1:])
     return f"SELECT {event_id} AS event_id, {others} FROM {TABLE} WHERE row <= {limit} ORDER BY row"  # noqa: S608
 
 
 def rows(count: int, *, now: dt.datetime, seed: int = SEED) -> Iterator[Row]:
-    """Yield rows in the order of :data:`COLUMNS`; fewer rows are the beginning of more.
+    """Yield rows in the order of :data:`COLUMNS`. A smaller number of rows is a prefix of a larger one.
 
     :param now: the events happened within the half hour before it.
     """
@@ -147,7 +147,7 @@ def rows(count: int, *, now: dt.datetime, seed: int = SEED) -> Iterator[Row]:
 
 
 def laps(count: int, size: int, *, now: dt.datetime, seed: int = SEED) -> Iterator[list[Row]]:
-    """Yield the rows some at a time, each of them newly made, so that a processor finds them in its own memory."""
+    """Yield the rows in parts, each newly created, so that they are in the processor's cache."""
     source = rows(count, now=now, seed=seed)
     while written := pickle.dumps(list(islice(source, size))):
         lap = pickle.loads(written)  # noqa: S301 - written two lines above
@@ -157,7 +157,7 @@ def laps(count: int, size: int, *, now: dt.datetime, seed: int = SEED) -> Iterat
 
 
 def write_postgres(dsn: str, count: int, *, now: dt.datetime, seed: int = SEED) -> None:
-    """Write the rows into a new table of a PostgreSQL database, times and amounts in types of their own."""
+    """Write the rows into a new table of a PostgreSQL database, with typed times and amounts."""
     import psycopg2
 
     types = {"event_time": "timestamptz", "value": "numeric(12,2)", "num_items": "integer", "date_of_birth": "date"}

@@ -1,4 +1,4 @@
-"""Where measures are taken: a private folder, a warehouse, a server that counts, a fresh process each time."""
+"""The environment of measures: a private folder, a warehouse, a server that counts, a new process for each measure."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from harness.processes import HarnessError, python_server, say, service, tail
 
 @dataclass(frozen=True, slots=True)
 class MeasureCall:
-    """A measure and what it is called with.
+    """A measure and its arguments.
 
-    :param latency_ms: how long the server lets each request wait.
-    :param environment: more of it, such as another warehouse.
+    :param latency_ms: the server's delay for each request.
+    :param environment: additional variables, such as another warehouse.
     """
 
     measure: str
@@ -35,11 +35,11 @@ class MeasureCall:
 
 @dataclass(slots=True)
 class BenchmarkStage:
-    """What measures share.
+    """The common environment of measures.
 
-    :param folder: goes away afterwards.
+    :param folder: a temporary folder.
     :param port: of the counting server.
-    :param now: events happened before it.
+    :param now: the events happened before this time.
     """
 
     folder: Path
@@ -56,7 +56,7 @@ class BenchmarkStage:
         return self.folder / "warehouse.db"
 
     def stock(self, count: int) -> None:
-        """Fill the warehouse with so many rows, unless it has them; fewer rows are the beginning of more."""
+        """Fill the warehouse with ``count`` rows, unless it has as many already."""
         if count > self._rows:
             say(f"writing {count:,} rows into an SQLite warehouse")
             self.warehouse.unlink(missing_ok=True)
@@ -64,21 +64,21 @@ class BenchmarkStage:
             self._rows = count
 
     def host(self, latency_ms: int = 0) -> str:
-        """Return the base URL of the counting server, answering with so much latency."""
+        """Return the base URL of the counting server with a latency."""
         return f"http://127.0.0.1:{self.port}{f'/{latency_ms}ms' if latency_ms else ''}/v5"
 
     def idle(self) -> Sample:
-        """Return the measure of a process that has not read a row; taken once."""
+        """Return the measure of a process without rows. It is taken once."""
         if "idle" not in self._samples:
             self._samples["idle"] = self._child("idle", {}, {})
         return self._samples["idle"]
 
     def operator_has(self, parameter: str) -> bool:
-        """Find out whether the operator takes a parameter."""
+        """Return whether the operator has a parameter."""
         return f"has_{parameter}" in self.idle()
 
     def take(self, call: MeasureCall) -> Sample:
-        """Take one measure, and compare what was sent with what the server has counted.
+        """Take one measure, and compare the number of sent events with the server's count.
 
         :raises HarnessError: it fails, or the counts differ.
         """
@@ -104,7 +104,7 @@ class BenchmarkStage:
         return self._child(call.measure, call.arguments, self._pinterest(host, self._next_account()))
 
     def alternate(self, calls: Mapping[str, MeasureCall], times: int) -> dict[str, list[Sample]]:
-        """Take measures in turn, A B A B …, so that a busy moment of the machine meets all of them."""
+        """Take measures in turn, A B A B …, so that a busy moment of the machine affects all of them."""
         samples: dict[str, list[Sample]] = {label: [] for label in calls}
         for turn in range(times):
             for label, call in calls.items():
@@ -115,7 +115,7 @@ class BenchmarkStage:
         return samples
 
     def totals(self, account: str) -> dict[str, int]:
-        """Return what the counting server has received for an ad account."""
+        """Return the counting server's totals of an ad account."""
         found: dict[str, int] = get_json(self.port, f"/totals/{account}")
         return found
 
@@ -128,9 +128,9 @@ class BenchmarkStage:
         return {"AIRFLOW_CONN_PINTEREST_DEFAULT": connection}
 
     def _child(self, measure: str, arguments: Mapping[str, Any], more: Mapping[str, str]) -> Sample:
-        """Take a measure in a process of its own.
+        """Take a measure in a separate process.
 
-        :raises HarnessError: it fails; the message has the end of what it wrote.
+        :raises HarnessError: it fails; the message has the end of its output.
         """
         answer, log = self.folder / "answer.json", self.folder / "measure.log"
         answer.unlink(missing_ok=True)
@@ -146,7 +146,7 @@ class BenchmarkStage:
 
 @contextlib.contextmanager
 def set_up() -> Iterator[BenchmarkStage]:
-    """Set the stage, and take everything away afterwards."""
+    """Create the environment, and remove it afterwards."""
     with tempfile.TemporaryDirectory(prefix="pinterest-benchmarks-", ignore_cleanup_errors=True) as name:
         folder = Path(name).resolve()
         connections = {"warehouse": airflow.sqlite_connection(folder / "warehouse.db")}

@@ -1,4 +1,4 @@
-"""The command ``python -m chaos``: run some storms and print what was found."""
+"""The command ``python -m chaos``: run some storms and print the results."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=20, help="how many storms")
     parser.add_argument("--first", type=int, default=1, help="the first seed")
     parser.add_argument("--rows", type=int, default=60_000, help="rows of each")
-    parser.add_argument("--kills", type=int, help="SIGKILLs of each; by default as many as suit the rows")
+    parser.add_argument("--kills", type=int, help="SIGKILLs of each; the default depends on the rows")
     parser.add_argument("--keep", type=Path, help="keep logs and results in this folder")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="chaos-") as home:

@@ -1,4 +1,4 @@
-"""One attempt of the task in a process of its own, with everything of Airflow that the operator needs."""
+"""One attempt of the task in a separate process, with the parts of Airflow that the operator needs."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ STALLS: Final = (0.05, 0.2, 0.5, 2.0)
 """Seconds for which the source stalls."""
 
 LONG_STALL: Final = 9.0
-"""Seconds for which the source stalls while the attempt is asked to end."""
+"""Seconds for which the source stalls while the attempt receives SIGTERM."""
 
 
 class Exit(IntEnum):
@@ -58,7 +58,7 @@ class Exit(IntEnum):
 
 @dataclass(frozen=True)
 class AttemptPlan:
-    """What an attempt is told.
+    """The parameters of an attempt.
 
     :param number: from 1.
     :param max_tries: Airflow's.
@@ -70,7 +70,7 @@ class AttemptPlan:
     :param stalls: how often the source stalls.
     :param long_stall: the row before which it stalls for a long time, if any.
     :param breaks: whether the source fails at some row.
-    :param seed: decides at which rows.
+    :param seed: selects these rows.
     """
 
     number: int
@@ -91,13 +91,13 @@ class ReplacedError(Exception):
 
 
 class RemoteStore:
-    """Airflow's task state store, as the current attempt or an earlier one sees it."""
+    """Airflow's task state store, as seen by the current attempt or an earlier one."""
 
     def __init__(self, url: str) -> None:
         self._url = url
 
     def get(self, key: str, default: Any = None) -> Any:
-        """Return what was stored; an earlier attempt gets the default."""
+        """Return the stored value; an earlier attempt gets the default."""
         assert key == KEY
         with urllib.request.urlopen(self._url, timeout=60) as answer:  # noqa: S310 - this machine
             value = json.load(answer)
@@ -110,7 +110,7 @@ class RemoteStore:
         """
         assert key == KEY
         text = json.dumps(value)
-        assert json.loads(text) == value, "Airflow takes nothing but JSON: no tuples"
+        assert json.loads(text) == value, "Airflow accepts only JSON values, not tuples"
         request = urllib.request.Request(self._url, text.encode(), method="PUT")  # noqa: S310
         try:
             urllib.request.urlopen(request, timeout=60).close()  # noqa: S310
@@ -124,7 +124,7 @@ class RemoteStore:
 
 
 class StallingHook(SqliteHook):
-    """A warehouse that sometimes stalls, and sometimes fails."""
+    """A warehouse that sometimes stalls or fails."""
 
     def __init__(self, attempt: AttemptPlan, **options: Any) -> None:
         super().__init__(**options)  # type: ignore[no-untyped-call]
@@ -154,20 +154,20 @@ class StormOperator(SendConversionsOperator):
     attempt: AttemptPlan
 
     def source(self, context: Any) -> SqlSource:  # noqa: ARG002
-        """Return the rows' source."""
+        """Return the source of the rows."""
         assert self.sql is not None
         return SqlSource(StallingHook(self.attempt, sqlite_conn_id="warehouse"), self.sql)
 
 
 class FileTaskInstance(RecordingTaskInstance):
-    """A task instance whose result is kept where the parent process finds it."""
+    """A task instance that stores its result in a file for the parent process."""
 
     def __init__(self, folder: Path, attempt: AttemptPlan) -> None:
         super().__init__(try_number=attempt.number, max_tries=attempt.max_tries)
         self._result = result_of(folder, attempt.number)
 
     def xcom_push(self, key: str, value: Any, **_: Any) -> None:
-        """Keep what was pushed."""
+        """Store a pushed value."""
         del key
         new = self._result.with_suffix(".new")
         new.write_text(json.dumps(value))
@@ -222,7 +222,7 @@ def fork_attempt(folder: Path, attempt: AttemptPlan) -> int:
 
 
 def _exit(error: BaseException) -> Exit:
-    """Return how an attempt ended that raised something."""
+    """Return how an attempt ended that raised an exception."""
     message = str(error)
     match error:
         case AirflowFailException() if "outcome is unknown" in message:
@@ -231,7 +231,9 @@ def _exit(error: BaseException) -> Exit:
             return Exit.SOURCE_CHANGED
         case AirflowFailException() if "it is not known what an earlier one sent" in message:
             return Exit.NOT_KNOWN_WHAT_WAS_SENT
-        case AirflowFailException() if isinstance(error, DeliveryError):  # Airflow does not retry, a person clears
+        case AirflowFailException() if isinstance(
+            error, DeliveryError
+        ):  # Airflow does not retry; a person clears the task
             return Exit.NOT_RETRIED
         case AirflowFailException():
             return Exit.FAILED_FOR_GOOD

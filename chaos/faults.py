@@ -34,7 +34,7 @@ FREQUENT: Final[tuple[dict[str, Any], ...]] = (
     {"kind": "delay", "seconds": 0.05, "share": 0.05},
     {"kind": "drip", "seconds": 0.00001, "share": 0.005},
 )
-"""Faults of some share of all calls. A client that keeps cookies soon sends larger heads than the server reads."""
+"""Faults of a share of all calls. A client that stores cookies soon sends larger headers than the server accepts."""
 
 ONCE: Final[tuple[dict[str, Any], ...]] = (
     {"kind": "status", "status": 429, "times": 1, "headers": {"X-RateLimit-Reset": "1"}},
@@ -47,7 +47,7 @@ ONCE: Final[tuple[dict[str, Any], ...]] = (
     {"kind": "redirect", "times": 1},
     {"kind": "stall", "times": 1, "seconds": 3.0},
 )
-"""Faults of one call each, at a time that the seed decides."""
+"""Faults of one call each. The seed selects the call."""
 
 BODY_LIMITS: Final = (5_000_000, 100_000)
 """The most bytes of a body that the server accepts; a full batch has about 130,000."""
@@ -61,8 +61,8 @@ def faults(
 ) -> Iterator[dict[str, Any]]:
     """Yield the faults of a storm.
 
-    :param calls: the least number of calls that the storm will make.
-    :param poison: ids of events that make the server refuse their whole request.
+    :param calls: the minimum number of calls of the storm.
+    :param poison: ids of events whose whole request is refused.
     :param failing: ids of events that fail by themselves.
     """
     for one in poison:

@@ -1,4 +1,4 @@
-"""Attempts that are frozen, and continue when another attempt has taken their place."""
+"""Attempts that are frozen, and continue after another attempt has replaced them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chaos.attempt import Exit
 from chaos.report import PromiseBrokenError, StormReport
 
 END_SECONDS: Final = 30.0
-"""Seconds in which an attempt must end after it continued."""
+"""Seconds that an attempt has to end after it continues."""
 
 
 @dataclass
@@ -41,11 +41,11 @@ class FrozenAttempts:
         return frozenset(one.number for one in self._frozen)
 
     def add(self, pid: int, number: int, seconds: float) -> None:
-        """Remember an attempt that was frozen, and let it continue later."""
+        """Add a frozen attempt. It continues later."""
         self._frozen.append(FrozenAttempt(pid, number, time.monotonic() + seconds))
 
     def look(self) -> None:
-        """Let attempts continue whose time has come, and check how they end."""
+        """Continue the attempts whose time has come, and check how they end."""
         for one in tuple(self._frozen):
             now = time.monotonic()
             if not one.continued and now >= one.until:
@@ -61,7 +61,7 @@ class FrozenAttempts:
                 if code == Exit.FAILED_FOR_GOOD or code < 0:
                     self._report.broken.append(f"attempt {one.number} thawed and ended with {code}")
             elif now > one.until + END_SECONDS:
-                raise PromiseBrokenError(f"attempt {one.number} does not end although another one took its place")
+                raise PromiseBrokenError(f"attempt {one.number} does not end although another attempt replaced it")
 
     def wait_for_all(self) -> None:
         """Wait until all of them have ended."""

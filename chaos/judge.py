@@ -18,10 +18,10 @@ from harness.accounting import imbalances
 
 @dataclass
 class ServerRecord:
-    """What the server knows.
+    """The events that the server has accepted.
 
-    :param web: id → copies that were accepted as events that Pinterest deduplicates.
-    :param offline: id → copies that were accepted as others.
+    :param web: id → accepted copies of an event that Pinterest deduplicates.
+    :param offline: id → accepted copies of an event that it does not deduplicate.
     """
 
     web: Mapping[str, int]
@@ -32,12 +32,12 @@ class ServerRecord:
 
     @property
     def distinct(self) -> int:
-        """How many events were accepted."""
+        """The number of accepted events."""
         return len(self.web.keys() | self.offline.keys())
 
 
 def received(folder: Path) -> ServerRecord:
-    """Return what the server has accepted so far."""
+    """Return the events that the server has accepted so far."""
     counts: tuple[dict[str, int], dict[str, int]] = ({}, {})
     with closing(sqlite3.connect(folder / "pinterest.db", timeout=30)) as connection:
         asked = "SELECT event_id, action_source = 'offline', count(*) FROM events GROUP BY 1, 2"
@@ -47,7 +47,7 @@ def received(folder: Path) -> ServerRecord:
 
 
 def events_in_unclear_calls(folder: Path) -> int:
-    """Return how many events were accepted by calls whose answer did not say so."""
+    """Return the number of events that were accepted by calls whose response did not say so."""
     with closing(sqlite3.connect(folder / "pinterest.db", timeout=30)) as connection:
         asked = (
             "SELECT coalesce(sum(accepted), 0) FROM calls "
@@ -57,13 +57,13 @@ def events_in_unclear_calls(folder: Path) -> int:
 
 
 def not_accepted(folder: Path) -> frozenset[str]:
-    """Return ids of events that were in requests and were not accepted there."""
+    """Return the ids of events that were requested and not accepted."""
     return frozenset((folder / "seen.txt").read_text().split())
 
 
 @dataclass
 class Findings:
-    """What was counted after a storm."""
+    """The counters after a storm."""
 
     lost: int = 0
     web_twice: int = 0
@@ -90,9 +90,9 @@ def judge(
 
     :param result: the result of the task.
     :param allowed: web events that may have been sent twice.
-    :param unaccepted: ids of the events that Pinterest refuses or fails.
-    :param in_doubt: ids of offline events that attempts left in doubt when they were killed.
-    :param formerly_web: ids of events that were sent as web events before their row said otherwise.
+    :param unaccepted: ids of the events that Pinterest does not accept.
+    :param in_doubt: ids of offline events with an unknown outcome, because the attempt was killed.
+    :param formerly_web: ids of events that were sent as web events before their row changed.
     :param frozen: numbers of attempts that were frozen when the last one began. An attempt that is frozen just before
         it writes a part of the rejects writes it when it continues. Until another attempt starts, its lines may be
         there twice.
@@ -145,7 +145,7 @@ def judge(
 
 
 def sent_again(before: ServerRecord, after: ServerRecord) -> int:
-    """Return how many of the events that had been accepted were accepted again."""
+    """Return the number of accepted events that were accepted again."""
     return sum(
         later[one] > count
         for earlier, later in ((before.web, after.web), (before.offline, after.offline))

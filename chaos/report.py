@@ -1,4 +1,4 @@
-"""What a storm did, whether the promise held, and its line in the table."""
+"""The report of a storm: what it did, whether the guarantees held, and its line in the table."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ FOUND: Final = ("lost", "web_twice", "allowed", "offline_twice", "held", "reject
 
 
 class PromiseBrokenError(Exception):
-    """The promise did not hold; the storm cannot continue."""
+    """A guarantee was broken. The storm cannot continue."""
 
 
 @dataclass
 class StormReport:
-    """What happened in a storm, and what was found.
+    """The events of a storm and the results of its checks.
 
     :param log: a file to which each event of the storm is added.
     """
@@ -41,7 +41,7 @@ class StormReport:
             log.write(f"{time.strftime('%H:%M:%S')} storm: {what}\n")
 
     def lines(self) -> Iterator[str]:
-        """Yield the line of the table, and what belongs below it."""
+        """Yield the line of the table, and the lines below it."""
         counts = {
             **self.happened,
             "changes": sum(count for what, count in self.happened.items() if what.startswith("change (")),

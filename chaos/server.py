@@ -1,4 +1,4 @@
-"""The servers of a storm, in a process of their own: the local Pinterest, and Airflow's task state store.
+"""The servers of a storm, in a separate process: the local Pinterest, and Airflow's task state store.
 
 The state store behaves as Airflow's does for attempts that are no longer the current one: what they write is
 refused, what they read is not there.
@@ -28,7 +28,7 @@ _event_ids = re.compile(rb'"event_id":"([^"]+)"').findall
 
 
 class RecordingPinterest(LocalPinterest):
-    """A local Pinterest that also records the events which it received and did not accept.
+    """A local Pinterest that also records the events that it received and did not accept.
 
     :param seen: a line for each call, with the ids of its events.
     """
@@ -38,7 +38,7 @@ class RecordingPinterest(LocalPinterest):
         self._seen = seen
 
     def record(self, request: web.Request, visit: Visit, status: int, faults: Sequence[str] = ()) -> ReceivedCall:
-        """Keep the call, and the ids of its events if they were not all accepted."""
+        """Record a call, and the ids of its events if some were not accepted."""
         body: bytes = getattr(request, "_read_bytes", None) or b""
         ids = _event_ids(body)
         if len(ids) > visit.accepted:
@@ -47,7 +47,7 @@ class RecordingPinterest(LocalPinterest):
 
 
 class AttemptStates:
-    """What the attempts have stored.
+    """The state that the attempts have stored.
 
     :param file: a copy, for the storm to read.
     """
@@ -58,7 +58,7 @@ class AttemptStates:
         self._value: Any = None
 
     def routes(self) -> Sequence[web.AbstractRouteDef]:
-        """Return its paths: for attempts with their number, for the storm without."""
+        """Return the routes: with the number of the attempt for attempts, without it for the storm."""
         return (
             web.get("/attempts/{number}/state", self._get),
             web.put("/attempts/{number}/state", self._put),

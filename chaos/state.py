@@ -1,4 +1,4 @@
-"""What the attempts of a storm have stored, as the storm reads, replaces and damages it."""
+"""The stored state of a storm's attempts. The storm reads, replaces and damages it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class StoredState:
         self._read: tuple[int, Any] = (0, None)
 
     def stored(self) -> Any:
-        """Return what is stored."""
+        """Return the stored state."""
         try:
             written = self._file.stat().st_mtime_ns
             if written != self._read[0]:
@@ -43,7 +43,7 @@ class StoredState:
         return self._read[1]
 
     def replace(self, value: object) -> None:
-        """Store something else."""
+        """Replace the stored state."""
         self._put("state", json=value)
 
     def make_current(self, attempt: int) -> None:
@@ -51,7 +51,7 @@ class StoredState:
         self._put("current", data=str(attempt))
 
     def state(self) -> Checkpoint | Finished | None:
-        """Return what is stored; ``None``: nothing that can be read."""
+        """Return the stored state; ``None`` if it cannot be read."""
         try:
             return read_state(self.stored())
         except UnreadableStateError:

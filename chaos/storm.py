@@ -32,10 +32,10 @@ from harness.airflow import sqlite_connection
 from harness.processes import IMPORTS, python_server
 
 STORM_SECONDS: Final = 900.0
-"""The longest that a storm may take."""
+"""The maximum duration of a storm."""
 
 END_SECONDS: Final = 5.0
-"""Seconds in which an attempt must end that is asked to."""
+"""Seconds that an attempt has to end after SIGTERM."""
 
 POISON: Final = 5
 FAILING: Final = 5
@@ -51,7 +51,7 @@ def run_storm(seed: int, rows: int, kills: int, folder: Path) -> StormReport:
     :param kills: how often the task is killed.
     :param folder: where everything is kept.
     """
-    # Become the parent of processes whose parent was killed, so that they can be counted.
+    # Become the parent of processes whose parent was killed, to count them.
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     return Storm(seed, kills, folder, ChangingWarehouse(folder / "warehouse.db", rows, seed)).run()
 
@@ -120,7 +120,7 @@ class Storm:
         return report
 
     def _prepare(self, port: int) -> None:
-        """Switch the faults on, and make the connections known."""
+        """Switch the faults on, and define the connections."""
         self._url = f"http://127.0.0.1:{port}"
         state_port = (self._folder / "state.port").read_text()
         self._state = StoredState(self._folder / "state.json", f"http://127.0.0.1:{state_port}")
@@ -135,7 +135,7 @@ class Storm:
             requests.post(f"{self._url}/sandbox/faults", json=fault, timeout=10).raise_for_status()
 
     def _no_process_is_left(self, server: int) -> None:
-        """Check that processes which make events end with the attempt that started them, however that ended.
+        """Check that the processes of the transform pool end with their attempt, even if it was killed.
 
         :raises PromiseBrokenError: one of them still runs.
         """
@@ -148,7 +148,7 @@ class Storm:
                 raise PromiseBrokenError(f"processes are left: {left}")
             time.sleep(0.02)
 
-    # What attempts meet before the run ends
+    # Events before the end of the run
 
     def _send(self) -> int:
         """Start attempt after attempt until one ends the run, check the outcome, and return its number."""
@@ -193,10 +193,10 @@ class Storm:
         )
 
     def _disturb(self) -> None:
-        """Perhaps clear the task, change the source or damage what is stored."""
+        """At random, clear the task, change the source or damage the stored state."""
         state = self._state.state()
         if isinstance(state, Checkpoint) and state.forced:
-            self._force = False  # it is stored; a Clear with it would send everything once more
+            self._force = False  # it is stored; a Clear with it would send everything again
         if self._chance.random() < 0.15 and not self._force:
             self._clear()
         if not isinstance(state, Checkpoint) or self._force or self._backup is not None:
@@ -226,7 +226,7 @@ class Storm:
         self.report.note(f"change ({change.kind})")
 
     def _damage(self) -> None:
-        """Make what is stored unreadable."""
+        """Make the stored state unreadable."""
         self._backup = self._state.stored()
         kind = self._chance.choice(sorted(DAMAGES))
         self._state.replace(DAMAGES[kind](self._backup))
@@ -250,7 +250,7 @@ class Storm:
         self.report.note("clears")
 
     def _react(self, code: int) -> None:
-        """Do what a person does, or Airflow."""
+        """React to the end of an attempt, as Airflow or a person does."""
         self.report.note(Exit(code).name.lower().replace("_", " ") if code > 0 else signal.Signals(-code).name)
         match code:
             case Exit.SOURCE_CHANGED:
@@ -286,10 +286,10 @@ class Storm:
             case _:
                 raise PromiseBrokenError(f"an attempt ended with {Exit(code).name}, see {self._folder}/log.txt")
 
-    # What happens to a running attempt
+    # Interruptions of a running attempt
 
     def _watch(self, pid: int, interruption: str) -> int | None:
-        """Wait for an attempt, or interrupt it; return its exit code, or nothing if it is frozen."""
+        """Wait for an attempt, or interrupt it. Return its exit code; ``None`` if it is frozen."""
         early = self._chance.random() < 0.15
         target = 0 if early else self._state.rows() + self._chance.randrange(1, self._rows_apart)
         delay = self._chance.random() * (0.5 if early else 0.05)
@@ -307,7 +307,7 @@ class Storm:
             time.sleep(0.002)
 
     def _interrupt(self, pid: int, interruption: str) -> int | None:
-        """Kill an attempt, ask it to end, or freeze it."""
+        """Kill, terminate or freeze an attempt."""
         if interruption in self._interruptions:
             self._interruptions.remove(interruption)
         self.report.note({"kill": "kills", "end": "asked to end", "freeze": "freezes"}[interruption])
@@ -329,11 +329,11 @@ class Storm:
             self.report.broken.append(f"attempt {self._number} took {took:.1f} seconds to end when it was asked to")
         return _kill(pid) if code is None else code
 
-    # What happens after the end of the run
+    # After the end of the run
 
     def _steps(self) -> list[str]:
-        """Return what happens after the end of the run."""
-        steps = ["retry after the end", "clear", "clear, other retries", "clear, mended", "clear, appended"]
+        """Return the steps after the end of the run."""
+        steps = ["retry after the end", "clear", "clear, other retries", "clear, corrected", "clear, appended"]
         steps += ["clear, changed", "clear, damaged"]
         return self._chance.sample(steps, min(3, self._kills))
 
@@ -347,7 +347,7 @@ class Storm:
             self._retry_after_the_end(before, last)
             return
         self._clear(same_number=step == "clear, other retries")
-        if step == "clear, mended":
+        if step == "clear, corrected":
             self._failing = []
             self._unchanged = frozenset(self._poison)
             requests.delete(f"{self._url}/sandbox/faults", timeout=10).raise_for_status()
@@ -375,10 +375,10 @@ class Storm:
         if sent_again(before, received(self._folder)) or before != received(self._folder):
             raise PromiseBrokenError("a retry after the end sent something")
 
-    # What is known afterwards
+    # Checks
 
     def _note_doubt(self) -> None:
-        """Note which offline events an attempt has left in doubt."""
+        """Record the offline events whose outcome an attempt left unknown."""
         state = self._state.state()
         if isinstance(state, Checkpoint):
             for batch in state.pending:

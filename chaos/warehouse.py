@@ -20,14 +20,14 @@ SQL: Final = (
 INVALID_EVERY: Final = 97
 DUPLICATE_EVERY: Final = 211
 STRETCH_ROWS: Final = 700
-"""About this many neighbouring rows are all web, all offline or mixed, so that batches of every kind occur."""
+"""About this many adjacent rows are all web, all offline or mixed, so that batches of every kind occur."""
 
 VALID: Final = "EUR"
 INVALID: Final = "EURO"
 
 
 class StormRow(NamedTuple):
-    """One row of the warehouse; it is invalid if its currency is."""
+    """A row of the warehouse. It is invalid if its currency is invalid."""
 
     position: float
     event_id: str
@@ -40,7 +40,7 @@ class StormRow(NamedTuple):
 
     @property
     def valid(self) -> bool:
-        """Whether it makes an event."""
+        """Whether the row becomes an event."""
         return self.currency == VALID
 
 
@@ -50,9 +50,9 @@ class ExpectedOutcome:
 
     :param rows: in the warehouse.
     :param invalid: rows that must be rejected.
-    :param duplicates: rows whose event stands in an earlier row.
+    :param duplicates: rows with the same event as an earlier row.
     :param web: ids of the valid events that Pinterest deduplicates.
-    :param offline: ids of those that it cannot.
+    :param offline: ids of the valid events that it does not deduplicate.
     """
 
     rows: int
@@ -67,10 +67,10 @@ class RowChange:
     """A change of some rows.
 
     :param kind: a key of the table of changes.
-    :param rows: the rows before it.
+    :param rows: the rows before the change.
     :param first: index of the first row that changed.
     :param last: index of the last such row.
-    :param flipped: ids of events that were web and are offline now.
+    :param flipped: ids of web events that became offline events.
     """
 
     kind: str
@@ -93,7 +93,7 @@ class ChangingWarehouse:
         self.rows: Sequence[StormRow] = tuple(self._generate(rows))
         self._made = 0
         with closing(sqlite3.connect(path)) as connection, connection:
-            # Attempts that are frozen while they read must not keep the rows from changing.
+            # The rows can change while a frozen attempt reads them.
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute(
                 "CREATE TABLE events (position REAL PRIMARY KEY, event_id, event_name, action_source, event_time, "
@@ -116,7 +116,7 @@ class ChangingWarehouse:
         return ExpectedOutcome(len(self.rows), invalid, duplicates, frozenset(sources) - offline, offline)
 
     def change(self, kind: str, index: int, *, unchanged: Collection[str] = ()) -> RowChange | None:
-        """RowChange some rows from an index on, and return what was done; ``None``: there is nothing to change.
+        """Change some rows from an index on. Return the change; ``None``: no row can be changed.
 
         :param unchanged: ids of events whose rows must not change.
         """
@@ -219,7 +219,7 @@ class ChangingWarehouse:
         return chosen
 
     def swap(self, rows: list[StormRow], near: Sequence[int]) -> Sequence[int]:
-        """Let two rows change places."""
+        """Swap two rows."""
         if len(near) < 2:
             return ()
         one, other = chosen = self._chance.sample(near, 2)
@@ -238,7 +238,7 @@ class ChangingWarehouse:
         return self._set(rows, [at for at in near if rows[at].valid], currency=INVALID)
 
     def flip(self, rows: list[StormRow], near: Sequence[int]) -> Sequence[int]:
-        """Make web events offline ones, or the other way round."""
+        """Turn web events into offline events, or the reverse."""
         source = self._chance.choice(("web", "offline"))
         return self._set(rows, [at for at in near if rows[at].action_source != source], action_source=source)
 

@@ -1,1 +1,1 @@
-"""Example DAGs: a folder for Airflow to read, and `example_dags` inside the wheel."""
+"""Example DAGs. Airflow can read this folder; in the wheel it is `example_dags`."""

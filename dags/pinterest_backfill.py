@@ -1,20 +1,19 @@
 """Backfill checkouts, day by day.
 
-Sends the checkouts of past days, one run a day. Ask for the days you want:
+Sends the checkouts of past days, with one run per day. Name the days:
 
 - Airflow 3: `airflow backfill create --dag-id pinterest_backfill --from-date 2026-11-14 --to-date 2026-11-20`
 - Airflow 2.11: `airflow dags backfill pinterest_backfill --start-date 2026-11-14 --end-date 2026-11-20`
 
-Airflow backfills only DAGs that have a schedule and are not paused, so this one also gets a run every night.
-Those scheduled runs validate the rows of the day and send nothing.
+Airflow backfills only DAGs that have a schedule and are not paused. So this DAG also has a run every night, which
+validates the rows of the day and sends nothing.
 
-**How far back.** Events that arrive more than an hour late are counted as offline, and Pinterest is said to
-refuse events older than a week. `max_event_age` rejects rows that are too old to be worth a call, with the
-code `too_old`, so that they are counted and listed instead of lost. A backfill always meets some: rows that
-were themselves loaded late.
+**How far back.** Pinterest counts events that arrive more than an hour late as offline, and may refuse events older
+than a week. `max_event_age` rejects older rows with the code `too_old`, so that they are counted and listed, and not
+lost. A backfill always has some, because some rows were loaded late.
 
-**Twice is once only within 24 hours.** Pinterest deduplicates web events by `event_id` for 24 hours after it
-received the first. Do not backfill a day that the 15-minute sync has sent already, unless it was today.
+**Duplicates.** Pinterest deduplicates web events by `event_id` only for 24 hours after it received the first. Do not
+backfill a day that the 15-minute sync has already sent, unless it was today.
 
 **Needs** the connections `pinterest_default` and `warehouse`, optionally the Variable
 `pinterest_rejects_path`.
@@ -40,7 +39,7 @@ with DAG(
     schedule=CronDataIntervalTimetable("0 0 * * *", timezone="UTC"),
     start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
     catchup=False,
-    max_active_runs=2,  # days at a time; the rate limit of the ad account is shared by all of them
+    max_active_runs=2,  # days at a time; they share the rate limit of the ad account
     default_args={"retries": 3, "retry_delay": timedelta(minutes=5)},
     tags=["pinterest"],
 ):
@@ -53,7 +52,7 @@ with DAG(
         defaults={"event_name": "checkout", "action_source": "web"},
         identifiers={"ph": {"country": "DE"}},
         max_event_age=timedelta(days=7),
-        max_rejected=0.05,  # late rows are to be expected here
+        max_rejected=0.05,  # late rows are expected here
         rejects_path="{{ var.value.get('pinterest_rejects_path', '/tmp/pinterest-rejects') }}",
         key_columns=["order_id"],
     )

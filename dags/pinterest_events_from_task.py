@@ -1,16 +1,15 @@
-"""Send events that another task made.
+"""Send events that another task has created.
 
-Not everything is a query. Two ways to send what Python fetched:
+There are two ways to send rows that Python has fetched:
 
-- `@task.pinterest_conversions` turns a function that returns rows into the sending task itself. Prefer it:
-  the rows never leave the worker but to Pinterest.
-- `send_app_events` takes the rows that an upstream task returned. They travel by XCom, which keeps them, with
-  the people in them, in Airflow's database, and the upstream task would log what it returns: hence
-  `show_return_value_in_logs=False`. It is for hundreds or thousands of events that another task needs as
-  well.
+- `@task.pinterest_conversions` turns a function that returns rows into a sending task. Prefer it, because
+  the rows leave the worker only to Pinterest.
+- `send_app_events` sends the rows that an upstream task returns. XCom stores these rows, with personal data, in
+  Airflow's database. By default, the upstream task also logs them; `show_return_value_in_logs=False` prevents that. Use
+  it for hundreds or thousands of events that another task needs too.
 
-Rows are dictionaries: flat ones, whose keys are read like a query's columns, or ready events, nested as in
-Pinterest's API. Both are normalised, hashed and validated alike.
+Rows are dictionaries. They are flat, with keys like the columns of a query, or nested, like events in Pinterest's API.
+Both are normalised, hashed and validated in the same way.
 
 **Going live.** Unpausing starts one run, for the last complete window. Windows that Airflow misses later,
 because it is down or the DAG is paused, are then not sent. To have them sent afterwards, set `catchup=True`
@@ -47,7 +46,7 @@ WINDOW = {"start": "{{ data_interval_start }}", "end": "{{ data_interval_end }}"
 
 
 def rows_of(sql: str, window: dict[str, str]) -> list[dict[str, Any]]:
-    """Fetch a window of the warehouse as dictionaries. Your task may fetch from anywhere."""
+    """Fetch a window of the warehouse as dictionaries. Your task may use any source."""
 
     def as_dictionaries(cursor: Any) -> list[dict[str, Any]]:
         names = [column[0] for column in cursor.description]
@@ -71,7 +70,7 @@ with DAG(
     # The rows hold personal data, so they stay out of the log. Arguments that end in .sql are files to render.
     @task(show_return_value_in_logs=False, templates_exts=[".sql"])
     def app_events(sql: str, window: dict[str, str]) -> list[dict[str, Any]]:
-        """Return flat rows; the sending task says what their names mean."""
+        """Return flat rows. The sending task maps their keys to fields."""
         return rows_of(sql, window)
 
     SendConversionsOperator(
@@ -90,7 +89,7 @@ with DAG(
 
     @task.pinterest_conversions(rejects_path=REJECTS_PATH)
     def send_signups(sql: str, window: dict[str, str]) -> list[dict[str, Any]]:
-        """Return ready events: the sign-up service keeps them as JSON."""
+        """Return ready events, which the sign-up service stores as JSON."""
         return [json.loads(row["payload"]) for row in rows_of(sql, window)]
 
     send_signups("sql/signups.sql", WINDOW)

@@ -1,20 +1,20 @@
 r"""Before going live: validate, then test, then send.
 
-One task, three ways to run it, chosen by the parameter `mode`:
+One task with three modes, selected by the parameter `mode`:
 
 1. **`validate`** (the default) reads, maps, hashes and validates every row and makes no call. The log shows
-   one event as it would go out; the result's `reasons` says what is wrong with the rows that could not be
-   sent, `coverage` which fields the others carry.
-2. **`test`** sends them with `?test=true`: Pinterest validates the events and records none. It shows that
-   token, role and account are right. Ten calls a second at most.
+   one event as it would be sent. In the result, `reasons` says why rows cannot be sent, and `coverage` which fields
+   the other rows have.
+2. **`test`** sends them with `?test=true`: Pinterest validates the events and records none. This shows that
+   token, role and account are right. The limit is ten calls per second.
 3. **`live`** sends them.
 
-Nothing is scheduled: use the trigger form, or
+The DAG has no schedule. Use the trigger form, or
 
     airflow dags trigger pinterest_going_live --conf \
         '{"mode": "test", "start": "2026-11-21T09:00:00Z", "end": "2026-11-21T09:15:00Z"}'
 
-Without a window it takes the hour before the run.
+The default window is the hour before the run.
 
 **Needs** the connections `pinterest_default` and `warehouse`, optionally the Variable
 `pinterest_rejects_path`.
@@ -57,7 +57,7 @@ with DAG(
         },
         defaults={"event_name": "checkout", "action_source": "web"},
         identifiers={"ph": {"country": "DE"}},
-        max_rejected=1.0,  # while trying out, to see all that is wrong; leave it out when it is scheduled
+        max_rejected=1.0,  # shows all problems; remove it when the DAG is scheduled
         rejects_path="{{ var.value.get('pinterest_rejects_path', '/tmp/pinterest-rejects') }}",
         key_columns=["order_id"],
     )

@@ -1,12 +1,11 @@
 """One DAG, many ad accounts.
 
-An agency, or a shop with one ad account per country: a table says which accounts there are, and the sending
-task is mapped over its rows. A new account is a new row; each has its own task instance, result, retries
-and rejects. The token of the connection needs a role on every account; where each has its own token, map
-`pinterest_conn_id` too.
+For an agency, or a shop with one ad account per country: a table lists the accounts, and the sending task is mapped
+over its rows. A new account is a new row. Each account has its own task instance, result, retries and rejects. The
+token of the connection needs a role on every account. If each account has its own token, map `pinterest_conn_id` too.
 
-What differs from account to account is mapped (`expand_kwargs`), what all share is not (`partial`). Values
-that come from a task are not templated, so the window is filled in there.
+Parameters that differ between accounts are in `expand_kwargs`, the others in `partial`. Airflow does not render
+templates in values from a task, so that task sets the window.
 
 **Going live.** Unpausing starts one run, for the last complete window. Windows that Airflow misses later,
 because it is down or the DAG is paused, are then not sent. To have them sent afterwards, set `catchup=True`
@@ -50,16 +49,16 @@ with DAG(
 
     @task
     def ad_accounts(data_interval_start: Any = None, data_interval_end: Any = None) -> list[dict[str, Any]]:
-        """Return what differs from account to account, as arguments of the sending task."""
+        """Return the arguments of the sending task for each account."""
         hook = BaseHook.get_hook("warehouse")
-        # A fixed order: retries of a mapped task know each other by their position.
+        # The order is fixed, because retries of a mapped task are identified by its position.
         query = "SELECT shop, ad_account_id, country FROM ad_accounts WHERE active = TRUE ORDER BY shop"
         window = {"start": str(data_interval_start), "end": str(data_interval_end)}
         return [
             {
                 "ad_account_id": ad_account_id,
                 "parameters": {"shop": shop, **window},
-                "identifiers": {"ph": {"country": country}},  # telephone numbers are written the country's way
+                "identifiers": {"ph": {"country": country}},  # telephone numbers have the format of the country
             }
             for shop, ad_account_id, country in hook.get_records(query)
         ]

@@ -1,7 +1,7 @@
 """Send the checkouts of one partition (Airflow 3.2 and later).
 
-For a warehouse table with a partition a day, and a DAG that Airflow runs once for each partition. A partitioned
-run has no data interval: the window follows from its partition key, here the day.
+For a warehouse table with one partition per day, and a DAG that Airflow runs once for each partition. A partitioned
+run has no data interval. Its partition key, here the day, determines the window.
 
 A partition key is a text. On Airflow 3.3 and later templates can also use `partition_date`, a time: the window is
 then `{{ partition_date }}` to `{{ partition_date.add(days=1) }}`.

@@ -1,19 +1,16 @@
-"""Send sales in the stores, once a day.
+"""Send the sales of stores, once a day.
 
-Offline events are how Pinterest learns what its ads sold over the counter. They differ from web events in
-three ways:
+Offline events tell Pinterest which sales in stores its ads led to. They differ from web events in three ways:
 
-- `action_source` is `offline`, and an hour's delay does not matter: once a day, after the tills have
-  closed.
-- Pinterest **cannot deduplicate** them: sent twice is counted twice. Every row carries its receipt as
-  `order_id` and an id that follows from it (`event_id_from`), a row that is in the source twice goes once,
-  and an event whose outcome stays unknown is held among the rejects instead of sent again. Do not clear a
-  finished run without thought.
-- People are matched by what the loyalty programme knows of them: address, telephone, name, city.
+- `action_source` is `offline`, and a delay of an hour does not matter. The DAG runs once a day, after
+  the stores have closed.
+- Pinterest **cannot deduplicate** them: an event that is sent twice is counted twice. So every row has its receipt as
+  `order_id`, and an `event_id` that is computed from it (`event_id_from`). Duplicate rows are sent once. An event with
+  an unknown outcome is held in the rejects and not sent again. Clear a finished run only after reading what Clear does.
+- People are matched by the data of the loyalty programme: e-mail address, telephone number, name and city.
 
-The tills write local time, so the operator is told which (`timezone`). A till that was offline for weeks
-must not report old sales as today's: `max_event_age`. And a day with next to no sales is a broken export
-rather than a bad day, so the task fails below `min_events`.
+The tills write local time, and `timezone` names its time zone. `max_event_age` rejects old sales of a till that was
+offline for weeks. A day with very few sales is probably a broken export, so the task fails below `min_events`.
 
 **Going live.** Unpausing starts one run, for the last complete window. Windows that Airflow misses later,
 because it is down or the DAG is paused, are then not sent. To have them sent afterwards, set `catchup=True`

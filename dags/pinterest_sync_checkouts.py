@@ -1,26 +1,25 @@
 r"""Sync web events every 15 minutes.
 
-Sends what the web shop's warehouse learned in the last quarter of an hour: checkouts with their baskets,
-and what visitors looked at. Pinterest counts an event that it receives more than **one hour** after it
-happened as offline, so the schedule is part of the data's quality: the result's `freshness` says how many
-were late.
+Sends the rows that the web shop's warehouse received in the last quarter of an hour: checkouts with their baskets, and
+the browsing of visitors. Pinterest counts an event as offline if it arrives more than **one hour** after it happened,
+so the schedule affects the quality of the data. In the result, `freshness` says how many events were late.
 
 **Needs** the connections `pinterest_default` (password: the conversion token; extra: `ad_account_id`) and
 `warehouse`, and optionally the Variable `pinterest_rejects_path`, a folder or bucket for the
-rows that could not be sent and why.
+rows that could not be sent, with the reasons.
 
 **Going live.** Unpausing starts one run, for the last complete window. Windows that Airflow misses later,
 because it is down or the DAG is paused, are then not sent. To have them sent afterwards, set `catchup=True`
 together with a `start_date` of now: every window since `start_date` gets a run.
 
-**By hand.** The window is the run's data interval. A run that is triggered without a logical date has none:
-give it `start` and `end` instead, in the trigger form or by
+**By hand.** The window is the run's data interval. A run that is triggered without a logical date does not have one.
+Set `start` and `end` instead, in the trigger form or by
 
     airflow dags trigger pinterest_sync_checkouts --conf \
         '{"start": "2026-11-21T09:00:00Z", "end": "2026-11-21T09:15:00Z"}'
 
-The same window sent again within 24 hours is harmless: the events carry the same ids, and Pinterest counts
-web events once.
+It is safe to send the same window again within 24 hours: the events have the same ids, and Pinterest counts web
+events once.
 
 **Watch** the XCom `pinterest_result`: rows read = sent + rejected + duplicates
 dropped, always. The task fails if more than 1 % of the rows could not be sent (`max_rejected`), after delivering the

@@ -1,7 +1,7 @@
-"""``python -m demo``: a warehouse, a local Pinterest, real Airflow between them, and whether it adds up.
+"""``python -m demo``: a warehouse, a local Pinterest, real Airflow between them, and a check of all counts.
 
-Needs no account, no network and no running Airflow; leaves nothing behind. Exits with 0 only if the
-operator's results, the local Pinterest's books and what was planted in the warehouse agree to the row.
+It needs no account, no network and no running Airflow, and removes its files. It exits with 0 only if the operator's
+results, the records of the local Pinterest and the planted rows of the warehouse agree for every row.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from types import FrameType
 
 INTERRUPTED = 130
-"""The exit code after Ctrl-C, as shells have it."""
+"""The exit code after Ctrl-C, as in shells."""
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the demo and return its exit code."""
     options = _parser().parse_args(arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a terminal that has no ë shows a question mark
+        sys.stdout.reconfigure(errors="replace")  # a terminal without ë shows a question mark
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _leave)
     try:
@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
         report.failed(str(problem))
         return 1
     except KeyboardInterrupt:
-        report.failed("interrupted; what it had started is ended, what it had written is removed")
+        report.failed("interrupted; its processes are ended and its files are removed")
         return INTERRUPTED
 
 
@@ -89,7 +89,7 @@ def _show(folder: Path, seed: int, *, kept: bool) -> int:
 
 
 def _leave(number: int, _: FrameType | None) -> None:
-    """Leave as on Ctrl-C when told to end, so that the children are ended and the folder is removed."""
+    """Exit on a signal as on Ctrl-C, so that child processes are ended and the folder is removed."""
     sys.exit(128 + number)
 
 

@@ -1,4 +1,4 @@
-"""The words of the demo's books: the feeds, what may become of a row, and a kind of troublesome row."""
+"""The terms of the demo: feeds, fates of rows, and kinds of troublesome rows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 
 class Feed(StrEnum):
-    """What one task of an example DAG reads."""
+    """The rows that one task of an example DAG reads."""
 
     CHECKOUTS = "checkouts"
     BROWSING = "browsing"
@@ -20,7 +20,7 @@ class Feed(StrEnum):
 
 
 class Fate(StrEnum):
-    """What becomes of a row."""
+    """The expected outcome of a row."""
 
     SENT = "sent"
     LEFT_OUT = "sent without the cell"
@@ -31,15 +31,15 @@ class Fate(StrEnum):
 
 
 LEFT_OUT: Final = ("unusable_", "personal_data_in_plain_field")
-"""How the warnings begin that count cells that are left out of the event."""
+"""Prefixes of the warnings for cells that are left out of the event."""
 
 WARNINGS: Final = frozenset(
     {"unknown_event_name", "ambiguous_item_id", "phone_without_country", "personal_data_in_url"}
 )
-"""The warnings about cells that go out, whole or in part."""
+"""The warnings for cells that are sent, whole or in part."""
 
 EXCLUSIONS: Final = frozenset({"no_consent", "bot"})
-"""The codes of rows that the DAG's own rules keep from being sent."""
+"""The codes of rows that rules of the DAG exclude."""
 
 
 class Kind(NamedTuple):
@@ -56,7 +56,7 @@ class Kind(NamedTuple):
 
     @property
     def fate(self) -> Fate:
-        """What becomes of its rows."""
+        """The expected outcome of its rows."""
         if isinstance(self.becomes, Fate):
             return self.becomes
         if self.becomes.startswith(LEFT_OUT):
@@ -67,7 +67,7 @@ class Kind(NamedTuple):
 
     @property
     def code(self) -> str:
-        """The code of the reason or the warning; empty where there is none."""
+        """The code of the reason or the warning; empty if there is none."""
         return "" if isinstance(self.becomes, Fate) else self.becomes
 
     @property
@@ -82,5 +82,5 @@ class Kind(NamedTuple):
 
 
 def sha256(canonical: str) -> str:
-    """Hash a canonical text by the book: SHA-256 of its UTF-8, in lowercase hex."""
+    """Hash a canonical text: SHA-256 of its UTF-8, in lowercase hex."""
     return hashlib.sha256(canonical.encode()).hexdigest()

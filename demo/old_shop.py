@@ -1,7 +1,7 @@
-"""The orders of a shop system that was replaced: a table as untidy as exports are.
+"""The orders of a shop system that was replaced: an untidy table, as in many exports.
 
-Each line of :data:`CASES` is one kind of trouble, with the cells as they lie in the warehouse and with what must
-arrive at Pinterest. The expected hashes are made here, from the canonical text, and not by the package.
+Each line of :data:`CASES` is one kind of trouble, with its cells in the warehouse and the values that must
+arrive at Pinterest. The expected hashes are computed here, from the canonical text, and not by the package.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SENT: Final = 200
 """Rows that reach Pinterest; those that are not planted are ordinary."""
 
 PREFIX: Final = "OLD-"
-"""How its order numbers begin."""
+"""The prefix of its order numbers."""
 
 AGENT: Final = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0"
 COLUMNS: Final = (
@@ -33,7 +33,7 @@ COLUMNS: Final = (
     *("firstName", "customerId", "advertisingId", "State", "Zip", "Country", "ipAddress", "userAgent", "pageUrl"),
     *("searchString", "language", "currency", "value", "numItems", "line-items", "optOutType"),
 )
-"""The columns, named as that system named them. They have no types, so a cell holds what was put there."""
+"""The columns, with the names of that system. They have no types, so a cell keeps the type of its value."""
 
 REACHES_PINTEREST: Final = frozenset({Fate.SENT, Fate.LEFT_OUT, Fate.WARNED})
 
@@ -45,7 +45,7 @@ class Row(NamedTuple):
 
     :param cells: the columns in which it differs from an ordinary row.
     :param arrives: path in the event → the value that must arrive; ``None``: nothing may arrive there.
-    :param warning: the code of a warning that it is counted under beside its fate.
+    :param warning: the code of a further warning that counts it.
     """
 
     cells: Cells
@@ -63,7 +63,7 @@ class Case(NamedTuple):
 
     @property
     def kind(self) -> Kind:
-        """The kind, as the other feeds have it."""
+        """The kind, in the form of the other feeds."""
         return Kind(Feed.OLD_SHOP, self.name, len(self.rows), self.becomes, self.story)
 
 
@@ -78,7 +78,7 @@ def _plain(path: str, column: str, *pairs: tuple[Any, Any], **others: Any) -> li
 
 
 def _nothing(path: str, column: str, *cells: Any, **others: Any) -> list[Row]:
-    """Return a row for each cell of ``column``, of which nothing may arrive at ``path``."""
+    """Return a row for each cell of ``column``. Nothing may arrive at ``path``."""
     return [Row({column: cell} | others, {path: None}) for cell in cells]
 
 
@@ -279,7 +279,7 @@ CASES: Final = (
     Case(
         "no public IP address",
         "unusable_client_ip_address",
-        "10.0.0.1 stands for nobody",
+        "10.0.0.1 is a private address",
         _nothing("user_data.client_ip_address", "ipAddress", "10.0.0.1", "0.0.0.0"),  # noqa: S104 - a void address
     ),
     Case(
@@ -322,7 +322,7 @@ CASES: Final = (
         "unknown_event_name",
         "begin_checkout: the log names it",
         [
-            Row({"eventName": name}, {"event_name": name}, warning="pinterest_warning")  # Pinterest warns of it as well
+            Row({"eventName": name}, {"event_name": name}, warning="pinterest_warning")  # Pinterest warns about it too
             for name in ("begin_checkout", "wishlist")
         ],
     ),
@@ -403,7 +403,7 @@ def planted_rows() -> Iterator[tuple[str, Case, Row]]:
 
 
 def order_id(number: int) -> str:
-    """Return the order's number as the old shop wrote it."""
+    """Return the number of an order in the format of the old shop."""
     return f"{PREFIX}{number:04}"
 
 
@@ -414,13 +414,13 @@ def order_ids() -> set[str]:
 
 
 def warnings() -> dict[str, int]:
-    """Return what the result of the run must hold under ``warnings``."""
+    """Return the expected ``warnings`` in the result of the run."""
     found = Counter(code for _, case, row in planted_rows() for code in (case.kind.warning, row.warning) if code)
     return dict(found)
 
 
 def load(path: Path, start: dt.datetime, end: dt.datetime) -> None:
-    """Add the table to the SQLite warehouse at ``path``, every row loaded between ``start`` and ``end``."""
+    """Add the table to the SQLite warehouse at ``path``, with rows loaded between ``start`` and ``end``."""
     everything: list[tuple[str, Cells]] = [(order_id(number), {}) for number in range(1, ORDINARY + 1)]
     everything[0][1].update({"eventId": None, "legacyNo": 4711})
     everything += [(key, row.cells) for key, _, row in planted_rows()]
@@ -453,12 +453,12 @@ def load(path: Path, start: dt.datetime, end: dt.datetime) -> None:
 
 
 def usual_address(key: str) -> str:
-    """Return the address of an order whose trouble is elsewhere."""
+    """Return the address of an order without a planted address."""
     return f"{key.lower()}@example.com"
 
 
 def differences(case: Case, events: Mapping[str, Mapping[str, Any]], rejects: Mapping[str, Sequence[str]]) -> list[str]:
-    """Say which rows of a case did not become what they should.
+    """Return which rows of a case do not have the expected outcome.
 
     :param events: order number → the event that arrived.
     :param rejects: order number → the codes of the reasons for which it was rejected.
@@ -476,7 +476,9 @@ def differences(case: Case, events: Mapping[str, Mapping[str, Any]], rejects: Ma
                 found.append(f"{key} did not arrive")
             else:
                 found += [
-                    f"{key}: {path} is not what was meant" for path in expected if at(event, path) != expected[path]
+                    f"{key}: {path} has another value than expected"
+                    for path in expected
+                    if at(event, path) != expected[path]
                 ]
         elif key in events:
             found.append(f"{key} arrived")
@@ -486,7 +488,7 @@ def differences(case: Case, events: Mapping[str, Mapping[str, Any]], rejects: Ma
 
 
 def at(event: Mapping[str, Any], path: str) -> Any:
-    """Return what an event holds at a dotted path; ``None`` if nothing."""
+    """Return the value of an event at a dotted path; ``None`` if there is none."""
     place: Any = event
     for name in path.split("."):
         place = place.get(name) if isinstance(place, dict) else None

@@ -1,8 +1,8 @@
-"""Invented customers, products and browsers: the constants the warehouse is filled from.
+"""Invented customers, products and browsers: the constants of the warehouse.
 
 Addresses are under example.com, IP addresses from the ranges reserved for documentation, telephone numbers
-from the ranges reserved for fiction (Germany 030 23125 xxx, UK 020 7946 0xxx, US 555-01xx). No row is a
-person.
+from the ranges reserved for fiction (Germany 030 23125 xxx, UK 020 7946 0xxx, US 555-01xx). No row
+describes a real person.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ LAST_NAMES: Final = (
 
 
 class Place(NamedTuple):
-    """A city as people write it, in a country with its own shape of phone number and postal code."""
+    """A city as people write it, with the telephone numbers and postal codes of its country."""
 
     city: str
     state: str | None
     zip: str
     country: str
     phone: str
-    """The number in international form; ``#`` stands for a digit."""
+    """The number in international form; ``#`` is a placeholder for a digit."""
 
 
 PLACES: Final = (
@@ -51,7 +51,7 @@ PLACES: Final = (
     Place("Montréal", "QC", "H2Y 1C6", "CA", "+1 514 555 01##"),
 )
 SHOP_OF_COUNTRY: Final = {"GB": "uk", "US": "us", "CA": "us"}
-"""Everybody else orders in the German shop."""
+"""Customers of other countries order in the German shop."""
 
 CURRENCY_OF_SHOP: Final = {"de": "EUR", "uk": "GBP", "us": "USD"}
 
@@ -111,7 +111,7 @@ class Product(NamedTuple):
 
 
 def products() -> list[Product]:
-    """Return the assortment: every adjective with every thing, at a price that follows from its place."""
+    """Return the assortment: every adjective with every thing, at a price that depends on its position."""
     found: list[Product] = []
     for category, things in THINGS.items():
         for thing in things:
@@ -153,7 +153,7 @@ def _customer(rng: random.Random, number: int) -> Customer:
 
 
 def _ascii(name: str) -> str:
-    """Write a name as an e-mail address has it."""
+    """Convert a name to its form in an e-mail address."""
     base = unicodedata.normalize("NFKD", name.replace("ß", "ss")).encode("ascii", "ignore").decode()
     return "".join(letter for letter in base.lower() if letter.isalnum())
 
@@ -166,5 +166,5 @@ def ip_address(rng: random.Random) -> str:
 
 
 def click_id(rng: random.Random) -> str:
-    """Invent what Pinterest's ``_epik`` cookie holds."""
+    """Invent a value of Pinterest's ``_epik`` cookie."""
     return f"dj0yJnU9{rng.getrandbits(128):032x}"

@@ -1,8 +1,8 @@
-"""The dirty rows of the demo's warehouse, and what must become of each.
+"""The dirty rows of the demo's warehouse, and the expected outcome of each.
 
-A real warehouse holds rows that cannot be sent, and rows that only look as if they could not. Each kind is
-one line here: in which feed it lies, how many rows of it there are, what must become of them, and its
-story. The demo compares the operator's account of a run with this table, line by line.
+A real warehouse has rows that cannot be sent, and rows that only look invalid. Each kind is one line here: its feed,
+the number of its rows, their expected outcome, and its story. The demo compares the operator's result of a run with
+this table, line by line.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SENT: Final[Mapping[Feed, int]] = {
     Feed.BACKFILL: 500,
     Feed.OLD_SHOP: old_shop.SENT,
 }
-"""Rows of each feed that reach Pinterest, whatever the seed and the hour."""
+"""Rows of each feed that reach Pinterest, for any seed and hour."""
 
 PHONES: Final = (
     ("030 23125-417", "DE", "493023125417"),
@@ -36,10 +36,10 @@ PHONES: Final = (
     ("(212) 555-0147", "US", "12125550147"),
     ("314.555.0188", "US", "13145550188"),
 )
-"""A telephone number as typed in its own country, and the canonical text whose hash Pinterest is to get."""
+"""Telephone numbers as typed in their country, and the canonical texts whose hashes must arrive."""
 
 STORE_PHONES: Final = (("0221 4710 123", "492214710123"), ("089/99998-456", "498999998456"))
-"""The same from the tills, which stand in Germany: there the operator adds the country."""
+"""The same for the tills, which are in Germany: the operator adds the country."""
 
 NAMES_AND_CITIES: Final = (
     ("Zoë", "zoë", "São Paulo", "sãopaulo", "BR"),
@@ -87,7 +87,7 @@ KINDS: Final = (
     Kind(Feed.BACKFILL, "too old", 4, "too_old", "loaded two months late"),
     *old_shop.KINDS,
 )
-"""Every kind of dirty row in the windows that are checked; those of the old shop have a table of their own."""
+"""Every kind of dirty row in the checked windows. Those of the old shop have a separate table."""
 
 
 def of(feed: Feed, fate: Fate) -> int:
@@ -96,7 +96,7 @@ def of(feed: Feed, fate: Fate) -> int:
 
 
 def reasons(feed: Feed, *fates: Fate) -> dict[str, int]:
-    """Return what the result of a run over ``feed`` must hold under ``reasons``, or what of it comes of some fates."""
+    """Return the expected ``reasons`` in the result of a run over ``feed``, for all fates or for some."""
     found: Counter[str] = Counter()
     for kind in KINDS:
         if kind.feed is feed and kind.reason and kind.fate in (fates or Fate):
@@ -105,5 +105,5 @@ def reasons(feed: Feed, *fates: Fate) -> dict[str, int]:
 
 
 def rows_read(feed: Feed) -> int:
-    """Return how many rows the query of ``feed`` yields."""
+    """Return the number of rows of the query of ``feed``."""
     return SENT[feed] + sum(of(feed, fate) for fate in (Fate.REJECTED, Fate.EXCLUDED, Fate.DROPPED))

@@ -1,4 +1,4 @@
-"""What the demo prints: one screen of plain text, with colour only on a terminal that wants it."""
+"""The output of the demo: one screen of plain text. It is coloured only on a terminal."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ def heading(text: str, style: str = "bold") -> None:
 
 
 def show(verdict: DemoVerdict, calls: Mapping[str, int], kept: Path | None) -> None:
-    """Print what was sent, what became of the planted rows, some rejects, and the verdict.
+    """Print the sent events, the outcomes of the planted rows, some rejects, and the verdict.
 
-    :param calls: HTTP status → calls that the local Pinterest answered with it.
-    :param kept: the folder that stays, if one does.
+    :param calls: HTTP status → number of calls to the local Pinterest.
+    :param kept: the folder that is kept, if any.
     """
     if verdict.feedings:
         _sent(verdict.feedings)
@@ -64,7 +64,7 @@ def _sent(feedings: Sequence[Feeding]) -> None:
     )
     for feeding in feedings:
         result = feeding.result
-        # An event that arrives more than an hour late is counted as offline; those of the stores are anyhow.
+        # An event that arrives more than an hour late is counted as offline; store sales are always offline.
         late = "-" if feeding.feed is Feed.STORE_SALES else f"{result['freshness']['over_1h']:,}"
         numbers = [result[name] for name in _SUMMED]
         line = columns(
@@ -124,7 +124,7 @@ _FATES: Final = {
 
 
 def _rejects(feedings: Sequence[Feeding]) -> None:
-    heading("From the rejects files: which row, and what to mend")
+    heading("From the rejects files: which row, and what to correct")
     shown: dict[str, tuple[str, str]] = {}
     for feeding in feedings:
         for row in feeding.rejects:
@@ -156,5 +156,5 @@ def _verdict(verdict: DemoVerdict, calls: Mapping[str, int]) -> None:
 
 
 def failed(reason: str) -> None:
-    """Print why the demo could not be shown."""
+    """Print why the demo failed."""
     print(f"\n{styled('The demo failed', 'bad')}: {reason}", file=sys.stderr)

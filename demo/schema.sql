@@ -1,9 +1,8 @@
 -- The warehouse of an invented shop: three web shops, an app, five stores.
 --
--- Every table of happenings has two times: when it happened (ordered_at, occurred_at, sold_at) and when the
--- warehouse learned of it (loaded_at, UTC). Windows are cut by loaded_at, so that a row that arrives late is in
--- the next window instead of in none. Nothing is unique but the customers: loaders deliver at least once, so the
--- same row can be here twice.
+-- Every table of events has two times: when the event happened (ordered_at, occurred_at, sold_at) and when the
+-- warehouse received it (loaded_at, UTC). Windows are cut by loaded_at, so that a late row is in the
+-- next window. Only customers are unique: loaders deliver at least once, so a row can be here twice.
 --
 -- SQLite, PostgreSQL and DuckDB all read this file. SQLite stores times as text (UTC, 2026-11-21 09:30:00) and
 -- booleans as 0 and 1.
@@ -82,7 +81,7 @@ CREATE TABLE app_events (
     event_id        TEXT,
     event_name      TEXT NOT NULL,
     platform        TEXT NOT NULL,     -- app_ios, app_android
-    occurred_ms     BIGINT NOT NULL,   -- Unix milliseconds, as the app's SDK writes them
+    occurred_ms     BIGINT NOT NULL,   -- Unix milliseconds, from the app's SDK
     loaded_at       TIMESTAMPTZ NOT NULL,
     consent         BOOLEAN NOT NULL,  -- iOS: the tracking prompt's answer
     advertising_id  TEXT,              -- IDFA or GAID
@@ -91,7 +90,7 @@ CREATE TABLE app_events (
     app_name        TEXT NOT NULL,
     app_version     TEXT NOT NULL,
     product_id      TEXT,
-    device          TEXT               -- JSON, as the SDK writes it
+    device          TEXT               -- JSON, from the SDK
 );
 
 CREATE TABLE signups (

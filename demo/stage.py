@@ -1,4 +1,4 @@
-"""Where the demo runs: a private folder with an Airflow of its own, removed at the end."""
+"""The environment of the demo: a private folder with its own Airflow, removed at the end."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ RUN_SECONDS: Final = 150
 
 
 def check_installation() -> None:
-    """Find out whether Airflow and the provider are installed where this Python looks.
+    """Check that Airflow and the provider are installed for this Python.
 
-    :raises HarnessError: one of them is not.
+    :raises HarnessError: one of them is not installed.
     """
     installed = {point.value.partition(".")[0] for point in entry_points(group="apache_airflow_provider")}
     if "airflow_provider_pinterest" not in installed or find_spec("airflow") is None:
@@ -47,7 +47,7 @@ def check_installation() -> None:
 
 @contextlib.contextmanager
 def private_folder(keep: Path | None) -> Iterator[Path]:
-    """Make a folder that only this user can read, and remove it afterwards unless it is to be kept."""
+    """Create a folder that only this user can read. Remove it afterwards, unless it is kept."""
     if keep is not None:
         keep.mkdir(mode=0o700, parents=True, exist_ok=True)
         if any(keep.iterdir()):
@@ -61,10 +61,9 @@ def private_folder(keep: Path | None) -> Iterator[Path]:
 def run_airflow(
     folder: Path, warehouse: Path, local: PinterestProcess, runs: Sequence[tuple[str, dt.datetime]]
 ) -> list[TaskRun]:
-    """Run DAGs, each at its time, through an Airflow that lives in ``folder``.
+    """Run DAGs, each at its time, with an Airflow in ``folder``.
 
-    :raises HarnessError: Airflow fell over or took too long. Its log is copied out of ``folder``, which goes
-        away.
+    :raises HarnessError: Airflow failed or took too long. Its log is copied out of ``folder``, which is removed.
     """
     home, log = folder / "airflow", folder / "airflow.log"
     home.mkdir()
@@ -91,14 +90,14 @@ def run_airflow(
 
 
 def lay_out_dags(folder: Path) -> Path:
-    """Copy the example DAGs and the demo's own into one new folder, where Airflow looks for them."""
+    """Copy the example DAGs and those of the demo into one new folder for Airflow."""
     for source in (DAGS, OWN_DAGS):
         shutil.copytree(source, folder, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
     return folder
 
 
 def connections(warehouse: Path, pinterest_url: str, rejects: Path) -> dict[str, str]:
-    """Return the connections and the variable that the example DAGs ask for, as Airflow reads them."""
+    """Return the connections and the variable of the example DAGs, as environment variables of Airflow."""
     return {
         "AIRFLOW_CONN_PINTEREST_DEFAULT": pinterest.connection(pinterest_url),
         "AIRFLOW_CONN_WAREHOUSE": airflow.sqlite_connection(warehouse),
@@ -107,7 +106,7 @@ def connections(warehouse: Path, pinterest_url: str, rejects: Path) -> dict[str,
 
 
 def errors(log: Path, most: int = 5) -> list[str]:
-    """Return the last different exceptions that a log ends tracebacks with."""
+    """Return the last distinct exceptions of the tracebacks in a log."""
     lines = re.findall(
         r"^[\w.]*(?:Error|Exception)\b.*", log.read_text(encoding="utf-8", errors="replace"), re.MULTILINE
     )
@@ -115,7 +114,7 @@ def errors(log: Path, most: int = 5) -> list[str]:
 
 
 def log_kept(log: Path) -> Path:
-    """Copy Airflow's log out of the folder that goes away, for this user only: it holds connections."""
+    """Copy Airflow's log out of the temporary folder. Only this user can read it, because it has connections."""
     number, name = tempfile.mkstemp(prefix="pinterest-demo-", suffix=".log")
     with os.fdopen(number, "wb") as copy:
         copy.write(log.read_bytes())

@@ -1,7 +1,6 @@
-"""Compare three books about one day: the operator's results, the sandbox's, and the warehouse builder's.
+"""Compare three independent records: the operator's results, those of the sandbox, and those of the warehouse builder.
 
-None of the three is made from another. :func:`judge` returns what it found; an empty list of faults means
-that they agree to the row.
+:func:`judge` returns the differences. An empty list of faults means that the records agree for every row.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ TASKS: Final[Mapping[tuple[str, str], Feed]] = {
     ("pinterest_events_from_task", "send_signups"): Feed.SIGNUPS,
     ("demo_old_shop", "send_old_shop"): Feed.OLD_SHOP,
 }
-"""Which task of which DAG sends which feed."""
+"""DAG and task → the feed that it sends."""
 
 ADDRESS: Final = re.compile(r"\w@example\.com", re.IGNORECASE)
 """The end of an invented person's e-mail address."""
@@ -38,11 +37,11 @@ Event = Mapping[str, Any]
 
 
 class Feeding(NamedTuple):
-    """One feed's task, and what the local Pinterest holds of it.
+    """The task of a feed, and its events in the local Pinterest.
 
-    :param result: the operator's account of the run.
+    :param result: the operator's result of the run.
     :param rejects: the rejected rows, as written to the rejects file.
-    :param received: the events that arrived, every copy of them.
+    :param received: the events that arrived, with every copy.
     """
 
     feed: Feed
@@ -53,11 +52,11 @@ class Feeding(NamedTuple):
 
 
 class DemoVerdict(NamedTuple):
-    """What the comparison found.
+    """The result of the comparison.
 
-    :param feedings: one per feed, in the order they were sent.
-    :param kinds: each kind of planted row, and whether it met its fate.
-    :param faults: what does not agree, in words; empty when all does.
+    :param feedings: one per feed, in the order of sending.
+    :param kinds: each kind of planted row, and whether it had the expected outcome.
+    :param faults: the differences, as text; empty if there are none.
     """
 
     feedings: Sequence[Feeding]
@@ -66,9 +65,9 @@ class DemoVerdict(NamedTuple):
 
 
 def judge(warehouse: Warehouse, tasks: Sequence[TaskRun], received: Iterable[Event], log: str = "") -> DemoVerdict:
-    """Compare what ran with what was planted and with what arrived.
+    """Compare the results of the tasks with the planted rows and the received events.
 
-    :param log: what Airflow logged meanwhile, in which nobody's address may be.
+    :param log: Airflow's log, which must not have any e-mail address.
     """
     faults = [f"{task.dag_id}.{task.task_id} ended as {task.state}" for task in tasks if task.state != "success"]
     if leaks := len(ADDRESS.findall(log)):
@@ -101,7 +100,7 @@ def judge(warehouse: Warehouse, tasks: Sequence[TaskRun], received: Iterable[Eve
 
 
 def feed_of(event: Event) -> Feed:
-    """Tell which feed an event came from."""
+    """Return the feed of an event."""
     if event["action_source"] == "offline":
         return Feed.STORE_SALES
     if _order_id(event).startswith(old_shop.PREFIX):
@@ -112,7 +111,7 @@ def feed_of(event: Event) -> Feed:
 
 
 def key_of(event: Event) -> str:
-    """Return what the builder's books know an event by."""
+    """Return the key of an event in the records of the builder."""
     if feed_of(event) in {Feed.STORE_SALES, Feed.OLD_SHOP}:
         return _order_id(event)
     key: str = event["event_id"]
@@ -135,7 +134,7 @@ def rejects(path: str | None) -> list[dict[str, Any]]:
 
 
 def _faults(feeding: Feeding, warehouse: Warehouse) -> list[str]:
-    """Say what about one feed does not agree."""
+    """Return the differences of one feed."""
     feed, result = feeding.feed, feeding.result
     expected = {
         "rows_read": planted.rows_read(feed),
@@ -151,7 +150,7 @@ def _faults(feeding: Feeding, warehouse: Warehouse) -> list[str]:
         "validated_only": 0,
         "reasons": planted.reasons(feed),
     }
-    if feed is Feed.OLD_SHOP:  # the other feeds hold rows at random, some of them without a usable cell
+    if feed is Feed.OLD_SHOP:  # the other feeds have random rows, some without a usable cell
         expected["warnings"] = old_shop.warnings()
     faults = [
         f"the result says {name} = {result[name]}, planted were {value}"
@@ -175,7 +174,7 @@ def _faults(feeding: Feeding, warehouse: Warehouse) -> list[str]:
 
 
 def _met(kind: Kind, feeding: Feeding, warehouse: Warehouse) -> bool:
-    """Return whether the planted rows of one kind became what they should."""
+    """Return whether the planted rows of one kind have the expected outcome."""
     if kind.feed is Feed.OLD_SHOP:
         case = next(case for case in old_shop.CASES if case.kind == kind)
         return not _old_shop_faults(case, feeding)

@@ -1,9 +1,9 @@
-"""Build the demo's warehouse: one SQLite file, the same for the same seed and ``now``.
+"""Builds the demo's warehouse: one SQLite file, the same for the same seed and ``now``.
 
-Whatever ``now`` is, the last complete quarter of an hour and the last complete day hold exactly the numbers
-of rows that ``planted`` names, so that what the DAGs read can be checked row by row. Before them lie three
-quiet days to backfill. The builder keeps its own books, :class:`Warehouse`: they are what the operator's
-account and the sandbox's are compared with, and they are not made by the SQL under test.
+For any ``now``, the last complete quarter of an hour and the last complete day have exactly the numbers of rows in
+``planted``, so the rows of the DAGs can be checked one by one. Three quiet days before them can be backfilled. The
+builder keeps its own records, :class:`Warehouse`, which are independent of the tested SQL. The operator's result and
+the events of the sandbox are compared with them.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Window(NamedTuple):
 
 
 class Warehouse(NamedTuple):
-    """The finished warehouse and the builder's books about it.
+    """The finished warehouse and the builder's records of it.
 
     :param path: the SQLite file.
     :param quarter: the window of the 15-minute DAGs.
@@ -106,18 +106,18 @@ def build(path: Path, *, now: dt.datetime, seed: int = 7) -> Warehouse:
 
 
 def add_old_shop(shop: Warehouse) -> Warehouse:
-    """Add the table of the old shop, whose cells only SQLite holds, and return the books with its orders."""
+    """Add the table of the old shop, whose cells only SQLite can store, and return the records with its orders."""
     old_shop.load(shop.path, shop.quarter.start, shop.quarter.end)
     return shop._replace(keys=shop.keys | {Feed.OLD_SHOP: old_shop.order_ids()})
 
 
 def stamp(moment: dt.datetime) -> str:
-    """Write a moment as the warehouse stores it: UTC, ``2026-11-21 09:30:00``."""
+    """Return a time in the format of the warehouse: UTC, ``2026-11-21 09:30:00``."""
     return f"{moment.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S}"
 
 
 class _Builder:
-    """Fills one warehouse and keeps the books."""
+    """Fills one warehouse and keeps the records."""
 
     def __init__(self, connection: sqlite3.Connection, rng: random.Random, path: Path, now: dt.datetime) -> None:
         self.connection = connection
@@ -184,7 +184,7 @@ class _Builder:
             yield "non-ASCII name and city", customer, {"fn": canonical, "ct": canonical_city}
 
     def _prove(self, name: str, key: str, texts: dict[str, str], feed: Feed = Feed.CHECKOUTS) -> None:
-        """Note which hashes must arrive with one row."""
+        """Record the hashes that must arrive with one row."""
         kind = next(kind for kind in planted.KINDS if kind.name == name and kind.feed is feed)
         proofs = self.books.proofs.setdefault(kind, {})
         proofs[key] = {field: sha256(text) for field, text in texts.items()}
@@ -375,13 +375,13 @@ class _Builder:
         return self.numbers
 
     def _moment(self, window: Window) -> dt.datetime:
-        """Pick a second of ``window``, leaving its last one to repeated rows."""
+        """Pick a second of ``window``, except its last one, which is for repeated rows."""
         return window.start + dt.timedelta(
             seconds=self.rng.randrange(int((window.end - window.start).total_seconds()) - 1)
         )
 
     def _planted_customer(self, **facts: Any) -> Customer:
-        """Add a customer who has nothing but an address and ``facts``."""
+        """Add a customer with only an address and ``facts``."""
         number = self._number()
         known = {"customer_id": f"P{number:06}", "email": f"planted.{number}@example.com", "phone": None}
         customer = Customer(**(known | facts))
@@ -389,7 +389,7 @@ class _Builder:
         return customer
 
     def _sound_customer(self) -> Customer:
-        """Add a customer nothing is wrong with, for an order that has one fault of its own."""
+        """Add a valid customer, for an order with one fault."""
         return self._planted_customer(country="DE", city="Berlin")
 
     def _repeat(self, table: str, key: str, window: Window, count: int) -> None:

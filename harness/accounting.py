@@ -1,4 +1,4 @@
-"""Does it add up: the counts of a result among themselves, and source rows against what a server received."""
+"""Checks that the counts of a result add up, and that a server received the rows of the source."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ ROW_SUM: Final = (
     "validated_only",
     "rows_not_sent",
 )
-"""Counts of a result that are ``rows_read`` together."""
+"""Counts of a result. Their sum is ``rows_read``."""
 
 EVENT_SUM: Final = ("events_processed", "events_failed", "events_held")
-"""Counts of a result that are ``events_sent`` together."""
+"""Counts of a result. Their sum is ``events_sent``."""
 
 
 def imbalances(result: Mapping[str, Any]) -> list[str]:
-    """Return what does not add up in the operator's result; empty if it does."""
+    """Return the sums in the operator's result that are wrong."""
     names = {"rows_read", *ROW_SUM, *EVENT_SUM}
     counts = {name: result.get(name) for name in names}
     counts |= {name: value for name, value in result.items() if name.startswith(("rows_", "events_"))}
@@ -38,13 +38,13 @@ def imbalances(result: Mapping[str, Any]) -> list[str]:
 
 @dataclass(frozen=True)
 class Arrivals:
-    """What arrived at a server of the events that were expected there.
+    """The events that arrived at a server, compared with the expected events.
 
     :param rows: events that were expected.
     :param events: events that the server counted, copies included.
     :param missing: expected events that never arrived.
     :param unknown: ids that arrived and were not expected.
-    :param twice: copies over one, of all ids together.
+    :param twice: the extra copies of all ids.
     """
 
     rows: int

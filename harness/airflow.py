@@ -16,13 +16,13 @@ SETTINGS: Final = {
     "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
     "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
 }
-"""What every Airflow here is told."""
+"""The settings of every Airflow here."""
 
 _NOT_INHERITED: Final = ("AIRFLOW_", "REQUESTS_", "CURL_", "CELERY_")
 
 
 def environment(home: Path, connections: Mapping[str, str], **more: str) -> dict[str, str]:
-    """Return the environment of an Airflow that knows nothing of the user's own Airflow.
+    """Return the environment of an Airflow that is separate from the user's own Airflow.
 
     :param home: its AIRFLOW_HOME.
     :param connections: connections by their ids, as JSON.
@@ -46,11 +46,11 @@ def sqlite_connection(path: Path) -> str:
 
 
 def api_settings(port: int, *, heartbeat: int, missed_after: int, looked_every: int) -> dict[str, str]:
-    """Return the settings of an Airflow whose API server is on a port, and which soon notices a dead task.
+    """Return the settings of an Airflow with an API server on a port that detects dead tasks quickly.
 
     :param heartbeat: seconds between the heartbeats of a task.
     :param missed_after: seconds without a heartbeat after which it is dead.
-    :param looked_every: seconds between two looks at the heartbeats.
+    :param looked_every: seconds between two checks of the heartbeats.
     """
     prefix = "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT"
     return {
@@ -63,7 +63,7 @@ def api_settings(port: int, *, heartbeat: int, missed_after: int, looked_every: 
 
 
 def healthy(port: int, *parts: str) -> bool:
-    """Return whether the API server answers and says that these parts of Airflow are healthy."""
+    """Return whether the API server answers and reports these parts of Airflow as healthy."""
     try:
         health = get_json(port, "/api/v2/monitor/health")
     except (OSError, ValueError):
@@ -72,6 +72,6 @@ def healthy(port: int, *parts: str) -> bool:
 
 
 def xcom_document(value: Any) -> dict[str, Any]:
-    """Return a dictionary as it stands in Airflow's table of XComs: some databases give it as JSON text."""
+    """Return the dictionary of an XCom. Some databases return it as JSON text."""
     found: dict[str, Any] = json.loads(value) if isinstance(value, str) else value
     return found

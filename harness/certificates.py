@@ -13,7 +13,7 @@ from cryptography.x509.oid import NameOID
 
 
 def certificate(folder: Path, host: str = "localhost") -> tuple[ssl.SSLContext, Path]:
-    """Return a TLS server's context and the file by which a client can trust it.
+    """Return the context of a TLS server, and the certificate file for its clients.
 
     Both files of the server, ``server.pem`` and ``server.key``, are in the folder; see :func:`server_context`.
     """
@@ -41,7 +41,7 @@ def certificate(folder: Path, host: str = "localhost") -> tuple[ssl.SSLContext, 
 
 
 def server_context(folder: Path) -> ssl.SSLContext:
-    """Return the context of a server whose files :func:`certificate` has made."""
+    """Return the context of a server from the files of :func:`certificate`."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(folder / "server.pem", folder / "server.key")
     return context

@@ -1,12 +1,12 @@
-"""A stand-in for Pinterest that takes events as cheaply as it can, and counts them.
+"""A fast replacement for Pinterest that only counts events.
 
 ``python -m harness.counting_server --port-file FILE`` serves ``POST /v5/ad_accounts/{id}/events`` on a free port of
 127.0.0.1 and answers ``processed`` for every event. ``/150ms/v5/…`` answers after 150 ms, ``/50-150ms/v5/…`` after 50
-to 150 ms. Nothing is validated: that is what the package's sandbox is for.
+to 150 ms. It does not validate events; the package's sandbox does.
 
-``GET /totals/{id}`` returns what an account has received, whichever processes sent it. With ``--remember`` the server
-also keeps each call and each event id: ``GET /calls/{id}`` returns the arrival of each call (Unix time, when its head
-was read) and its number of events, ``GET /copies/{id}`` a line for each event id with how often it came.
+``GET /totals/{id}`` returns the totals of an account, from all processes. With ``--remember`` the server
+also stores each call and each event id: ``GET /calls/{id}`` returns the arrival of each call (Unix time, when its head
+was read) and its number of events, ``GET /copies/{id}`` returns a line for each event id with the number of its copies.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ ROOM: Final = 256 * 1024
 """Bytes of a connection's buffer at first; it grows to the size of the largest body."""
 
 _EVENT: Final = b'"event_id":'
-"""Every event holds it once, however its JSON is spaced."""
+"""Every event has it once, with any spacing of the JSON."""
 
 _IDS: Final = re.compile(rb'"event_id": ?"([^"]*)"').findall
 _REQUEST: Final = re.compile(rb"([A-Z]+) (?:/(?:(\d+)-)?(\d+)ms)?(/\S+) HTTP/1\.1\r\n", re.ASCII).match
@@ -43,12 +43,12 @@ _TOTALS: Final = ("calls", "events", "body_bytes", "open", "most_at_once")
 
 @dataclass(slots=True)
 class AccountRecord:
-    """What one ad account has received.
+    """The events that an ad account has received.
 
     :param open: calls that wait for their answer.
     :param most_at_once: the most calls that waited for their answer at the same time.
-    :param arrivals: when each call came, and with how many events; empty unless that is remembered.
-    :param copies: how often each event id came; empty unless that is remembered.
+    :param arrivals: the time and the number of events of each call; empty without ``--remember``.
+    :param copies: the number of copies of each event id; empty without ``--remember``.
     """
 
     calls: int = 0
@@ -60,7 +60,7 @@ class AccountRecord:
     copies: Counter[bytes] = field(default_factory=Counter)
 
     def begin(self, events: int, size: int) -> None:
-        """Count a call that came."""
+        """Count a call."""
         self.calls += 1
         self.events += events
         self.body_bytes += size
@@ -68,7 +68,7 @@ class AccountRecord:
         self.most_at_once = max(self.most_at_once, self.open)
 
     def written(self, what: str) -> bytes:
-        """Return totals, calls or copies as they are read over HTTP."""
+        """Return totals, calls or copies in the format of the HTTP responses."""
         if what == "totals":
             return json.dumps({name: getattr(self, name) for name in _TOTALS}).encode()
         if what == "calls":
@@ -77,21 +77,21 @@ class AccountRecord:
 
 
 def read_copies(lines: str) -> dict[str, int]:
-    """Read the answer to ``GET /copies/{id}``."""
+    """Parse the response to ``GET /copies/{id}``."""
     pairs = (line.rpartition(" ") for line in lines.splitlines())
     return {event_id: int(number) for event_id, _, number in pairs}
 
 
 @lru_cache(maxsize=4_096)
 def answer(events: int) -> bytes:
-    """Return the HTTP answer to a number of events, all of them processed."""
+    """Return the HTTP response for a number of processed events."""
     item = {"status": "processed", "error_message": "", "warning_message": ""}
     body = {"num_events_received": events, "num_events_processed": events, "events": [item] * events}
     return http(200, json.dumps(body, separators=(",", ":")).encode())
 
 
 def http(status: int, body: bytes) -> bytes:
-    """Return an HTTP answer."""
+    """Return an HTTP response."""
     return b"HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (
         status,
         b"OK" if status == 200 else b"Not so",
@@ -103,10 +103,10 @@ def http(status: int, body: bytes) -> bytes:
 class RequestHead(NamedTuple):
     """The head of a request.
 
-    :param latency: seconds that the answer takes, from and to.
-    :param length: bytes of the body.
-    :param begin: where the body begins in the buffer.
-    :param at: when it was read, Unix time.
+    :param latency: the minimum and maximum seconds to the response.
+    :param length: the length of the body in bytes.
+    :param begin: the position of the body in the buffer.
+    :param at: the Unix time when it was read.
     """
 
     method: bytes
@@ -126,10 +126,10 @@ class RequestHead(NamedTuple):
 
 
 class CountingConnection(asyncio.BufferedProtocol):
-    """One kept-alive connection; requests are read in place, without copies.
+    """A keep-alive connection. Requests are parsed in the buffer, without copies.
 
     :param records: per ad account, shared by all connections.
-    :param remember: keep each call and each event id, too.
+    :param remember: also store each call and each event id.
     """
 
     def __init__(self, records: MutableMapping[str, AccountRecord], chance: random.Random, *, remember: bool) -> None:
@@ -142,30 +142,30 @@ class CountingConnection(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Remember where answers go."""
+        """Store the transport for responses."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget it."""
+        """Drop the transport."""
         del exc
         self._transport = None
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Return where to read into."""
+        """Return the free part of the buffer."""
         del sizehint
         if self._filled == len(self._buffer):
             self._buffer = self._buffer + bytes(len(self._buffer))
         return memoryview(self._buffer)[self._filled :]
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Answer all requests that are complete."""
+        """Answer all complete requests."""
         self._filled += nbytes
         while self._filled and self._take():
             pass
 
     def _take(self) -> bool:
-        """Take one request off the buffer, if one is complete."""
+        """Remove a complete request from the buffer, if there is one."""
         if self._head is None:
             end = self._buffer.find(b"\r\n\r\n", 0, self._filled)
             if end < 0:
@@ -212,7 +212,7 @@ class CountingConnection(asyncio.BufferedProtocol):
 
 
 async def serve(port_file: Path, *, remember: bool = False) -> None:
-    """Serve until cancelled; the port stands in the file once calls are answered."""
+    """Serve until cancelled. The port is written to the file when the server is ready."""
     records: defaultdict[str, AccountRecord] = defaultdict(AccountRecord)
     chance = random.Random(7)
     server = await asyncio.get_running_loop().create_server(

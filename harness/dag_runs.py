@@ -1,7 +1,7 @@
-"""Run DAGs through real Airflow, in a process whose environment says where: 2.11 or 3.
+"""Runs DAGs with real Airflow, 2.11 or 3. The environment of the process selects the Airflow home.
 
 ``python -m harness.dag_runs PLAN ANSWER`` migrates the metadata database of ``AIRFLOW_HOME``, runs the DAGs
-that the JSON file PLAN names, and writes what became of every task to the JSON file ANSWER. Airflow prints
+that the JSON file PLAN names, and writes the result of every task to the JSON file ANSWER. Airflow prints
 connections in clear while it does so: its output belongs in a private file.
 """
 
@@ -17,10 +17,10 @@ from typing import Any, NamedTuple
 
 
 class TaskRun(NamedTuple):
-    """What became of one task instance.
+    """The outcome of a task instance.
 
     :param map_index: -1 unless the task is mapped.
-    :param result: the operator's account; ``None`` for other tasks, and where the operator got nowhere.
+    :param result: the operator's result; ``None`` for other tasks, and if the operator has no result.
     """
 
     dag_id: str

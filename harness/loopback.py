@@ -11,20 +11,20 @@ from typing import Any
 
 
 def free_ports(count: int) -> list[int]:
-    """Return different ports that nobody listens on."""
+    """Return different free ports."""
     with ExitStack() as taken:
         sockets = [taken.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
         return [one.getsockname()[1] for one in sockets]
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return a free port."""
     [port] = free_ports(1)
     return port
 
 
 def get(port: int, path: str, **query: str) -> bytes:
-    """Return the answer to a GET request, which goes to no proxy."""
+    """Return the response to a GET request that bypasses proxies."""
     address = f"http://127.0.0.1:{port}{path}{'?' if query else ''}{urllib.parse.urlencode(query)}"
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with direct.open(address, timeout=120) as answer:
@@ -33,5 +33,5 @@ def get(port: int, path: str, **query: str) -> bytes:
 
 
 def get_json(port: int, path: str, **query: str) -> Any:
-    """Return the JSON answer to a GET request."""
+    """Return the JSON response to a GET request."""
     return json.loads(get(port, path, **query))

@@ -1,4 +1,4 @@
-"""A real MariaDB server in a folder of its own."""
+"""A real MariaDB server in its own folder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from harness.processes import HarnessError, server_on_free_port
 
 @dataclass(frozen=True)
 class MariaDbServer:
-    """Where the server answers: on loopback, without asking who calls."""
+    """The address of the server: on loopback, without authentication."""
 
     host: str
     port: int
@@ -29,7 +29,7 @@ def running_mariadb() -> Iterator[MariaDbServer]:
 
     :raises HarnessError: MariaDB is not installed, or does not start.
     """
-    # Debian keeps it out of some users' PATH.
+    # On Debian it is not in the PATH of every user.
     program = shutil.which("mariadbd") or shutil.which("mariadbd", path="/usr/sbin")
     if program is None:
         raise HarnessError("mariadbd was not found: run `make servers`")

@@ -1,4 +1,4 @@
-"""The package's local Pinterest in a process of its own, asked over HTTP, and connections to any stand-in."""
+"""The package's local Pinterest in a separate process, and connections to it or to other servers."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from harness.loopback import get_json
 from harness.processes import python_server
 
 ACCOUNT: Final = "549755885175"
-TOKEN: Final = "pina_sandbox"  # noqa: S105 - the local Pinterest's, known to everybody
+TOKEN: Final = "pina_sandbox"  # noqa: S105 - the public token of the local Pinterest
 UNLIMITED: Final = 1_000_000
-"""Calls a minute, where the rate limit is not what is looked at."""
+"""Calls per minute where the rate limit must not matter."""
 
 
 class PinterestProcess(NamedTuple):
     """A running local Pinterest.
 
-    :param port: where it listens on 127.0.0.1.
+    :param port: its port on 127.0.0.1.
     """
 
     port: int
@@ -31,11 +31,11 @@ class PinterestProcess(NamedTuple):
         return f"http://127.0.0.1:{self.port}/v5"
 
     def events(self, **filters: str) -> list[dict[str, Any]]:
-        """Return the accepted events as they came."""
+        """Return the accepted events, in order of arrival."""
         return [row["event"] for row in get_json(self.port, "/sandbox/events", limit="1000000", **filters)["events"]]
 
     def calls(self) -> dict[str, int]:
-        """Return how many calls were answered with each HTTP status."""
+        """Return the number of calls by HTTP status."""
         counts: dict[str, int] = get_json(self.port, "/sandbox/calls", limit="0")["by_status"]
         return counts
 
@@ -52,6 +52,6 @@ def running_pinterest(folder: Path, environment: Mapping[str, str]) -> Iterator[
 
 
 def connection(host: str, *, account: str = ACCOUNT, **extra: object) -> str:
-    """Return an Airflow connection to a stand-in for Pinterest, for ``AIRFLOW_CONN_<ID>``."""
+    """Return an Airflow connection to a local server, for ``AIRFLOW_CONN_<ID>``."""
     document = {"conn_type": "pinterest", "host": host, "password": TOKEN}
     return json.dumps(document | {"extra": {"ad_account_id": account, **extra}})

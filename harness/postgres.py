@@ -1,6 +1,6 @@
-"""A real PostgreSQL server in a folder of its own.
+"""A real PostgreSQL server in its own folder.
 
-``python -m harness.postgres`` says whether the server's programs are on this machine.
+``python -m harness.postgres`` says whether the server's programs are installed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from harness.processes import HarnessError, server_on_free_port
 
 @dataclass(frozen=True)
 class PostgresServer:
-    """Where the server answers: on loopback, trusting everyone.
+    """The address of the server: on loopback, without authentication.
 
     :param pid: process id of the server.
     """
@@ -39,7 +39,7 @@ class PostgresServer:
 
     @property
     def dsn(self) -> str:
-        """The server as libpq, psycopg2 and others take it."""
+        """The URL of the server for libpq, psycopg2 and others."""
         return f"postgresql://{self.user}@{self.host}:{self.port}/{self.database}"
 
     @property
@@ -72,18 +72,18 @@ def running_postgres() -> Iterator[PostgresServer]:
         _initialise(programs, folder, user)
         with server_on_free_port(
             "PostgreSQL",
-            # No socket in a folder that it may not write to.
+            # No socket: it may not have write access to the default folder.
             lambda port: [programs / "postgres", "-F", "-h", "127.0.0.1", "-p", str(port), "-D", "data", "-k", ""],
             lambda port: _answers(PostgresServer("127.0.0.1", port, 0)),
             folder,
-            asks=signal.SIGINT,  # ends without waiting for clients
+            asks=signal.SIGINT,  # the server ends without waiting for clients
             **user,
         ) as (running, port):
             yield PostgresServer("127.0.0.1", port, running.pid)
 
 
 def find_programs() -> Path | None:
-    """Find the folder of ``initdb`` and ``postgres``; Debian keeps them out of the PATH."""
+    """Find the folder of ``initdb`` and ``postgres``. On Debian it is not in the PATH."""
     debian = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
     on_path = shutil.which("initdb")
     candidates = [*debian, *([Path(on_path).resolve().parent] if on_path else [])]
@@ -91,7 +91,7 @@ def find_programs() -> Path | None:
 
 
 def _server_user() -> dict[str, Any]:
-    """Return the user to run as, as `subprocess` takes it: PostgreSQL refuses to run as root."""
+    """Return the `user` argument for `subprocess`. PostgreSQL refuses to run as root."""
     if os.geteuid() != 0:
         return {}
     for name in ("postgres", "nobody"):

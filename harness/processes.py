@@ -1,4 +1,4 @@
-"""Processes that are started, measured and ended as whole trees, whatever their children do."""
+"""Starts, measures and ends processes together with all their children."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ from harness.loopback import free_port
 REPOSITORY: Final = Path(__file__).resolve().parent.parent
 
 PATIENCE: Final = 120.0
-"""Seconds to wait for a condition, unless the caller says otherwise."""
+"""Seconds to wait for a condition, by default."""
 
 POLITE: Final = 15.0
 """Seconds that a process has to end by itself."""
 
 START_ATTEMPTS: Final = 3
-"""Another process may take a free port before the server does."""
+"""Attempts to start a server. Another process may take its free port first."""
 
 IMPORTS: Final = {"PYTHONPATH": os.pathsep.join(filter(None, (str(REPOSITORY), os.environ.get("PYTHONPATH"))))}
-"""With it, a process finds the package and the harness wherever it is started."""
+"""With this variable, a process finds the package and the harness in any folder."""
 
 
 class HarnessError(Exception):
-    """Something could not be started or did not come up; the message says why."""
+    """A process did not start. The message says why."""
 
 
 @dataclass(frozen=True)
 class Service:
-    """A process that runs until it is ended, with everything it starts.
+    """A running process, and everything it starts.
 
-    :param log: where it writes.
-    :param asks: the signal that asks it to end.
+    :param log: the file of its output.
+    :param asks: the signal that ends it.
     """
 
     name: str
@@ -51,11 +51,11 @@ class Service:
 
     @property
     def pid(self) -> int:
-        """Its process id, which is also its session's."""
+        """Its process id, which is also the id of its session."""
         return self.process.pid
 
     def end(self) -> None:
-        """Ask it to end, then kill what is left of its session and its tree."""
+        """Send the signal, then kill the remaining processes of its session and its tree."""
         every = {*descendants(self.pid), *_session(self.pid)}
         try:
             self.process.send_signal(self.asks)
@@ -65,7 +65,7 @@ class Service:
             self._kill(every)
 
     def kill(self) -> None:
-        """Kill it and everything it started, as when a machine loses its power."""
+        """Kill it and everything it started, as in a power failure."""
         self._kill(descendants(self.pid))
 
     def _kill(self, every: Iterable[int]) -> None:
@@ -87,9 +87,9 @@ def start(
     asks: signal.Signals = signal.SIGTERM,
     **options: Any,
 ) -> Service:
-    """Start a program in a session of its own, output to a file.
+    """Start a program in a new session. Its output goes to a file.
 
-    :param options: more of ``subprocess.Popen``.
+    :param options: more options of ``subprocess.Popen``.
     """
     with log.open("ab") as output:
         process = subprocess.Popen(
@@ -99,7 +99,7 @@ def start(
             stderr=subprocess.STDOUT,
             env=None if environment is None else dict(environment),
             cwd=cwd,
-            start_new_session=True,  # Ctrl-C reaches only the caller, who ends this process
+            start_new_session=True,  # Ctrl-C reaches only the caller, which ends this process
             **options,
         )
     return Service(name, process, log, asks)
@@ -135,7 +135,7 @@ def python_server(
 
 
 def write_port(port_file: Path, port: int) -> None:
-    """Tell who started this process which port it listens on; the file is never half written."""
+    """Write the port of this process to a file for its parent. The file is never incomplete."""
     unfinished = port_file.with_suffix(".new")
     unfinished.write_text(str(port), encoding="ascii")
     unfinished.rename(port_file)
@@ -149,9 +149,9 @@ def server_on_free_port(
     folder: Path,
     **options: Any,
 ) -> Iterator[tuple[Service, int]]:
-    """Run a server that must be told its port; yield it as soon as it answers.
+    """Run a server whose port is an option; yield it as soon as it answers.
 
-    :param command: port → command.
+    :param command: port → command line.
     :param answers: port → whether the server answers there.
     :param options: of :func:`start`.
     :raises HarnessError: it does not start.
@@ -180,7 +180,7 @@ def wait_for(
 ) -> None:
     """Wait until a condition holds.
 
-    :param services: processes that must be alive meanwhile.
+    :param services: processes that must not end before.
     :raises HarnessError: it takes too long, or one of the processes ends.
     """
     needed = list(services)
@@ -196,7 +196,7 @@ def wait_for(
 
 
 def descendants(pid: int) -> list[int]:
-    """Return a process and everything it started that still runs."""
+    """Return a process and its running descendants."""
     children: dict[int, list[int]] = defaultdict(list)
     for one, fields in _stats():
         children[int(fields[1])].append(one)
@@ -207,7 +207,7 @@ def descendants(pid: int) -> list[int]:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Return the processor time of a process and everything it started, ended processes included."""
+    """Return the processor time of a process and its descendants, including ended ones."""
     tree = set(descendants(pid))
     # utime, stime, and the same of children that were waited for
     used = sum(sum(map(int, fields[11:15])) for one, fields in _stats() if one in tree)
@@ -220,21 +220,21 @@ def tail(log: Path, lines: int = 15) -> str:
 
 
 def say(line: str) -> None:
-    """Report progress."""
+    """Print progress."""
     print(f"{time.strftime('%H:%M:%S')} {line}", file=sys.stderr, flush=True)
 
 
 def _session(pid: int) -> Iterator[int]:
-    """Yield the processes of a session, whoever their parents are by now."""
+    """Yield the processes of a session. Their parents may have changed."""
     for one, fields in _stats():
         if int(fields[3]) == pid:
             yield one
 
 
 def _stats() -> Iterator[tuple[int, list[str]]]:
-    """Yield each process with the fields of its ``stat`` from the state on; its name may hold anything.
+    """Yield each process with the fields of its ``stat`` after the name, which may have any characters.
 
-    Nothing where there is no ``/proc``: the process group must do then.
+    Without ``/proc`` it yields nothing, and only the process group is ended.
     """
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""A real Redis server that keeps nothing."""
+"""A real Redis server without persistence."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.processes import HarnessError, Service, server_on_free_port
 
 @dataclass(frozen=True)
 class RedisServer:
-    """Where the server answers, on loopback.
+    """The address of the server, on loopback.
 
     :param service: the server's process.
     """

@@ -1,4 +1,4 @@
-"""Markdown tables of what was measured, with what the numbers depend on."""
+"""Markdown tables of measurements, and the facts that the numbers depend on."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
 
 
 def machine(distributions: Iterable[str]) -> dict[str, Any]:
-    """Return what numbers depend on, without what would tell this machine from others of its kind."""
+    """Return the facts that numbers depend on, without anything that identifies this machine."""
     return {
         "date": dt.datetime.now(dt.UTC).date().isoformat(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
@@ -29,13 +29,13 @@ def machine(distributions: Iterable[str]) -> dict[str, Any]:
 
 
 def machine_line(facts: Mapping[str, Any]) -> str:
-    """Write what :func:`machine` returned in one sentence."""
+    """Return the facts of :func:`machine` as one sentence."""
     versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
     return f"{facts['cores']} cores ({facts['architecture']}), Python {facts['python']}, {versions}; {facts['date']}."
 
 
 def put_between(page: Path, begin: str, end: str, tables: str) -> None:
-    """Put tables where a page of the documentation has them, between two marks."""
+    """Write tables into a page of the documentation, between two marks."""
     text = page.read_text(encoding="utf-8")
     before, _, rest = text.partition(begin)
     _, _, after = rest.partition(end)

@@ -1,4 +1,4 @@
-"""What the operator needs of Airflow in one attempt, kept in memory: a task instance and a task state store."""
+"""A task instance and a task state store in memory, to run an attempt of the operator without Airflow."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass
 class RecordingTaskInstance:
-    """A task instance that keeps what is pushed to XCom."""
+    """A task instance that stores the values that are pushed to XCom."""
 
     dag_id: str = "shop"
     task_id: str = "send"
@@ -20,14 +20,14 @@ class RecordingTaskInstance:
     pushed: dict[str, Any] = field(default_factory=dict)
 
     def xcom_push(self, key: str, value: Any, **_: Any) -> None:
-        """Keep a value as Airflow would: it must be JSON."""
+        """Store a value, which must be JSON, as in Airflow."""
         self.pushed[key] = json.loads(json.dumps(value))
 
 
 class MemoryStateStore:
-    """A task state store as Airflow has it since 3.3; what is stored is kept as JSON.
+    """A task state store like that of Airflow 3.3. Values are stored as JSON.
 
-    :ivar writes: how often something was stored.
+    :ivar writes: the number of writes.
     """
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class MemoryStateStore:
         self.writes = 0
 
     def get(self, key: str, default: Any = None) -> Any:
-        """Return what was stored."""
+        """Return the stored value."""
         return json.loads(self.values[key]) if key in self.values else default
 
     def set(self, key: str, value: Any, **_: Any) -> None:
@@ -44,5 +44,5 @@ class MemoryStateStore:
         self.writes += 1
 
     def delete(self, key: str) -> None:
-        """Forget a value."""
+        """Delete a value."""
         self.values.pop(key, None)

@@ -1,1 +1,1 @@
-"""Past one machine: a whole Airflow with a CeleryExecutor, two workers and one rate limit, counted from outside."""
+"""Scales beyond one worker: a complete Airflow with a CeleryExecutor, two workers, one rate limit, and checks."""

@@ -1,6 +1,6 @@
-"""``python -m scale``: run the DAG on two workers, count what arrives, and say what that shows.
+"""``python -m scale``: run the DAG on two workers, count the events that arrive, and print the checks.
 
-Exits with 0, with 1 if anything that must hold does not, with 2 if it could not be run.
+It exits with 0, with 1 if a check fails, with 2 if it could not run.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _stop(number: int, frame: Any) -> None:
-    """Leave through every ``with``, so that nothing goes on running; a second signal does not cut that short."""
+    """Exit through every ``with``, so that all processes end. A second signal does not interrupt that."""
     del number, frame
     for one in STOPPING:
         signal.signal(one, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""A whole Airflow on a CeleryExecutor: its metadata in PostgreSQL, its messages in Redis, two workers or more."""
+"""A complete Airflow with a CeleryExecutor: metadata in PostgreSQL, messages in Redis, two or more workers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SLOTS: Final = 2
 """Tasks that one worker runs at once."""
 
 RUN_SECONDS: Final = 3_600.0
-"""The longest that a run may take."""
+"""The maximum duration of a run in seconds."""
 
 
 @dataclass
@@ -37,9 +37,9 @@ class Cluster:
     """A running Airflow.
 
     :param home: its AIRFLOW_HOME.
-    :param environment: what its processes were started with.
-    :param services: those that are not workers.
-    :param workers: by their names.
+    :param environment: the environment of its processes.
+    :param services: the processes that are not workers.
+    :param workers: the workers by name.
     """
 
     stage: ScaleStage
@@ -49,7 +49,7 @@ class Cluster:
     workers: dict[str, Service] = field(default_factory=dict)
 
     def command(self, *arguments: str) -> str:
-        """Run an ``airflow`` command and return what it printed.
+        """Run an ``airflow`` command and return its output.
 
         :raises HarnessError: it fails.
         """
@@ -83,7 +83,7 @@ class Cluster:
         return str(state)
 
     def running_on(self, worker: str, run_id: str) -> int:
-        """Return how many shards a worker is sending."""
+        """Return the number of shards that a worker is sending."""
         sql = "SELECT count(*) FROM task_instance WHERE run_id = %s AND task_id = %s AND state = %s AND hostname = %s"
         [(number,)] = self._ask(sql, run_id, TASK_ID, "running", worker)
         return int(number)
@@ -133,7 +133,7 @@ class Cluster:
 
 @contextlib.contextmanager
 def whole_airflow(stage: ScaleStage, connections: Mapping[str, str], workers: Sequence[str]) -> Iterator[Cluster]:
-    """Start all of Airflow with workers of these names, and end every process of it.
+    """Start Airflow with workers of these names, and end all its processes afterwards.
 
     :param connections: Airflow connections by their ids, as JSON.
     """
@@ -196,7 +196,7 @@ def _settings(stage: ScaleStage, home: Path, port: int) -> dict[str, str]:
         "AIRFLOW__CELERY__BROKER_URL": stage.redis.url(BROKER),
         "AIRFLOW__CELERY__RESULT_BACKEND": f"db+postgresql+psycopg2://{address}",
         "AIRFLOW__CELERY__WORKER_CONCURRENCY": str(SLOTS),
-        "AIRFLOW__CELERY__WORKER_PREFETCH_MULTIPLIER": "1",  # what a worker cannot run yet is another's
+        "AIRFLOW__CELERY__WORKER_PREFETCH_MULTIPLIER": "1",  # a worker takes only tasks that it can run now
         "AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(home / "plugins"),
         "AIRFLOW__CORE__PARALLELISM": "16",

@@ -1,4 +1,4 @@
-"""What a worker of the example calls itself: all of them run on one machine, and Airflow asks each for its name."""
+"""The host name of a worker. All workers of the example run on one machine, and Airflow asks each for its name."""
 
 from __future__ import annotations
 

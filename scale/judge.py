@@ -1,4 +1,4 @@
-"""What must hold, as pure functions of what the server, the warehouse and Airflow say."""
+"""The checks, as pure functions of the data from the server, the warehouse and Airflow."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any, Final
 from harness.accounting import Arrivals, imbalances
 
 WINDOW: Final = 60.0
-"""Seconds over which an account's calls are limited."""
+"""Seconds of the window of an account's rate limit."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that must hold.
+    """One check.
 
-    :param found: the numbers it was decided by.
+    :param found: the numbers that decide it.
     """
 
     what: str
@@ -27,19 +27,19 @@ class Check:
 
 
 def busiest(times: Iterable[float], seconds: float = WINDOW) -> int:
-    """Return how many calls came within any stretch of time of that length, at most: every window is looked at."""
+    """Return the largest number of calls in any period of this length."""
     ordered = sorted(times)
     return max((bisect_left(ordered, start + seconds) - at for at, start in enumerate(ordered)), default=0)
 
 
 def tightest(times: Iterable[float], limit: int) -> float:
-    """Return the shortest stretch of time, in seconds, that holds one call more than the limit."""
+    """Return the shortest period in seconds that has one call more than the limit."""
     ordered = sorted(times)
     return min((late - early for early, late in zip(ordered, ordered[limit:], strict=False)), default=math.inf)
 
 
 def at_once(spans: Iterable[tuple[float, float]]) -> int:
-    """Return how many of the stretches from begin to end overlapped, at most."""
+    """Return the largest number of periods that overlap."""
     edges = sorted(edge for begin, end in spans for edge in ((begin, 1), (end, -1)))
     most = running = 0
     for _, change in edges:
@@ -50,11 +50,11 @@ def at_once(spans: Iterable[tuple[float, float]]) -> int:
 
 @dataclass(frozen=True)
 class Shard:
-    """One mapped task, as Airflow has it in the end.
+    """One mapped task, from Airflow's database after the run.
 
-    :param begin: Unix time of its last try's start.
-    :param cpu: seconds of processor time of its last try's process.
-    :param result: its account, from XCom.
+    :param begin: Unix time of the start of its last try.
+    :param cpu: seconds of processor time of the process of its last try.
+    :param result: its result, from XCom.
     """
 
     index: int
@@ -68,13 +68,13 @@ class Shard:
 
 @dataclass(frozen=True)
 class ScaleRun:
-    """One run of the DAG, and all that was recorded of it.
+    """One run of the DAG, and its records.
 
-    :param title: what it is for.
-    :param slots: of the pool: mapped tasks that may run at once.
+    :param title: its purpose.
+    :param slots: the slots of the pool: mapped tasks that may run at once.
     :param limit: calls a minute of the connection.
     :param state: the DAG run's.
-    :param calls: when each call arrived at the server, and with how many events.
+    :param calls: the arrival of each call at the server, and its number of events.
     :param cpu: seconds of processor time of each part of the machine, by its name.
     :param redis: commands and seconds of the store, by name.
     """
@@ -102,12 +102,12 @@ class ScaleRun:
 
     @property
     def busiest(self) -> int:
-        """Calls in the busiest minute, wherever it begins."""
+        """Calls in the busiest minute, with any start."""
         return busiest(at for at, _ in self.calls)
 
     @property
     def tightest(self) -> float:
-        """Seconds of the shortest stretch that holds one call more than the limit."""
+        """Seconds of the shortest period that has one call more than the limit."""
         return tightest((at for at, _ in self.calls), self.limit)
 
     @property
@@ -118,7 +118,7 @@ class ScaleRun:
 
     @property
     def workers(self) -> list[str]:
-        """Return who ran the shards."""
+        """Return the workers that ran the shards."""
         return sorted({shard.worker for shard in self.shards})
 
     @property
@@ -128,7 +128,7 @@ class ScaleRun:
 
 
 def accounts(run: ScaleRun, *, shards: int) -> list[Check]:
-    """Check that Airflow's own account of the run is complete: as many shards as asked for, and every sum."""
+    """Check that the results in Airflow are complete: all shards, and every sum."""
     results = [shard.result for shard in run.shards]
     total = {name: sum(one.get(name, 0) for one in results) for name in ("rows_read", "events_processed")}
     wrong = [problem for one in results for problem in imbalances(one)]
@@ -147,7 +147,7 @@ def accounts(run: ScaleRun, *, shards: int) -> list[Check]:
 
 
 def arrives_once(run: ScaleRun, *, spare: int = 0) -> list[Check]:
-    """Check that the server has every row, and no more copies over one than are allowed for."""
+    """Check that the server has every row, and not more extra copies than allowed."""
     found = run.arrived
     allowed = f" of {spare:,} allowed" if spare else ""
     return [
@@ -158,9 +158,9 @@ def arrives_once(run: ScaleRun, *, spare: int = 0) -> list[Check]:
 
 
 def keeps_limit(run: ScaleRun, *, binds: bool) -> list[Check]:
-    """Check that no stretch of a minute held more calls than the account may make, as they arrived.
+    """Check that no minute has more calls than the limit of the account, by their arrival.
 
-    :param binds: the limit must also have held the run up, or it shows nothing.
+    :param binds: also check that the limit delayed the run; otherwise the check proves nothing.
     """
     found = [
         Check(
@@ -182,7 +182,7 @@ def keeps_limit(run: ScaleRun, *, binds: bool) -> list[Check]:
 
 
 def outlives(run: ScaleRun, victim: str) -> list[Check]:
-    """Check that the shards which a dead worker was sending went on elsewhere, from where they were."""
+    """Check that the shards of a dead worker continued on another worker, at the row where they ended."""
     cut = [shard for shard in run.shards if shard.tries > 1]
     resumed = [shard for shard in cut if shard.result.get("resumed_from") is not None]
     return [

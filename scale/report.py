@@ -1,4 +1,4 @@
-"""What was found, as JSON and as the Markdown tables that the documentation repeats."""
+"""The results, as JSON and as Markdown tables for the documentation."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ END: Final = "<!-- Written by python -m scale: end -->\n"
 BILLION: Final = 1_000_000_000
 DAY: Final = 86_400
 CALL: Final = 1_000
-"""Events of a call."""
+"""Events per call."""
 
 ACCOUNT: Final = 5_000 * CALL / 60
-"""Events a second that one account takes at most."""
+"""Largest number of events per second for one account."""
 
 _DISTRIBUTIONS: Final = ("apache-airflow", "apache-airflow-providers-celery", "airflow-provider-pinterest", "redis")
 
@@ -33,7 +33,7 @@ Document = dict[str, Any]
 
 
 def document(runs: Sequence[ScaleRun], checks: Sequence[Check], *, store: Mapping[str, float]) -> Document:
-    """Return all that is kept."""
+    """Return the data that is saved."""
     return {
         "machine": machine(_DISTRIBUTIONS),
         "runs": [_run(run) for run in runs],
@@ -214,7 +214,7 @@ def _resumed(run: Document) -> str:
 
 
 def _billion(full: Sequence[Document], store: Mapping[str, float]) -> str:
-    """Work out a billion events a day from what was measured."""
+    """Calculate the needs of a billion events per day from the measurements."""
     one, last = full[0], full[-1]
     cpu = {name: seconds / last["rows"] * 1e6 for name, seconds in last["cpu_seconds"].items()}
     lines = []
@@ -244,7 +244,7 @@ def _billion(full: Sequence[Document], store: Mapping[str, float]) -> str:
 
 
 def verdict(found: Document) -> str:
-    """Return what had to hold and whether it did, one line each."""
+    """Return the checks and their results, one line each."""
     checks = found["checks"]
     lines = [f"{'ok  ' if check['holds'] else 'FAIL'} {check['what']}: {check['found']}" for check in checks]
     bad = sum(not check["holds"] for check in checks)

@@ -21,10 +21,10 @@ from scale.stage import LIMITS, ScaleStage
 FULL: Final = 2_000_000
 SHARDS: Final = 8
 BATCH: Final = 1_000
-"""Events of a call, which is the operator's own choice."""
+"""Events per call, the operator's default."""
 
 IN_FLIGHT: Final = 8
-"""Batches under way in a task at once, which is the operator's own choice."""
+"""Batches in flight in a task, the operator's default."""
 
 LIMITED: Final = "a low limit, shared"
 CONTROL: Final = "the same, not shared"
@@ -33,9 +33,10 @@ KILLED: Final = "a worker dies"
 
 @dataclass(frozen=True)
 class ScalePlan:
-    """What is run, for so many rows.
+    """The sizes of the runs.
 
-    :param slots: mapped tasks at once, one full run for each.
+    :param rows: rows of the full runs.
+    :param slots: numbers of mapped tasks at once; one full run for each.
     """
 
     rows: int
@@ -43,7 +44,7 @@ class ScalePlan:
 
     @property
     def few(self) -> int:
-        """Rows of the runs whose length the limit decides."""
+        """Rows of the runs with a low limit."""
         return min(self.rows, 200_000)
 
     @property
@@ -53,7 +54,7 @@ class ScalePlan:
 
     @property
     def low_limit(self) -> int:
-        """Calls a minute that make the run with few rows wait twice."""
+        """Calls per minute that make the run with few rows wait twice."""
         return max(1, self.few // BATCH * 2 // 5)
 
 
@@ -67,10 +68,10 @@ def connections(stage: ScaleStage, plan: ScalePlan) -> dict[str, str]:
 
 
 class Bench:
-    """Takes the runs one after the other, and judges each.
+    """Takes the runs one after the other, and checks each.
 
-    :param runs: those that were taken.
-    :param checks: what had to hold in them.
+    :param runs: the runs so far.
+    :param checks: their checks.
     """
 
     def __init__(self, stage: ScaleStage, cluster: Cluster, plan: ScalePlan) -> None:
@@ -81,7 +82,7 @@ class Bench:
         self._plan = plan
 
     def full(self, slots: int) -> None:
-        """Send all rows, so many tasks at once."""
+        """Send all rows with ``slots`` tasks at once."""
         run = self._take(f"{slots} at once", slots, rows=self._plan.rows)
         workers = min(slots, len(self._cluster.workers)) if slots > SLOTS else 1
         self.checks += [
@@ -92,7 +93,7 @@ class Bench:
         ]
 
     def limited(self, title: str) -> None:
-        """Send few rows under a low limit: counted for all workers together, or as a control by each for itself."""
+        """Send few rows with a low limit, counted for all workers together, or as a control by each worker."""
         shared = title != CONTROL
         slots = SLOTS * len(self._cluster.workers)
         conn_id = "pinterest_low" if shared else "pinterest_low_alone"
@@ -109,7 +110,7 @@ class Bench:
             self.checks.append(over)
 
     def killed(self, title: str) -> None:
-        """Kill one of the workers with everything it runs, when a fifth of the calls have come."""
+        """Kill one of the workers with everything it runs, after a fifth of the calls."""
         victim = max(self._cluster.workers)
 
         def kill(account: str, run_id: str) -> None:
@@ -131,7 +132,7 @@ class Bench:
         ]
 
     def store_cost(self) -> dict[str, float]:
-        """Measure what the shared limit costs a Redis, with all calls of a minute at Pinterest's limit in it."""
+        """Measure the cost of the shared limit in Redis, with a full minute of calls at Pinterest's limit."""
         store = self._stage.store
         store.flushdb()
         limiter = MovingWindowRateLimiter(RedisStorage(self._stage.redis.url(LIMITS)))
@@ -158,7 +159,7 @@ class Bench:
         limit: int = CALLS_PER_MINUTE,
         meanwhile: Any = None,
     ) -> ScaleRun:
-        """Run the DAG once, and gather what everyone says of it."""
+        """Run the DAG once, and collect the records of the run."""
         number = len(self.runs) + 1
         run_id, account = f"scale-{number}", str(549_755_000_000 + number)
         conf = {"rows": rows, "shards": SHARDS, "ad_account_id": account, "pinterest_conn_id": conn_id}
@@ -200,7 +201,7 @@ class Bench:
         }
 
     def _redis(self) -> dict[str, float]:
-        """Return what the Redis did since its counters were set back: for the limit, and in all."""
+        """Return the work of Redis since its counters were reset: for the limit, and in total."""
         stats: Mapping[str, Mapping[str, float]] = self._stage.store.info("commandstats")
         script = stats.get("cmdstat_evalsha", {"calls": 0, "usec": 0})
         return {
@@ -211,6 +212,6 @@ class Bench:
 
 
 def _split(cpu: dict[str, float], tasks: float) -> dict[str, float]:
-    """Take the task processes out of what their workers took."""
+    """Subtract the processor time of the task processes from that of their workers."""
     workers = cpu.pop("workers")
     return {"task processes": tasks, "workers without them": workers - tasks, **cpu}

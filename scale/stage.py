@@ -1,4 +1,4 @@
-"""What the example needs besides Airflow: a PostgreSQL with a full warehouse, a Redis, a Pinterest that counts."""
+"""The servers of the example besides Airflow: PostgreSQL with a full warehouse, Redis, and a server that counts."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ from harness.redis import RedisServer, running_redis
 WAREHOUSE: Final = "warehouse"
 METADATA: Final = "airflow"
 BROKER, LIMITS = 0, 1
-"""Redis databases: of Celery, and of the rate limit."""
+"""The Redis databases of Celery and of the rate limit."""
 
 LATENCY: Final = "50-150ms"
-"""How long an answer of the server that counts takes."""
+"""The latency of the server that counts."""
 
 
 @dataclass(frozen=True)
 class ScaleStage:
-    """What runs.
+    """The running servers.
 
-    :param folder: goes away afterwards.
+    :param folder: a temporary folder.
     :param postgres: the server; see :meth:`database`.
     :param counting: the process of the server that counts.
-    :param counting_port: where it listens.
+    :param counting_port: its port.
     """
 
     folder: Path
@@ -60,8 +60,8 @@ class ScaleStage:
     def connection(self, *, calls_per_minute: int | None = None, shared: bool = True) -> str:
         """Return a Pinterest connection to the server that counts.
 
-        :param calls_per_minute: the limit; Pinterest's, if not given.
-        :param shared: count calls in the Redis, for all workers together.
+        :param calls_per_minute: the limit; by default Pinterest's.
+        :param shared: whether calls are counted in Redis, for all workers together.
         """
         extra: dict[str, Any] = {}
         if calls_per_minute is not None:
@@ -71,11 +71,11 @@ class ScaleStage:
         return pinterest.connection(f"http://127.0.0.1:{self.counting_port}/{LATENCY}/v5", **extra)
 
     def calls(self, account: str) -> list[tuple[float, int]]:
-        """Return when each call to an account came, and with how many events."""
+        """Return the arrival of each call to an account, and its number of events."""
         return [(at, events) for at, events in get_json(self.counting_port, f"/calls/{account}")]
 
     def copies(self, account: str) -> dict[str, int]:
-        """Return how often each event id came to an account."""
+        """Return the number of copies of each event id for an account."""
         return read_copies(get(self.counting_port, f"/copies/{account}").decode())
 
     def event_ids(self, count: int) -> Iterator[str]:
@@ -89,7 +89,7 @@ class ScaleStage:
 
 @contextlib.contextmanager
 def set_up(count: int) -> Iterator[ScaleStage]:
-    """Start everything but Airflow and fill the warehouse; take all away afterwards."""
+    """Start the servers and fill the warehouse. Remove everything afterwards."""
     with contextlib.ExitStack() as stack:
         made = tempfile.TemporaryDirectory(prefix="pinterest-scale-", ignore_cleanup_errors=True)
         folder = Path(stack.enter_context(made)).resolve()

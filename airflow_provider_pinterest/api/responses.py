@@ -1,7 +1,7 @@
 """HTTP responses, and the results that all endpoints share.
 
 The module of an endpoint adds its own results, like :mod:`.events_endpoint`, and passes all other responses to
-:func:`without_result`. Nothing is decided here. Network failures are classified in :mod:`.network_failures`.
+:func:`without_result`. This module makes no decisions. Network failures are classified in :mod:`.network_failures`.
 """
 
 from __future__ import annotations

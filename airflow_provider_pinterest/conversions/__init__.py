@@ -4,7 +4,7 @@ Pure Python: nothing here imports Airflow or uses HTTP. Rows pass through the mo
 
     row batches → coalescing → column batches → parsers → events or rejections → duplicates → batches
 
-What a field is:
+Fields:
 
 - ``fields``: the table of all fields. ``field_types``: the parts of its lines. ``field_parsers``: creates parsers.
 - ``event_names``: the events that Pinterest lists. ``line_items``: members of line items that are ignored.

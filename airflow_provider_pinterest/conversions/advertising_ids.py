@@ -12,9 +12,9 @@ _is_bare_uuid = re.compile(r"[0-9a-f]{12}[1-8][0-9a-f]{3}[89ab][0-9a-f]{15}", re
 
 
 def advertising_id(text: str) -> str:
-    """Lowercase a UUID; return an empty text for other text, and for the void ids of people who limit tracking.
+    """Lowercase a UUID. Return an empty text for other text, and for the void ids of people who limit tracking.
 
-    Dashes that are missing are put back, unless the text may be a digest.
+    Missing dashes are inserted, unless the text may be a digest.
     """
     found = text.lower().strip("{}").removeprefix("urn:uuid:")
     if _is_bare_uuid(found):
@@ -23,11 +23,11 @@ def advertising_id(text: str) -> str:
 
 
 def plain_advertising_id(text: str) -> bytes:
-    """Lowercase a UUID with its dashes; other text has no plain form."""
+    """Lowercase a UUID with dashes. Return nothing for other text."""
     found = text.lower()
     return found.encode() if _is_uuid(found) and not _is_void(found) else b""
 
 
 def _is_void(uuid: str) -> bool:
-    """Return whether a UUID consists of one digit, most often zero: devices give it when tracking is limited."""
+    """Return whether a UUID repeats one digit, usually zero. Devices return such ids if tracking is limited."""
     return uuid[0] == uuid[-1] and len({*uuid}) == 2

@@ -184,7 +184,7 @@ class BatchTransformer:
 
     @staticmethod
     def _check_required(fields: ParsedColumns) -> None:
-        """Name the required fields that are not there, unless something else was wrong with them."""
+        """Add a reason for each missing required field that does not have a reason yet."""
         for path, found in fields.values.items():
             for row in _empty(found):
                 if not any(problem.field == path for problem in fields.problems.get(row, ())):
@@ -221,7 +221,7 @@ def _check_match_keys(fields: ParsedColumns) -> None:
 
 
 def _check_region(fields: ParsedColumns) -> None:
-    """Limited data processing needs a known region; its codes are sent in lower and in upper case."""
+    """Limited data processing needs a known region. The codes of the region are sent in lower and upper case."""
     path = "custom_data.opt_out_type"
     for row, member in enumerate(fields.members.get(path, ())):
         if not member or LDP not in fields.value(path, row).split(","):

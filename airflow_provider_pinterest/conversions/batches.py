@@ -12,7 +12,7 @@ from typing import Final
 from airflow_provider_pinterest.conversions.outcomes import Event
 
 MAX_EVENTS: Final = 1_000
-"""The most events that Pinterest takes in one request."""
+"""The largest number of events that Pinterest accepts in one request."""
 
 _HEAD: Final = b'{"data":['
 _TAIL: Final = b"]}"
@@ -69,7 +69,7 @@ class Batcher:
         self.max_events = max_events
         self.max_bytes = max_bytes
         self._events: list[Event] = []
-        self._size = ENVELOPE - 1  # a body has one comma less than events
+        self._size = ENVELOPE - 1  # a body has one comma fewer than events
 
     def add(self, event: Event) -> Batch | None:
         """Add an event; return a batch if this event completed it or did not fit into it."""

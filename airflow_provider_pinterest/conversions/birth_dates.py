@@ -61,7 +61,7 @@ LAST_BIRTH: Final = dt.date(2100, 1, 1)
 
 
 def birth_dates(text: str) -> tuple[str, ...]:
-    """Return the dates that a text can mean, as ``YYYYMMDD``; of two, first the date that is written month first."""
+    """Return the possible dates of a text, as ``YYYYMMDD``. If there are two, the month-first date is first."""
     if not text.isascii():
         text = "".join(text.translate(_ideographs).split())
     found = _year_first(text)

@@ -60,7 +60,7 @@ class CachedParser(ColumnParser):
     def encode(self, cells: Sequence[Any], on_error: OnError) -> Members:
         """Return the members of cells."""
         kind = type(cells[0]) if cells else None
-        if kind is float or kind is Decimal:  # most likely there is no text in the column
+        if kind is float or kind is Decimal:  # the column probably has no text
             return super().encode(cells, on_error)
         return self._look_up(cells, on_error)
 
@@ -127,7 +127,7 @@ class CachedParser(ColumnParser):
 
     @staticmethod
     def _without_lists(cells: Sequence[Any]) -> Sequence[Any]:
-        """Replace lists of one text, as ready events have them, by the text."""
+        """Replace each list of one text by the text. Ready events have such lists."""
         return [cell[0] if type(cell) is list and len(cell) == 1 and type(cell[0]) is str else cell for cell in cells]
 
 

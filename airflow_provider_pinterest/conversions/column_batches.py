@@ -159,7 +159,7 @@ class ParsedColumns:
             self.more[row] += len(names) - REASONS_KEPT
 
     def _opened(self, compiled: CompiledMapping, columns: Sequence[Cells]) -> tuple[CompiledMapping, Sequence[Cells]]:
-        """Put the members of JSON objects into columns of their own, before the other columns."""
+        """Put the members of JSON objects into separate columns, before the other columns."""
         opened: list[Cells] = []
         for position, path in compiled.objects:
             layout = self._compiler.layout(path)

@@ -1,4 +1,4 @@
-"""What a mapping means for one set of columns: decided once, then used for all rows."""
+"""A mapping that is compiled for one set of columns. It is compiled once and used for all rows."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class IdPart(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CompiledMapping:
-    """What a mapping means for one set of columns.
+    """A mapping that is compiled for one set of columns.
 
     :param names: the columns.
     :param columns: columns that become fields, in the order of parsing; of two for one field the later wins.

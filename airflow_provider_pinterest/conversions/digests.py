@@ -1,4 +1,4 @@
-"""Recognise SHA-256 digests in the forms in which databases and programs write them."""
+"""Detect SHA-256 digests in the forms in which databases and programs write them."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def digest_of_bytes(data: Sequence[Any]) -> str | None:
 
 
 def is_other_digest(text: str) -> bool:
-    """Return whether text is the text form of bytes, or of a digest other than SHA-256."""
+    """Return whether text is the text form of bytes, or a digest that is not SHA-256."""
     return len(text) >= 32 and _is_other(text) is not None
 
 

@@ -215,7 +215,7 @@ _year = re.compile(r"(?:\d{1,2}[-/.])?(\d{4})|(?:\d{1,2}[-/.]){2}(\d{2})", re.AS
 def _birth_dates(cell: Any, canonical: Callable[[str], str], moment: int) -> list[str]:
     """Return the possible dates of birth, as ``YYYYMMDD``; a single one if the date is certain.
 
-    In doubt the person is young: a year alone means its last day.
+    If the date is uncertain, the person counts as young: a year alone means its last day.
 
     :param moment: Unix seconds of the event.
     """

@@ -135,7 +135,7 @@ class Field:
 
     @property
     def kind(self) -> str:
-        """The name of the type, as the documentation has it."""
+        """The name of the type in the documentation."""
         return self.type.__name__.rstrip("_")
 
     @property
@@ -346,5 +346,5 @@ def object_(_: Field, __: FieldOptions) -> ParseCell:
 
 
 def objects(_: Field, __: FieldOptions) -> ParseCell:
-    """A list of JSON objects, each key parsed as a field of its own."""
+    """A list of JSON objects, each key parsed as a separate field."""
     return values.objects

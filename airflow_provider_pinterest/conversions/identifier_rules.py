@@ -67,7 +67,7 @@ def always(function: Function) -> Callable[[IdentifierSettings], Function]:
     return lambda _: function
 
 
-class UncertainCanonicalForm(Exception):  # noqa: N818 - a result more than an error
+class UncertainCanonicalForm(Exception):  # noqa: N818 - a result rather than an error
     """A canonical text that is sent with a warning.
 
     :param code: the code of the warning.

@@ -146,7 +146,7 @@ class HashedIdentifier:
 
 
 def _only_text(cell: Any) -> str | None:
-    """Return the text in a list of one text, as ready events have it."""
+    """Return the text of a list of one text. Ready events have such lists."""
     return cell[0] if type(cell) is list and len(cell) == 1 and type(cell[0]) is str else None
 
 

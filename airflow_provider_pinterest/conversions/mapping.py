@@ -4,7 +4,7 @@ A column finds its field by ``field_map``, by the path of the field, by its name
 column without a field is an error of the whole run: Pinterest refuses a request with an unknown property, and a
 mistyped column that is silently left out is lost data.
 
-What is compiled from a mapping is kept elsewhere, see :mod:`~.mapping_compiler`.
+Compiled mappings are kept in :mod:`~.mapping_compiler`.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from airflow_provider_pinterest.problems import Problems
 
 
 class Default(NamedTuple):
-    """What is sent of a field in rows that lack it.
+    """The default of a field, which is sent in rows without the field.
 
     :param value: its value.
     :param member: its JSON member.
@@ -61,7 +61,7 @@ class ColumnMapping:
         JSON cells and ready events: ``{"custom_data.internal": None, "items.ref": "contents.id", "items.*": None}``.
     :param identifiers: switches per identifier, see :data:`~.fields.SWITCHES`.
     :param defaults: field path or alias → value for rows that lack it.
-    :param event_id_from: columns or fields that make a deterministic ``event_id`` where a row has none.
+    :param event_id_from: columns or fields from which an ``event_id`` is computed for rows without one.
     :param timezone: name of the time zone of naive times.
     :param key_columns: columns copied into rejections so that a person finds the row; they need not be fields.
     :param consent_column: the column that says whether a row may be sent; it need not be a field.
@@ -81,7 +81,7 @@ class ColumnMapping:
     consent_column: str | None = None
     placeholders: Sequence[str] = PLACEHOLDERS
     default_members: Mapping[str, Default] = field(init=False, repr=False, compare=False)
-    """Field path → what is sent in rows that lack it."""
+    """Field path → its default."""
     _targets: FieldMap = field(init=False, repr=False, compare=False)
     _options: FieldOptions = field(init=False, repr=False, compare=False)
     _other_columns: frozenset[str] = field(init=False, repr=False, compare=False)

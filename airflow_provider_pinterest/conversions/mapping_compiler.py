@@ -1,4 +1,4 @@
-"""Compile a mapping for sets of columns, and keep what was compiled."""
+"""Compiles a mapping for sets of columns, and caches the results."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PRECEDENCE: Final[dict[str, int]] = {folded(name): rank for rank, name in enume
 
 
 class MappingCompiler:
-    """Compile a mapping once per set of columns. Each transform has a compiler of its own.
+    """Compile a mapping once per set of columns. Each transform has its own compiler.
 
     :param mapping: how columns become fields.
     """

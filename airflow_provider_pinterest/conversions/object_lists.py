@@ -1,4 +1,4 @@
-"""The parser of lists of JSON objects, such as line items: each key becomes a column of its own."""
+"""The parser of lists of JSON objects, such as line items. Each key becomes a separate column."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ _IGNORED: Final = _Place(0, "", None)
 
 
 class ObjectListParser(ColumnParser):
-    """Parse lists of JSON objects, each key as a column of its own.
+    """Parse lists of JSON objects. Each key is parsed as a separate column.
 
     :param known: the parsers of the fields.
     :param ignored: names that are ignored, in their compared form.

@@ -1,4 +1,4 @@
-"""Hashes of the codes of countries and US states, and the codes that they stand for."""
+"""Hashes of the codes of countries and US states, and the codes themselves."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ def sha(canonical: str) -> str:
 
 
 def country_of(hashes: Hashes | None) -> str | None:
-    """Return the country that hashes stand for, as a lowercase alpha-2 code.
+    """Return the country with one of these hashes, as a lowercase alpha-2 code.
 
-    Of several countries it is the US if it is among them, otherwise the first. Without hashes the result is ``None``;
-    if no hash is that of a country, the result is an empty text.
+    If there are several countries, the US comes first, then the order of the hashes. Without hashes the result is
+    ``None``; if no hash is that of a country, the result is an empty text.
     """
     if not hashes:
         return None

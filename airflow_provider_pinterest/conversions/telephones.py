@@ -43,7 +43,7 @@ REMEMBERED: Final = 8_192
 """Most numbers that are cached, because parsing a number with a numbering plan is slow."""
 
 _SELF_EVIDENT: Final = 12
-"""A number of this many digits that does not begin with zero has a country code: no national number is so long."""
+"""A number of this many digits that does not begin with zero has a country code. National numbers are shorter."""
 
 _BEYOND_CODE: Final = {
     **{f"7{digit}".encode(): 0 for digit in "012345679"},
@@ -84,7 +84,7 @@ _LONGER_THAN_DATE: Final = 9
 _BETWEEN: Final = b" ()-"
 
 _LIKE_DASHES: Final = "\u2212\u30fc\u2500"
-"""A minus sign, the long vowel sign of Japanese keyboards, and a line: people write them in place of a dash."""
+"""A minus sign, the long vowel sign of Japanese keyboards, and a line: people write them instead of a dash."""
 
 _scheme = re.compile(r"p:|(?:tel|phone|mobile|cell|sms|callto|whatsapp)\b[.:\s]*", re.ASCII | re.IGNORECASE).match
 
@@ -331,7 +331,7 @@ class _Candidate(NamedTuple):
 
 
 def _national(dialled: str, region: str) -> list[_Candidate]:
-    """Return what a number can mean in a country: with the country code but no plus, or as dialled there."""
+    """Return the possible meanings of a number in a country: with a country code without plus, or as dialled there."""
     plan = plan_of_region(region)
     code = str(plan.code)
     mexican = _mexican_at_home(dialled) if plan.code == 52 else None

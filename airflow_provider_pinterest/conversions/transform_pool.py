@@ -139,7 +139,7 @@ class PoolWorker:
         return True
 
     def received(self) -> TransformResult | None:
-        """Wait for what the oldest column_batch has become; ``None``: the process could not read it.
+        """Wait for the result of the oldest column batch; ``None``: the process could not decode it.
 
         :raises PinterestError: the process has ended, or cannot transform these rows.
         """

@@ -179,7 +179,7 @@ def boolean(cell: Any) -> bool | None:
         return cell
     if isinstance(cell, Decimal) and cell.is_finite() and cell in (0, 1):
         return cell == 1
-    if cell in ("\x00", "\x01"):  # a bit, as MySQL's drivers give it
+    if cell in ("\x00", "\x01"):  # a bit from one of MySQL's drivers
         return bool(cell == "\x01")
     word = str(cell).strip().lower() if isinstance(cell, (str, *_NUMBERS)) else None
     if word == "":

@@ -41,7 +41,7 @@ GRACE: Final = 2.0
 
 
 class Phase(Enum):
-    """What a run is doing.
+    """The phases of a run.
 
     ::
 

@@ -28,4 +28,4 @@ class ConversionsTask(Protocol):
         """Return the rows."""
 
     def defer(self, *, trigger: Any, method_name: str, kwargs: dict[str, Any]) -> NoReturn:
-        """Hand the task back until a trigger fires; raises."""
+        """Defer the task until a trigger fires. Always raises."""

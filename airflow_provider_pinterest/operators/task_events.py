@@ -1,4 +1,4 @@
-"""Why a value cannot be the rows of a task, in the words of a DAG author."""
+"""Explains to a DAG author why a value cannot be the rows of a task."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from airflow_provider_pinterest.sources.iterables import problem_of
 
 
 def problem_of_events(events: object) -> str | None:
-    """Return why a value cannot be ``events``, and what to pass instead. The rows are not looked at."""
+    """Return why a value cannot be ``events``, and what to pass instead. The rows are not read."""
     problem = problem_of(events)
     return None if problem is None else f"{problem}{_hint(events)}"
 

@@ -26,7 +26,7 @@ from airflow_provider_pinterest.sync.options import (
 
 
 def is_output(value: object) -> bool:
-    """Return whether a value stands for the output of another task."""
+    """Return whether a value is a reference to the output of another task."""
     return hasattr(value, "iter_references") and hasattr(value, "resolve")
 
 

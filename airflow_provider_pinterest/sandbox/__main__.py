@@ -1,4 +1,4 @@
-"""The command ``python -m airflow_provider_pinterest.sandbox``: serve until told to stop."""
+"""The command ``python -m airflow_provider_pinterest.sandbox``: run the server until it is stopped."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as missing:
         print(missing, file=sys.stderr)
         return 2
-    gc.set_threshold(100_000, 20, 100)  # a call makes 25,000 objects that die with it: do not look for cycles
+    gc.set_threshold(100_000, 20, 100)  # a call creates 25,000 short-lived objects: search for cycles less often
     return _serve(options)
 
 
@@ -42,26 +42,26 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--host", default="127.0.0.1", help="the address to listen on")
     add("--allow-host", action="append", default=[], metavar="NAME",
-        help="another name that clients may call it by, as in a container network; repeatable")  # fmt: skip
-    add("--port", type=int, default=8765, help="the port to listen on; 0 chooses a free one")
+        help="another host name that clients may use, such as a container's; can be repeated")  # fmt: skip
+    add("--port", type=int, default=8765, help="the port to listen on; 0 selects a free port")
     add("--port-file", type=Path, metavar="FILE", help="write the port to this file when ready")
-    add("--db", type=Path, metavar="FILE", help="keep what is received in this SQLite file, not in memory")
+    add("--db", type=Path, metavar="FILE", help="store events and calls in this SQLite file instead of memory")
     add("--token", action="append", default=[], metavar="TOKEN[=ACCOUNT,…]",
-        help="another conversion token, for these accounts only; repeatable")  # fmt: skip
+        help="another conversion token, optionally for these accounts only; can be repeated")  # fmt: skip
     add(
         "--ad-account",
         action="append",
         metavar="ID",
-        help="an account that exists; repeatable; without it any does",
+        help="an account that exists; can be repeated; by default, all accounts exist",
     )
     add("--partial-failure", choices=get_args(PartialFailure), default=_DEFAULTS.partial_failure,
-        help="the shape of an answer when some events failed")  # fmt: skip
+        help="the form of the response when some events failed")  # fmt: skip
     add("--retry-header", choices=get_args(RetryHeader), default=_DEFAULTS.retry_header,
-        help="the header of a 429 that says when to come again")  # fmt: skip
+        help="the header of a 429 response that says when to retry")  # fmt: skip
     add("--unknown-fields", choices=get_args(UnknownFields), default=_DEFAULTS.unknown_fields,
-        help="what happens to a request with a field that Pinterest does not describe")  # fmt: skip
+        help="whether a request with an undocumented field is refused")  # fmt: skip
     add("--calls-per-window", type=int, default=_DEFAULTS.calls_per_window, metavar="N",
-        help="calls per account and window; 0 is unlimited")  # fmt: skip
+        help="calls per account and window; 0 means no limit")  # fmt: skip
     add(
         "--window-seconds",
         type=float,
@@ -70,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
         help="the length of the window",
     )
     add("--test-calls-per-window", type=int, default=_DEFAULTS.test_calls_per_window, metavar="N",
-        help="test calls per window; 0 is unlimited")  # fmt: skip
+        help="test calls per window; 0 means no limit")  # fmt: skip
     add("--test-window-seconds", type=float, default=_DEFAULTS.test_window_seconds, metavar="S",
         help="the length of the window of test calls")  # fmt: skip
     add(
@@ -78,10 +78,10 @@ def _parser() -> argparse.ArgumentParser:
         type=int,
         default=_DEFAULTS.max_body_bytes,
         metavar="N",
-        help="a larger body gets a 413",
+        help="larger request bodies get a 413 response",
     )
-    add("--rotate-refresh-token", action="store_true", help="let each refresh replace the refresh token")
-    add("--no-json", action="store_true", help="count events without keeping their JSON")
+    add("--rotate-refresh-token", action="store_true", help="replace the refresh token at each refresh")
+    add("--no-json", action="store_true", help="count events without storing their JSON")
     add("--verbose", action="store_true", help="log method, path, status and number of events of each call")
     return parser
 
@@ -92,7 +92,7 @@ def _serve(options: argparse.Namespace) -> int:
 
     if not is_loopback(options.host):
         print(
-            f"Warning: {options.host} can be reached from other machines, and the tokens are known to everybody.",
+            f"Warning: other machines can connect to {options.host}, and the tokens are public.",
             file=sys.stderr,
         )
     if options.verbose:
@@ -160,12 +160,12 @@ def _token(text: str) -> Token:
     value, restricted, listed = text.partition("=")
     accounts = frozenset(listed.split(",")) if restricted else None
     if not value or not all(account.isascii() and account.isdigit() for account in accounts or ()):
-        raise ValueError("--token must be TOKEN or TOKEN=ACCOUNT,ACCOUNT with accounts of digits only")
+        raise ValueError("--token must be TOKEN or TOKEN=ACCOUNT,ACCOUNT; accounts contain only digits")
     return Token(value, ad_account_ids=accounts)
 
 
 def _write_whole(path: Path, text: str) -> None:
-    """Write so that a reader sees either nothing or all of it."""
+    """Write a file so that a reader never sees a part of it."""
     part = path.with_name(path.name + ".part")
     part.write_text(text)
     part.replace(path)

@@ -1,4 +1,4 @@
-"""What Pinterest says: the status, headers and body of each answer, as values."""
+"""The responses of the sandbox: status, headers and body."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ERRORS: Mapping[int, tuple[int, str]] = {
     429: (8, _RATE_LIMITED),
     503: (4197, "The endpoint has been ramped down and is currently not accepting any traffic."),
 }
-"""Per status the code and message Pinterest uses, as far as published."""
+"""Status → code and message of an error. They are Pinterest's where Pinterest publishes them."""
 
 _SCOPE_MISSING = "Your application consumer type is not supported, or the token lacks the scope for this endpoint."
 _PROCESSED_ITEM = b'{"status":"processed","error_message":"","warning_message":""}'
@@ -43,7 +43,7 @@ _PROCESSED_ITEM = b'{"status":"processed","error_message":"","warning_message":"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One HTTP answer."""
+    """An HTTP response."""
 
     status: int
     body: bytes
@@ -52,12 +52,12 @@ class Answer:
 
 
 def json_answer(value: object, status: int = 200) -> Answer:
-    """Answer with JSON."""
+    """Return a JSON response."""
     return Answer(status, orjson.dumps(value))
 
 
 def error(status: int, message: str | None = None, *, headers: Mapping[str, str] | None = None) -> Answer:
-    """Answer with an error as Pinterest words it, unless told otherwise."""
+    """Return an error response, by default with Pinterest's message."""
     code, usual = ERRORS.get(status, (status, "Something went wrong on our side."))
     body: dict[str, object] = {"code": code, "message": usual if message is None else message}
     if status == 422:
@@ -66,17 +66,17 @@ def error(status: int, message: str | None = None, *, headers: Mapping[str, str]
 
 
 def scope_missing() -> Answer:
-    """Answer that the token is good but not for this."""
+    """Return the response for a valid token without the required scope."""
     return json_answer({"code": 3, "message": _SCOPE_MISSING}, 403)
 
 
 def no_account() -> Answer:
-    """Answer that there is no such ad account."""
+    """Return the response for an unknown ad account."""
     return json_answer({"code": 2, "message": "AdAccount not found."}, 404)
 
 
 def rate_limited(wait: float, header: RetryHeader, now: float) -> Answer:
-    """Answer 429, telling the whole seconds to wait in the way asked for."""
+    """Return a 429 response. The header says how long to wait, in whole seconds."""
     seconds = max(1, math.ceil(wait))
     headers: Mapping[RetryHeader, Mapping[str, str]] = {
         "x-ratelimit-reset": {"X-RateLimit-Reset": str(seconds)},
@@ -90,7 +90,10 @@ def rate_limited(wait: float, header: RetryHeader, now: float) -> Answer:
 
 
 def outcome(verdicts: Sequence[Judgement], shape: PartialFailure) -> Answer:
-    """Answer what became of each event, by position; ``shape`` applies when some failed."""
+    """Return the result of each event, by position.
+
+    :param shape: the form of the response if some events failed.
+    """
     failed = sum(1 for verdict in verdicts if verdict.error)
     listing = event_list(verdicts)
     if not failed or shape == "200":
@@ -117,9 +120,9 @@ def _item(verdict: Judgement) -> bytes:
 
 
 def faulty(fault: Fault, verdicts: Sequence[Judgement]) -> Answer:
-    """Answer as a fault of the kind ``status``, ``redirect`` or ``malformed`` asks for.
+    """Return the response of a fault of kind ``status``, ``redirect`` or ``malformed``.
 
-    :param verdicts: what became of the events, where they were judged.
+    :param verdicts: the results of the events, if they were validated.
     """
     if fault.kind == "redirect":
         return Answer(307, b"", headers={"Location": fault.location})

@@ -1,4 +1,4 @@
-"""Pinterest's own paths under ``/v5``: what is checked, in which order, and what comes back."""
+"""Pinterest's endpoints under ``/v5``: their checks, in order, and their responses."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _BASIC = "Basic " + base64.b64encode(f"{APP_ID}:{APP_SECRET}".encode()).decode()
 
 
 def add_routes(app: web.Application, pinterest: LocalPinterest) -> None:
-    """Add Pinterest's paths to the application; faults know them by these names."""
+    """Add Pinterest's endpoints to the application. Faults refer to them by name."""
     api = _Api(pinterest)
     account = "/v5/ad_accounts/{ad_account_id}"
     app.router.add_post(f"{account}/events", handler(api.events), name="events")
@@ -116,7 +116,9 @@ class _Api:
         wanted = {"client_credentials": "scope", "refresh_token": "refresh_token"}  # nosec B105
         grant = str(form.get("grant_type"))
         if grant not in wanted:
-            raise RefusedRequest(answers.error(400, "This sandbox grants refresh_token and client_credentials only"))
+            raise RefusedRequest(
+                answers.error(400, "The sandbox supports only the grant types refresh_token and client_credentials")
+            )
         if wanted[grant] not in form:
             raise RefusedRequest(answers.error(400, f"{wanted[grant]!r} is a required property"))
         scopes = re.findall(r"[^,\s]+", str(form.get("scope", f"{READ},{WRITE}")))
@@ -174,7 +176,7 @@ def _is_test(request: web.Request) -> bool:
 
 
 async def _event_list(request: web.Request, visit: Visit, *, closed: bool) -> list[dict[str, Any]]:
-    """Return the events of a request that is well-shaped as a whole."""
+    """Return the events of a request whose structure is valid."""
     if request.content_type != "application/json" or "Content-Encoding" in request.headers:
         raise RefusedRequest(answers.error(400, "The body must be application/json without a Content-Encoding"))
     try:

@@ -1,4 +1,4 @@
-"""The sandbox's own paths, ``/sandbox`` and a page at ``/``: what was received, faults, settings, tokens."""
+"""The sandbox's own endpoints, ``/sandbox`` and a page at ``/``: events, calls, faults, settings and tokens."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _DEFAULT_LIMIT = 100
 
 
 def add_routes(app: web.Application, pinterest: LocalPinterest) -> None:
-    """Add the sandbox's own paths to the application."""
+    """Add the sandbox's own endpoints to the application."""
     control = _Control(pinterest)
     routes: Mapping[tuple[str, str], Path] = {
         ("GET", "/"): control.index,
@@ -48,7 +48,7 @@ def add_routes(app: web.Application, pinterest: LocalPinterest) -> None:
 
 
 def _told(path: Path) -> Path:
-    """Turn what a person asked wrongly into a 400 that says so."""
+    """Answer an invalid request with a 400 and the reason."""
 
     async def told(request: web.Request) -> Answer:
         try:
@@ -117,7 +117,7 @@ class _Control:
         wanted = await _json_object(request)
         unknown = wanted.keys() - {"token", "kind", "scopes", "ad_account_ids", "expires_in"}
         if unknown or not isinstance(wanted.get("token"), str) or not wanted["token"]:
-            raise ValueError("a token has: token (required), kind, scopes, ad_account_ids, expires_in")
+            raise ValueError("a token has the keys token (required), kind, scopes, ad_account_ids and expires_in")
         kind = wanted.get("kind", "conversion")
         if kind not in ("conversion", "oauth"):
             raise ValueError("kind must be conversion or oauth")
@@ -186,5 +186,5 @@ async def _json_object(request: web.Request) -> dict[str, Any]:
         return {}
     wanted = orjson.loads(body)  # a JSONDecodeError is a ValueError
     if not isinstance(wanted, dict):
-        raise ValueError("the body must be a JSON object")  # noqa: TRY004 - a wrong value, to be told in a 400
+        raise ValueError("the body must be a JSON object")  # noqa: TRY004 - becomes a 400
     return wanted

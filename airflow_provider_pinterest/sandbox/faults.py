@@ -1,8 +1,7 @@
-"""What goes wrong on request: which fault meets which call. Decisions only; the server carries them out.
+"""Decides which faults affect which calls. The server carries them out.
 
-Faults are asked in the order they were added. Delays and headers add up; the first other fault that meets a call ends
-it.
-``poison`` and ``fail_event`` meet every request that carries their event.
+Faults are checked in the order in which they were added. Delays and headers add up; the first other fault that applies
+ends the call. ``poison`` and ``fail_event`` apply to every request with their event.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ Form = Literal["json", "html", "empty", "short_list", "long_list", "no_list"]
 
 
 class FaultOptions(TypedDict, total=False):
-    """The options of a fault as keyword arguments; the same names as in ``Fault``."""
+    """The options of a fault, as keyword arguments. The names are those of ``Fault``."""
 
     times: int | None
     share: float
@@ -55,23 +54,23 @@ class FaultOptions(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that goes wrong.
+    """A fault.
 
-    :param times: how many calls it meets; None means until it is cleared.
-    :param share: the share of calls it meets, drawn with ``seed``.
-    :param after: how many calls it lets pass first.
-    :param on: the endpoint it meets; ``any`` for all.
-    :param ad_account_id: meets calls for this account only.
-    :param after_accepting: whether the request is carried out before things go wrong.
+    :param times: the number of calls it affects; None: all, until it is cleared.
+    :param share: the share of calls it affects, selected at random with ``seed``.
+    :param after: the number of calls before the first that it affects.
+    :param on: the endpoint it affects; ``any``: all.
+    :param ad_account_id: the account whose calls it affects; None: all.
+    :param after_accepting: whether the request is processed before the fault.
     :param status: the HTTP status, for ``status``.
-    :param headers: more headers, for ``status`` and ``headers``.
-    :param body: a text or JSON to answer instead of the usual error, for ``status``.
-    :param seconds: how long, for ``delay`` and ``stall``; how long after the answer, for ``close``; per byte, for
-        ``drip``.
-    :param form: in which way the 200 is broken, for ``malformed``.
-    :param location: where to, for ``redirect``.
-    :param event_id: which event, for ``poison`` and ``fail_event``.
-    :param message: what Pinterest says about it.
+    :param headers: additional headers, for ``status`` and ``headers``.
+    :param body: text or JSON that replaces the usual error, for ``status``.
+    :param seconds: the duration, for ``delay`` and ``stall``; the time after the response, for ``close``; the time per
+        byte, for ``drip``.
+    :param form: how the 200 response is malformed, for ``malformed``.
+    :param location: the target, for ``redirect``.
+    :param event_id: the event, for ``poison`` and ``fail_event``.
+    :param message: the error message of that event.
     """
 
     kind: Kind
@@ -132,17 +131,17 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {"on": get_args(Endpoint), "form": get
 
 
 def fault(kind: str, options: Mapping[str, Any]) -> Fault:
-    """Build a fault from what a person asked for.
+    """Create a fault and check its options.
 
-    :raises ValueError: when the kind or an option is unknown or does not fit; says what there is.
+    :raises ValueError: the kind or an option is unknown or invalid. The message lists the valid ones.
     """
     known = {name: name for name in get_args(Kind)}
     if kind not in known:
-        raise ValueError(f"unknown kind {kind!r}; there are {', '.join(known)}")
+        raise ValueError(f"unknown kind {kind!r}; expected one of {', '.join(known)}")
     exact: Kind = known[kind]
     for name, value in options.items():
         if name not in _OPTIONS[exact]:
-            raise ValueError(f"{kind} has no option {name!r}; there are {', '.join(sorted(_OPTIONS[exact]))}")
+            raise ValueError(f"{kind} has no option {name!r}; its options are {', '.join(sorted(_OPTIONS[exact]))}")
         if name in _CHOICES:
             if value not in _CHOICES[name]:
                 raise ValueError(f"{name} must be one of {', '.join(_CHOICES[name])}")
@@ -152,15 +151,15 @@ def fault(kind: str, options: Mapping[str, Any]) -> Fault:
     if exact in ("poison", "fail_event") and not made.event_id:
         raise ValueError(f"{kind} needs an event_id")
     if not 0 <= made.share <= 1 or made.seconds < 0 or made.after < 0 or (made.times or 0) < 0:
-        raise ValueError("share lies between 0 and 1; seconds, after and times are not negative")
+        raise ValueError("share must be between 0 and 1; seconds, after and times must not be negative")
     if not 200 <= made.status <= 599:
-        raise ValueError("status lies between 200 and 599")
+        raise ValueError("status must be between 200 and 599")
     return made
 
 
 @dataclass(frozen=True, slots=True)
 class FaultPlan:
-    """What happens to one call: waits before and after carrying it out (seconds), more headers, and how it ends."""
+    """The faults of one call: seconds to wait before and after it, additional headers, and the fault that ends it."""
 
     delay_before: float = 0.0
     delay_after: float = 0.0
@@ -169,7 +168,7 @@ class FaultPlan:
     names: tuple[str, ...] = ()
 
     def ends_with(self, *kinds: Kind) -> bool:
-        """Tell whether the call ends with a fault of one of these kinds."""
+        """Return whether a fault of one of these kinds ends the call."""
         return self.ending is not None and self.ending.kind in kinds
 
 
@@ -177,7 +176,7 @@ NO_FAULT = FaultPlan()
 
 
 class _Standing:
-    """A fault with its count of calls seen and met."""
+    """An active fault, and how many calls it has seen and affected."""
 
     def __init__(self, fault: Fault) -> None:
         self.fault = fault
@@ -220,7 +219,7 @@ class Faults:
             self._standing.append(_Standing(fault))
 
     def plan(self, endpoint: str | None, ad_account_id: str | None) -> FaultPlan:
-        """Decide what happens to the next call, and count it."""
+        """Return the faults of the next call, and count the call."""
         if not self._standing:
             return NO_FAULT
         before = after = 0.0
@@ -242,7 +241,7 @@ class Faults:
         return FaultPlan(before, after, headers, None, tuple(names))
 
     def listed(self) -> list[dict[str, object]]:
-        """Return what is switched on, with the calls each fault has seen and met."""
+        """Return the active faults. ``seen`` and ``met`` count the calls that each has seen and affected."""
         rows = [{**_options(s.fault), "seen": s.seen, "met": s.met} for s in self._standing]
         rows += [{"kind": "poison", "event_id": e, "message": m} for e, m in self.poisons.items()]
         rows += [{"kind": "fail_event", "event_id": e, "message": m} for e, m in self.failing.items()]

@@ -1,8 +1,8 @@
-"""Which requests are answered: those that call the sandbox by its own name, and none of a foreign web page.
+"""Refuses requests with an unknown host name, and requests from other web pages.
 
-A browser lets any web page send requests to this machine. The ``Host`` header tells by which name the sandbox was
-called, so a foreign name that resolves to this machine is refused (DNS rebinding). ``Origin`` and ``Sec-Fetch-Site``
-tell which page sent the request, so the pages of other sites are refused.
+A browser lets any web page send requests to this machine. The ``Host`` header has the name that the client
+used; an unknown name that resolves to this machine is refused (DNS rebinding). ``Origin`` and ``Sec-Fetch-Site`` say
+which page sent the request; pages of other sites are refused.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _NOT_FOREIGN = frozenset({"same-origin", "none"})
 
 
 class Authority(NamedTuple):
-    """A host, in one spelling for each name or address, and the port if one is given."""
+    """A host in canonical form, and the port, if given."""
 
     host: str
     port: int | None
@@ -32,7 +32,7 @@ class Authority(NamedTuple):
 
 
 def authority(text: str) -> Authority | None:
-    """Read ``host`` or ``host:port`` as in a ``Host`` header; None if it is anything else."""
+    """Parse ``host`` or ``host:port``, as in a ``Host`` header. Return None if the text is invalid."""
     found = _authority(text.lower())
     if found is None:
         return None
@@ -41,7 +41,7 @@ def authority(text: str) -> Authority | None:
 
 
 def _canonical(host: str) -> str | None:
-    """Return one spelling for all spellings of a lower-case host; None if it cannot be a host."""
+    """Return the canonical form of a lower-case host, or None if it is not a valid host."""
     if ":" not in host:
         host = host.removesuffix(".")
     try:
@@ -52,7 +52,7 @@ def _canonical(host: str) -> str | None:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a name or an address is this machine's own."""
+    """Return whether a name or address is a loopback one."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -63,8 +63,8 @@ class Guard:
     """Decides which requests are answered.
 
     :param listening_on: the address or name that the server listens on.
-    :param allow_hosts: more names or addresses that clients may call it by, such as its name in a container network.
-    :raises ValueError: one of them is neither a name nor an address.
+    :param allow_hosts: more names or addresses that clients may use, such as the name of a container.
+    :raises ValueError: one of them is not a host name or an address.
     """
 
     def __init__(self, listening_on: str, allow_hosts: Iterable[str] = ()) -> None:
@@ -79,8 +79,8 @@ class Guard:
     def refusal(self, method: str, target: str, header: Callable[[str], Sequence[str]]) -> str | None:
         """Return why a request is refused, or None.
 
-        :param target: the target of the request line, which may name a host too.
-        :param header: the values of a header by its name.
+        :param target: the target of the request line. It may have a host too.
+        :param header: returns the values of a header.
         """
         named = list(header("Host"))
         scheme, absolute, rest = target.partition("://")
@@ -106,7 +106,7 @@ class Guard:
 
 
 def _foreign_page(method: str, host: str, header: Callable[[str], Sequence[str]]) -> str | None:
-    """Return why a request from a browser is refused; programs send none of these headers."""
+    """Return why a request from a browser is refused. Programs do not send these headers."""
     for origin in header("Origin"):
         if not _is_own(origin, host):
             return "Requests from web pages of another origin are not allowed."
@@ -126,6 +126,6 @@ def _is_own(origin: str, host: str) -> bool:
 
 
 def _is_followed_link(method: str, header: Callable[[str], Sequence[str]]) -> bool:
-    """Tell whether a user followed a link to a page of the sandbox: nothing changes, and only the user sees it."""
+    """Return whether a user followed a link to the sandbox. That is safe: it changes nothing."""
     navigates = list(header("Sec-Fetch-Mode")) == ["navigate"] and list(header("Sec-Fetch-Dest")) == ["document"]
     return method == "GET" and navigates

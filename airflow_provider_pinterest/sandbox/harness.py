@@ -1,4 +1,4 @@
-"""The local Pinterest inside a Python process: a server on its own thread, for tests and demonstrations."""
+"""Runs the local Pinterest in a thread, for tests and demonstrations."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ T = TypeVar("T")
 
 
 class Sandbox:
-    """A local Pinterest for the time of a ``with`` block, or between ``start`` and ``stop``.
+    """A local Pinterest. It runs during a ``with`` block, or from ``start`` to ``stop``.
 
-    :param db: a file to keep what is received, or None for memory.
+    :param db: the SQLite file for events and calls; None: in memory.
     :param host: the address to listen on.
-    :param port: 0 chooses a free one.
-    :param allow_hosts: more names that clients may call it by. This machine's own, and ``host``, always do.
-    :param clock: the Unix time in seconds, by which events are judged and tokens expire.
+    :param port: the port to listen on; 0 selects a free port.
+    :param allow_hosts: more host names that clients may use. Loopback names and ``host`` are always allowed.
+    :param clock: returns the Unix time in seconds. Events are validated and tokens expire by this clock.
     :param changes: settings other than the defaults; see ``SandboxSettings``.
     """
 
@@ -64,12 +64,12 @@ class Sandbox:
         self._thread: threading.Thread | None = None
 
     def start(self) -> Self:
-        """Serve, and return when calls are answered.
+        """Start the server, and return when it answers calls.
 
-        :raises OSError: when the address cannot be bound.
+        :raises OSError: the address cannot be bound.
         """
         if self._thread is not None:
-            raise RuntimeError("the sandbox is running")
+            raise RuntimeError("the sandbox is already running")
         self._pinterest = LocalPinterest(self._settings, db=self._db, clock=self._clock)
         self._stopping = asyncio.Event()
         ready: Future[int] = Future()
@@ -86,7 +86,7 @@ class Sandbox:
         return self
 
     def stop(self) -> None:
-        """Stop serving; what was received is gone unless it is kept in a file."""
+        """Stop the server. Events and calls are lost unless ``db`` is a file."""
         if self._thread is not None:
             self._loop.call_soon_threadsafe(self._stopping.set)
             self._join()
@@ -102,7 +102,7 @@ class Sandbox:
     def fault(self, kind: Kind, **options: Unpack[FaultOptions]) -> None:
         """Switch a fault on; see ``Fault`` for the options.
 
-        :raises ValueError: when an option is unknown or does not fit the kind.
+        :raises ValueError: an option is unknown or invalid for the kind.
         """
         made = fault(kind, options)
         self._do(lambda: self._pinterest.faults.add(made))
@@ -112,11 +112,11 @@ class Sandbox:
         self._do(self._pinterest.faults.clear)
 
     def clear(self) -> None:
-        """Forget what was received, the faults and the calls counted against the limits."""
+        """Delete events, calls and faults, and reset the rate limits."""
         self._do(self._pinterest.clear)
 
     def settings(self, **changes: Unpack[SettingsChanges]) -> SandboxSettings:
-        """Change settings while it runs, and return them all."""
+        """Change settings of the running server, and return all settings."""
 
         def change() -> SandboxSettings:
             self._pinterest.settings = self._pinterest.settings.changed(changes)
@@ -125,11 +125,11 @@ class Sandbox:
         return self._do(change)
 
     def add_token(self, token: Token) -> None:
-        """Make a token known."""
+        """Add a token."""
         self._do(lambda: self._pinterest.tokens.add(token))
 
     def expire_tokens(self, token: str | None = None) -> int:
-        """Expire one token, or all OAuth access tokens, and return how many that were."""
+        """Expire one token, or all OAuth access tokens. Return the number of expired tokens."""
         return self._do(lambda: self._pinterest.tokens.expire(self._clock(), token))
 
     def events(
@@ -141,7 +141,7 @@ class Sandbox:
         action_source: str | None = None,
         test: bool | None = False,
     ) -> list[Received]:
-        """Return accepted copies in the order they came; ``test=None`` includes those of test calls."""
+        """Return the accepted copies of events, in order of arrival. ``test=None`` includes test calls."""
         filters = _given(
             ad_account_id=ad_account_id,
             event_id=event_id,
@@ -159,9 +159,10 @@ class Sandbox:
         action_source: str | None = None,
         duplicates_only: bool = False,
     ) -> dict[str, int]:
-        """Return how many copies of each ``event_id`` were accepted outside test mode.
+        """Return the number of accepted copies of each ``event_id``, without test calls.
 
-        One ``event_id`` under two names or accounts counts as two copies: filter when they share ids.
+        An ``event_id`` that is sent with two event names or accounts counts as two copies. Use the filters to tell them
+        apart.
         """
         filters = _given(ad_account_id=ad_account_id, event_name=event_name, action_source=action_source, test=False)
         counts: dict[str, int] = {}
@@ -172,12 +173,12 @@ class Sandbox:
     def calls(
         self, *, path: str | None = None, status: int | None = None, method: str | None = None
     ) -> list[ReceivedCall]:
-        """Return the calls in the order they came."""
+        """Return the calls, in order of arrival."""
         filters = _given(path=path, status=status, method=method)
         return self._do(lambda: self._pinterest.store.calls(filters))
 
     def totals(self) -> Totals:
-        """Return the counters of calls and accepted copies."""
+        """Return the numbers of calls and accepted copies."""
         return self._do(self._pinterest.store.totals)
 
     def connection(self, ad_account_id: str = EXAMPLE_ACCOUNT) -> dict[str, object]:
@@ -205,7 +206,7 @@ class Sandbox:
             self._thread = None
 
     def _do(self, work: Callable[[], T]) -> T:
-        """Run something on the server's thread and return what it returns."""
+        """Call a function on the server's thread and return its result."""
         if self._thread is None:
             raise RuntimeError("the sandbox is not running")
 

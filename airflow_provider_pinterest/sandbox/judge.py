@@ -1,7 +1,7 @@
-"""What becomes of a request and of each event in it: pure verdicts, no input or output.
+"""Validates a request and its events. All functions are pure.
 
-The shape of a request is judged as a whole (one fault refuses it); after that every event is judged alone.
-The rules for events are a schema too, so that a thousand good events are recognised in one step.
+The structure of a request is validated first: one error refuses the whole request. Then each event is validated by
+itself. The rules for events are a JSON Schema too, so a thousand valid events are checked in one step.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from airflow_provider_pinterest.sandbox.schema import EVENT_REQUIRED, HASHED_FIE
 Event = Mapping[str, Any]
 
 CLOCK_SKEW_SECONDS = 300
-"""How far in the future an event may lie."""
+"""How far in the future an event may be."""
 
 EVENT_NAMES = frozenset(
     """
@@ -87,7 +87,7 @@ _all_rules = jsonschema_rs.Draft4Validator({"items": _EVENT_RULES})
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What Pinterest says of one event: an empty ``error`` means processed."""
+    """Pinterest's result for one event. An empty ``error`` means processed."""
 
     error: str = ""
     warning: str = ""
@@ -97,9 +97,9 @@ PROCESSED = Judgement()
 
 
 def refusal(request: object, *, closed: bool = True) -> str | None:
-    """Return why the whole request is refused, in the words of a JSON Schema validator, or None.
+    """Return why the whole request is refused, in the format of a JSON Schema validator, or None.
 
-    :param closed: whether unknown properties refuse it.
+    :param closed: whether a request with unknown properties is refused.
     """
     shape = _closed if closed else _open
     if shape.is_valid(request):
@@ -108,7 +108,7 @@ def refusal(request: object, *, closed: bool = True) -> str | None:
 
 
 def verdicts(events: Sequence[Event], now: float) -> list[Judgement]:
-    """Judge each event of a well-shaped request at the Unix time ``now``."""
+    """Validate each event of a request with a valid structure, at the Unix time ``now``."""
     if _all_rules.is_valid(events):
         return [_verdict("", event, now) for event in events]
     return [_verdict("; ".join(map(_said, _rules.iter_errors(event))), event, now) for event in events]
@@ -130,7 +130,7 @@ def _untimely(time: int, now: float) -> str:
 
 
 def _said(error: jsonschema_rs.ValidationError) -> str:
-    """Word a broken rule; never with the value, which may be personal."""
+    """Return the message of a broken rule. It never has the value, which may be personal."""
     if error.kind.name == "required":
         return _message(error)
     names = [part for part in error.instance_path if isinstance(part, str)]
@@ -154,7 +154,7 @@ def _warnings(event: Event) -> Iterator[str]:
 
 
 def _message(error: jsonschema_rs.ValidationError) -> str:
-    """Word a violation as Python's ``jsonschema`` does, which is how Pinterest's messages read."""
+    """Return the message of a violation in the format of Python's ``jsonschema``, as in Pinterest's responses."""
     kind = error.kind.as_dict()
     if error.kind.name == "type":
         wanted = [word for word in kind["types"] if word != "null"] or ["null"]

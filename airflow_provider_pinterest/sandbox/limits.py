@@ -1,4 +1,4 @@
-"""How often one may call: moving windows, asked with the time in hand."""
+"""Rate limits with a sliding window. The caller passes the current time."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections import defaultdict, deque
 
 
 class MovingWindow:
-    """The calls admitted of late; any stretch of the window's length holds at most ``limit`` of them."""
+    """The recently admitted calls. Any period of the window's length has at most ``limit`` of them."""
 
     def __init__(self) -> None:
         self._admitted: deque[float] = deque()
 
     def wait(self, now: float, limit: int, seconds: float) -> float:
-        """Admit a call and return 0, or refuse it and return the seconds until one would be admitted.
+        """Admit a call and return 0, or refuse it and return the seconds until a call can be admitted.
 
         :param now: a monotonic time in seconds.
-        :param limit: calls per window; 0 admits all.
+        :param limit: calls per window; 0 means no limit.
         :param seconds: the length of the window.
         """
         if not limit:
@@ -30,7 +30,7 @@ class MovingWindow:
 
 
 class Limits:
-    """The windows of all accounts, and the one of the app's test calls."""
+    """The windows of all accounts, and the window of the app's test calls."""
 
     def __init__(self) -> None:
         self.clear()

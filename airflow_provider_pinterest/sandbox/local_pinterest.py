@@ -1,4 +1,4 @@
-"""One Pinterest: its settings, tokens, limits and faults, what it received, and what is known of a call."""
+"""The state of a local Pinterest (settings, tokens, limits, faults, events, calls) and of the current call."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Visit:
-    """What is known of the call being answered; filled in on its way."""
+    """The state of the current call. Its fields are set while the call is processed."""
 
     number: int
     in_flight: int
@@ -45,8 +45,8 @@ VISIT: ContextVar[Visit] = ContextVar("visit")
 class LocalPinterest:
     """The state behind the server.
 
-    :param db: a file to keep what is received, or None for memory.
-    :param clock: the Unix time in seconds.
+    :param db: the SQLite file for events and calls; None: in memory.
+    :param clock: returns the Unix time in seconds.
     """
 
     def __init__(
@@ -62,27 +62,27 @@ class LocalPinterest:
         self._in_flight = 0
 
     def clear(self) -> None:
-        """Forget what was received, the faults and the calls counted against the limits."""
+        """Delete events, calls and faults, and reset the rate limits."""
         self.store.clear()
         self.faults.clear()
         self.limits.clear()
 
     def arrival(self) -> Visit:
-        """Give a call its number and count it as in flight until its ``departure``."""
+        """Assign a number to a call. The call is in flight until ``departure``."""
         self._number += 1
         self._in_flight += 1
         return Visit(self._number, self._in_flight, self.clock())
 
     def departure(self) -> None:
-        """Count one call less in flight."""
+        """Count a call as no longer in flight."""
         self._in_flight -= 1
 
     def exists(self, ad_account_id: str) -> bool:
-        """Tell whether there is such an account."""
+        """Return whether the account exists."""
         return self.settings.ad_account_ids is None or ad_account_id in self.settings.ad_account_ids
 
     def wait(self, ad_account_id: str, *, test: bool) -> float:
-        """Admit a call under the rate limit and return 0, or return the seconds to wait."""
+        """Admit a call and return 0, or return the seconds to wait for the rate limit."""
         now, settings = time.monotonic(), self.settings
         if test:
             return self.limits.test.wait(now, settings.test_calls_per_window, settings.test_window_seconds)
@@ -90,9 +90,9 @@ class LocalPinterest:
         return window.wait(now, settings.calls_per_window, settings.window_seconds)
 
     def record(self, request: web.Request, visit: Visit, status: int, faults: Sequence[str] = ()) -> ReceivedCall:
-        """Keep the call.
+        """Record a call.
 
-        :param status: what it is answered with; 0 when its connection is cut.
+        :param status: the status of the response; 0 if the connection is cut.
         """
         call = ReceivedCall(
             number=visit.number,

@@ -1,4 +1,4 @@
-"""What the command prints when it is ready: the URL, and a connection that can be pasted into a shell."""
+"""The text that the command prints when the server is ready: the URL, and commands that create a connection."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _EVERY_ADDRESS = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noq
 def base_url(host: str, port: int) -> str:
     """Return the URL of the API for a client on this machine.
 
-    :param host: the address that the server listens on. No client can connect to "every address".
+    :param host: the address that the server listens on. Clients cannot connect to ``0.0.0.0`` or ``::``.
     """
     reachable = _EVERY_ADDRESS.get(host) or (f"[{host.replace('%', '%25')}]" if ":" in host else host)
     return f"http://{reachable}:{port}/v5"
@@ -36,7 +36,7 @@ def example_connection(url: str, token: str, ad_account_id: str = EXAMPLE_ACCOUN
 
 
 def usable_account(token: Token, existing: Sequence[str] | None) -> str:
-    """Return an ad account that a token may use, and that exists if there is one."""
+    """Return an ad account that a token may use, if possible one that exists."""
     if token.ad_account_ids is None:
         return existing[0] if existing else EXAMPLE_ACCOUNT
     allowed = sorted(token.ad_account_ids)
@@ -44,7 +44,7 @@ def usable_account(token: Token, existing: Sequence[str] | None) -> str:
 
 
 def greeting(url: str, connection: dict[str, object]) -> str:
-    """Return the lines that the command prints when it is ready."""
+    """Return the lines that the command prints when the server is ready."""
     text = shlex.quote(json.dumps(connection))
     return (
         f"Local Pinterest at {url}\n"

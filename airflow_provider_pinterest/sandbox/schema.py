@@ -1,11 +1,11 @@
-"""What is a legal request: the JSON Schema of the body of ``POST /ad_accounts/{id}/events``.
+"""The JSON Schema of a request: the body of ``POST /ad_accounts/{id}/events``.
 
-Written from Pinterest's OpenAPI 5.28.0, as Draft 4 because there ``1.0`` is not an integer. Plain data. There are two
-versions: the whole contract, and its shape only, which is what refuses a whole request. ``judge.py`` decides what makes
-a single event fail.
+It was written from Pinterest's OpenAPI description 5.28.0. It uses Draft 4 because ``1.0`` is not an integer there.
+There are two schemas: the whole contract, and the structure only. A request with an invalid structure is refused as a
+whole. ``judge.py`` has the rules for single events.
 
-Description 5.23.0 closes every object but ``user_data`` to unknown properties, and 5.28.0 closes none. The schema
-closes them unless it is told otherwise. ``advertiser_tracking_enabled`` is in the example of 5.28.0, not in its schema.
+Description 5.23.0 allows unknown properties only in ``user_data``; 5.28.0 allows them everywhere. By default, the
+schema follows 5.23.0. The example in 5.28.0 has ``advertiser_tracking_enabled``, its schema does not.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 Schema = dict[str, Any]
 
 EVENT_REQUIRED = ("event_name", "action_source", "event_time", "user_data", "event_id")
-"""The fields without which an event is not accepted."""
+"""The required fields of an event."""
 
 HASHED_FIELDS = (
     "em", "ph", "ge", "db", "ln", "fn", "ct", "st", "zp", "country", "external_id", "hashed_maids",
@@ -23,11 +23,11 @@ HASHED_FIELDS = (
 """The fields of ``user_data`` that are lists of SHA-256 hashes."""
 
 MATCH_KEYS = (("em",), ("hashed_maids",), ("client_ip_address", "client_user_agent"))
-"""The groups of ``user_data`` fields of which at least one must be there in full."""
+"""Groups of fields of ``user_data``. An event needs all fields of at least one group."""
 
 
 def request_schema() -> Schema:
-    """Return the JSON Schema of a whole request, required fields and match keys included."""
+    """Return the JSON Schema of a whole request, with required fields and match keys."""
     event = _event()
     event["required"] = list(EVENT_REQUIRED)
     event["properties"]["user_data"]["anyOf"] = [{"required": list(keys)} for keys in MATCH_KEYS]
@@ -35,16 +35,16 @@ def request_schema() -> Schema:
 
 
 def shape_schema(*, closed: bool = True) -> Schema:
-    """Return the JSON Schema whose violation refuses the whole request: names, types and sizes only.
+    """Return the JSON Schema of a request's structure: names, types and sizes.
 
-    :param closed: whether unknown properties violate it.
+    :param closed: whether unknown properties are errors.
     """
     schema = _request(_event())
     return schema if closed else _opened(schema)
 
 
 def _opened(schema: Schema) -> Schema:
-    """Return a schema without the rules that close its objects."""
+    """Return the schema with unknown properties allowed."""
     return {
         name: _opened(value) if isinstance(value, dict) else value
         for name, value in schema.items()

@@ -1,4 +1,4 @@
-"""The HTTP server: what surrounds every call, and how faults are carried out around it."""
+"""The HTTP server. It guards and records every call, and carries out faults."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("airflow_provider_pinterest.sandbox")
 
-_LARGEST_READ = 512 * 1024 * 1024  # taken off the wire before a 413, whose own limit is a setting
+_LARGEST_READ = 512 * 1024 * 1024  # read before a 413; the limit of a 413 is a setting
 _SHUTDOWN_SECONDS = 0.1
 
 
 async def serve(
     pinterest: LocalPinterest, host: str, port: int, guard: Guard | None = None
 ) -> tuple[web.AppRunner, int]:
-    """Start serving and return the runner, whose ``cleanup`` stops it, and the port.
+    """Start the server. Return the port, and the runner, whose ``cleanup`` stops the server.
 
-    :param port: 0 chooses a free one.
-    :param guard: decides which requests are answered; by default those to this machine and to ``host``.
-    :raises OSError: when the address cannot be bound.
+    :param port: the port to listen on; 0 selects a free port.
+    :param guard: decides which requests are answered; by default, those to loopback names and to ``host``.
+    :raises OSError: the address cannot be bound.
     """
     app = web.Application(
         client_max_size=_LARGEST_READ, middlewares=[_guarding(guard or Guard(host)), _surrounding(pinterest)]
@@ -52,7 +52,7 @@ async def serve(
 def _guarding(guard: Guard) -> Middleware:
     @web.middleware
     async def refuse(request: web.Request, handler: wire.Handler) -> web.StreamResponse:
-        """Answer 403 to what the guard refuses, before anything is counted or read."""
+        """Answer 403 if the guard refuses the request. The request is not read or counted."""
         refusal = guard.refusal(request.method, request.raw_path, lambda name: request.headers.getall(name, ()))
         if refusal is None:
             return await handler(request)
@@ -64,7 +64,7 @@ def _guarding(guard: Guard) -> Middleware:
 def _surrounding(pinterest: LocalPinterest) -> Middleware:
     @web.middleware
     async def surround(request: web.Request, handler: wire.Handler) -> web.StreamResponse:
-        """Count the call, let faults meet it and keep it; leave the sandbox's own paths alone."""
+        """Count and record a call, and apply faults. Calls of the sandbox's own endpoints are only answered."""
         if not request.path.startswith("/v5/"):
             return wire.response(await wire.answer_of(request, handler), "sandbox")
         visit = pinterest.arrival()
@@ -106,7 +106,7 @@ async def _answered(
 
 
 async def _carried_out(plan: FaultPlan, request: web.Request, handle: wire.Handler, visit: Visit) -> Answer | None:
-    """Carry the call out as its faults allow, and return the answer, or None where there is to be none."""
+    """Process a call with its faults. Return the response; None: the call gets no response."""
     ending = plan.ending
     answer = None
     await asyncio.sleep(plan.delay_before)

@@ -1,4 +1,4 @@
-"""How this Pinterest behaves: every switch, its default and its check. Changed at start and at run time."""
+"""The settings of the local Pinterest, their defaults and checks. They can be changed while it runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RetryHeader = Literal["x-ratelimit-reset", "retry-after", "retry-after-date", "n
 
 
 class SettingsChanges(TypedDict, total=False):
-    """The settings as keyword arguments; the same names as in ``SandboxSettings``."""
+    """The settings, as keyword arguments. The names are those of ``SandboxSettings``."""
 
     partial_failure: PartialFailure
     retry_header: RetryHeader
@@ -32,17 +32,17 @@ class SettingsChanges(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class SandboxSettings:
-    """The switches of the local Pinterest.
+    """The settings of the local Pinterest.
 
-    :param partial_failure: the shape of an answer when some events failed. Pinterest does not publish it.
-    :param retry_header: the header of a 429 that says when to come again.
-    :param calls_per_window: calls per account in any ``window_seconds``; 0 is unlimited.
-    :param test_calls_per_window: test calls of all accounts in any ``test_window_seconds``; 0 is unlimited.
-    :param max_body_bytes: a larger body is answered with 413.
-    :param ad_account_ids: the accounts that exist; None means any.
-    :param rotate_refresh_token: whether a refresh replaces the refresh token too.
-    :param keep_json: whether each event's JSON is kept; without it a million events take little memory.
-    :param unknown_fields: whether a request with a property that Pinterest does not describe is refused.
+    :param partial_failure: the form of the response when some events failed. Pinterest does not publish it.
+    :param retry_header: the header of a 429 response that says when to retry.
+    :param calls_per_window: calls per account in any ``window_seconds``; 0 means no limit.
+    :param test_calls_per_window: test calls of all accounts in any ``test_window_seconds``; 0 means no limit.
+    :param max_body_bytes: larger request bodies get a 413 response.
+    :param ad_account_ids: the accounts that exist; None: all.
+    :param rotate_refresh_token: whether a refresh also replaces the refresh token.
+    :param keep_json: whether the JSON of events is stored. Without it, a million events need little memory.
+    :param unknown_fields: whether a request with an undocumented property is refused.
     """
 
     partial_failure: PartialFailure = "422-details"
@@ -60,12 +60,12 @@ class SandboxSettings:
     def changed(self, changes: Mapping[str, object]) -> SandboxSettings:
         """Return these settings with some of them changed.
 
-        :raises ValueError: when a name is unknown or a value does not fit it.
+        :raises ValueError: a name is unknown or a value is invalid.
         """
         known = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         for name, value in changes.items():
             if name not in known:
-                raise ValueError(f"unknown setting {name!r}; there are {', '.join(known)}")
+                raise ValueError(f"unknown setting {name!r}; expected one of {', '.join(known)}")
             known[name] = _fitting(name, value)
         return SandboxSettings(**known)
 
@@ -89,12 +89,12 @@ def _fitting(name: str, value: object) -> object:
             return None
         if isinstance(value, (list, tuple)) and all(isinstance(account, str) for account in value):
             return tuple(cast("list[str]", value))
-        raise ValueError("ad_account_ids must be a list of texts, or null for any account")
+        raise ValueError("ad_account_ids must be a list of strings, or null for all accounts")
     if name in _SWITCHES:
         if isinstance(value, bool):
             return value
         raise ValueError(f"{name} must be true or false")
     number = int if name in _WHOLE else (int, float)
     if isinstance(value, bool) or not isinstance(value, number) or value < 0:
-        raise ValueError(f"{name} must be a number of zero or more{', without a fraction' if name in _WHOLE else ''}")
+        raise ValueError(f"{name} must be {'a whole number' if name in _WHOLE else 'a number'}, 0 or more")
     return value

@@ -1,6 +1,6 @@
-"""What was received: every accepted copy of every event, and every call, in SQLite.
+"""The SQLite database of accepted events, with every copy, and of calls.
 
-One connection, used from the server's thread only. One transaction a call.
+It has one connection, which only the server's thread uses. Each call is one transaction.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ _INSERT_CALL = "INSERT INTO calls VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One accepted copy of an event. ``call`` is the number of the call that brought it."""
+    """One accepted copy of an event. ``call`` is the number of the call that sent it."""
 
     call: int
     ad_account_id: str
@@ -87,10 +87,10 @@ class Received:
 class ReceivedCall:
     """One call to the API.
 
-    :param status: the HTTP status that was answered; 0 when the connection was cut instead.
-    :param events: how many events it carried; ``accepted``: how many of them were processed.
-    :param in_flight: how many calls were being answered when it came, itself included.
-    :param fault: the faults that met it, or empty.
+    :param status: the HTTP status of the response; 0 if the connection was cut.
+    :param events: the number of its events. ``accepted``: the number of events that were processed.
+    :param in_flight: the number of calls in flight when it arrived, itself included.
+    :param fault: the faults that affected it, or empty.
     """
 
     number: int
@@ -131,9 +131,9 @@ class Totals:
 
 
 class Store:
-    """The SQLite database of what was received.
+    """The SQLite database of events and calls.
 
-    :param path: a file to keep it in, or None for memory.
+    :param path: the file of the database; None: in memory.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -187,12 +187,12 @@ class Store:
             self._db.executemany(_INSERT_EVENT, rows)
 
     def record(self, call: ReceivedCall) -> None:
-        """Keep one call."""
+        """Store a call."""
         with self._db:
             self._db.execute(_INSERT_CALL, [getattr(call, name) for name in ReceivedCall.__slots__])
 
     def events(self, filters: Mapping[str, object], *, limit: int | None = None, offset: int = 0) -> list[Received]:
-        """Return accepted copies in the order they came. ``filters``: column name to value."""
+        """Return accepted copies, in order of arrival. ``filters``: column name → value."""
         rows = self._db.execute(_EVENTS, _asked(_EVENT_FILTERS, filters, limit=limit, offset=offset))
         return [
             Received(
@@ -210,18 +210,18 @@ class Store:
         ]
 
     def count(self, filters: Mapping[str, object]) -> int:
-        """Return how many accepted copies there are."""
+        """Return the number of accepted copies."""
         return int(self._db.execute(_COUNT, _asked(_EVENT_FILTERS, filters)).fetchone()[0])
 
     def copies(
         self, filters: Mapping[str, object], *, at_least: int = 1, limit: int | None = None, offset: int = 0
     ) -> list[Copies]:
-        """Return how often each event was accepted, in the order of its first copy."""
+        """Return how often each event was accepted, in order of the first copies."""
         asked = _asked(_EVENT_FILTERS, filters, limit=limit, offset=offset)
         return [Copies(*row) for row in self._db.execute(_COPIES, {**asked, "at_least": at_least})]
 
     def calls(self, filters: Mapping[str, object], *, limit: int | None = None, offset: int = 0) -> list[ReceivedCall]:
-        """Return the calls in the order they came."""
+        """Return the calls, in order of arrival."""
         rows = self._db.execute(_CALLS, _asked(_CALL_FILTERS, filters, limit=limit, offset=offset))
         return [ReceivedCall(**{**dict(row), "test": bool(row["test"])}) for row in rows]
 
@@ -230,13 +230,13 @@ class Store:
         return Totals(*self._db.execute(_TOTALS).fetchone())
 
     def calls_by_status(self) -> dict[int, int]:
-        """Return how many calls were answered with each status."""
+        """Return the number of calls by status."""
         return {row["status"]: row["calls"] for row in self._db.execute(_BY_STATUS)}
 
 
 def _asked(names: Sequence[str], filters: Mapping[str, object], **more: int | None) -> dict[str, object]:
-    """Return the values of a query's names: a filter that is not given is NULL, no limit is -1."""
+    """Return the parameters of a query. A missing filter is NULL; a missing limit is -1."""
     if unknown := filters.keys() - set(names):
-        raise ValueError(f"there is no filter {', '.join(sorted(unknown))}")
+        raise ValueError(f"unknown filters: {', '.join(sorted(unknown))}")
     values = {name: filters.get(name) for name in names} | more
     return {name: -1 if name == "limit" and value is None else value for name, value in values.items()}

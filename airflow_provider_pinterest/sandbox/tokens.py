@@ -1,4 +1,4 @@
-"""Who may do what: conversion tokens, OAuth tokens and the app that refreshes them."""
+"""The tokens that the sandbox knows, and their permissions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 APP_ID = "1234567"
-APP_SECRET = "sandbox-secret"  # noqa: S105  # nosec B105 - published: the sandbox guards nothing
+APP_SECRET = "sandbox-secret"  # noqa: S105  # nosec B105 - public: it protects nothing
 CONVERSION_TOKEN = "pina_sandbox"  # noqa: S105  # nosec B105
 OAUTH_TOKEN = "pina_sandbox_oauth"  # noqa: S105  # nosec B105
 REFRESH_TOKEN = "pinr_sandbox"  # noqa: S105  # nosec B105
@@ -28,9 +28,9 @@ Kind = Literal["conversion", "oauth"]
 class Token:
     """An access token.
 
-    :param scopes: what an OAuth token may do; a conversion token may send events and nothing else.
-    :param ad_account_ids: the accounts it may use, or None for all.
-    :param expires_at: Unix time from which it is refused, or None for never.
+    :param scopes: the permissions of an OAuth token. A conversion token may only send events.
+    :param ad_account_ids: the accounts it may use; None: all.
+    :param expires_at: the Unix time when it expires; None: never.
     """
 
     value: str = field(repr=False)
@@ -40,24 +40,24 @@ class Token:
     expires_at: float | None = None
 
     def may_send_events(self) -> bool:
-        """Tell whether the token may be used for the conversions endpoint."""
+        """Return whether the token may be used for the conversions endpoint."""
         return self.kind == "conversion" or WRITE in self.scopes
 
     def may_read_accounts(self) -> bool:
-        """Tell whether the token may read ad accounts."""
+        """Return whether the token may read ad accounts."""
         return READ in self.scopes
 
     def may_mint_conversion_tokens(self) -> bool:
-        """Tell whether conversion tokens can be made with this one."""
+        """Return whether the token may create conversion tokens."""
         return WRITE in self.scopes
 
     def may_use(self, ad_account_id: str) -> bool:
-        """Tell whether the token's user has a role on the account."""
+        """Return whether the token's user has a role on the account."""
         return self.ad_account_ids is None or ad_account_id in self.ad_account_ids
 
 
 class TokenStore:
-    """All tokens this Pinterest knows."""
+    """All known tokens."""
 
     def __init__(self) -> None:
         both = frozenset({READ, WRITE})
@@ -67,7 +67,7 @@ class TokenStore:
         self.add(Token(OAUTH_TOKEN, kind="oauth", scopes=both))
 
     def add(self, token: Token) -> Token:
-        """Make a token known, replacing one of the same value."""
+        """Add a token, or replace the token with the same value."""
         self._access[token.value] = token
         return token
 
@@ -79,25 +79,25 @@ class TokenStore:
         return token
 
     def expire(self, now: float, value: str | None = None) -> int:
-        """Expire one token, or all OAuth access tokens, and return how many that were."""
+        """Expire one token, or all OAuth access tokens. Return the number of expired tokens."""
         chosen = [t for t in self._access.values() if (t.kind == "oauth" if value is None else t.value == value)]
         for token in chosen:
             self.add(replace(token, expires_at=now))
         return len(chosen)
 
     def mint_conversion(self, parent: Token) -> Token:
-        """Make a conversion token with the reach of an OAuth token."""
+        """Create a conversion token for the accounts of an OAuth token."""
         return self.add(Token(f"pina_{secrets.token_hex(16)}", ad_account_ids=parent.ad_account_ids))
 
     def mint_oauth(self, scopes: Collection[str], now: float) -> Token:
-        """Make an OAuth access token that lives thirty days."""
+        """Create an OAuth access token that expires after thirty days."""
         value = f"pina_{secrets.token_hex(16)}"
         return self.add(Token(value, kind="oauth", scopes=frozenset(scopes), expires_at=now + ACCESS_SECONDS))
 
     def refresh_token(self) -> str:
-        """Return the refresh token that is valid now."""
+        """Return the current refresh token."""
         return self._refresh
 
     def rotate_refresh_token(self) -> None:
-        """Replace the refresh token; the old one is refused from now on."""
+        """Replace the refresh token. The old token is no longer valid."""
         self._refresh = f"pinr_{secrets.token_hex(16)}"

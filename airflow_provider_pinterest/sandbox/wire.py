@@ -1,4 +1,4 @@
-"""How an answer reaches the client, or does not: responses, cut connections, drips."""
+"""Sends responses to the client, cuts connections, and sends responses byte by byte."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Path = Callable[[web.Request], Awaitable["Answer"]]
 
 _LOOK_EVERY = 0.05
-"""Seconds between two looks at whether the client of a stalled call is still there."""
+"""Seconds between two checks whether the client of a stalled call is still connected."""
 
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
-class RefusedRequest(Exception):  # noqa: N818 - not an error but an answer
-    """Ends a call with an answer."""
+class RefusedRequest(Exception):  # noqa: N818 - a response, not an error
+    """Ends a call with a response."""
 
     def __init__(self, answer: Answer) -> None:
         super().__init__(answer.status)
@@ -34,7 +34,7 @@ class RefusedRequest(Exception):  # noqa: N818 - not an error but an answer
 
 
 class _Carrier(web.Response):
-    """Carries an answer through aiohttp's routing."""
+    """Passes an answer through aiohttp's routing."""
 
     def __init__(self, answer: Answer) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class _Carrier(web.Response):
 
 
 def handler(path: Path) -> Handler:
-    """Make an aiohttp handler of a function that returns an answer or raises ``RefusedRequest``."""
+    """Return an aiohttp handler for a function that returns an answer or raises ``RefusedRequest``."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
         try:
@@ -54,7 +54,7 @@ def handler(path: Path) -> Handler:
 
 
 async def answer_of(request: web.Request, handle: Handler) -> Answer:
-    """ReceivedCall a handler and return its answer; routing's own refusals (404, 405) become answers too."""
+    """Call a handler and return its answer. Errors of the routing (404, 405) become answers too."""
     try:
         response = await handle(request)
     except web.HTTPException as problem:
@@ -66,7 +66,7 @@ async def answer_of(request: web.Request, handle: Handler) -> Answer:
 
 
 def response(answer: Answer, rid: str) -> web.Response:
-    """Return the response that sends an answer."""
+    """Return the aiohttp response of an answer."""
     return web.Response(
         status=answer.status,
         body=answer.body,
@@ -77,7 +77,7 @@ def response(answer: Answer, rid: str) -> web.Response:
 
 
 def cut(request: web.Request, *, reset: bool) -> web.Response:
-    """Close the connection without an answer: with a TCP reset, or in good order."""
+    """Close the connection without a response, with or without a TCP reset."""
     transport = request.transport
     if transport is not None and reset:
         connection = transport.get_extra_info("socket")
@@ -85,22 +85,22 @@ def cut(request: web.Request, *, reset: bool) -> web.Response:
         transport.abort()
     elif transport is not None:
         transport.close()
-    return web.Response()  # never sent: the connection is closing
+    return web.Response()  # never sent, because the connection is closing
 
 
 async def stall(request: web.Request, seconds: float) -> None:
-    """Say nothing for ``seconds``, or until the client hangs up."""
+    """Wait for ``seconds``, or until the client closes the connection."""
     loop = asyncio.get_running_loop()
     end = loop.time() + seconds
     transport = request.transport
-    while loop.time() < end and transport and not transport.is_closing():  # noqa: ASYNC110 - nobody tells when it closes
+    while loop.time() < end and transport and not transport.is_closing():  # noqa: ASYNC110 - no event says when it closes
         await asyncio.sleep(min(_LOOK_EVERY, max(0.0, end - loop.time())))
 
 
 async def answer_and_close(request: web.Request, answer: Answer, rid: str, seconds: float) -> web.Response:
-    """Send an answer that promises to keep the connection, and close the connection ``seconds`` later.
+    """Send a keep-alive response, and close the connection ``seconds`` later.
 
-    What the client sends in between is never read, and meets a TCP reset.
+    Data that the client sends in between is not read; the client gets a TCP reset.
     """
     sent = response(answer, rid)
     transport = request.transport
@@ -115,11 +115,11 @@ async def answer_and_close(request: web.Request, answer: Answer, rid: str, secon
 
 
 async def drip(request: web.Request, answer: Answer, rid: str, seconds: float) -> web.StreamResponse:
-    """Send an answer's body with a pause of ``seconds`` after each byte."""
+    """Send the body of a response with a pause of ``seconds`` after each byte."""
     dripping = web.StreamResponse(status=answer.status, headers={**answer.headers, "x-pinterest-rid": rid})
     dripping.content_type = answer.content_type
     dripping.content_length = len(answer.body)
-    with contextlib.suppress(ConnectionError):  # the client lost patience, which is what a drip is for
+    with contextlib.suppress(ConnectionError):  # the client gave up, which is expected
         await dripping.prepare(request)
         for position in range(len(answer.body)):
             await dripping.write(answer.body[position : position + 1])

@@ -81,7 +81,7 @@ class IterableSource:
 
 
 def problem_of(events: object, *, replayable: bool = False) -> str | None:
-    """Return why a value cannot be a source of rows, and what to pass instead. The rows are not looked at.
+    """Return why a value cannot be a source of rows, and what to pass instead. The rows are not read.
 
     :param replayable: whether each attempt gets the rows anew.
     """

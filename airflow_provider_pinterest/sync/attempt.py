@@ -83,7 +83,7 @@ def attempt_of(
     decisive = {name: getattr(options, name) for name in DECISIVE}
     decisive |= {name: value for name in NEWER if (value := getattr(options, name)) != defaults[name]}
     return Attempt(
-        number=(info.number or 1) if options.sends else 1,  # other runs leave no trace and know of none
+        number=(info.number or 1) if options.sends else 1,  # other runs do not store an attempt and do not read one
         fingerprint=fingerprint(host=host, ad_account_id=account, **decisive, **source),
         fingerprint_v2=info.fingerprint_v2,
         identity=info.identity,
@@ -96,7 +96,7 @@ def attempt_of(
 
 
 class ReadOnce:
-    """A state store that a run reads once: what another process stores meanwhile is not this run's.
+    """A state store that a run reads once, so that it ignores what other processes store later.
 
     :param store: where the run's state is kept.
     """
@@ -106,7 +106,7 @@ class ReadOnce:
         self._known: dict[str, Any] = {}
 
     def get(self, key: str, default: Any = None) -> Any:
-        """Return what was stored under a key when it was read first, or what this run has stored since."""
+        """Return the value of a key at the first read, or the value that this run has stored since."""
         if key not in self._known:
             self._known[key] = self._store.get(key)
         found = self._known[key]

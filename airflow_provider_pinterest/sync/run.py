@@ -107,7 +107,7 @@ def sync(
 
 @dataclass(frozen=True)
 class _Parts:
-    """What all attempts of a call share.
+    """The parts that all attempts of a call share.
 
     :param folder: the folder of the rejects; ``None`` if they are not written.
     :param store: the state store; ``None`` if there is none.
@@ -150,7 +150,7 @@ class _Sync:
             return self._attempt(parts, start_over(change.checkpoint, parts.attempt, "The rows of the source"))
 
     def _parts(self) -> _Parts:
-        """Create what all attempts share, and check it.
+        """Create and check the parts that all attempts share.
 
         :raises ParameterError: the message names every problem.
         """
@@ -365,7 +365,7 @@ class _Sync:
         ).sentence()
 
     def _not_begun(self) -> str:
-        """Return the same of an attempt that ends before it knows where to begin."""
+        """Return the same for an attempt that ends before it knows where to begin."""
         return not_begun(
             remembers=self.state is not None,
             first=self.info.number == 1,
@@ -443,7 +443,7 @@ class _Sync:
 
 
 def _wrong_arguments(source: object, options: object, connection: object, state: object) -> list[str]:
-    """Return what is wrong with the types of arguments."""
+    """Return the problems with the types of arguments."""
     found = []
     if not (hasattr(source, "open") and hasattr(source, "fingerprint")):
         hint = "; pass IterableSource(rows)" if isinstance(source, Iterable) else ""

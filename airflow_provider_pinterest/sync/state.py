@@ -22,7 +22,7 @@ from airflow_provider_pinterest.state_store import StateStore
 __all__ = ["FileStateStore", "SqlStateStore", "StateStore"]
 
 LONGEST_RUN: Final = 255
-"""Characters of a run's name: what every database can have as a key."""
+"""Most characters of a run's name: every database supports keys of this length."""
 
 _TABLE: Final = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*){0,2}", re.ASCII)
 
@@ -32,10 +32,10 @@ _VALUES: Final = "values"
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
-    """What a store holds.
+    """The content of a store.
 
     :param values: by key; ``None``: nobody can read them.
-    :param revision: another one after each change; ``None``: nothing is stored.
+    :param revision: it changes with each write; ``None``: nothing is stored.
     """
 
     values: Mapping[str, Any] | None = field(default_factory=dict)
@@ -52,7 +52,7 @@ class _RevisionedStore(ABC):
         self._known: _Stored | None = None
 
     def get(self, key: str, default: Any = None) -> Any:
-        """Return what is stored under a key."""
+        """Return the value of a key."""
         self._known = found = self._take_over()
         return "not JSON" if found.values is None else found.values.get(key, default)
 
@@ -72,11 +72,11 @@ class _RevisionedStore(ABC):
 
     @abstractmethod
     def _take_over(self) -> _Stored:
-        """Return what is stored, under a new revision."""
+        """Return the content under a new revision."""
 
     @abstractmethod
     def _replace(self, expected: str | None, new: _Stored) -> bool:
-        """Store something; return whether the revision was the expected one until then."""
+        """Replace the content, if the revision is the expected one; return whether it was."""
 
 
 class FileStateStore(_RevisionedStore):
@@ -194,7 +194,7 @@ class _Row:
         self._run = run
 
     def read(self) -> _Stored:
-        """Return what is stored."""
+        """Return the content of the row."""
         rows = self._fetch("SELECT state, revision FROM {table} WHERE run = {}", self._run)
         if not rows:
             return _Stored()

@@ -145,14 +145,14 @@ class Ending:
 
 
 def _copies(*, offline: bool) -> str:
-    """Return what becomes of the copies when nothing is remembered and nobody counts attempts."""
+    """Return what happens to copies if no state is stored and attempts are not counted."""
     if offline:
         return "Pinterest cannot deduplicate some of the events, so those are counted twice."
     return "Pinterest deduplicates them by event_name and event_id for 24 hours."
 
 
 def not_begun(*, remembers: bool, first: bool, vocabulary: Vocabulary, counted: bool = True) -> str:
-    """Return what to say of an attempt that ended before it knew where to begin.
+    """Return the message for an attempt that ended before it knew where to begin.
 
     :param remembers: whether attempts are remembered.
     :param first: whether it is the first attempt of the run.
@@ -270,7 +270,7 @@ def _limit(limit: float) -> str:
 
 
 def _after_clear(counters: RunCounters, again: str, *, remembers: bool, offline: bool, counted: bool) -> str:
-    """Return what the next attempt sends after a run that came to its end."""
+    """Return what the next attempt sends after a complete run."""
     if not remembers and not counted:
         return f"{again} sends every row again, because there is no state store. {_copies(offline=offline)}"
     if not remembers:

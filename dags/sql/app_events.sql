@@ -1,5 +1,5 @@
 {% from "sql/database.jinja" import moment with context -%}
--- What people did in the app in one window, with the consent that iOS and Android asked them for.
+-- The events of the app in one window, with the consent that iOS and Android asked for.
 
 SELECT
     a.event_id,

@@ -1,11 +1,11 @@
 {% from "sql/database.jinja" import moment with context -%}
--- What visitors of the web shop did in one window: page visits, searches, products put into the basket.
+-- The events of the web shop's visitors in one window: page visits, searches, products put into the basket.
 --
--- Few of them are logged in. Without an address Pinterest matches on ip_address and user_agent together, and on
--- click_id (its _epik cookie), if the shop keeps them.
+-- Few visitors are logged in. Without an address Pinterest matches on ip_address and user_agent together, and on
+-- click_id (its _epik cookie), if the shop stores them.
 
 SELECT
-    w.event_id,  -- made in the browser; the Pinterest tag sends the same one
+    w.event_id,  -- created in the browser; the Pinterest tag sends the same id
     w.event_name,
     w.occurred_at AS event_time,
     w.url AS event_source_url,

@@ -1,9 +1,9 @@
 {% from "sql/database.jinja" import json_list, json_object, moment with context -%}
--- Orders of one window, one row each, in the shape of Pinterest's checkout event.
+-- The orders of one window, one row each, with the fields of Pinterest's checkout event.
 --
--- A column named like a field of Pinterest's, or like one of its aliases (email, city, url, …), needs no mapping.
--- Personal columns go out of here as they are stored: the operator normalises and hashes them.
--- What differs between databases stands in database.jinja; Airflow fills it in.
+-- A column with the name of a Pinterest field, or with one of its aliases (email, city, url, …), needs no mapping.
+-- Personal columns are selected unchanged: the operator normalises and hashes them.
+-- database.jinja has the differences between databases; Airflow fills them in.
 
 WITH baskets AS (
     SELECT
@@ -30,7 +30,7 @@ WITH baskets AS (
 )
 
 SELECT
-    -- What happened. The thank-you page's Pinterest tag sends the same event_id: Pinterest then counts once.
+    -- The event. The Pinterest tag on the thank-you page sends the same event_id, so Pinterest counts it once.
     'checkout-' || o.order_id AS event_id,
     o.ordered_at AS event_time,
     o.page_url AS event_source_url,
@@ -41,10 +41,10 @@ SELECT
     b.content_ids,
     b.contents,
 
-    -- Who. Pinterest matches on an e-mail address, an advertising id, or an IP address with a user agent; the
-    -- other columns help. Here people of several countries typed their own country's way of writing a telephone
-    -- number, so the country is put before it; where all are of one country, identifiers={"ph": {"country": …}}
-    -- alone is enough. Where values are bound, a literal percent sign is written twice, even in a comment.
+    -- The person. Pinterest matches on an e-mail address, an advertising id, or an IP address with a user agent; the
+    -- other columns help. Here people of several countries typed their telephone numbers in national formats, so
+    -- the country code is added. If all people are of one country, identifiers={"ph": {"country": …}} is enough.
+    -- In a query with bound values, a literal percent sign is written twice, even in a comment.
     c.email,
     CASE
         WHEN c.phone LIKE '+%%' THEN c.phone
@@ -65,15 +65,15 @@ SELECT
     o.user_agent,
     o.click_id,
 
-    -- Privacy. opt_out is left out where it is NULL: nobody asked. Limited data processing (US state privacy
-    -- laws) counts only together with state and country; rows that lack them are rejected, not sent without.
+    -- Privacy. opt_out is not sent if it is NULL, which means that nobody asked. Limited data processing (US state
+    -- privacy laws) counts only together with state and country; rows without them are rejected.
     c.opt_out,
     CASE WHEN c.ldp = TRUE THEN 'LDP' END AS opt_out_type
 FROM orders AS o
 JOIN customers AS c ON c.customer_id = o.customer_id
 JOIN baskets AS b ON b.order_id = o.order_id
 WHERE
-    -- Cut by the time of loading, not of ordering: a row that arrives late is in the next window, not in none.
+    -- The window uses the time of loading, not of ordering, so that a late row is in the next window.
     o.loaded_at >= {{ moment("start") }}
     AND o.loaded_at < {{ moment("end") }}
     -- Data of people who have not agreed stays in the warehouse.

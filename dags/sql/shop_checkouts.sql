@@ -1,5 +1,5 @@
 {% from "sql/database.jinja" import bound, moment with context -%}
--- Orders of one shop in one window, for the shop's own ad account.
+-- The orders of one shop in one window, for the ad account of the shop.
 
 SELECT
     'checkout-' || o.order_id AS event_id,

@@ -1,5 +1,5 @@
 {% from "sql/database.jinja" import moment with context -%}
--- Ready events, as the sign-up service stores them: one JSON object each.
+-- Ready events from the sign-up service: one JSON object each.
 
 SELECT s.payload
 FROM signups AS s

@@ -1,11 +1,11 @@
 {% from "sql/database.jinja" import json_array, json_object, moment with context -%}
--- Sales in the stores, as the tills loaded them in one window. Only customers with a loyalty card can be matched.
+-- The sales that the tills loaded in one window. Only customers with a loyalty card can be matched.
 --
--- Pinterest cannot deduplicate offline events; order_id is the one aid it names.
+-- Pinterest cannot deduplicate offline events. It recommends order_id for them.
 
 SELECT
     s.receipt_no AS order_id,
-    s.sold_at AS event_time,  -- the till's wall clock: the operator's timezone says where it hangs
+    s.sold_at AS event_time,  -- local time of the till; the operator's timezone names its time zone
     s.total AS value,
     s.currency,
     s.quantity AS num_items,
@@ -15,7 +15,7 @@ SELECT
         'item_price', p.price,
         'quantity', s.quantity
     )) AS contents,
-    s.store_id,               -- no field of Pinterest's: kept for the rejects, so that a person finds the till
+    s.store_id,               -- not a Pinterest field: kept for the rejects, to find the till
     c.email,
     c.phone,
     c.first_name,

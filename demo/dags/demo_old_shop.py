@@ -1,7 +1,7 @@
-"""Send the orders of an old shop system: an untidy table, and a task that makes the best of it.
+"""Send the orders of an old shop system, whose table is untidy.
 
-The query selects every column as it is. The operator finds the fields by the columns' names, reads what can be read,
-leaves out cells that mean nothing, and counts the rest. Three rules of ours keep rows from being sent or change them:
+The query selects every column unchanged. The operator finds the fields by the names of the columns, parses the cells,
+leaves out unusable cells, and counts them. Three rules of the DAG exclude or change rows:
 ``consent_column``, ``exclude_bots`` and ``event_names``.
 """
 

@@ -1,11 +1,11 @@
-"""One query, many tasks: a large table is cut into shards, and each is sent by a mapped task of its own.
+"""One query, many tasks: a large table is cut into shards, and a mapped task sends each shard.
 
 `shards` looks up the first and the last key and cuts the range between them. The sending task is mapped over the
-pieces: each has its own checkpoint, retries and result, on whichever worker is free. The slots of the pool `pinterest`
+pieces: each has its own checkpoint, retries and result, on any free worker. The slots of the pool `pinterest`
 say how many run at once. `add_up` sums the results and fails unless every row of the table is in them.
 
-Cut by key only if an `event_id` stands in one row only: each task drops the duplicates among its own rows. Else cut by
-a hash of the `event_id`, so that equal ids meet in one task.
+Each task drops only duplicates among its own rows. So cut by key only if each `event_id` is in one row. Otherwise cut
+by a hash of the `event_id`, so that equal ids are in one task.
 
 **Needs** the connections `warehouse` and `pinterest_default`, the latter with `rate_limit_storage` set to a Redis, so
 that all tasks together keep the account's limit; and the pool: `airflow pools set pinterest 4 "Sends to Pinterest"`.
@@ -23,9 +23,10 @@ from airflow_provider_pinterest.operators.send_conversions import SendConversion
 
 
 def cut(first: int, last: int, shards: int) -> list[dict[str, int]]:
-    """Cut the keys from first to last into so many ranges, as equal as can be, without gap or overlap.
+    """Cut the keys from first to last into ranges of almost equal size, without gap or overlap.
 
-    :return: for each the last key before it and its own last key; fewer where there are fewer keys.
+    :param shards: the number of ranges; fewer if there are fewer keys.
+    :return: for each range, the last key before it and its last key.
     """
     keys = last - first + 1
     count = max(1, min(shards, keys))
@@ -49,12 +50,12 @@ with DAG(
 
     @task
     def shards(params: Any = None) -> list[dict[str, Any]]:
-        """Return what differs from task to task: the bound parameters of the query."""
+        """Return the bound parameters of the query for each task."""
         query = "SELECT min(row), max(row) FROM conversions WHERE row <= %(rows)s"
         first, last = BaseHook.get_hook("warehouse").get_first(query, parameters={"rows": params["rows"]})
         if first is None:
             return []
-        # A fixed order: retries of a mapped task know each other by their position.
+        # The order is fixed, because retries of a mapped task are identified by its position.
         return [{"parameters": piece} for piece in cut(first, last, params["shards"])]
 
     pieces = shards()

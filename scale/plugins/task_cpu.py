@@ -1,4 +1,4 @@
-"""An Airflow plugin that writes down how much processor time each task process took, when it ends."""
+"""An Airflow plugin that records the processor time of each task process when it ends."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FOLDER = os.environ.get("SCALE_CPU_FOLDER")
 
 @hookimpl
 def on_task_instance_success(previous_state: Any, task_instance: Any) -> None:
-    """Airflow calls it in the task's own process, when the task is done."""
+    """Record the processor time. Airflow calls this in the process of the task, when the task ends."""
     del previous_state
     if FOLDER:
         spent = resource.getrusage(resource.RUSAGE_SELF)
@@ -28,7 +28,7 @@ def on_task_instance_success(previous_state: Any, task_instance: Any) -> None:
 
 
 class TaskCpu(AirflowPlugin):
-    """Brings the listener."""
+    """Registers the listener."""
 
     name = "scale_task_cpu"
     listeners = [sys.modules[__name__]]  # noqa: RUF012

@@ -225,7 +225,7 @@ def test_any_value_of_an_old_order_that_is_not_the_one_meant_is_found(case, orde
             put(changed, path, ["0" * 64])
 
             assert old_shop.differences(case, orders | {key: changed}, refused) == [
-                f"{key}: {path} is not what was meant"
+                f"{key}: {path} has another value than expected"
             ]
 
 

@@ -283,15 +283,15 @@ def test_faults_are_switched_over_http(pinterest, send, event, control):
         ({"kind": "drop", "status": 500}, "drop has no option 'status'"),
         ({"kind": "status", "status": "500"}, "status must be of type int"),
         ({"kind": "status", "times": True}, "times must be of type int or NoneType"),
-        ({"kind": "status", "status": 99}, "status lies between"),
-        ({"kind": "status", "share": 2}, "share lies between"),
+        ({"kind": "status", "status": 99}, "status must be between"),
+        ({"kind": "status", "share": 2}, "share must be between"),
         ({"kind": "status", "on": "moon"}, "on must be one of events"),
         ({"kind": "malformed", "form": "x"}, "form must be one of json"),
         ({"kind": "poison"}, "poison needs an event_id"),
     ],
 )
 def test_a_wrong_fault_is_told(control, wanted, message):
-    """What is not understood is refused with a message that says what there is."""
+    """An invalid fault is refused, and the message lists the valid values."""
     assert message in control("POST", "faults", json=wanted, status=400)["message"]
 
 

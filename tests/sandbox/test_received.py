@@ -159,14 +159,14 @@ def test_settings_are_read_and_changed(pinterest, control):
     [
         ({"colour": 1}, "unknown setting 'colour'"),
         ({"partial_failure": "207"}, "partial_failure must be one of 422-details"),
-        ({"calls_per_window": 1.5}, "calls_per_window must be a number of zero or more, without a fraction"),
-        ({"window_seconds": -1}, "window_seconds must be a number of zero or more"),
+        ({"calls_per_window": 1.5}, "calls_per_window must be a whole number, 0 or more"),
+        ({"window_seconds": -1}, "window_seconds must be a number, 0 or more"),
         ({"keep_json": 1}, "keep_json must be true or false"),
-        ({"ad_account_ids": "1"}, "ad_account_ids must be a list of texts"),
+        ({"ad_account_ids": "1"}, "ad_account_ids must be a list of strings"),
     ],
 )
 def test_a_wrong_setting_is_told(control, changes, message):
-    """A wrong setting is refused with what would be right, and nothing changes."""
+    """An invalid setting is refused, the message says what is valid, and nothing changes."""
     assert message in control("POST", "settings", json=changes, status=400)["message"]
     with pytest.raises(ValueError, match=message.split(",")[0]):
         SandboxSettings().changed(changes)

@@ -62,7 +62,7 @@ def test_without_the_extra_one_line_says_what_to_install(missing):
     )
     assert ended.returncode == 2
     assert len(ended.stderr.splitlines()) == 1
-    assert "install airflow-provider-pinterest with the extra 'sandbox'" in ended.stderr
+    assert "Install airflow-provider-pinterest with the extra 'sandbox'" in ended.stderr
 
 
 def test_the_package_has_no_other_names():
@@ -103,7 +103,7 @@ def test_a_sandbox_can_be_started_again():
     pinterest = Sandbox()
     for _ in range(2):
         pinterest.start()
-        with pytest.raises(RuntimeError, match="is running"):
+        with pytest.raises(RuntimeError, match="already running"):
             pinterest.start()
         assert pinterest.events() == []
         pinterest.stop()
@@ -332,7 +332,7 @@ def test_the_command_warns_when_others_can_reach_it(command):
     """Only a loopback address goes without a warning."""
     process, _, _ = command("--host", "0.0.0.0")  # noqa: S104
     process.terminate()
-    assert "can be reached from other machines" in process.communicate(timeout=5)[1]
+    assert "other machines can connect" in process.communicate(timeout=5)[1]
 
 
 def test_the_command_says_why_it_cannot_start(pinterest):

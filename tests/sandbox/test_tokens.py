@@ -155,7 +155,7 @@ def test_tokens_expire_with_time(event):
 
 
 def test_a_wrong_token_is_told(control):
-    """What is no token is refused with what a token has."""
+    """An invalid token is refused, and the message lists the keys of a token."""
     assert "a token has" in control("POST", "tokens", json={"value": "x"}, status=400)["message"]
     wrong_kind = control("POST", "tokens", json={"token": "x", "kind": "magic"}, status=400)
     assert wrong_kind["message"] == "kind must be conversion or oauth"

@@ -1,4 +1,4 @@
-"""Lists of codes that others maintain, as dated data files, and the functions that read them.
+"""Lists of codes from standards, as dated data files, and the functions that read them.
 
 - ``countries.txt``, ``country_names.txt``: ISO 3166-1 countries and their names.
 - ``us_states.txt``: states and territories of the US.

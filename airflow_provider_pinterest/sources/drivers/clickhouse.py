@@ -80,7 +80,7 @@ class ClickHouseConnect(_ClickHouse):
         self._stream = stream
         self._describe(stream.source)
         if not self._names:
-            with suppress(Exception):  # a statement without a result cannot stand in parentheses
+            with suppress(Exception):  # a statement without a result cannot be in parentheses
                 probe = f"SELECT * FROM (\n{self.sql}\n) LIMIT 0"  # noqa: S608  # nosec B608 - the author's own statement
                 self._describe(self.cursor.client.query(probe, parameters))
         return self.fetch(FIRST_FETCH) if self._names else None

@@ -31,13 +31,13 @@ class Databricks(DriverReader):
 
 
 def mapping(cell: Any) -> Any:
-    """Return a map, which comes as pairs or as JSON, as a mapping."""
+    """Convert a map, which is a list of pairs or JSON, to a mapping."""
     found = plain(cell)
     return dict(found) if isinstance(found, list) else found
 
 
 def plain(cell: Any) -> Any:
-    """Return a nested cell, which may have numpy arrays or be JSON, as plain lists and mappings."""
+    """Convert a nested cell, which may have numpy arrays or be JSON, to plain lists and mappings."""
     cell = json_value(cell)
     return _plain(cell)
 

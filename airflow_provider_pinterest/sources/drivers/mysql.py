@@ -21,7 +21,7 @@ _BIT: Final = 16
 
 
 class MySql(DriverReader):
-    """What the drivers share."""
+    """The common part of the drivers."""
 
     def __init__(self, hook: Any, connection: Any, sql: str) -> None:
         super().__init__(hook, connection, sql)
@@ -29,7 +29,7 @@ class MySql(DriverReader):
         self._running = False
 
     def connection_id(self) -> int:
-        """Return what the server calls this connection."""
+        """Return the server's id of this connection."""
         return int(self.connection.thread_id())
 
     def execute(self, parameters: Any) -> None:
@@ -96,7 +96,7 @@ class MySqlConnector(MySql):
     """The driver replaces placeholders in the text, and keeps every other percent sign."""
 
     def connection_id(self) -> int:
-        """Return what the server calls this connection."""
+        """Return the server's id of this connection."""
         return int(self.connection.connection_id)
 
     def open(self) -> Any:

@@ -146,7 +146,7 @@ def _cast_json(text: str | None, _cursor: Any) -> Any:
 
 
 def _cast_bytes(text: str | None, _cursor: Any) -> str | bytes | None:
-    """Return the bytes of a text that came as LATIN1, as text if they are UTF-8."""
+    """Return the original bytes of a text that was decoded as LATIN1; ASCII stays text."""
     if text is None or text.isascii():
         return text
     return text.encode("latin-1")

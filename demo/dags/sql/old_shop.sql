@@ -1,5 +1,5 @@
 {% from "sql/database.jinja" import moment with context -%}
--- Everything that one window of the old shop's export holds, as it lies there. The operator reads it.
+-- All columns of one window of the old shop's export, unchanged. The operator parses them.
 
 SELECT *
 FROM old_shop_orders
