@@ -339,8 +339,7 @@ def _all_refused(trace: Trace, consecutive: int | None = None) -> RefusedError:
     )
     return RefusedError(
         f"{happened} ({trace}), so the mapping is probably wrong. The rejected rows count as not sent.",
-        advice="Run the task with validate_only=True, inspect the event in the log, and correct field_map, defaults or "
-        "the SQL.",
+        advice="Set validate_only=True, inspect the event in the log, and correct field_map, defaults or the SQL.",
         status=trace.status,
         code=trace.code,
         request_id=trace.request_id,

@@ -326,7 +326,8 @@ def test_a_process_that_fails_while_it_starts_is_an_error_and_not_a_hang(monkeyp
 
 
 def test_parameters_that_cannot_be_passed_on_are_an_error():
-    mapping = ColumnMapping(**(PARAMETERS | {"defaults": {"content_name": Path("/")}}))
+    mapping = ColumnMapping(**PARAMETERS)
+    object.__setattr__(mapping, "defaults", {"content_name": Path("/")})
 
     with pytest.raises(ParameterError, match="processes=0"):
         Transform(mapping, now=NOW, processes=1)

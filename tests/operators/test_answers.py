@@ -270,7 +270,7 @@ class TestEnded:
 
         class WhenWaiting(logging.Handler):
             def emit(self, record):
-                if "again in 300" in record.getMessage() and not killer.ident:
+                if "events in 300" in record.getMessage() and not killer.ident:
                     killer.start()
 
         handler = WhenWaiting()

@@ -224,7 +224,7 @@ class TestTheLog:
 
         assert frames(ran.error) <= 5
         assert block()[0].startswith("Pinterest denies access: the access token is wrong or expired")
-        assert [line for line in block() if line.startswith("What to do: Make a new token")]
+        assert [line for line in block() if line.startswith("What to do: Generate a new token")]
 
     def test_the_last_line_stands_alone_for_errors_of_others(self, pinterest, block):
         def broken():

@@ -39,4 +39,4 @@ def test_rows_that_all_have_the_same_problem_are_a_problem_of_the_query():
 
     ran = deliver(events=found, ad_account_id="42", validate_only=True)
 
-    assert "All rows have the same problem: correct the SQL or the mapping." in ran.said
+    assert "All rows have the same problem, so correct the SQL or the mapping." in ran.said

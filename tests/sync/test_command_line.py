@@ -108,7 +108,7 @@ def test_a_file_that_does_not_exist_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("send", "--file", "rows.ndjson"), "put one into its environment variable PINTEREST_ACCESS_TOKEN"),
+        (("send", "--file", "rows.ndjson"), "environment variable PINTEREST_ACCESS_TOKEN"),
         (("send", "--file", "rows.ndjson"), "No ad account"),
         (("validate", "--sql", "SELECT 1"), "--sql needs --sql-url"),
         (("validate", "--sql", "SELECT 1", "--sql-url", "shop.db"), "--sql-url is not a URL of SQLAlchemy"),

@@ -53,7 +53,7 @@ def test_a_call_after_the_end_sends_nothing_again(sandbox, state):
     ran = run(rows(5), sandbox, call={"state": state})
 
     assert (ran["already_sent"], ran["events_processed"]) == (5, 0)
-    assert "accepted by an attempt that ended on" in ran.log
+    assert "in an attempt that ended on" in ran.log
     assert sandbox.copies() == ids(5)
 
 

@@ -96,7 +96,9 @@ def test_a_run_that_is_killed_is_continued_by_the_next_call(sandbox, tmp_path, a
         assert len(held) <= 40
     else:
         assert not held
-        assert set(sandbox.copies(duplicates_only=True)) < before
+        assert len(sandbox.copies(duplicates_only=True)) <= 40, (
+            "two batches since the last checkpoint, and two in flight"
+        )
         assert len(sandbox.copies(duplicates_only=True)) <= 60
 
 

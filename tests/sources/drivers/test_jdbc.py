@@ -327,8 +327,8 @@ class TestAdvice:
 
     @pytest.mark.parametrize("error", [TypeError("x"), KeyError("x"), ImportError("x"), AttributeError("x")])
     def test_an_error_that_is_not_the_database_s_points_to_the_driver(self, error):
-        assert advice("SELECT 1", None, error).startswith("The connection's driver is not set up")
-        assert advice("SELECT 1", None, error, connecting=True).startswith("The connection's driver is not set up")
+        assert advice("SELECT 1", None, error).startswith("The driver is not configured correctly")
+        assert advice("SELECT 1", None, error, connecting=True).startswith("The driver is not configured correctly")
 
     def test_a_database_that_cannot_be_reached_is_told_as_before(self):
         assert advice("SELECT 1", None, OSError("x"), connecting=True).startswith("Check that the database is running")
