@@ -112,8 +112,8 @@ class IntegerParser(CachedParser):
         return type(cell) in _COUNTS and cell == cell  # noqa: PLR0124 - not NaN
 
     @staticmethod
-    def _can_be_looked_up(_: Sequence[Any]) -> bool:
-        return True  # `encode` checked the types
+    def _can_be_looked_up(cells: Sequence[Any]) -> bool:
+        return only(cells, _COUNTS)
 
 
 class BooleanParser(CachedParser):

@@ -103,6 +103,13 @@ def test_cells_together_become_what_each_is_alone(path, data, zone):
     assert parse_column(parser, cells) == [found for cell in cells for found in parse_column(parser, [cell])]
 
 
+def test_a_boolean_is_not_the_number_that_was_parsed_before_it():
+    fresh, used = (ColumnMapping().new_parsers()["custom_data.num_items"] for _ in range(2))
+    parse_column(used, [1, 0])
+
+    assert parse_column(used, [True, False]) == parse_column(fresh, [True, False])
+
+
 @pytest.mark.parametrize(
     ("path", "cells"),
     [
