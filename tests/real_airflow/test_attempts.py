@@ -208,7 +208,7 @@ def test_held_events_are_sent_again_only_when_a_cleared_task_is_told_to(
     assert whole_airflow.wait_for_end("held") == "failed"
     assert _copies(pinterest, "2") == {1: 1, 2: 1, 5: 1, 6: 1}
     assert "4 events were sent once, and their outcome is unknown" in whole_airflow.log("held", 1)
-    assert "It sends It sends the held events only with on_unknown_outcome='resend'" in whole_airflow.log("held", 1)
+    assert "It sends the held events only with on_unknown_outcome='resend'" in whole_airflow.log("held", 1)
 
     whole_airflow.clear("held")
 
