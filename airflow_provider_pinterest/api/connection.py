@@ -54,6 +54,11 @@ class PinterestConnection:
             if not isinstance(value, Secret):
                 object.__setattr__(self, name, Secret(str(value or "").strip()))
 
+    @property
+    def _inline_name(self) -> str:
+        """The name inside a sentence."""
+        return f"{self.name[:1].lower()}{self.name[1:]}"
+
     def account(self, wanted: str | int | None = None) -> str:
         """Return the ad account to send to, checked.
 
@@ -62,9 +67,7 @@ class PinterestConnection:
         """
         found = self.ad_account_id if wanted is None else wanted
         if found in (None, ""):
-            raise ParameterError(
-                f"No ad account is set. Pass ad_account_id, or set it in {self.name[:1].lower()}{self.name[1:]}."
-            )
+            raise ParameterError(f"No ad account is set. Pass ad_account_id, or set it in {self._inline_name}.")
         return account_id(found)
 
     def url(self) -> str:
@@ -130,7 +133,7 @@ class PinterestConnection:
             )
         if not is_token(token):
             raise ParameterError(
-                f"The access token in {self.name[:1].lower()}{self.name[1:]} has characters that are not allowed in a "
+                f"The access token in {self._inline_name} has characters that are not allowed in a "
                 "token, such as spaces or quotes. Paste it again."
             )
         found = Tokens(token, self._secret("refresh_token"), self.app_id, self._secret("app_secret"))
@@ -156,7 +159,5 @@ class PinterestConnection:
         except (TypeError, ValueError):
             calls = 0
         if calls < 1:
-            raise ParameterError(
-                f"calls_per_minute in {self.name[:1].lower()}{self.name[1:]} must be a whole number of 1 or more."
-            )
+            raise ParameterError(f"calls_per_minute in {self._inline_name} must be a whole number of 1 or more.")
         return calls
