@@ -176,7 +176,14 @@ class BatchTransformer:
         )
         found, unlisted = _noticed(fields)
         others: dict[int, Rejection | Excluded] = {
-            row: Rejection(column_batch.first + row, ids[row] and cut(ids[row]), fields.keys[row], fields.reasons(row))
+            row: Rejection(
+                column_batch.first + row,
+                ids[row] and cut(ids[row]),
+                fields.keys[row],
+                fields.reasons(row),
+                event_name=names[row] or None,
+                time=moments[row] or None,
+            )
             for row in sorted(fields.problems)
         }
         others |= {row: Excluded(column_batch.first + row, code) for row, code in fields.excluded.items()}

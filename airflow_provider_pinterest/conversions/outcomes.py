@@ -57,6 +57,8 @@ class Rejection:
     keys: Mapping[str, Any]
     reasons: tuple[Reason, ...]
     stage: Stage = Stage.VALIDATION
+    event_name: str | None = None
+    time: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ class Duplicate:
     """A row whose (``event_name``, ``event_id``) an earlier row of this run had."""
 
     row: int
+    event: Event | None = None
 
 
 @dataclass(frozen=True, slots=True)

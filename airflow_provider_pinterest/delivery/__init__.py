@@ -9,6 +9,8 @@ The run:
 - ``sender``: sends one batch until every event is settled.
 - ``decide``: decides what to do after an answer.
 - ``batch_outcome``: the outcome of each event of a batch, at any moment.
+- ``outcome_log``: the interface that records the outcome of each row.
+- ``ledger``: skips events that earlier runs sent, and claims events before they are sent.
 - ``progress``: the accounted prefix of the source and the batches in flight.
 - ``stop``: tells a run to stop.
 - ``result``: counts, and the result of a run.

@@ -26,7 +26,7 @@ from airflow_provider_pinterest.delivery.resuming import in_flight
 from airflow_provider_pinterest.delivery.sections import Section
 from airflow_provider_pinterest.delivery.sender import Sender
 from airflow_provider_pinterest.delivery.stop import StopSignal
-from airflow_provider_pinterest.exceptions import DeliveryError, ResendRefusedError
+from airflow_provider_pinterest.exceptions import DeliveryError, OutcomesError, ResendRefusedError
 
 log = logging.getLogger(__name__)
 
@@ -274,9 +274,10 @@ class PipelineRun:
             self._warned = True
             self._observer.not_deduplicable()
         self.progress.take(flight)
-        if sender.may_resend_any and not self._offline and any(event.offline for event in flight.batch.events):
+        unmarked = sender.may_resend_any or sender.claims is not None
+        if unmarked and not self._offline and any(event.offline for event in flight.batch.events):
             self._offline = True
-            self.progress.checkpoint(offline=True)  # the next attempt may have other parameters
+            self.progress.checkpoint(offline=True)  # the next attempt may have other parameters, or no ledger
         self._dispatcher.dispatch(flight, len(self.progress.under_way))
         if sender.max_bytes is not None:
             self._batcher.max_bytes = min(self._batcher.max_bytes, sender.max_bytes)
@@ -314,7 +315,7 @@ class PipelineRun:
             self._unread = self._sections.stop()
             self.progress.flush()
             return
-        if isinstance(error, DeliveryError | ResendRefusedError) and not self._stop.is_set():
+        if isinstance(error, DeliveryError | ResendRefusedError | OutcomesError) and not self._stop.is_set():
             dispatcher.sender.stop()
             patience = float("inf")  # each call has its own time-out
         else:

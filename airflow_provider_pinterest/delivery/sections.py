@@ -23,6 +23,7 @@ from airflow_provider_pinterest.delivery.checkpoint import (
     form_of,
     trace_of,
 )
+from airflow_provider_pinterest.delivery.ledger import AlreadySent
 from airflow_provider_pinterest.delivery.rejection_lines import rejection_line
 from airflow_provider_pinterest.delivery.result import DeliveryCounters
 
@@ -32,8 +33,15 @@ EXAMPLES: Final = 5
 LINES_BYTES: Final = 4_000_000
 """Bytes of reject lines above which a section ends."""
 
+RECORD_BYTES: Final = 500
+"""Approximate size of a row that is recorded without a reject line."""
+
 HASHED_AT_ONCE: Final = 500
 """Rows whose outcomes are hashed together."""
+
+
+Row = Outcome | AlreadySent
+"""What a row became before it is sent."""
 
 
 class SourceChangedError(Exception):
@@ -61,6 +69,8 @@ class RowCounts:
     excluded: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     """Codes of rejected and excluded rows."""
+    processed: int = 0
+    """Events that an earlier attempt of this run sent, as the ledger says."""
 
     def plus(self, other: RowCounts) -> RowCounts:
         """Return the sum of both."""
@@ -72,6 +82,7 @@ class RowCounts:
             self.already_sent + other.already_sent,
             self.excluded + other.excluded,
             self.reasons + other.reasons,
+            self.processed + other.processed,
         )
 
 
@@ -94,6 +105,7 @@ class Section:
         attempt sent them.
     :param balance: counts to add, see :meth:`~.checkpoint.Finished.correction`.
     :param ad_account_id: the account that receives its events.
+    :param unsent: its rejected rows and duplicates, if they are recorded.
     """
 
     first: int
@@ -110,6 +122,7 @@ class Section:
     since: float | None = None
     balance: DeliveryCounters | None = None
     ad_account_id: str = ""
+    unsent: Sequence[Rejection | Duplicate] = ()
 
     @property
     def size(self) -> int:
@@ -125,6 +138,7 @@ class SectionCutter:
     :param resends_held: whether events that a finished run held are sent again.
     :param unknown_before: see :class:`~.checkpoint.Checkpoint`.
     :param lines: whether to make lines for the rejects file.
+    :param records: whether to keep rejected rows and duplicates, to record them.
     """
 
     def __init__(
@@ -135,6 +149,7 @@ class SectionCutter:
         resends_held: bool = False,
         unknown_before: float | None = None,
         lines: bool = True,
+        records: bool = False,
     ) -> None:
         self.batcher = batcher
         self.rows = 0
@@ -145,6 +160,7 @@ class SectionCutter:
         self._expected: Iterator[int] = iter(())
         self._unknown_before = unknown_before
         self._wants_lines = lines
+        self._wants_records = records
         self._hash = RowsHash()
         self._section_hash = RowsHash()
         self._traces: list[str] = []
@@ -152,7 +168,7 @@ class SectionCutter:
         self._balance: DeliveryCounters | None = None
         self._begin()
 
-    def sections(self, outcomes: Iterator[Outcome]) -> Iterator[Section]:
+    def sections(self, outcomes: Iterator[Row]) -> Iterator[Section]:
         """Yield the sections of a source.
 
         :raises SourceChangedError: the rows are not those of the earlier attempt.
@@ -178,7 +194,7 @@ class SectionCutter:
         batch = self.batcher.rest()
         return self._cut(batch.events if batch else ()) if self._counts.rows else None
 
-    def _take(self, outcome: Outcome, since: float | None = None) -> Section | None:
+    def _take(self, outcome: Row, since: float | None = None) -> Section | None:
         """Add a row; return the section that it completes or no longer fits into."""
         if type(outcome) is not Event:
             self._note(outcome)
@@ -223,7 +239,7 @@ class SectionCutter:
             raise SourceChangedError(event.row)
         return True
 
-    def _note(self, outcome: Outcome) -> None:
+    def _note(self, outcome: Row) -> None:
         """Count and hash a row.
 
         :raises SourceChangedError: this is the last row of a finished run, and its rows have changed.
@@ -231,13 +247,20 @@ class SectionCutter:
         counts = self._counts
         counts.rows += 1
         self.rows = outcome.row
-        self._traces.append(trace_of(outcome))
+        self._traces.append(trace_of(outcome.event if isinstance(outcome, AlreadySent) else outcome))
         if len(self._traces) >= HASHED_AT_ONCE:
             self._hash_traces()
         if type(outcome) is Event:
             counts.events += 1
+        elif type(outcome) is AlreadySent:
+            counts.events += 1
+            if outcome.own:
+                counts.processed += 1
+            else:
+                counts.already_sent += 1
         elif isinstance(outcome, Duplicate):
             counts.duplicates += 1
+            self._record(outcome)
         elif isinstance(outcome, Excluded):
             counts.excluded += 1
             counts.reasons[outcome.code] += 1
@@ -249,11 +272,18 @@ class SectionCutter:
             if self._wants_lines:
                 self._lines.append(rejection_line(outcome))
                 self._lines_size += len(self._lines[-1])
+            self._record(outcome)
         if self._earlier is not None and outcome.row == self._earlier.rows:
             self._hash_traces()
             if self._hash.hexdigest() != self._earlier.digest:
                 raise SourceChangedError(outcome.row)
             self._balance = self._earlier.correction()
+
+    def _record(self, outcome: Rejection | Duplicate) -> None:
+        """Keep a row that is not sent, to record it."""
+        if self._wants_records:
+            self._unsent.append(outcome)
+            self._lines_size += RECORD_BYTES
 
     def _hash_traces(self) -> None:
         self._hash.add(self._traces)
@@ -267,6 +297,7 @@ class SectionCutter:
         self._held_size = 0
         self._lines: list[bytes] = []
         self._lines_size = 0
+        self._unsent: list[Rejection | Duplicate] = []
         self._examples: list[Rejection] = []
         self._section_hash = RowsHash()
         self._since = None
@@ -294,21 +325,23 @@ class SectionCutter:
             self._since,
             self._balance,
             self.batcher.ad_account_id,
+            () if prefix else self._unsent,
         )
         self._begin()
         return section
 
-    def _resumed(self, outcomes: Iterator[Outcome], resume: Checkpoint) -> Iterator[Section]:
+    def _resumed(self, outcomes: Iterator[Row], resume: Checkpoint) -> Iterator[Section]:
         """Verify the rows of an earlier attempt, and yield them as sections."""
         if resume.rows:
             verify = _Verified(resume.digest)
-            wants_lines, self._wants_lines = self._wants_lines, False
+            wanted = self._wants_lines, self._wants_records
+            self._wants_lines = self._wants_records = False
             earlier, self._earlier = self._earlier, None
             for outcome in verify.through(outcomes, resume.rows):
                 if earlier is not None and type(outcome) is Event:
                     self._verifies(outcome, earlier)
                 self._note(outcome)
-            self._wants_lines, self._earlier = wants_lines, earlier
+            (self._wants_lines, self._wants_records), self._earlier = wanted, earlier
             verify.check()
             yield self._cut((), prefix=True)
         for pending in resume.pending:
@@ -328,7 +361,7 @@ class SectionCutter:
             yield self._cut(events, pending)
         left = resume.ahead
         while left and (found := next(outcomes, None)) is not None:
-            left -= type(found) is Event
+            left -= type(found) in (Event, AlreadySent)
             yield from filter(None, [self._take(found, resume.ahead_since)])
 
 
@@ -345,13 +378,13 @@ class _Verified:
         self._row = 0
         self._last = 0
 
-    def through(self, outcomes: Iterator[Outcome], last: int, row: int = 0) -> Iterator[Outcome]:
+    def through(self, outcomes: Iterator[Row], last: int, row: int = 0) -> Iterator[Row]:
         """Yield outcomes up to the row `last`; the next one stays in the source."""
         self._last = last
         traces: list[str] = []
         for outcome in _through(outcomes, last, row):
             self._row = outcome.row
-            traces.append(self._trace(outcome))
+            traces.append(self._trace(outcome.event if isinstance(outcome, AlreadySent) else outcome))
             if len(traces) >= HASHED_AT_ONCE:
                 self._hash.add(traces)
                 traces = []
@@ -367,7 +400,7 @@ class _Verified:
             raise SourceChangedError(self._last)
 
 
-def _through(outcomes: Iterator[Outcome], last: int, row: int = 0) -> Iterator[Outcome]:
+def _through(outcomes: Iterator[Row], last: int, row: int = 0) -> Iterator[Row]:
     """Yield outcomes up to the row `last`; the next one stays in the source."""
     while row < last:
         outcome = next(outcomes, None)

@@ -11,6 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from enum import StrEnum
 from typing import Final
 
@@ -34,8 +35,9 @@ from airflow_provider_pinterest.delivery.decide import (
     Stop,
     decide,
 )
+from airflow_provider_pinterest.delivery.ledger import Claims
 from airflow_provider_pinterest.delivery.result import HOUR
-from airflow_provider_pinterest.exceptions import DeliveryError, RefusedError
+from airflow_provider_pinterest.exceptions import DeliveryError, OutcomesError, RefusedError
 from airflow_provider_pinterest.redaction import Secret
 
 log = logging.getLogger(__name__)
@@ -72,6 +74,9 @@ class Sender:
     :param on_unknown_outcome: what to do with events whose outcome is unknown; ``None``: resend those that Pinterest
         can deduplicate, hold the others.
     :param max_wait: seconds that a batch may wait after its first failure before the run ends.
+    :param claims: claims events before they are sent; ``None`` without a ledger.
+    :param marks: whether a checkpoint must name events that Pinterest cannot deduplicate before they are sent. Not
+        needed if every event of the run is claimed.
     :param guard: called before each call; raises ``Stopped`` if this process must stop sending.
     :param clock: monotonic seconds.
     :param wall: Unix seconds.
@@ -85,6 +90,8 @@ class Sender:
         *,
         on_unknown_outcome: OnUnknownOutcome | None = None,
         max_wait: float = MAX_WAIT,
+        claims: Claims | None = None,
+        marks: bool = True,
         guard: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
@@ -95,6 +102,8 @@ class Sender:
         self._rate_limiter = rate_limiter
         self.on_unknown_outcome = on_unknown_outcome
         self._max_wait = max_wait
+        self.claims = claims
+        self._marks = marks
         self._guard = guard
         self._clock = clock
         self._wall = wall
@@ -165,6 +174,9 @@ class Sender:
                 error = _all_refused(refused[-1][1])
         except (DeliveryError, Stopped) as raised:
             error = raised
+        if error is not None and self.claims is not None:
+            with suppress(OutcomesError):  # the claims then stay, and a later run takes the outcome for unknown
+                self.claims.release(batch, outcome)
         if refused and self._accepted_any and not isinstance(error, RefusedError):
             try:
                 rejections = [failed(event, trace.message, "pinterest_refused") for event, trace in refused]
@@ -198,7 +210,11 @@ class Sender:
                 answer = self._client.renew(token, refusal if token == refused_token else None)
             if answer is None:
                 self._rate_limiter.wait(part.ad_account_id)
-                if not deduplicable:
+                if self.claims is not None:
+                    left = self._admitted(self.claims, part, outcome)
+                    if len(left) < len(part):
+                        return (left,) if left.events else ()
+                if not deduplicable and self._marks:
                     announce(part.events)
                 self._guard()
                 token = credential.token
@@ -244,6 +260,8 @@ class Sender:
                         self._warn_of_late_copies(part, outcome)
                     if for_all:
                         self._rate_limiter.pause(after, part.ad_account_id)
+                    if self.claims is not None:
+                        self.claims.release(part, outcome, wait=after)
                     self._rate_limiter.sleep(after)
                     self.waited = max(self.waited, self._clock() - first_failure)
                 case Renew():
@@ -266,6 +284,12 @@ class Sender:
                     return ()
                 case Stop(error):
                     raise error
+
+    def _admitted(self, claims: Claims, part: Batch, outcome: BatchOutcome) -> Batch:
+        """Return the events of a part that this attempt may send, as the ledger says."""
+        return claims.admit(
+            part, outcome, may_resend=self.may_resend, may_resend_any=self.may_resend_any, now=self._wall
+        )
 
     def _kind(self, part: Batch) -> Deduplicability:
         others = sum(not self.may_resend(event) for event in part.events)

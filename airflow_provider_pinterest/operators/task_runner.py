@@ -13,6 +13,7 @@ from airflow_provider_pinterest.hooks.pinterest import PinterestHook
 from airflow_provider_pinterest.links.conversions import RESULT_KEY
 from airflow_provider_pinterest.logs import log_lines
 from airflow_provider_pinterest.operators.error_report import for_airflow, report
+from airflow_provider_pinterest.operators.outcomes import outcome_table, store_of
 from airflow_provider_pinterest.operators.task_attempt import (
     AIRFLOW,
     attempt_info,
@@ -79,6 +80,7 @@ class TaskRunner:
                 attempt=self._begin(lambda: attempt_info(options, self._context, account=account, carried=carried)),
                 observer=_Publisher(self._task, self._context, self._will_defer(options)),
                 stop=self._stop,
+                outcomes=self._begin(lambda: outcome_table(options, self._context)),
             )
         except UnavailableError as error:
             if not options.deferrable:
@@ -100,7 +102,7 @@ class TaskRunner:
         found.checked(options.check, otherwise=None)
         found.checked(lambda: hook.check(options.ad_account_id, sends=not options.validate_only), otherwise=None)
         found.raise_all()
-        store = state_store(self._context) if options.resume else None
+        store = store_of(options, self._context) if options.resume else None
         connection = None if options.validate_only else hook.api_connection()
         return options, connection, hook.ad_account_id(options.ad_account_id), store
 
@@ -123,7 +125,8 @@ class TaskRunner:
             raise
 
     def _not_begun(self) -> str:
-        remembers = self._task.resume is not False and state_store(self._context) is not None
+        kept = self._task.outcomes_conn_id is not None or state_store(self._context) is not None
+        remembers = self._task.resume is not False and kept
         return not_begun(remembers=remembers, first=try_number(self._context) == 1, vocabulary=AIRFLOW)
 
     def _will_defer(self, options: TaskOptions) -> Callable[[BaseException | None], bool]:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from airflow_provider_pinterest.api.connection import PinterestConnection
     from airflow_provider_pinterest.delivery.stop import StopSignal
+    from airflow_provider_pinterest.outcomes.table import OutcomeTable
     from airflow_provider_pinterest.sources.iterables import IterableSource
     from airflow_provider_pinterest.sources.sql import Database, SqlSource
     from airflow_provider_pinterest.sync.attempt import AttemptInfo
@@ -31,6 +32,7 @@ _MODULES: Final = {
     "Database": "sources.sql",
     "FileStateStore": "sync.state",
     "IterableSource": "sources.iterables",
+    "OutcomeTable": "outcomes.table",
     "PinterestConnection": "api.connection",
     "RunResult": "sync.run",
     "SqlSource": "sources.sql",
@@ -47,6 +49,7 @@ __all__ = [
     "Database",
     "FileStateStore",
     "IterableSource",
+    "OutcomeTable",
     "PinterestConnection",
     "RunResult",
     "SqlSource",

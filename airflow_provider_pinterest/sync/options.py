@@ -235,6 +235,7 @@ class SyncOptions:
     max_wait: Annotated[dt.timedelta, WAIT] = dt.timedelta(minutes=10)
     rejects_path: Annotated[Any, FOLDER] = None
     key_columns: Annotated[Sequence[str], NAMES] = ()
+    skip_already_sent: Annotated[bool, SWITCH] = False
     send_everything_again: Annotated[bool, SWITCH] = False
 
     def __post_init__(self) -> None:
