@@ -29,7 +29,7 @@ GRACE: Final = 3.0
 
 T = TypeVar("T")
 
-Job = Callable[[SqlDatabase], T]
+Work = Callable[[SqlDatabase], T]
 
 
 class DatabaseThread:
@@ -44,7 +44,7 @@ class DatabaseThread:
         self._connect = connect
         self._name = name
         self._stopped = stopped
-        self._jobs: queue.SimpleQueue[tuple[Job[Any], Future[Any]] | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[tuple[Work[Any], Future[Any]] | None] = queue.SimpleQueue()
         self._database: SqlDatabase | None = None
         self._closed = False
         self._thread = threading.Thread(target=self._work, name="pinterest-outcomes", daemon=True)
@@ -53,7 +53,7 @@ class DatabaseThread:
         except RuntimeError as error:
             raise PinterestError(f"A thread for the outcome table could not be started: {error}.") from None
 
-    def call(self, job: Job[T]) -> T:
+    def call(self, work: Work[T]) -> T:
         """Run a job and return its result.
 
         :raises OutcomesError: the database does not do it, or not in time after a stop.
@@ -61,7 +61,7 @@ class DatabaseThread:
         if self._closed:
             raise OutcomesError(f"The run has ended, so {self._name} is not used any more.")
         future: Future[T] = Future()
-        self._jobs.put((job, future))
+        self._jobs.put((work, future))
         since: float | None = None
         while True:
             try:
@@ -82,20 +82,20 @@ class DatabaseThread:
 
     def _work(self) -> None:
         while (found := self._jobs.get()) is not None:
-            job, future = found
+            work, future = found
             try:
-                future.set_result(self._tried(job))
+                future.set_result(self._tried(work))
             except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
                 future.set_exception(error)
         self._disconnect()
 
-    def _tried(self, job: Job[T]) -> T:
+    def _tried(self, work: Work[T]) -> T:
         """Run a job, again if it fails: the connection may be lost, or another run may be in the way."""
         for wait in (*WAITS, None):
             try:
                 if self._database is None:
                     self._database = SqlDatabase(self._connect())
-                return job(self._database)
+                return work(self._database)
             except PinterestError:
                 self._disconnect()
                 raise
