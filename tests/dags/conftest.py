@@ -20,6 +20,7 @@ from demo import stage, warehouse
 from demo.verdict import rejects
 from demo.warehouse import Warehouse
 from harness import dag_runs
+from harness.airflow import sqlite_connection
 from harness.dag_runs import TaskRun
 from tests.dags.databases import copy_to_postgres
 
@@ -52,6 +53,7 @@ class ExampleDags:
         self._pinterest = pinterest
         self._connections = stage.connections(shop.path, pinterest.url, rejects_path)
         self._connections["AIRFLOW_CONN_WAREHOUSE"] = database
+        self._connections["AIRFLOW_CONN_OUTCOMES"] = sqlite_connection(rejects_path.with_name("outcomes.db"))
         self._dags = dag_runs.load(folder)
         self._ran: dict[str, ExampleDagRun] = {}
 

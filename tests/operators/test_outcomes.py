@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from functools import partial
+from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import TaskDeferred
@@ -146,13 +147,18 @@ def test_a_database_that_cannot_be_used_stops_the_task_before_a_call(pinterest, 
     ],
 )
 def test_the_name_of_a_run(changes, name):
-    found = run_name({"ti": RecordingTaskInstance(**changes)})
+    found = named(**changes)
 
     assert len(found) <= 255
     assert name is None or found == name
 
 
 def test_long_names_differ():
-    names = {run_name({"ti": RecordingTaskInstance(run_id="x" * 250 + end)}) for end in "ab"}
+    names = {named(run_id="x" * 250 + end) for end in "ab"}
 
     assert len(names) == 2
+
+
+def named(**changes: Any) -> str:
+    context: Any = {"ti": RecordingTaskInstance(**changes)}
+    return run_name(context)
