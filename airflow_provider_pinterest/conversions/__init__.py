@@ -22,7 +22,8 @@ Identifiers of people:
 
 Cells:
 
-- ``cells``: cells of any type → cells of known types. ``values``: cells → JSON values.
+- ``cells``: cells of any type → cells of known types. ``values``: cells → JSON values. ``array_texts``: arrays as text.
+  ``invisible``: characters that cannot be seen.
 - ``column_parser``: the parser of a column. ``text_parsers``, ``cached_parser``, ``typed_parsers``, ``object_lists``:
   its kinds. ``object_cache``: line items that repeat.
 

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Final
 
 from airflow_provider_pinterest.conversions.identifier_rules import Canonical, IdentifierSettings
+from airflow_provider_pinterest.conversions.invisible import visible
 
 
 def birth_date(settings: IdentifierSettings) -> Canonical:
@@ -63,7 +64,7 @@ LAST_BIRTH: Final = dt.date(2100, 1, 1)
 def birth_dates(text: str) -> tuple[str, ...]:
     """Return the possible dates of a text, as ``YYYYMMDD``. If there are two, the month-first date is first."""
     if not text.isascii():
-        text = "".join(text.translate(_ideographs).split())
+        text = "".join(visible(text).translate(_ideographs).split())
     found = _year_first(text)
     if found:
         return _dates((int(found[1]), int(found[3]), int(found[4])))

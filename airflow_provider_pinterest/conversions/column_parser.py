@@ -25,6 +25,7 @@ from airflow_provider_pinterest.conversions.cells import (
     ordinary,
     unreadable,
 )
+from airflow_provider_pinterest.conversions.invisible import visible
 from airflow_provider_pinterest.conversions.reasons import CellError, InvalidCellError, UnusableCellError
 
 ParseCell = Callable[..., Any]
@@ -77,7 +78,7 @@ class ColumnParser:
             raise
         except Exception as error:  # noqa: BLE001 - one cell must not end the run
             if type(cell) is str:
-                seen = cell.strip(values.INVISIBLE)
+                seen = visible(cell.strip(values.INVISIBLE))
                 plain = values.unquoted(seen)
                 if plain != cell.strip() and (seen or not cell.strip()):
                     return None if plain is None else self.parse_one(plain, *beside)

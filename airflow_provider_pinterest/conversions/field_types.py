@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, Final
 
 from airflow_provider_pinterest.conversions import (
+    array_texts,
     identifiers,
     ip_addresses,
     personal,
@@ -21,6 +22,7 @@ from airflow_provider_pinterest.conversions.codes.lists import currencies
 from airflow_provider_pinterest.conversions.column_parser import ParseCell
 from airflow_provider_pinterest.conversions.event_names import LISTED
 from airflow_provider_pinterest.conversions.identifier_rules import IdentifierSettings, Rule, Taken
+from airflow_provider_pinterest.conversions.invisible import visible
 from airflow_provider_pinterest.conversions.names import folded
 from airflow_provider_pinterest.conversions.placeholders import spellings
 from airflow_provider_pinterest.conversions.reasons import (
@@ -119,6 +121,11 @@ class Field:
         return {"already_hashed": (True, False, None), **self.rule.switches}
 
     @property
+    def is_code(self) -> bool:
+        """Whether it is compared as a whole, so that invisible characters are removed from its text."""
+        return self.is_id or self.type in {product_id, plain}
+
+    @property
     def place(self) -> str:
         """The object that holds it: an empty string for the event itself."""
         return self.path.rpartition(".")[0]
@@ -157,9 +164,12 @@ def text(field: Field, options: FieldOptions) -> ParseCell:
     limit = field.max_length
     handle = field.personal
     placeholders = spellings(options.placeholders) if field.is_id else frozenset()
+    as_code = field.is_code
 
     def read(cell: Any) -> str | None:
         found = values.text(cell)
+        if as_code and found is not None:
+            found = values.unquoted(visible(found))
         if found is None or found in placeholders:
             return None
         if limit is not None and len(found) > limit:
@@ -209,6 +219,10 @@ def texts(field: Field, _: FieldOptions) -> ParseCell:
     def read(cell: Any) -> list[str] | None:
         try:
             found = values.texts(cell)
+            if found and len(found) == 1 and type(cell) is str and cell.lstrip()[:1] not in array_texts.OPENING:
+                found = [*(array_texts.separated(found[0]) or found)]
+            if found and not ((joined := "".join(found)).isascii() and joined.isprintable()):
+                found = [*filter(None, map(visible, found))]
             if found and any(map(personal.has_at, found)):
                 kept = [text for text in found if not personal.has_address(text)]
                 if len(kept) < len(found):
@@ -234,12 +248,18 @@ def texts(field: Field, _: FieldOptions) -> ParseCell:
     return read
 
 
+def visible_text(cell: Any) -> str | None:
+    """Return the text of a cell that is compared with a list, without invisible characters."""
+    found = values.text(cell)
+    return None if found is None else values.unquoted(visible(found))
+
+
 def choice(field: Field, _: FieldOptions) -> ParseCell:
     """One word of ``field.choices``, in any case and spelling."""
     choices = {folded(word): word for word in field.choices or ()}
 
     def read(cell: Any) -> str | None:
-        found = values.text(cell)
+        found = visible_text(cell)
         if found is None:
             return None
         word = choices.get(folded(found))
@@ -255,7 +275,7 @@ def event_name(field: Field, options: FieldOptions) -> ParseCell:
     known = {**LISTED, **options.event_names}
 
     def read(cell: Any) -> str | None:
-        found = values.text(cell)
+        found = visible_text(cell)
         return None if found is None else known.get(folded(found)) or field.personal(found)
 
     return read
@@ -265,7 +285,7 @@ def currency(_: Field, __: FieldOptions) -> ParseCell:
     """An ISO 4217 code in any case: one in force, or one that was withdrawn recently."""
 
     def read(cell: Any) -> str | None:
-        found = values.text(cell)
+        found = visible_text(cell)
         if found is None:
             return None
         code = found.upper()
@@ -280,7 +300,7 @@ def language(_: Field, __: FieldOptions) -> ParseCell:
     """An ISO 639-1 code; the region of a locale such as ``en-US`` is dropped."""
 
     def read(cell: Any) -> str | None:
-        found = values.text(cell)
+        found = visible_text(cell)
         if found is None:
             return None
         code = found.replace("_", "-").partition("-")[0].lower()
@@ -303,7 +323,7 @@ def flags(_: Field, options: FieldOptions) -> ParseCell:
             texts_ = values.texts(cell) or ()
         except InvalidCellError as error:
             raise InvalidCellError(error.code, error.message) from None
-        words = [word.strip() for text in texts_ for word in _between_flags(text)]
+        words = [word.strip() for text in texts_ for word in _between_flags(visible(text))]
         found = [word.upper() for word in words if word and word.lower() not in placeholders]
         if any(map(personal.has_at, found)):
             raise InvalidCellError("bad_value", "expected flags such as LDP, got text with an @")

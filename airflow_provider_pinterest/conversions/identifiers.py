@@ -23,6 +23,7 @@ from airflow_provider_pinterest.conversions.identifier_rules import (
     Rule,
     UncertainCanonicalForm,
 )
+from airflow_provider_pinterest.conversions.invisible import visible, visible_words
 from airflow_provider_pinterest.conversions.personal import LEFT_OUT, has_at
 from airflow_provider_pinterest.conversions.placeholders import spellings
 from airflow_provider_pinterest.conversions.reasons import (
@@ -38,6 +39,9 @@ LONGEST: Final = 1_000
 
 MOST: Final = 1_000
 """Most identifiers that are parsed in one list."""
+
+_ENDS: Final = frozenset("})")
+"""Last characters of arrays that are not JSON."""
 
 _is_sha256 = re.compile(r"[0-9a-fA-F]{64}", re.ASCII).fullmatch
 
@@ -81,10 +85,14 @@ class HashedIdentifier:
             return None
         if text[0] == "[" and text[-1] == "]":
             return self._several(text, beside)
+        if text[-1] in _ENDS:
+            elements = values.items(text)
+            if type(elements) is list:
+                return self._several(elements, beside)
         if len(text) > LONGEST or (text[0] == "{" and text[-1] == "}" and '"' in text):
             raise UnusableCellError(self._code)
         if text[0] == '"' or text == "null" or not (text.isascii() and text.isprintable()):
-            seen = values.unquoted(text.strip(values.INVISIBLE))
+            seen = values.unquoted(visible_words(text).strip(values.INVISIBLE))
             if seen != text:
                 return None if seen is None else self(seen, beside)
         if self.already is not False:
@@ -183,6 +191,8 @@ class PlainIdentifier:
         :raises InvalidCellError: it is not text.
         """
         found = values.text(cell)
+        if found is not None:
+            found = values.unquoted(visible(found))
         if found is None or found in self._placeholders:
             return None
         sent = self._canonical(found)

@@ -33,6 +33,7 @@ class TextParser(ColumnParser):
 
     :param parse_cell: parses any cell.
     :param placeholders: texts that mean "empty".
+    :param as_code: whether invisible characters are removed.
     """
 
     def __init__(
@@ -41,8 +42,11 @@ class TextParser(ColumnParser):
         parse_cell: ParseCell = values.text,
         unusable: str | None = None,
         placeholders: AbstractSet[str] = frozenset(),
+        *,
+        as_code: bool = False,
     ) -> None:
         super().__init__(name, parse_cell, unusable)
+        self._as_code = as_code
         self._void = frozenset(self._key + to_json(word) for word in {"null", *placeholders})
         self._longest_void = max(map(len, self._void))
 
@@ -84,6 +88,8 @@ class TextParser(ColumnParser):
             return True
         joined = b"".join(members)
         if joined.find(b"\\") >= 0 and joined.find(self._key + b'"\\"') >= 0:
+            return True
+        if self._as_code and (not joined.isascii() or joined.find(b"\x7f") >= 0 or joined.find(b"\\u0000") >= 0):
             return True
         return has_at_sign(joined)
 
