@@ -34,7 +34,10 @@ TYPES: Final[dict[str, str]] = {
     "texts": "A list of texts, or one text.",
     "product_id": "Text or a number; `0` stands for no product.",
     "choice": "One of the words listed, in any case.",
-    "currency": "A three-letter ISO 4217 code, in any case: one in force, or the recently withdrawn `ANG` and `BGN`.",
+    "currency": (
+        "A three-letter ISO 4217 code, in any case: one in force, or the recently withdrawn `ANG` and `BGN`. Codes for "
+        "hundredths, such as `GBp`, are rejected."
+    ),
     "language": "A two-letter ISO 639-1 code; the region of a locale such as `en-US` is dropped.",
     "flags": "Flags separated by commas, or a list of them, in any case, such as `LDP`.",
     "hashed": "An identifier, or several in a list. It is brought into its canonical form and hashed.",
@@ -79,7 +82,10 @@ ADVICE: Final[dict[str, str]] = {
     ),
     "too_old": "Expected, if you set `max_event_age`. Raise `max_rejected` where many late rows are normal.",
     "bad_action_source": "Map your words in the SQL: `CASE platform WHEN 'ios' THEN 'app_ios' …`.",
-    "bad_currency": "Use the three-letter code, such as `EUR`; not a sign, not a name.",
+    "bad_currency": (
+        "Use the three-letter code, such as `EUR`; not a sign, not a name. For hundredths, such as pence (`GBp`, "
+        "`GBX`, `ZAc`, `ILA`), divide `value` and the prices of the items by 100 and select the code of the unit."
+    ),
     "ldp_without_region": (
         "Select `state` and `country` for these people, or leave the rows out. Sent without the two, Pinterest "
         "would ignore the person's wish without a word."

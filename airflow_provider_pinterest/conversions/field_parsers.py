@@ -74,7 +74,8 @@ def parser_of(field: Field, options: FieldOptions) -> ColumnParser:
     if field.type in {text, plain, product_id} and field.max_length is None:
         placeholders = spellings(options.placeholders) if field.is_id or field.rule else frozenset()
         kind = ProductIdParser if field.type is product_id else TextParser
-        return kind(field.name, read, unusable, placeholders, as_code=field.is_code)
+        needs_care = field.rule.needs_care if field.rule else None
+        return kind(field.name, read, unusable, placeholders, as_code=field.is_code, needs_care=needs_care)
     return ColumnParser(field.name, read, unusable)
 
 

@@ -111,7 +111,9 @@ class Field:
         """Return the rule of an identifier, and its settings."""
         if self.rule is None:
             raise ValueError(f"{self.path} is not an identifier")
-        return self.rule, IdentifierSettings(options.identifiers.get(self.name, {}), options.placeholders)
+        return self.rule, IdentifierSettings(
+            options.identifiers.get(self.name, {}), options.placeholders, options.timezone
+        )
 
     @property
     def switches(self) -> dict[str, Taken]:
@@ -281,6 +283,13 @@ def event_name(field: Field, options: FieldOptions) -> ParseCell:
     return read
 
 
+_MINOR: Final = {"GBX": "GBP", "ILA": "ILS", "ZAC": "ZAR", "USX": "USD", "EUX": "EUR"}
+"""Code of the hundredth of a unit → code of the unit."""
+
+_is_minor = re.compile(r"[A-Z]{2}[a-z]").fullmatch
+"""The last letter in lower case means the hundredth, as in ``GBp`` for a penny."""
+
+
 def currency(_: Field, __: FieldOptions) -> ParseCell:
     """An ISO 4217 code in any case: one in force, or one that was withdrawn recently."""
 
@@ -289,6 +298,11 @@ def currency(_: Field, __: FieldOptions) -> ParseCell:
         if found is None:
             return None
         code = found.upper()
+        major = _MINOR.get(code) or (code if _is_minor(found) and code in currencies() else None)
+        if major:
+            raise InvalidCellError(
+                "bad_currency", f"{found} is the hundredth of a {major}; divide the values by 100 and send {major}"
+            )
         if code not in currencies():
             raise InvalidCellError("bad_currency", "expected an ISO 4217 code such as EUR")
         return code

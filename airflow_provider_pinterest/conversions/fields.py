@@ -15,6 +15,7 @@ from typing import Any, Final
 from airflow_provider_pinterest.conversions import (
     advertising_ids,
     birth_dates,
+    click_ids,
     email_addresses,
     identifiers,
     ip_addresses,
@@ -276,7 +277,13 @@ FIELDS: Final[tuple[Field, ...]] = (
         repeats=True,
         rule=Rule(canonical=always(identifiers.unhashed)),
     ),
-    Field("user_data.click_id", plain, LEAVE_OUT, ("epik",), rule=Rule(canonical=always(identifiers.unhashed))),
+    Field(
+        "user_data.click_id",
+        plain,
+        LEAVE_OUT,
+        ("epik",),
+        rule=Rule(canonical=always(click_ids.click_id), needs_care=click_ids.needs_care),
+    ),
     Field("user_data.partner_id", plain, LEAVE_OUT, rule=Rule(canonical=always(identifiers.unhashed))),
     # what
     Field("custom_data", object_, REJECT),

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from airflow_provider_pinterest.conversions import values
 from airflow_provider_pinterest.conversions.cells import ordinary
+from airflow_provider_pinterest.conversions.dates import date_of
 from airflow_provider_pinterest.conversions.digests import SHORTEST_DIGEST, digest, digest_of_bytes
 from airflow_provider_pinterest.conversions.identifier_rules import (
     Hashes,
@@ -67,6 +68,7 @@ class HashedIdentifier:
         self._depends = rule.depends_on is not None
         self._placeholders = settings.placeholders
         self._longest_placeholder = max(map(len, settings.placeholders), default=0)
+        self._timezone = settings.timezone
         self._code = f"{IDENTIFIER_WARNING}{name}"
 
     def __call__(self, cell: Any, beside: Any = None) -> Hashes | None:
@@ -149,7 +151,7 @@ class HashedIdentifier:
             return [found]
         if plain is None:
             return None
-        text = plain.isoformat()[:10] if isinstance(plain, dt.date) else values.text(plain)
+        text = date_of(plain, self._timezone).isoformat() if isinstance(plain, dt.date) else values.text(plain)
         return self(text, beside) if text else None
 
 

@@ -11,6 +11,7 @@ from airflow_provider_pinterest.conversions.codes.lists import (
     countries_by_number,
     countries_by_own_name,
     countries_by_words,
+    other_countries,
     us_states,
 )
 from airflow_provider_pinterest.conversions.codes.spelling import letters, of_any_script, words
@@ -121,7 +122,28 @@ _LENGTHS: Final = {
 """Country whose postal codes may begin with zero → number of digits; a column of numbers loses that zero."""
 
 _ONLY_DIGITS: Final = _LENGTHS.keys() | {
-    *("at", "be", "ch", "cz", "gr", "hr", "hu", "id", "il", "in", "li", "lu", "ph", "pt", "rs", "ru", "se", "si", "th"),
+    *(
+        "at",
+        "be",
+        "xk",
+        "ch",
+        "cz",
+        "gr",
+        "hr",
+        "hu",
+        "id",
+        "il",
+        "in",
+        "li",
+        "lu",
+        "ph",
+        "pt",
+        "rs",
+        "ru",
+        "se",
+        "si",
+        "th",
+    ),
     *("vn",),
 }
 """Countries whose postal codes have no letters."""
@@ -235,6 +257,7 @@ def _country_named(text: str) -> str:
     key = letters(text)
     return (
         countries().get(key)
+        or other_countries().get(key)
         or countries_by_words().get(words(text))
         or countries_by_own_name().get(key)
         or countries_by_own_name().get(of_any_script(text), "")

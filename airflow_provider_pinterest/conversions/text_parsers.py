@@ -34,6 +34,7 @@ class TextParser(ColumnParser):
     :param parse_cell: parses any cell.
     :param placeholders: texts that mean "empty".
     :param as_code: whether invisible characters are removed.
+    :param needs_care: whether encoded members of the field need more for another reason.
     """
 
     def __init__(
@@ -44,9 +45,11 @@ class TextParser(ColumnParser):
         placeholders: AbstractSet[str] = frozenset(),
         *,
         as_code: bool = False,
+        needs_care: Callable[[bytes], bool] | None = None,
     ) -> None:
         super().__init__(name, parse_cell, unusable)
         self._as_code = as_code
+        self._also_needs_care = needs_care
         self._void = frozenset(self._key + to_json(word) for word in {"null", *placeholders})
         self._longest_void = max(map(len, self._void))
 
@@ -90,6 +93,8 @@ class TextParser(ColumnParser):
         if joined.find(b"\\") >= 0 and joined.find(self._key + b'"\\"') >= 0:
             return True
         if self._as_code and (not joined.isascii() or joined.find(b"\x7f") >= 0 or joined.find(b"\\u0000") >= 0):
+            return True
+        if self._also_needs_care and self._also_needs_care(joined):
             return True
         return has_at_sign(joined)
 

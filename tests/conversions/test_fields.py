@@ -30,7 +30,7 @@ from airflow_provider_pinterest.conversions.transform import Transform
 from airflow_provider_pinterest.sandbox.judge import CURRENCIES as CURRENCIES_OF_THE_SANDBOX
 from airflow_provider_pinterest.sandbox.judge import EVENT_NAMES as EVENT_NAMES_OF_THE_SANDBOX
 from airflow_provider_pinterest.sandbox.schema import request_schema
-from tests.conversions.rows import NOW, good, sent, sha
+from tests.conversions.rows import NOW, good, outcome_of, sent, sha
 
 # Copied by hand from the OpenAPI of version 5.23.0, with the additions of 5.28.0.
 EVENT = """
@@ -319,3 +319,20 @@ def test_switches_and_reading_follow_from_the_line():
         None,
         [sha("41"), sha("42")],
     ]
+
+
+@pytest.mark.parametrize(
+    ("cell", "major"),
+    [("GBp", "GBP"), ("GBX", "GBP"), ("gbx", "GBP"), ("ILA", "ILS"), ("ILa", "ILS"), ("ZAc", "ZAR"), ("ZAC", "ZAR")],
+)
+def test_the_hundredth_of_a_currency_is_rejected(cell, major):
+    """Otherwise the event would have a hundred times the value."""
+    row = {"event_name": "checkout", "currency": cell, "value": 7239}
+    [reason] = outcome_of(good(**row)).reasons
+    assert (reason.code, reason.field) == ("bad_currency", "custom_data.currency")
+    assert f"divide the values by 100 and send {major}" in reason.message
+
+
+@pytest.mark.parametrize("cell", ["gbp", "GBP", "Gbp", " gBP "])
+def test_a_currency_in_another_case_is_the_currency(cell):
+    assert sent(good(currency=cell))["custom_data"]["currency"] == "GBP"

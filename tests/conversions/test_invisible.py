@@ -101,7 +101,9 @@ def test_an_accent_of_one_or_two_characters_is_the_same_id():
 
 def test_joiners_inside_names_belong_to_their_spelling():
     assert sent(good(first_name="\u0645\u06cc\u200c\u0646"))["user_data"]["fn"] == [sha("\u0645\u06cc\u200c\u0646")]
-    assert sent(good(content_name="\u0645\u06cc\u200c\u0646"))["custom_data"]["content_name"] == "\u0645\u06cc\u200c\u0646"
+    assert (
+        sent(good(content_name="\u0645\u06cc\u200c\u0646"))["custom_data"]["content_name"] == "\u0645\u06cc\u200c\u0646"
+    )
 
 
 @pytest.mark.parametrize("text", ["order 7", "Größe 7", "注文-7", "a\tb", "😀"])
