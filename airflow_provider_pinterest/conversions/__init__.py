@@ -14,7 +14,7 @@ Identifiers of people:
 
 - ``identifier_rules``: the rule of an identifier. ``identifiers``: hashed and unhashed identifiers.
 - ``email_addresses``, ``person_identifiers``, ``birth_dates``, ``places``, ``advertising_ids``, ``ip_addresses``,
-  ``click_ids``: canonical forms.
+  ``cities``, ``click_ids``: canonical forms.
 - ``telephones``: telephone numbers. ``numbering_plans``: the numbering plans of countries.
 - ``region_hashes``: countries and US states by their hashes. ``codes``: lists of countries, states and currencies.
 - ``dates``: dates that were stored as an instant. ``digests``: SHA-256 in other notations. ``placeholders``: words that

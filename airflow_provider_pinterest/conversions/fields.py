@@ -15,6 +15,7 @@ from typing import Any, Final
 from airflow_provider_pinterest.conversions import (
     advertising_ids,
     birth_dates,
+    cities,
     click_ids,
     email_addresses,
     identifiers,
@@ -216,7 +217,7 @@ FIELDS: Final[tuple[Field, ...]] = (
         ("city", "town"),
         ("city_name", "locality"),
         repeats=True,
-        rule=Rule(canonical=always(places.city)),
+        rule=Rule(canonical=always(cities.city)),
     ),
     Field(
         "user_data.st",
