@@ -7,6 +7,7 @@ from typing import Final
 
 from airflow_provider_pinterest.conversions import (
     identifiers,
+    shop_items,
 )
 from airflow_provider_pinterest.conversions.cached_parser import CachedParser, DependentParser
 from airflow_provider_pinterest.conversions.column_parser import ColumnParser, ParseCell
@@ -75,6 +76,8 @@ def parser_of(field: Field, options: FieldOptions) -> ColumnParser:
         placeholders = spellings(options.placeholders) if field.is_id or field.rule else frozenset()
         kind = ProductIdParser if field.type is product_id else TextParser
         needs_care = field.rule.needs_care if field.rule else None
+        if field.type is product_id:
+            needs_care = shop_items.has_global_ids
         return kind(field.name, read, unusable, placeholders, as_code=field.is_code, needs_care=needs_care)
     return ColumnParser(field.name, read, unusable)
 

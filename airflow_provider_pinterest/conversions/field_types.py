@@ -16,6 +16,7 @@ from airflow_provider_pinterest.conversions import (
     identifiers,
     ip_addresses,
     personal,
+    shop_items,
     values,
 )
 from airflow_provider_pinterest.conversions.codes.lists import currencies
@@ -86,6 +87,7 @@ class Field:
     :param repeats: whether few different cells are likely, so that caching them is worthwhile.
     :param rivals: sets of names that may mean different things; two different values among one set are worth a warning.
     :param is_id: whether it identifies something, so that a placeholder such as ``undefined`` counts as empty.
+    :param is_price: whether a number may be a money object, such as ``{"amount": "72.39", "currencyCode": "EUR"}``.
     :param personal: handles a text with an e-mail address in it.
     :param rule: how an identifier of a person is parsed; every member of ``user_data`` has a rule.
     """
@@ -104,6 +106,7 @@ class Field:
     repeats: bool = False
     rivals: tuple[frozenset[str], ...] = ()
     is_id: bool = False
+    is_price: bool = False
     personal: personal.Handle = personal.left_out
     rule: Rule | None = None
 
@@ -181,9 +184,22 @@ def text(field: Field, options: FieldOptions) -> ParseCell:
     return read
 
 
-def number(_: Field, __: FieldOptions) -> ParseCell:
+def number(field: Field, _: FieldOptions) -> ParseCell:
     """A number, sent as text."""
-    return values.number
+    if not field.is_price:
+        return values.number
+
+    def read(cell: Any) -> str | None:
+        if type(cell) is str and cell[:1] == "{":
+            cell = values.json(cell)
+        if type(cell) is not dict:
+            return values.number(cell)
+        found = shop_items.amount(cell)
+        if found is None:
+            raise InvalidCellError("bad_value", "expected an amount in one currency")
+        return values.number(found)
+
+    return read
 
 
 def integer(field: Field, _: FieldOptions) -> ParseCell:
@@ -359,7 +375,13 @@ def hashed_by_country(field: Field, options: FieldOptions) -> ParseCell:
 
 def product_id(field: Field, options: FieldOptions) -> ParseCell:
     """Text; ``0`` means "no product"."""
-    return text(field, options)
+    read_text = text(field, options)
+
+    def read(cell: Any) -> str | None:
+        found = read_text(cell)
+        return None if found is None else shop_items.product_of(found)
+
+    return read
 
 
 def plain(field: Field, options: FieldOptions) -> ParseCell:

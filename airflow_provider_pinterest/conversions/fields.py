@@ -316,8 +316,12 @@ FIELDS: Final[tuple[Field, ...]] = (
         "custom_data.contents[].item_price",
         number,
         LEAVE_OUT,
-        ("product_price", "price", "unit_price"),
+        (
+            *("product_price", "price", "unit_price", "discounted_unit_price_set", "original_unit_price_set"),
+            *("discounted_unit_price", "original_unit_price", "base_price"),
+        ),
         repeats=True,
+        is_price=True,
     ),
     Field(
         "custom_data.contents[].quantity",
