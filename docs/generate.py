@@ -117,8 +117,8 @@ ADVICE: Final[dict[str, str]] = {
         "mapped there."
     ),
     "personal_data_in_url": (
-        "Some of your pages have e-mail addresses in their URLs, so that every tag on them learns the addresses. Tell "
-        "the people who build the pages."
+        "Some of your pages have e-mail addresses, telephone numbers or names in their URLs, so that every tag on them "
+        "learns these. Tell the people who build the pages."
     ),
     "personal_data_sent": "Make the id of something else, such as the order's number; see `event_id_from`.",
     "phone_without_country": (

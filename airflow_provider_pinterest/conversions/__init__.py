@@ -19,7 +19,7 @@ Identifiers of people:
 - ``telephones``: telephone numbers. ``numbering_plans``: the numbering plans of countries.
 - ``region_hashes``: countries and US states by their hashes. ``codes``: lists of countries, states and currencies.
 - ``dates``: dates that were stored as an instant. ``digests``: SHA-256 in other notations. ``placeholders``: words that
-  mean "empty". ``personal``: personal data in fields that are sent unhashed.
+  mean "empty". ``personal``, ``url_people``: personal data in fields that are sent unhashed.
 
 Cells:
 

@@ -7,7 +7,9 @@ from typing import Final
 
 from airflow_provider_pinterest.conversions import (
     identifiers,
+    personal,
     shop_items,
+    url_people,
 )
 from airflow_provider_pinterest.conversions.cached_parser import CachedParser, DependentParser
 from airflow_provider_pinterest.conversions.column_parser import ColumnParser, ParseCell
@@ -78,6 +80,8 @@ def parser_of(field: Field, options: FieldOptions) -> ColumnParser:
         needs_care = field.rule.needs_care if field.rule else None
         if field.type is product_id:
             needs_care = shop_items.has_global_ids
+        elif field.personal is personal.cut:
+            needs_care = url_people.may_have_person
         return kind(field.name, read, unusable, placeholders, as_code=field.is_code, needs_care=needs_care)
     return ColumnParser(field.name, read, unusable)
 
