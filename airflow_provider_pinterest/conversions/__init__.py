@@ -7,6 +7,7 @@ Pure Python: nothing here imports Airflow or uses HTTP. Rows pass through the mo
 Fields:
 
 - ``fields``: the table of all fields. ``field_types``: the parts of its lines. ``field_parsers``: creates parsers.
+  ``declared_codes``: the warnings that an identifier can raise.
 - ``event_names``: the events that Pinterest lists. ``line_items``: members of line items that are ignored.
 - ``shop_items``: nested line items, and variants that are listed beside their product.
 - ``reasons``: the codes of rejections and warnings, and the errors of cells.

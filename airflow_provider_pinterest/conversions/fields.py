@@ -9,6 +9,7 @@ https://developers.pinterest.com/docs/api/v5/events-create/
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from inspect import isfunction, signature
 from typing import Any, Final
 
@@ -27,6 +28,7 @@ from airflow_provider_pinterest.conversions import (
     telephones,
 )
 from airflow_provider_pinterest.conversions.column_parser import ParseCell
+from airflow_provider_pinterest.conversions.declared_codes import UNKNOWN, codes_of
 from airflow_provider_pinterest.conversions.field_types import (
     LEAVE_OUT,
     REJECT,
@@ -489,6 +491,7 @@ def _check_arguments(field: Field, rule: Rule) -> None:
     """Check that the canonical form takes the text, and the value that it depends on."""
     try:
         canonical = rule.canonical(IdentifierSettings({}, frozenset()))
+        _check_codes(field, rule, codes_of(canonical))
         if isfunction(canonical):  # the signatures of built-in functions may be unknown
             signature(canonical).bind(*("text", "country")[: 2 if rule.depends_on else 1])
     except TypeError as error:
@@ -497,6 +500,14 @@ def _check_arguments(field: Field, rule: Rule) -> None:
             f"{field.path}: canonical must return a function that takes {expected}: {error}. Wrap a function without "
             "settings in always()"
         ) from None
+
+
+def _check_codes(field: Field, rule: Rule, codes: AbstractSet[str]) -> None:
+    """Check that each code under which the canonical form may be counted has a meaning."""
+    missing = codes - rule.warnings.keys() - {UNKNOWN}
+    if missing or (UNKNOWN in codes and not rule.warnings):
+        said = ", ".join(sorted(missing)) or "a code"
+        raise ValueError(f"{field.path}: canonical may raise {said}, which is not in warnings: add its meaning")
 
 
 check(FIELDS)
