@@ -30,7 +30,7 @@ _PRODUCTS: Final = frozenset({"Product", "ProductVariant"})
 _gid = re.compile(r"gid://shopify/(\w+)/(\d+)").match
 
 
-def flat(one: Mapping[str, Any]) -> Mapping[str, Any]:
+def flat(one: Mapping[str, Any]) -> dict[str, Any]:
     """Return an item with the members of its nested objects, and without those that mislead."""
     names = {folded(name): name for name in one}
     found = {**one}
@@ -80,7 +80,7 @@ def shapes(objects: Iterable[Mapping[str, Any]]) -> Iterator[Shape]:
         yield Shape(*(_text(names.get(name)) for name in ("itemid", _PARENT, "producttype", "sku")))
 
 
-def without_variants(items: Sequence[tuple[Shape, Mapping[str, Any]]]) -> Iterator[Mapping[str, Any]]:
+def without_variants(items: Sequence[tuple[Shape, dict[str, Any]]]) -> Iterator[dict[str, Any]]:
     """Yield the items of one list, and an empty object for each variant whose parent is in the list too.
 
     The parent has the price and the quantity of both, and of a configurable product the stock number of the variant.
