@@ -6,7 +6,7 @@ from binascii import hexlify
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from hashlib import sha256
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from airflow_provider_pinterest.conversions import values
 from airflow_provider_pinterest.conversions.column_parser import (
@@ -21,6 +21,9 @@ from airflow_provider_pinterest.conversions.personal import has_at_sign
 from airflow_provider_pinterest.conversions.reasons import CellError
 
 T = TypeVar("T")
+
+FEW: Final = 3
+"""So few words are searched in a column without hashing its texts."""
 
 
 class TextParser(ColumnParser):
@@ -84,12 +87,12 @@ class TextParser(ColumnParser):
         return carefully(cells, on_error) if self._needs_care(texts, members) else result(texts, members)
 
     def _needs_care(self, texts: Sequence[str], members: Members) -> bool:
-        if not self._void.isdisjoint(texts):
+        if any(word in texts for word in self._void) if len(self._void) < FEW else not self._void.isdisjoint(texts):
             return True
         joined = b"".join(members)
-        if joined.find(b"\\") >= 0 and joined.find(self._key + b'"\\"') >= 0:
+        if joined.find(b"\\") >= 0 and (self._as_code or joined.find(self._key + b'"\\"') >= 0):
             return True
-        if self._as_code and (not joined.isascii() or joined.find(b"\x7f") >= 0 or joined.find(b"\\u0000") >= 0):
+        if self._as_code and (not joined.isascii() or joined.find(b"\x7f") >= 0):
             return True
         if self._also_needs_care and self._also_needs_care(joined):
             return True

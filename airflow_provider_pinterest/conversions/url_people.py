@@ -83,8 +83,6 @@ _is_short_key = re.compile(r"(?:.*[^A-Za-z])?[A-Za-z]{1,3}\W*", re.DOTALL).fullm
 _between_parameters = re.compile(r"[&;?#]")
 _number_with_plus = re.compile(r"[=/:]\+[1-9]\d?(?:[\s().-]{0,2}\d){6,13}(?!\d)").search
 _number = re.compile(r"[+(]{0,2}\d(?:[\s()./+-]{0,3}\d){6,17}").fullmatch
-_before_number: Final = frozenset(("phone", "telephone", "tel"))
-_call = re.compile(r"\btel:\+?\d{6}").search
 
 
 def _either_case(letters: str) -> str:
@@ -98,13 +96,21 @@ def _ends(keys: Iterable[str]) -> Iterable[str]:
         yield key[-3:] + "]"
 
 
-_LAST: Final = "".join(sorted({key[-1] for key in _KEYS}))
+def _any_of(letters: Iterable[str]) -> str:
+    """Return a character class of letters in either case."""
+    return f"[{''.join(re.escape(char) for one in sorted({*letters}) for char in sorted({one, one.upper()}))}]"
+
+
+_BEFORE_EQUALS: Final = sorted({*_ends(_KEYS)})
+_LAST: Final = _any_of(end[-1] for end in _BEFORE_EQUALS)
 _named = re.compile(
-    f"=(?<=[{_LAST}{_LAST.upper()}\\]Dd]=)(?<=(?:{'|'.join(sorted({*map(_either_case, _ends(_KEYS))}))}"
-    f"|[{_LAST}{_LAST.upper()}]%5[Dd])=)".encode()
+    # Three character classes come first, because most parameters have other letters at their end.
+    f"=(?:(?<={_LAST}=)(?<={_any_of(end[-2] for end in _BEFORE_EQUALS)}.=)"
+    f"(?<={_any_of(end[-3] for end in _BEFORE_EQUALS)}..=)(?<=(?:{'|'.join(map(_either_case, _BEFORE_EQUALS))})=)"
+    f"|(?<=%5[Dd]=)(?<={_LAST}...=))".encode()
 ).search
 _with_plus = re.compile(rb"\+(?<=[=/:FfAaDd]\+)[1-9]").search
-_ENCODED: Final = (b"%2B", b"%2b", b"%3D", b"%3d", b"%25", b"tel%3")
+_ENCODED: Final = (b"%2B", b"%2b", b"%3D", b"%3d", b"%25")
 """Encoded signs before a number or a value, and the sign of a second layer of encoding."""
 
 
@@ -117,16 +123,13 @@ def may_have_person(data: bytes) -> bool:
         (data.find(b"=") >= 0 and _named(data) is not None)
         or (data.find(b"+") >= 0 and _with_plus(data) is not None)
         or (data.find(b"%") >= 0 and any(data.find(sign) >= 0 for sign in _ENCODED))
-        or data.find(b"hone/") >= 0
-        or data.find(b"/tel") >= 0
-        or data.find(b"tel:") >= 0
     )
 
 
 def in_query(query: str) -> bool:
     """Return whether the query or the fragment of a URL names a person or has a telephone number."""
     plain = _decoded(query)
-    if _number_with_plus(plain) or _call(plain):
+    if _number_with_plus(plain):
         return True
     return any(
         _is_personal(key, value)
@@ -137,14 +140,12 @@ def in_query(query: str) -> bool:
 
 def in_segments(segments: Sequence[str]) -> int | None:
     """Return the position of the first segment of a path that is a telephone number, or has a personal parameter."""
-    before = ""
     for at, segment in enumerate(segments):
         plain = _decoded(segment)
-        if _number_with_plus(f"/{plain}") or _call(plain) or (before in _before_number and _number(plain)):
+        if _number_with_plus(f"/{plain}"):
             return at
         if "=" in plain and in_query(plain):
             return at
-        before = segment
     return None
 
 
