@@ -3,28 +3,20 @@
 The oracle is the local Pinterest, which counts the accepted copies of every event.
 """
 
-import socket
 from collections import Counter
 
 import pytest
 
 from airflow_provider_pinterest.delivery.sender import OnUnknownOutcome
 from airflow_provider_pinterest.exceptions import CredentialError, RefusedError, UnavailableError
-from airflow_provider_pinterest.sandbox import Sandbox
-from tests.api.wire import WireScenario, drips_its_body, drips_its_head, serving
-from tests.delivery.world import NOW
+from harness.scripted_server import drips_its_body, drips_its_head, nobody_listening, serving
+from tests.api.wire import WireScenario
 
 WEB = ["web"] * 60
 OFFLINE = ["offline"] * 60
 MIXED = ["web", "offline", "web"] * 20
 KINDS = pytest.mark.parametrize("kinds", [WEB, OFFLINE, MIXED], ids=["web", "offline", "mixed"])
 AT_ONCE = {"Retry-After": "0"}
-
-
-@pytest.fixture
-def pinterest():
-    with Sandbox(clock=lambda: NOW) as sandbox:
-        yield sandbox
 
 
 class EventOutcomes:
@@ -243,12 +235,10 @@ def test_busy_for_longer_than_it_may_wait_hands_back_with_the_time(pinterest, ki
 
 @KINDS
 def test_where_nobody_listens_nothing_is_held(pinterest, kinds):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    scenario = WireScenario(f"http://127.0.0.1:{port}/v5", kinds, max_wait=0.02)
-
-    with pytest.raises(UnavailableError, match="connection refused"):
-        scenario.run_attempt()
+    with nobody_listening() as url:
+        scenario = WireScenario(url, kinds, max_wait=0.02)
+        with pytest.raises(UnavailableError, match="connection refused"):
+            scenario.run_attempt()
     outcomes = EventOutcomes(pinterest, scenario)
     assert outcomes.counters.rows_not_sent == outcomes.counters.events_built
     assert not outcomes.held

@@ -14,25 +14,9 @@ from airflow_provider_pinterest.delivery.checkpoint import KEY, Checkpoint, Rows
 from airflow_provider_pinterest.delivery.reader import ReadAhead, Reading
 from airflow_provider_pinterest.delivery.sections import RowCounts, Section, SectionCutter
 from airflow_provider_pinterest.delivery.stored_state import read_state
-from airflow_provider_pinterest.sandbox import Sandbox
 from tests.api.wire import WireScenario
-from tests.delivery.world import NOW, InterruptedTask, event, row_batches
-
-SOON = 5.0
-"""Seconds within which everything here happens."""
-
-
-@pytest.fixture
-def pinterest():
-    with Sandbox(clock=lambda: NOW, calls_per_window=0) as sandbox:
-        yield sandbox
-
-
-def until(condition):
-    deadline = time.monotonic() + SOON
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.002)
+from tests.delivery.world import InterruptedTask, event, row_batches
+from tests.waiting import SOON, until
 
 
 class Stalling:

@@ -6,7 +6,7 @@ from airflow_provider_pinterest.exceptions import ParameterError
 from airflow_provider_pinterest.get_provider_info import get_provider_info
 from airflow_provider_pinterest.hooks.pinterest import PinterestHook
 from airflow_provider_pinterest.sandbox import Sandbox
-from tests.hooks.listening import listening
+from harness.scripted_server import serving
 from tests.running import deliver, ids, impersonal, rows
 
 TOKEN = "pina_secret"
@@ -225,7 +225,7 @@ def test_a_rate_limit_storage_that_does_not_exist_is_refused(pinterest, connect,
 
 def test_extras_that_are_not_ours_change_nothing_of_the_request(connect):
     """Who may edit a connection must not gain a say over headers, certificates or proxies."""
-    with listening() as listener:
+    with serving() as listener:
         connect(
             host=listener.url,
             password=TOKEN,

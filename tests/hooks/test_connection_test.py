@@ -1,13 +1,13 @@
 """The button "Test" on a connection: what it says in each case, and that nothing is recorded."""
 
 import re
-import socket
 
 import pytest
 
 from airflow_provider_pinterest.hooks.pinterest import PinterestHook
 from airflow_provider_pinterest.sandbox import Sandbox
 from airflow_provider_pinterest.sandbox.tokens import Token
+from harness.scripted_server import nobody_listening
 from tests.running import impersonal, logged
 
 
@@ -96,9 +96,8 @@ def test_a_missing_scope_is_named(pinterest, connect):
 
 
 def test_nobody_listening_says_to_check_network_and_host(connect):
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        connect(host=f"http://127.0.0.1:{unused.getsockname()[1]}/v5", password="pina_x", extra={"ad_account_id": "1"})
+    with nobody_listening() as url:
+        connect(host=url, password="pina_x", extra={"ad_account_id": "1"})
 
         good, words = pressed()
 

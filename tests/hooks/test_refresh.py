@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import orjson
@@ -17,8 +16,9 @@ from airflow_provider_pinterest.exceptions import CredentialError, UnavailableEr
 from airflow_provider_pinterest.hooks import pinterest as hook_module
 from airflow_provider_pinterest.hooks.pinterest import PinterestHook
 from airflow_provider_pinterest.redaction import Secret
-from tests.hooks.listening import ScriptedReply, listening
+from harness.scripted_server import ScriptedReply, serving
 from tests.running import deliver, ids, logged, rows
+from tests.waiting import until
 
 TOKEN_PATH = "/v5/oauth/token"
 
@@ -246,13 +246,12 @@ def test_a_token_endpoint_that_drips_is_cut_off(pinterest, oauth):
 
 
 def test_whoever_waits_for_a_token_is_cut_off_by_an_abort():
-    with listening(ScriptedReply(pause=0)) as silent:
+    with serving(ScriptedReply(pause=0)) as silent:
         credential = Credential(Tokens(Secret("old"), Secret("r"), "7", Secret("s")))
         client = Client(silent.url, credential, connections=8)
         with ThreadPoolExecutor(8) as threads:
             waiting = [threads.submit(client.renew, Secret("old")) for _ in range(8)]
-            while not silent.requests:
-                time.sleep(0.001)
+            until(lambda: silent.requests)
             client.abort()
             found = [one.exception(timeout=5) or one.result() for one in waiting]
         client.close()
@@ -264,7 +263,7 @@ def test_whoever_waits_for_a_token_is_cut_off_by_an_abort():
 def test_a_redirect_of_the_token_endpoint_is_not_followed(pinterest, oauth):
     """It would carry the app's secret elsewhere."""
     pinterest.expire_tokens()
-    with listening(ScriptedReply(200, b'{"access_token": "pina_evil"}')) as elsewhere:
+    with serving(ScriptedReply(200, b'{"access_token": "pina_evil"}')) as elsewhere:
         pinterest.fault("redirect", on="token", location=f"{elsewhere.url}/oauth/token")
 
         ran = deliver(events=rows(1))
@@ -285,7 +284,7 @@ def test_an_app_id_written_as_a_number_is_as_good_as_text(pinterest, oauth):
 
 def test_the_app_s_secret_goes_to_the_token_endpoint_only(connect):
     """And the refresh token too; the events endpoint sees the access token alone."""
-    with listening(
+    with serving(
         ScriptedReply(401, b"{}"), ScriptedReply(200, b'{"access_token": "pina_new"}'), ScriptedReply()
     ) as listener:
         connect(

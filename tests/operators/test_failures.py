@@ -6,7 +6,6 @@ import datetime as dt
 import json
 import logging
 import re
-import socket
 import traceback
 from typing import Any
 
@@ -34,6 +33,7 @@ from airflow_provider_pinterest.logs import WIDTH, wrapped
 from airflow_provider_pinterest.operators import errors
 from airflow_provider_pinterest.operators.error_report import for_airflow
 from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
+from harness.loopback import free_port
 from tests.running import deliver, ids, row, rows, run
 
 SELECT = "SELECT * FROM orders"
@@ -252,9 +252,7 @@ class TestTheLog:
 
 class TestTheHost:
     def test_nobody_listens(self, pinterest, connect):
-        with socket.socket() as taken:
-            taken.bind(("127.0.0.1", 0))
-            port = taken.getsockname()[1]
+        port = free_port()
         connect(pinterest, host=f"http://127.0.0.1:{port}/v5")
 
         ran = deliver(events=rows(1), max_wait=dt.timedelta(seconds=0.5))
@@ -263,9 +261,7 @@ class TestTheHost:
         assert re.search(rf"127\.0\.0\.1:{port}: connection refused; retrying this batch", ran.log)
 
     def test_a_proxy_is_named_too(self, pinterest, connect, monkeypatch):
-        with socket.socket() as taken:
-            taken.bind(("127.0.0.1", 0))
-            port = taken.getsockname()[1]
+        port = free_port()
         connect(pinterest, host="https://api.example.com/v5")
         monkeypatch.setenv("HTTPS_PROXY", f"http://someone:p4ss@127.0.0.1:{port}")
         for name in ("NO_PROXY", "no_proxy"):
@@ -285,9 +281,7 @@ class TestTheHost:
         assert re.search(r"The request to 127\.0\.0\.1:\d+ got no complete answer", ran.said)
 
     def test_the_warehouse_is_down(self, pinterest, monkeypatch):
-        with socket.socket() as taken:
-            taken.bind(("127.0.0.1", 0))
-            port = taken.getsockname()[1]
+        port = free_port()
         document = {"conn_type": "postgres", "host": "127.0.0.1", "port": port, "login": "ada", "password": "s3cret"}
         monkeypatch.setenv("AIRFLOW_CONN_DOWN", json.dumps(document))
 

@@ -17,6 +17,7 @@ import requests
 
 import airflow_provider_pinterest.sandbox as package
 from airflow_provider_pinterest.sandbox import Sandbox
+from tests.waiting import until
 
 REPOSITORY = Path(package.__file__).parents[2]
 COMMAND = (sys.executable, "-W", "error", "-m", "airflow_provider_pinterest.sandbox")
@@ -90,8 +91,7 @@ def test_a_sandbox_stops_while_calls_wait(pinterest, send, event):
     pinterest.fault("delay", seconds=30)
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(send, event())
-        while not pinterest._pinterest._in_flight:
-            time.sleep(0.005)
+        until(lambda: pinterest._pinterest._in_flight)
         started = time.monotonic()
         pinterest.stop()
         assert time.monotonic() - started < 1
@@ -134,10 +134,8 @@ def test_a_client_that_hangs_up_while_sending_is_noted(pinterest):
     with socket.create_connection(("127.0.0.1", pinterest.port)) as connection:
         head = "POST /v5/ad_accounts/1/events HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{"
         connection.sendall(head.encode())
-        while not pinterest._pinterest._in_flight:
-            time.sleep(0.005)
-    while not pinterest.calls():
-        time.sleep(0.005)
+        until(lambda: pinterest._pinterest._in_flight)
+    until(pinterest.calls)
     (call,) = pinterest.calls()
     assert (call.status, call.fault, call.events) == (0, "client hung up", 0)
 
