@@ -8,7 +8,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferr
 
 from airflow_provider_pinterest.exceptions import UnavailableError
 from airflow_provider_pinterest.sandbox import Sandbox
-from tests.operators.attempts import Life, broken_off, copies, small
+from tests.operators.attempts import Life, broken_off, copies, failing, finished, interrupted, small
 from tests.running import ids, row, rows
 
 ACCEPTED_FOUR = copies((1, 4, 1))
@@ -86,8 +86,7 @@ every_unreadable = pytest.mark.parametrize("spoil", UNREADABLE.values(), ids=UNR
 class TestAStateThatCannotBeRead:
     @every_unreadable
     def test_offline_rows_are_refused_and_stay_refused(self, pinterest, spoil):
-        life = Life(**small(offline()))
-        broken_off(pinterest, life)
+        life = interrupted(pinterest, offline())
         life.state = spoil(life.state)
 
         for ran in (life.attempt(), life.clear(), life.clear()):
@@ -98,8 +97,7 @@ class TestAStateThatCannotBeRead:
 
     @every_unreadable
     def test_web_rows_are_sent_again_with_a_warning(self, pinterest, spoil):
-        life = Life(**small())
-        broken_off(pinterest, life)
+        life = interrupted(pinterest)
         life.state = spoil(life.state)
 
         ran = life.attempt()
@@ -110,8 +108,7 @@ class TestAStateThatCannotBeRead:
         assert ran["events_processed"] == 10
 
     def test_the_way_out_that_the_message_names_works(self, pinterest):
-        life = Life(**small(offline()))
-        broken_off(pinterest, life)
+        life = interrupted(pinterest, offline())
         life.state = {"cursor": "abc"}
         life.attempt()
 
@@ -122,8 +119,7 @@ class TestAStateThatCannotBeRead:
 
     def test_after_web_rows_were_sent_the_refusal_holds_for_offline_rows_behind_them(self, pinterest):
         mixed = [*rows(4), *(row(number, action_source="offline") for number in range(5, 11))]
-        life = Life(**small(mixed))
-        broken_off(pinterest, life, after=4)
+        life = interrupted(pinterest, mixed, after=4)
         assert pinterest.copies() == copies((1, 8, 1))
         life.state = "lost"
 
@@ -133,8 +129,7 @@ class TestAStateThatCannotBeRead:
         assert pinterest.copies() == copies((1, 4, 2), (5, 8, 1))
 
     def test_second_copies_that_were_accepted_once_are_refused_later(self, pinterest):
-        life = Life(**small(offline()))
-        broken_off(pinterest, life, after=4)
+        life = interrupted(pinterest, offline(), after=4)
         life.state = [1]
         broken_off(pinterest, life, after=1, on_unknown_outcome="resend")
         assert pinterest.copies() == copies((1, 2, 2), (3, 8, 1))
@@ -265,9 +260,8 @@ class TestAnInvalidRowOfABatchUnderWay:
         """Ten rows in batches of four, the second of which is in unknown: the invalid row and order-5 to order-8."""
         life = Life(**small(self.events(source), batch_size=4, max_rejected=1.0))
         answers = {"on_unknown_outcome": "resend"} if source == "offline" else {}
-        pinterest.fault("status", status=500, after=1, after_accepting=True)
-        life.attempt(**answers)
-        pinterest.clear_faults()
+        with failing(pinterest, status=500, after=1, after_accepting=True):
+            life.attempt(**answers)
         assert life.state["pending"]
         assert pinterest.copies() == ids(8)
         return life
@@ -304,9 +298,8 @@ class TestTheRowsEndBeforeWhatWasUnderWay:
     @pytest.mark.parametrize("source", ["web", "offline"])
     def test_it_is_noticed(self, pinterest, source):
         life = Life(**small(rows(10, action_source=source)))
-        pinterest.fault("status", status=500, after=2, after_accepting=True)
-        life.attempt(**({"on_unknown_outcome": "resend"} if source == "offline" else {}))
-        pinterest.clear_faults()
+        with failing(pinterest, status=500, after=2, after_accepting=True):
+            life.attempt(**({"on_unknown_outcome": "resend"} if source == "offline" else {}))
         assert life.state["pending"]
 
         ran = life.attempt(events=rows(5, action_source=source))
@@ -350,9 +343,8 @@ class TestADeferralBesideWhatIsStored:
 
     def test_a_newer_deferral_wins_over_an_older_stored_state(self, pinterest, life):
         older = life.state
-        pinterest.fault("status", status=503, after=2, headers={"Retry-After": "300"})
-        life.wake()
-        pinterest.clear_faults()
+        with failing(pinterest, status=503, after=2, headers={"Retry-After": "300"}):
+            life.wake()
         assert pinterest.copies() == copies((1, 8, 1))
         newer = life.deferred.kwargs
         life.state = older
@@ -379,8 +371,7 @@ class TestADeferralBesideWhatIsStored:
 
 class TestTheConnectionLeadsElsewhere:
     def test_offline_rows_are_refused_when_the_host_changed(self, pinterest, connect):
-        life = Life(**small(offline()))
-        broken_off(pinterest, life)
+        life = interrupted(pinterest, offline())
 
         with Sandbox() as other:
             connect(other)
@@ -392,8 +383,7 @@ class TestTheConnectionLeadsElsewhere:
         assert pinterest.copies() == ACCEPTED_FOUR
 
     def test_web_rows_all_reach_the_new_host(self, pinterest, connect):
-        life = Life(**small())
-        broken_off(pinterest, life)
+        life = interrupted(pinterest)
 
         with Sandbox() as other:
             connect(other)
@@ -405,8 +395,7 @@ class TestTheConnectionLeadsElsewhere:
 
     @pytest.mark.parametrize("where", ["connection", "parameter"])
     def test_offline_rows_are_refused_when_the_account_changed(self, pinterest, connect, where):
-        life = Life(**small(offline()))
-        broken_off(pinterest, life)
+        life = interrupted(pinterest, offline())
         account = "549755885176"
 
         if where == "connection":
@@ -420,8 +409,7 @@ class TestTheConnectionLeadsElsewhere:
         assert pinterest.copies() == ACCEPTED_FOUR
 
     def test_a_finished_run_says_nothing_of_another_account(self, pinterest, connect):
-        life = Life(**small(offline()))
-        life.attempt()
+        life = finished(offline())
 
         ran = life.clear(ad_account_id="549755885176")
 
@@ -439,8 +427,7 @@ class TestEventsThatCanBeReadOnce:
 
     @pytest.mark.parametrize("source", ["web", "offline"])
     def test_a_function_that_yields_rows_continues(self, pinterest, source):
-        life = Life(**small([], function=yielding(rows(10, action_source=source))))
-        broken_off(pinterest, life)
+        life = interrupted(pinterest, [], function=yielding(rows(10, action_source=source)))
 
         ran = life.attempt()
 
@@ -448,8 +435,7 @@ class TestEventsThatCanBeReadOnce:
         assert pinterest.copies() == ids(10)
 
     def test_it_is_called_again_when_the_rows_have_changed(self, pinterest):
-        life = Life(**small([], function=yielding(rows(10))))
-        broken_off(pinterest, life)
+        life = interrupted(pinterest, [], function=yielding(rows(10)))
 
         ran = life.attempt(function=yielding([row(0), *rows(10)]))
 
@@ -459,9 +445,8 @@ class TestEventsThatCanBeReadOnce:
 
     def test_after_clear_only_the_failed_event_goes_out(self, pinterest):
         life = Life(**small([], max_rejected=1.0, function=yielding(offline())))
-        pinterest.fault("fail_event", event_id="order-3")
-        life.attempt()
-        pinterest.clear_faults()
+        with failing(pinterest, "fail_event", event_id="order-3"):
+            life.attempt()
 
         ran = life.clear()
 
@@ -482,8 +467,7 @@ def yielding(found):
 class TestTheKindOfSourceChanges:
     @pytest.mark.parametrize(("before", "after"), [("web", "offline"), ("offline", "web")])
     def test_it_is_noticed(self, pinterest, before, after):
-        life = Life(**small(rows(10, action_source=before)))
-        broken_off(pinterest, life)
+        life = interrupted(pinterest, rows(10, action_source=before))
 
         ran = life.attempt(events=rows(10, action_source=after))
 
@@ -502,9 +486,8 @@ class TestTheKindOfSourceChanges:
     @pytest.mark.parametrize("row_number", [1, 4, 5, 6])
     def test_one_row_is_enough(self, pinterest, row_number):
         life = Life(**small())
-        pinterest.fault("status", status=500, after=2, after_accepting=True)
-        life.attempt()
-        pinterest.clear_faults()
+        with failing(pinterest, status=500, after=2, after_accepting=True):
+            life.attempt()
         changed = rows(10)
         changed[row_number - 1]["action_source"] = "offline"
 
@@ -514,8 +497,7 @@ class TestTheKindOfSourceChanges:
         assert pinterest.copies(action_source="offline") == {}
 
     def test_from_web_to_app_changes_nothing(self, pinterest):
-        life = Life(**small())
-        broken_off(pinterest, life)
+        life = interrupted(pinterest)
 
         ran = life.attempt(events=rows(10, action_source="app_ios"))
 
@@ -527,9 +509,8 @@ class TestTheNumberOfRetriesChanges:
     @pytest.mark.parametrize("retries", [0, 1, 2, 5])
     def test_a_clear_is_told_from_a_retry(self, pinterest, retries):
         life = Life(retries=2, **small(offline()))
-        pinterest.fault("fail_event", event_id="order-3")
-        life.attempt(max_rejected=1.0)
-        pinterest.clear_faults()
+        with failing(pinterest, "fail_event", event_id="order-3"):
+            life.attempt(max_rejected=1.0)
         life.retries = retries
 
         ran = life.clear(max_rejected=1.0)
@@ -540,9 +521,8 @@ class TestTheNumberOfRetriesChanges:
 
     def test_a_clear_is_told_from_a_retry_where_max_tries_comes_out_the_same(self, pinterest):
         life = Life(retries=2, **small(offline(), max_rejected=1.0))
-        pinterest.fault("fail_event", event_id="order-3")
-        life.attempt()
-        pinterest.clear_faults()
+        with failing(pinterest, "fail_event", event_id="order-3"):
+            life.attempt()
         before = life.max_tries
         life.retries = 1
 

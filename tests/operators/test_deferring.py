@@ -8,7 +8,7 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, TaskDeferred
 
 from airflow_provider_pinterest.triggers.wait import WaitTrigger
-from tests.operators.attempts import Life, copies, small
+from tests.operators.attempts import Life, copies, failing, finished, small
 from tests.running import Again, ids, rows
 
 DAY = 86_400
@@ -144,9 +144,8 @@ class TestHowItContinues:
 
     def test_events_with_unknown_outcome_are_sent_again_after_the_deferral(self, pinterest):
         life = Life(**deferrable(rows(10), defer_after=dt.timedelta()))
-        pinterest.fault("status", status=500, after=2, after_accepting=True)
-        assert isinstance(life.attempt().error, TaskDeferred)
-        pinterest.clear_faults()
+        with failing(pinterest, status=500, after=2, after_accepting=True):
+            assert isinstance(life.attempt().error, TaskDeferred)
 
         ran = life.wake()
 
@@ -155,9 +154,8 @@ class TestHowItContinues:
 
     def test_clear_while_it_waits_continues_too(self, pinterest, found):
         life = Life(**deferrable(found))
-        pinterest.fault("status", status=503, after=2, headers={"Retry-After": "300"})
-        life.attempt()
-        pinterest.clear_faults()
+        with failing(pinterest, status=503, after=2, headers={"Retry-After": "300"}):
+            life.attempt()
 
         ran = life.clear()
 
@@ -166,9 +164,8 @@ class TestHowItContinues:
 
     def test_other_rows_after_the_deferral_are_noticed(self, pinterest):
         life = Life(remembers=False, **deferrable(rows(10, action_source="offline")))
-        pinterest.fault("status", status=503, after=2, headers={"Retry-After": "300"})
-        life.attempt()
-        pinterest.clear_faults()
+        with failing(pinterest, status=503, after=2, headers={"Retry-After": "300"}):
+            life.attempt()
 
         ran = life.wake(events=rows(9, action_source="offline")[1:])
 
@@ -176,8 +173,7 @@ class TestHowItContinues:
         assert pinterest.copies() == copies((1, 4, 1))
 
     def test_send_everything_again_sends_all_once_over_a_deferral(self, pinterest, found):
-        life = Life(**small(found))
-        life.attempt()
+        life = finished(found)
         pinterest.fault("status", status=503, after=2, headers={"Retry-After": "300"})
         ran = life.clear(deferrable=True, send_everything_again=True)
         assert isinstance(ran.error, TaskDeferred)
@@ -190,9 +186,8 @@ class TestHowItContinues:
 
     def test_send_everything_again_without_a_store_too(self, pinterest, found):
         life = Life(remembers=False, **deferrable(found, send_everything_again=True))
-        pinterest.fault("status", status=503, after=2, headers={"Retry-After": "300"})
-        assert isinstance(life.attempt().error, TaskDeferred)
-        pinterest.clear_faults()
+        with failing(pinterest, status=503, after=2, headers={"Retry-After": "300"}):
+            assert isinstance(life.attempt().error, TaskDeferred)
 
         ran = life.wake()
 

@@ -13,7 +13,7 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, AirflowTaskTimeout
 
 from airflow_provider_pinterest.delivery.rejects import Rejects
-from tests.operators.attempts import Life, broken_off, copies, last_line, logged_ending, small
+from tests.operators.attempts import Life, broken_off, copies, failing, interrupted, last_line, logged_ending, small
 from tests.running import ids, row, rows
 
 sources = pytest.mark.parametrize("source", ["web", "offline"])
@@ -99,18 +99,16 @@ class TestAnAttemptThatEndsEarly:
     @pytest.mark.parametrize("after", [0, 2])
     def test_pinterest_stops_accepting(self, pinterest, found, then, status, after):
         life = Life(**small(found))
-        pinterest.fault("status", status=status, after=after)
-        ran = life.attempt()
-        pinterest.clear_faults()
+        with failing(pinterest, status=status, after=after):
+            ran = life.attempt()
 
         keeps_its_word(pinterest, life, last_line(ran.said), then)
         assert pinterest.copies() == ids(10)
 
     def test_it_waited(self, pinterest, found, then):
         life = Life(**small(found, max_wait=dt.timedelta(seconds=2.2)))
-        pinterest.fault("status", status=503, after=2, headers={"Retry-After": "1"})
-        ran = life.attempt()
-        pinterest.clear_faults()
+        with failing(pinterest, status=503, after=2, headers={"Retry-After": "1"}):
+            ran = life.attempt()
 
         sentence = last_line(ran.said)
         assert re.search(r"after waiting 2 seconds for Pinterest", sentence), sentence
@@ -118,9 +116,8 @@ class TestAnAttemptThatEndsEarly:
 
     def test_web_events_have_unknown_outcomes(self, pinterest, then):
         life = Life(**small())
-        pinterest.fault("status", status=500, after=2, after_accepting=True)
-        ran = life.attempt()
-        pinterest.clear_faults()
+        with failing(pinterest, status=500, after=2, after_accepting=True):
+            ran = life.attempt()
 
         sentence = last_line(ran.said)
         assert "sends 2 events with unknown outcome again" in sentence
@@ -128,9 +125,8 @@ class TestAnAttemptThatEndsEarly:
 
     def test_offline_events_with_unknown_outcome_are_sent_again_by_request(self, pinterest, then):
         life = Life(**small(rows(10, action_source="offline"), on_unknown_outcome="resend"))
-        pinterest.fault("status", status=500, after=2, after_accepting=True)
-        ran = life.attempt()
-        pinterest.clear_faults()
+        with failing(pinterest, status=500, after=2, after_accepting=True):
+            ran = life.attempt()
 
         sentence = last_line(ran.said)
         assert "deduplicates" not in sentence
@@ -212,8 +208,7 @@ class TestAnAttemptThatEndsEarly:
             assert pinterest.copies() == ids(10)
 
     def test_a_later_attempt_breaks_before_it_has_read_what_is_accounted_for(self, pinterest, found, then):
-        life = Life(**small(found))
-        broken_off(pinterest, life)
+        life = interrupted(pinterest, found)
         ran = life.attempt(events=Broken(found, 2, ValueError("the disk is gone")))
 
         sentence = logged_ending(ran.log)
@@ -318,8 +313,7 @@ class TestARefusal:
     @nexts
     @pytest.mark.parametrize("why", ["unreadable", "no store", "rows", "parameters"])
     def test_it_does_not_promise_to_continue(self, pinterest, then, why):
-        life = Life(remembers=why != "no store", **small(rows(10, action_source="offline")))
-        broken_off(pinterest, life)
+        life = interrupted(pinterest, rows(10, action_source="offline"), remembers=why != "no store")
         changes: dict[str, Any] = {}
         if why == "unreadable":
             life.state = [1]
@@ -342,8 +336,7 @@ class TestARefusal:
 
 class TestAfterStartingOver:
     def test_it_does_not_say_that_nothing_is_sent_twice(self, pinterest):
-        life = Life(**small())
-        broken_off(pinterest, life, after=4)
+        life = interrupted(pinterest, after=4)
         life.state = [1]
         ran = broken_off(pinterest, life, after=1)
 
@@ -441,9 +434,8 @@ class TestARunThatCameToItsEnd:
 
     def test_held_events(self, pinterest, tmp_path):
         life = Life(**small(rows(10, action_source="offline"), rejects_path=str(tmp_path)))
-        pinterest.fault("status", status=500, times=1, after=1, after_accepting=True)
-        ran = life.attempt()
-        pinterest.clear_faults()
+        with failing(pinterest, status=500, times=1, after=1, after_accepting=True):
+            ran = life.attempt()
 
         sentence = last_line(ran.said)
         assert "8 of 10 events were accepted" in sentence

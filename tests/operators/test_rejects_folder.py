@@ -3,7 +3,7 @@
 import pytest
 
 from airflow_provider_pinterest.delivery.rejects import Rejects
-from tests.operators.attempts import Life, broken_off, small
+from tests.operators.attempts import Life, interrupted, small
 from tests.running import ids, rows
 
 
@@ -30,8 +30,7 @@ def test_a_folder_that_cannot_be_made_fails_before_any_call(pinterest, unusable,
 
 def test_nor_is_any_made_by_a_later_attempt(pinterest, tmp_path):
     where = tmp_path / "rejects"
-    life = Life(**small(rows(10, action_source="offline"), rejects_path=str(where)))
-    broken_off(pinterest, life)
+    life = interrupted(pinterest, rows(10, action_source="offline"), rejects_path=str(where))
     calls = len(pinterest.calls())
     where.mkdir(exist_ok=True)
     for one in where.iterdir():
@@ -77,8 +76,7 @@ def test_it_fails_before_any_call_where_rows_are_only_validated(pinterest, tmp_p
 
 def test_another_folder_for_a_later_attempt_does_not_start_the_run_over(pinterest, tmp_path):
     """As an author sets it who has learned that the first one cannot be written to."""
-    life = Life(**small(rows(10, action_source="offline"), rejects_path=str(tmp_path / "first")))
-    broken_off(pinterest, life)
+    life = interrupted(pinterest, rows(10, action_source="offline"), rejects_path=str(tmp_path / "first"))
 
     ran = life.attempt(rejects_path=str(tmp_path / "second"))
 
