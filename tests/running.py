@@ -130,6 +130,14 @@ def deliver(**parameters: Any) -> Ran:
     return Ran({}, refused, "")
 
 
+def refusal(pinterest: Sandbox, **parameters: Any) -> str:
+    """Check that these parameters are refused before any call, and return the message."""
+    ran = deliver(**parameters)
+    assert isinstance(ran.error, ParameterError)
+    assert pinterest.calls() == []
+    return ran.said
+
+
 def impersonal(text: str) -> bool:
     """Check that a text holds no address of the tests', no hash and no secret of the sandbox's."""
     found = _PERSONAL.search(text)

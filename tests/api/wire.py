@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,20 +12,11 @@ from airflow_provider_pinterest.api.client import Client
 from airflow_provider_pinterest.api.credentials import Credential, Tokens
 from airflow_provider_pinterest.api.events_endpoint import Answer, EventsEndpoint
 from airflow_provider_pinterest.api.rate_limit import RateLimiter
-from airflow_provider_pinterest.conversions.batches import Batcher
-from airflow_provider_pinterest.conversions.outcomes import RowBatch
-from airflow_provider_pinterest.delivery.checkpoint import KEY, Checkpoint
-from airflow_provider_pinterest.delivery.dispatcher import Dispatcher
-from airflow_provider_pinterest.delivery.pipeline import Mailbox, PipelineRun
-from airflow_provider_pinterest.delivery.progress import Progress
-from airflow_provider_pinterest.delivery.rejects import Rejects
-from airflow_provider_pinterest.delivery.sections import SectionCutter
-from airflow_provider_pinterest.delivery.sender import OnUnknownOutcome, Sender
-from airflow_provider_pinterest.delivery.stop import StopSignal
-from airflow_provider_pinterest.delivery.stored_state import read_state
+from airflow_provider_pinterest.delivery.pipeline import PipelineRun
+from airflow_provider_pinterest.delivery.sender import Sender
 from airflow_provider_pinterest.redaction import Secret
 from airflow_provider_pinterest.sandbox import Sandbox
-from tests.delivery.world import NOW, FailingStateStore, MemoryFolder, read_ahead, row_batches
+from tests.delivery.world import NOW, FaultPoint, Scenario
 
 ACCOUNT = Sandbox.ad_account_id
 
@@ -61,31 +53,26 @@ def client(url: str, **options: Any) -> Iterator[OneAccount]:
         made.close()
 
 
-class WireScenario:
-    """Runs of one source over the wire; what an attempt leaves behind stays for the next.
+class WireScenario(Scenario):
+    """A scenario over the wire, with threads.
 
-    :param kinds: what the source's rows become, in order.
+    :param url: of the server; the scenario's own model of Pinterest only has the time.
+    :param options: of the scenario, and of the client.
     """
 
     def __init__(self, url: str, kinds: Sequence[str], **options: Any) -> None:
+        given = {
+            name: options.pop(name) for name in ("on_unknown_outcome", "batch_size", "in_flight") if name in options
+        }
+        super().__init__(kinds, random.Random(1), **{"batch_size": 10, "in_flight": 4, "threads": True, **given})  # noqa: S311
         self.url = url
-        self.kinds = list(kinds)
-        self.on_unknown_outcome: OnUnknownOutcome | None = options.pop("on_unknown_outcome", None)
-        self.batch_size: int = options.pop("batch_size", 10)
-        self.in_flight: int = options.pop("in_flight", 4)
         self.max_wait: float = options.pop("max_wait", 20.0)
         self.client_options = options
-        self.store = FailingStateStore()
-        self.folder = MemoryFolder()
-        self.stop = StopSignal()
 
-    def run_attempt(self, source: Iterator[RowBatch] | None = None) -> PipelineRun:
-        """Make one attempt."""
-        stored = self.store.get(KEY)
-        resume = read_state(stored) if stored else None
-        assert resume is None or isinstance(resume, Checkpoint)
+    @contextmanager
+    def sending(self, fault_point: FaultPoint) -> Iterator[Sender]:
         with client(self.url, connections=self.in_flight, **self.client_options) as pinterest:
-            sender = Sender(
+            made = Sender(
                 pinterest,
                 RateLimiter(f"{self.url}/{uuid.uuid4()}", calls_per_minute=10**6),
                 on_unknown_outcome=self.on_unknown_outcome,
@@ -93,29 +80,12 @@ class WireScenario:
                 wall=lambda: NOW,
                 jitter=lambda: 0.01,
             )
-            self.stop.on_set(sender.abort)
-            mailbox = Mailbox()
-            progress = Progress(
-                resume or Checkpoint({"f": "1"}, NOW),
-                self.store,
-                rejects=Rejects(self.folder, attempt=1, keep=resume.keeps if resume else None),
-                every_answers=self.in_flight,
-                may_resend=sender.may_resend,
-                ahead=2 * self.in_flight * self.batch_size,
-                on_unknown_outcome=self.on_unknown_outcome,
-            )
-            batcher = Batcher(self.batch_size)
-            cutter = SectionCutter(batcher, resume)
-            self.run = PipelineRun(
-                read_ahead(cutter, source or row_batches(self.kinds), mailbox),
-                batcher,
-                progress,
-                Dispatcher(sender, self.in_flight, mailbox.wake),
-                resume=resume,
-                stop=self.stop,
-                mailbox=mailbox,
-            )
-            self.run.deliver()
-            self.run.counters.check(len(self.kinds))
-            self.store.delete(KEY)
-            return self.run
+            self.stop.on_set(made.abort)
+            yield made
+
+    def every_answers(self) -> int:
+        return self.in_flight
+
+    def end(self, run: PipelineRun) -> None:
+        run.counters.check(len(self.kinds))
+        super().end(run)

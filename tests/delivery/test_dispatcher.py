@@ -344,7 +344,7 @@ def test_the_source_is_never_read_more_than_a_few_batches_ahead(pinterest, in_fl
             ahead.append(number - sum(call.accepted for call in pinterest.calls()))
             yield row_batch
 
-    scenario.run_attempt(counting())
+    scenario.run_attempt(source=counting())
 
     assert max(ahead) <= (in_flight + 3 + 1) * 5
     assert len(pinterest.copies()) == 200

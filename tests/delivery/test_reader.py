@@ -55,7 +55,7 @@ class Background:
 
     def _go(self):
         try:
-            self.scenario.run_attempt(iter(self._source))
+            self.scenario.run_attempt(source=iter(self._source))
         except BaseException as error:  # noqa: BLE001 - looked at by the test
             self.error = error
 
@@ -150,7 +150,7 @@ def test_what_was_read_before_the_source_broke_is_delivered(pinterest, kind, err
 
     scenario = WireScenario(pinterest.url, [kind] * 60, batch_size=5, in_flight=2)
     with pytest.raises(error):
-        scenario.run_attempt(breaks())
+        scenario.run_attempt(source=breaks())
 
     assert len(pinterest.copies()) == 25
     counters = scenario.run.counters
@@ -170,7 +170,7 @@ def test_rows_that_did_not_make_a_batch_before_the_source_broke_are_counted_and_
 
     scenario = WireScenario(pinterest.url, ["offline"] * 60, batch_size=5, in_flight=2)
     with pytest.raises(OSError):  # noqa: PT011 - the source's own
-        scenario.run_attempt(breaks())
+        scenario.run_attempt(source=breaks())
 
     counters = scenario.run.counters
     assert counters.rows_read == 23

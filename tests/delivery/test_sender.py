@@ -414,7 +414,7 @@ def test_eight_threads_that_meet_a_401_renew_once_and_every_event_arrives_once(p
                 pinterest.expire_tokens()
             yield row_batch
 
-    assert scenario.run_attempt(expiring()).finished
+    assert scenario.run_attempt(source=expiring()).finished
     assert len(pinterest.calls(status=401)) > 1
     assert len(pinterest.calls(path="/v5/oauth/token")) == 1
     assert set(pinterest.copies().values()) == {1}
@@ -564,9 +564,7 @@ def test_a_guard_that_says_stop_is_asked_before_every_call():
             raise Stopped
 
     fake = Scripted(lambda ids: Unavailable(Trace(503)))
-    done = deliver(fake, batch(1), guard=guard)
-
-    assert isinstance(done.error, Stopped)
+    assert isinstance(deliver(fake, batch(1), guard=guard).error, Stopped)
     assert len(fake.sent) == 2
 
 
@@ -584,7 +582,7 @@ def test_an_interruption_counts_what_was_answered_sends_nothing_more_and_nothing
             yield row_batch
 
     with pytest.raises(InterruptedTask):
-        scenario.run_attempt(interrupted())
+        scenario.run_attempt(source=interrupted())
 
     assert scenario.run.counters.delivered.processed == 30
     assert scenario.run_attempt().finished

@@ -222,7 +222,5 @@ def test_nothing_is_logged_or_raised_that_shows_the_token_when_the_connection_br
     """``deliver`` looks at the log and at the error."""
     pinterest.fault("reset", times=1)
 
-    ran = deliver(events=rows(2))
-
-    assert ran.error is None
+    assert deliver(events=rows(2)).error is None
     assert pinterest.copies() == ids(2)

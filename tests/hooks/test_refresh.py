@@ -62,9 +62,7 @@ def test_batches_that_meet_an_expired_token_at_once_refresh_it_once(pinterest, o
     pinterest.expire_tokens()
     pinterest.fault("delay", seconds=0.1, times=8)
 
-    ran = deliver(events=rows(80), batch_size=10, max_in_flight=8)
-
-    assert ran.error is None
+    assert deliver(events=rows(80), batch_size=10, max_in_flight=8).error is None
     assert pinterest.copies() == ids(80)
     assert len(refreshes(pinterest)) == 1
 
@@ -73,9 +71,7 @@ def test_a_token_that_expires_in_the_middle_is_refreshed(pinterest, oauth, wareh
     """The 401 comes with the second batch."""
     pinterest.fault("status", status=401, after=1, times=1)
 
-    ran = deliver(events=rows(30), batch_size=10)
-
-    assert ran.error is None
+    assert deliver(events=rows(30), batch_size=10).error is None
     assert pinterest.copies() == ids(30)
     assert len(refreshes(pinterest)) == 1
 
@@ -276,9 +272,7 @@ def test_an_app_id_written_as_a_number_is_as_good_as_text(pinterest, oauth):
     oauth(app_id=int(pinterest.app_id))
     pinterest.expire_tokens()
 
-    ran = deliver(events=rows(1))
-
-    assert ran.error is None
+    assert deliver(events=rows(1)).error is None
     assert pinterest.copies() == ids(1)
 
 

@@ -164,6 +164,11 @@ def small(events: list[Row] | None = None, **changes: Any) -> dict[str, Any]:
     }
 
 
+def offline(count: int = 10, **changes: Any) -> list[Row]:
+    """Return rows whose events Pinterest does not deduplicate."""
+    return rows(count, action_source="offline", **changes)
+
+
 def last_line(text: str) -> str:
     """Return the last line of a text that is not empty."""
     return [line for line in text.splitlines() if line.strip()][-1]

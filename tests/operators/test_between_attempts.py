@@ -8,7 +8,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferr
 
 from airflow_provider_pinterest.exceptions import UnavailableError
 from airflow_provider_pinterest.sandbox import Sandbox
-from tests.operators.attempts import Life, broken_off, copies, failing, finished, interrupted, small
+from tests.operators.attempts import Life, broken_off, copies, failing, finished, interrupted, offline, small
 from tests.running import ids, row, rows
 
 ACCEPTED_FOUR = copies((1, 4, 1))
@@ -61,10 +61,6 @@ MARK_2 = [
 """A batch of which version 2 did not know whether it had arrived."""
 
 
-def offline(count=10, **changes):
-    return rows(count, action_source="offline", **changes)
-
-
 def without(state, name):
     return {key: value for key, value in state.items() if key != name}
 
@@ -112,9 +108,7 @@ class TestAStateThatCannotBeRead:
         life.state = {"cursor": "abc"}
         life.attempt()
 
-        ran = life.clear(send_everything_again=True)
-
-        assert ran.error is None
+        assert life.clear(send_everything_again=True).error is None
         assert pinterest.copies() == copies((1, 4, 2), (5, 10, 1))
 
     def test_after_web_rows_were_sent_the_refusal_holds_for_offline_rows_behind_them(self, pinterest):
@@ -134,9 +128,7 @@ class TestAStateThatCannotBeRead:
         broken_off(pinterest, life, after=1, on_unknown_outcome="resend")
         assert pinterest.copies() == copies((1, 2, 2), (3, 8, 1))
 
-        ran = life.attempt()
-
-        assert isinstance(ran.error, AirflowFailException)
+        assert isinstance(life.attempt().error, AirflowFailException)
         assert pinterest.copies() == copies((1, 2, 2), (3, 8, 1))
 
 
@@ -176,9 +168,7 @@ class TestAStateOfVersion2:
         life.tries = 1
         life.state = stored
 
-        ran = life.attempt()
-
-        assert isinstance(ran.error, AirflowFailException)
+        assert isinstance(life.attempt().error, AirflowFailException)
         assert pinterest.copies() == {}
 
     def test_its_successor_is_stored_in_the_new_form_and_continued(self, pinterest, stored):
@@ -188,9 +178,7 @@ class TestAStateOfVersion2:
         broken_off(pinterest, life, after=1)
         assert life.state["version"] == 3
 
-        ran = life.attempt()
-
-        assert ran.error is None
+        assert life.attempt().error is None
         assert pinterest.copies() == copies((5, 10, 1))
 
     @pytest.mark.parametrize("source", ["offline", "web"])
@@ -220,9 +208,7 @@ class TestAStateOfVersion2:
         life.tries = 1
         life.state = {"finished": 2, "result": self.result(), "problem": None, "max_tries": 1}
 
-        ran = life.attempt()
-
-        assert ran.error is None
+        assert life.attempt().error is None
         assert pinterest.calls() == []
 
     def test_after_clear_the_end_of_a_run_says_nothing_of_its_rows(self, pinterest):
@@ -318,8 +304,7 @@ class TestADeferralBesideWhatIsStored:
         """A task that was deferred after four of ten offline rows."""
         life = Life(**small(offline(), deferrable=True))
         pinterest.fault("status", status=503, after=2, headers={"Retry-After": "300"})
-        ran = life.attempt()
-        assert isinstance(ran.error, TaskDeferred)
+        assert isinstance(life.attempt().error, TaskDeferred)
         pinterest.clear_faults()
         self.deferral = life.deferred.kwargs
         return life
@@ -328,17 +313,13 @@ class TestADeferralBesideWhatIsStored:
         broken_off(pinterest, life, after=2, deferrable=False)
         assert pinterest.copies() == copies((1, 8, 1))
 
-        ran = life.wake(self.deferral)
-
-        assert ran.error is None
+        assert life.wake(self.deferral).error is None
         assert pinterest.copies() == ids(10)
 
     def test_a_stored_end_wins(self, pinterest, life):
         assert life.attempt(deferrable=False).error is None
 
-        ran = life.wake(self.deferral)
-
-        assert ran.error is None
+        assert life.wake(self.deferral).error is None
         assert pinterest.copies() == ids(10)
 
     def test_a_newer_deferral_wins_over_an_older_stored_state(self, pinterest, life):
@@ -349,23 +330,17 @@ class TestADeferralBesideWhatIsStored:
         newer = life.deferred.kwargs
         life.state = older
 
-        ran = life.wake(newer)
-
-        assert ran.error is None
+        assert life.wake(newer).error is None
         assert pinterest.copies() == ids(10)
 
     def test_a_deferral_that_cannot_be_read_does_not_begin_anew(self, pinterest, life):
         life.store.values.clear()
 
-        ran = life.wake({"checkpoint": {"version": 99}})
-
-        assert isinstance(ran.error, AirflowFailException)
+        assert isinstance(life.wake({"checkpoint": {"version": 99}}).error, AirflowFailException)
         assert pinterest.copies() == ACCEPTED_FOUR
 
     def test_a_deferral_that_cannot_be_read_beside_a_state_that_can_continues(self, pinterest, life):
-        ran = life.wake({"checkpoint": {"version": 99}})
-
-        assert ran.error is None
+        assert life.wake({"checkpoint": {"version": 99}}).error is None
         assert pinterest.copies() == ids(10)
 
 
@@ -411,9 +386,7 @@ class TestTheConnectionLeadsElsewhere:
     def test_a_finished_run_says_nothing_of_another_account(self, pinterest, connect):
         life = finished(offline())
 
-        ran = life.clear(ad_account_id="549755885176")
-
-        assert isinstance(ran.error, AirflowFailException)
+        assert isinstance(life.clear(ad_account_id="549755885176").error, AirflowFailException)
         assert pinterest.copies() == ids(10)
 
 
@@ -429,9 +402,7 @@ class TestEventsThatCanBeReadOnce:
     def test_a_function_that_yields_rows_continues(self, pinterest, source):
         life = interrupted(pinterest, [], function=yielding(rows(10, action_source=source)))
 
-        ran = life.attempt()
-
-        assert ran.error is None
+        assert life.attempt().error is None
         assert pinterest.copies() == ids(10)
 
     def test_it_is_called_again_when_the_rows_have_changed(self, pinterest):
@@ -469,18 +440,14 @@ class TestTheKindOfSourceChanges:
     def test_it_is_noticed(self, pinterest, before, after):
         life = interrupted(pinterest, rows(10, action_source=before))
 
-        ran = life.attempt(events=rows(10, action_source=after))
-
-        assert isinstance(ran.error, AirflowFailException)
+        assert isinstance(life.attempt(events=rows(10, action_source=after)).error, AirflowFailException)
         assert pinterest.copies() == ACCEPTED_FOUR
 
     def test_second_copies_that_were_accepted_once_are_not_accepted_for_ever(self, pinterest):
         life = Life(**small(offline()))
         broken_off(pinterest, life, on_unknown_outcome="resend")
 
-        ran = life.attempt(events=rows(10))
-
-        assert isinstance(ran.error, AirflowFailException)
+        assert isinstance(life.attempt(events=rows(10)).error, AirflowFailException)
         assert pinterest.copies() == ACCEPTED_FOUR
 
     @pytest.mark.parametrize("row_number", [1, 4, 5, 6])
@@ -491,17 +458,13 @@ class TestTheKindOfSourceChanges:
         changed = rows(10)
         changed[row_number - 1]["action_source"] = "offline"
 
-        ran = life.attempt(events=changed)
-
-        assert isinstance(ran.error, AirflowFailException)
+        assert isinstance(life.attempt(events=changed).error, AirflowFailException)
         assert pinterest.copies(action_source="offline") == {}
 
     def test_from_web_to_app_changes_nothing(self, pinterest):
         life = interrupted(pinterest)
 
-        ran = life.attempt(events=rows(10, action_source="app_ios"))
-
-        assert ran.error is None
+        assert life.attempt(events=rows(10, action_source="app_ios")).error is None
         assert pinterest.copies() == ids(10)
 
 

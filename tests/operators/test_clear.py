@@ -8,14 +8,10 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
-from tests.operators.attempts import DAY, Life, broken_off, copies, failing, finished, interrupted, small
+from tests.operators.attempts import DAY, Life, broken_off, copies, failing, finished, interrupted, offline, small
 from tests.running import ids, row, rows, run
 
 HOURS_23 = 23 * 3600
-
-
-def offline(count=10, **changes):
-    return rows(count, action_source="offline", **changes)
 
 
 def held_lines(folder):
@@ -281,9 +277,7 @@ class TestOtherRows:
         changed = offline()
         changed[2], changed[3] = changed[3], changed[2]
 
-        ran = life.clear(events=changed)
-
-        assert isinstance(ran.error, AirflowFailException)
+        assert isinstance(life.clear(events=changed).error, AirflowFailException)
         assert max(pinterest.copies().values()) == 1
         assert len(pinterest.copies()) == 9
 
@@ -304,18 +298,14 @@ class TestSendEverythingAgain:
         broken_off(pinterest, life, after=2, clear=True, send_everything_again=True)
         assert pinterest.copies() == copies((1, 4, 2), (5, 10, 1))
 
-        ran = life.attempt(send_everything_again=True)
-
-        assert ran.error is None
+        assert life.attempt(send_everything_again=True).error is None
         assert pinterest.copies() == copies((1, 10, 2))
 
     def test_its_retry_after_the_worker_died_at_the_end_sends_nothing(self, pinterest):
         life = finished(offline())
         life.clear(send_everything_again=True)
 
-        ran = life.attempt(send_everything_again=True)
-
-        assert ran.error is None
+        assert life.attempt(send_everything_again=True).error is None
         assert pinterest.copies() == copies((1, 10, 2))
 
     def test_the_next_clear_without_it_sends_nothing(self, pinterest):
@@ -342,9 +332,7 @@ class TestSendEverythingAgain:
     def test_it_sends_other_rows_than_before_too(self, pinterest):
         life = finished(offline())
 
-        ran = life.clear(events=offline(4), send_everything_again=True)
-
-        assert ran.error is None
+        assert life.clear(events=offline(4), send_everything_again=True).error is None
         assert pinterest.copies() == copies((1, 4, 2), (5, 10, 1))
 
 
@@ -375,9 +363,7 @@ class TestWhereNothingIsRemembered:
     def test_whoever_accepts_second_copies_gets_them(self, pinterest):
         life = interrupted(pinterest, offline(), remembers=False)
 
-        ran = life.attempt(on_unknown_outcome="resend")
-
-        assert ran.error is None
+        assert life.attempt(on_unknown_outcome="resend").error is None
         assert pinterest.copies() == copies((1, 4, 2), (5, 10, 1))
 
 
@@ -466,7 +452,5 @@ def test_nothing_personal_is_stored(pinterest, tmp_path):
 
 
 def test_an_operator_can_be_used_without_the_state_of_an_attempt(pinterest):
-    ran = run(SendConversionsOperator(task_id="send", **small(offline())))
-
-    assert ran.error is None
+    assert run(SendConversionsOperator(task_id="send", **small(offline()))).error is None
     assert pinterest.copies() == ids(10)

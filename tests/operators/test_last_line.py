@@ -13,7 +13,17 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, AirflowTaskTimeout
 
 from airflow_provider_pinterest.delivery.rejects import Rejects
-from tests.operators.attempts import Life, broken_off, copies, failing, interrupted, last_line, logged_ending, small
+from tests.operators.attempts import (
+    Life,
+    broken_off,
+    copies,
+    failing,
+    interrupted,
+    last_line,
+    logged_ending,
+    offline,
+    small,
+)
 from tests.running import ids, row, rows
 
 sources = pytest.mark.parametrize("source", ["web", "offline"])
@@ -124,7 +134,7 @@ class TestAnAttemptThatEndsEarly:
         keeps_its_word(pinterest, life, sentence, then)
 
     def test_offline_events_with_unknown_outcome_are_sent_again_by_request(self, pinterest, then):
-        life = Life(**small(rows(10, action_source="offline"), on_unknown_outcome="resend"))
+        life = Life(**small(offline(), on_unknown_outcome="resend"))
         with failing(pinterest, status=500, after=2, after_accepting=True):
             ran = life.attempt()
 
@@ -170,7 +180,7 @@ class TestAnAttemptThatEndsEarly:
         assert pinterest.copies() == ids(10)
 
     def test_offline_events_are_in_the_air_when_it_is_killed(self, pinterest, then):
-        life = Life(**small(rows(10, action_source="offline")))
+        life = Life(**small(offline()))
         sentence = killed_in_the_third_call(pinterest, life)
 
         assert "4 of 10 events that were read were delivered, 2 are held" in sentence
@@ -301,8 +311,7 @@ class TestAnAttemptThatEndsBeforeItBegins:
 
         assert isinstance(ran.error, AirflowException)
         assert "Clear" in last_line(ran.said)
-        following = getattr(life, then)()
-        assert following.error is None
+        assert getattr(life, then)().error is None
         assert pinterest.copies() == ids(10)
         assert len(pinterest.calls()) > self.calls
 
@@ -313,7 +322,7 @@ class TestARefusal:
     @nexts
     @pytest.mark.parametrize("why", ["unreadable", "no store", "rows", "parameters"])
     def test_it_does_not_promise_to_continue(self, pinterest, then, why):
-        life = interrupted(pinterest, rows(10, action_source="offline"), remembers=why != "no store")
+        life = interrupted(pinterest, offline(), remembers=why != "no store")
         changes: dict[str, Any] = {}
         if why == "unreadable":
             life.state = [1]
@@ -327,11 +336,9 @@ class TestARefusal:
         sentence = last_line(ran.said)
         assert "continues" not in sentence
         assert "send_everything_again=True" in sentence
-        again = getattr(life, then)(**changes)
-        assert isinstance(again.error, AirflowFailException)
+        assert isinstance(getattr(life, then)(**changes).error, AirflowFailException)
         assert pinterest.copies() == copies((1, 4, 1))
-        forced = life.clear(send_everything_again=True, **changes)
-        assert forced.error is None
+        assert life.clear(send_everything_again=True, **changes).error is None
 
 
 class TestAfterStartingOver:
@@ -347,7 +354,7 @@ class TestAfterStartingOver:
         assert pinterest.copies() == copies((1, 8, 2), (9, 10, 1))
 
     def test_with_send_everything_again_clear_begins_anew(self, pinterest):
-        life = Life(**small(rows(10, action_source="offline"), send_everything_again=True))
+        life = Life(**small(offline(), send_everything_again=True))
         ran = broken_off(pinterest, life)
 
         sentence = last_line(ran.said)
@@ -369,7 +376,7 @@ class TestLastLineWithoutAStateStore:
 
     @nexts
     def test_offline_events(self, pinterest, then):
-        life = Life(remembers=False, **small(rows(10, action_source="offline")))
+        life = Life(remembers=False, **small(offline()))
         ran = broken_off(pinterest, life)
 
         assert "refuses to send" in last_line(ran.said)
@@ -377,7 +384,7 @@ class TestLastLineWithoutAStateStore:
 
     @nexts
     def test_offline_events_of_which_none_was_sent(self, pinterest, then):
-        found = rows(10, action_source="offline")
+        found = offline()
         life = Life(remembers=False, **small(found))
         ran = life.attempt(events=Broken(found, 0, ValueError("the disk is gone")))
 
@@ -388,7 +395,7 @@ class TestLastLineWithoutAStateStore:
 
     @nexts
     def test_offline_events_by_request(self, pinterest, then):
-        life = Life(remembers=False, **small(rows(10, action_source="offline"), on_unknown_outcome="resend"))
+        life = Life(remembers=False, **small(offline(), on_unknown_outcome="resend"))
         ran = broken_off(pinterest, life)
 
         sentence = last_line(ran.said)
@@ -433,7 +440,7 @@ class TestARunThatCameToItsEnd:
             assert after == before
 
     def test_held_events(self, pinterest, tmp_path):
-        life = Life(**small(rows(10, action_source="offline"), rejects_path=str(tmp_path)))
+        life = Life(**small(offline(), rejects_path=str(tmp_path)))
         with failing(pinterest, status=500, times=1, after=1, after_accepting=True):
             ran = life.attempt()
 
@@ -447,7 +454,7 @@ class TestARunThatCameToItsEnd:
 
     @pytest.mark.parametrize("mode", [{"validate_only": True}, {"test": True}])
     def test_where_nothing_is_recorded(self, pinterest, mode):
-        life = Life(**small(rows(10, action_source="offline"), min_events=11, **mode))
+        life = Life(**small(offline(), min_events=11, **mode))
         ran = life.attempt()
 
         assert "Clear" in last_line(ran.said)

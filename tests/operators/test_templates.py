@@ -269,9 +269,7 @@ class TestAWindowWithoutValue:
 def test_rows_are_not_rendered_nor_kept_among_the_rendered_fields(pinterest):
     operator = SendConversionsOperator(task_id="send", events=[row(content_name="{{ params.x }}")])
 
-    ran = run(operator, render=True, params={"x": "rendered"})
-
-    assert ran.error is None
+    assert run(operator, render=True, params={"x": "rendered"}).error is None
     assert pinterest.copies() == ids(1)
     assert pinterest.events()[0].event["custom_data"] == {"content_name": "{{ params.x }}"}
     assert "ada1" not in json.dumps(repr(operator.events))
