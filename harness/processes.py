@@ -145,7 +145,7 @@ def write_port(port_file: Path, port: int) -> None:
 def server_on_free_port(
     name: str,
     command: Callable[[int], Sequence[str | Path]],
-    answers: Callable[[int], bool],
+    answers: Callable[[int], object],
     folder: Path,
     **options: Any,
 ) -> Iterator[tuple[Service, int]]:

@@ -267,13 +267,16 @@ def stopping(pinterest, begin, **options):
         assert time.monotonic() - started < 2
 
 
+def stopped(pinterest, begin):
+    """Make a call that only an abort ends, and return its future."""
+    with stopping(pinterest, begin) as call:
+        return call
+
+
 def test_a_stop_ends_an_attempt_to_connect():
     begin = Begin()
     with full_backlog() as url, client(url, timeouts=(10.0, 60.0, 120.0)) as pinterest:
-        with stopping(pinterest, begin) as call:
-            pass
-
-        assert isinstance(call.exception(), Stopped)
+        assert isinstance(stopped(pinterest, begin).exception(), Stopped)
     assert begin.calls == 0
 
 
@@ -283,10 +286,7 @@ def test_a_stop_ends_a_handshake():
         accepts_and_says_nothing() as port,
         client(f"https://localhost:{port}/v5", timeouts=(10.0, 60.0, 120.0)) as pinterest,
     ):
-        with stopping(pinterest, begin) as call:
-            pass
-
-        assert isinstance(call.exception(), Stopped)
+        assert isinstance(stopped(pinterest, begin).exception(), Stopped)
     assert begin.calls == 0
 
 
@@ -295,10 +295,7 @@ def test_a_stop_ends_a_tunnel_that_the_proxy_does_not_open(monkeypatch):
     with proxying(b"") as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         with client(f"https://{HOST}/v5", timeouts=(10.0, 60.0, 120.0)) as pinterest:
-            with stopping(pinterest, begin) as call:
-                pass
-
-            assert isinstance(call.exception(), Stopped)
+            assert isinstance(stopped(pinterest, begin).exception(), Stopped)
     assert begin.calls == 0
 
 
@@ -333,11 +330,10 @@ def test_a_stop_cuts_a_call_under_way_which_has_an_unknown_outcome(secured, tls)
         serving(says_nothing, tls=tls if secured else None) as wire,
         client(wire.url, timeouts=(10.0, 60.0, 120.0)) as pinterest,
     ):
-        with stopping(pinterest, begin) as call:
-            pass
+        answer = stopped(pinterest, begin).result()
 
-        assert isinstance(call.result(), OutcomeUnknown)
-        assert "stopped" in call.result().trace.message
+        assert isinstance(answer, OutcomeUnknown)
+        assert "stopped" in answer.trace.message
     assert begin.calls == 1
 
 

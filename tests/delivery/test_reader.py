@@ -15,7 +15,7 @@ from airflow_provider_pinterest.delivery.reader import ReadAhead, Reading
 from airflow_provider_pinterest.delivery.sections import RowCounts, Section, SectionCutter
 from airflow_provider_pinterest.delivery.stored_state import read_state
 from tests.api.wire import WireScenario
-from tests.delivery.world import InterruptedTask, event, row_batches
+from tests.delivery.world import InterruptedTask, event, once, row_batches
 from tests.waiting import SOON, until
 
 
@@ -81,8 +81,7 @@ def test_batches_are_settled_and_stored_while_the_source_stalls(pinterest, kind)
         background.thread.join(SOON)
 
     assert background.error is None
-    assert set(pinterest.copies().values()) == {1}
-    assert len(pinterest.copies()) == 60
+    assert pinterest.copies() == once(60)
 
 
 @pytest.mark.parametrize("in_flight", [2, 4])
@@ -120,8 +119,7 @@ def test_a_stop_during_a_stall_ends_the_run_soon_with_an_exact_account(pinterest
 
     scenario.stop = type(scenario.stop)()
     assert scenario.run_attempt().finished
-    assert set(pinterest.copies().values()) == {1}
-    assert len(pinterest.copies()) == 60
+    assert pinterest.copies() == once(60)
     assert scenario.folder.lines() == []
 
 
@@ -159,8 +157,7 @@ def test_what_was_read_before_the_source_broke_is_delivered(pinterest, kind, err
     assert left is not None
     assert left.rows == 25
     assert scenario.run_attempt().finished
-    assert set(pinterest.copies().values()) == {1}
-    assert len(pinterest.copies()) == 60
+    assert pinterest.copies() == once(60)
 
 
 def test_rows_that_did_not_make_a_batch_before_the_source_broke_are_counted_and_sent_by_the_next_attempt(pinterest):
@@ -176,8 +173,7 @@ def test_rows_that_did_not_make_a_batch_before_the_source_broke_are_counted_and_
     assert counters.rows_read == 23
     assert counters.delivered.processed + counters.rows_not_sent == 23
     assert scenario.run_attempt().finished
-    assert set(pinterest.copies().values()) == {1}
-    assert len(pinterest.copies()) == 60
+    assert pinterest.copies() == once(60)
     assert scenario.folder.lines() == []
 
 

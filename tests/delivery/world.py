@@ -63,6 +63,11 @@ def batch(count: int, first: int = 1, **changes: Any) -> Batch:
     return Batch([event(row, **changes) for row in range(first, first + count)])
 
 
+def once(count: int) -> dict[str, int]:
+    """Return what ``Sandbox.copies`` answers when so many events of :func:`row_batches` arrived once each."""
+    return {f"e-{row}": 1 for row in range(1, count + 1)}
+
+
 def ids_of(body: bytes) -> list[str]:
     return [one["event_id"] for one in orjson.loads(body)["data"]]
 

@@ -5,13 +5,10 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import json
-import os
 import shutil
-import warnings
 from collections import Counter
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import jsonschema_rs
 import psycopg2
@@ -77,10 +74,8 @@ def ran(airflow_db, postgres, tmp_path_factory):
             "AIRFLOW_CONN_SQLITE_WAREHOUSE": shop.connection_json,
             "AIRFLOW_CONN_POSTGRES_WAREHOUSE": postgres.connection_json,
         }
-        with warnings.catch_warnings(), mock.patch.dict(os.environ, connections):
-            warnings.simplefilter("ignore")  # of Airflow's own making
-            tasks = dag_runs.run(dag_runs.load(folder)["delivering"], RAN_AT)
-            yield DeliveredRun(tasks, pinterest, _rendered(), _xcoms())
+        tasks = dag_runs.run(dag_runs.load(folder)["delivering"], RAN_AT, **connections)
+        yield DeliveredRun(tasks, pinterest, _rendered(), _xcoms())
     shutil.rmtree(folder)
 
 
