@@ -86,7 +86,8 @@ Handler = Callable[[ScriptedServer, Any], object]
 """Answers a request over its connection. The connection is kept if it returns ``True``, and closed otherwise."""
 
 
-class ScriptedReply(NamedTuple):
+@dataclass(frozen=True)
+class ScriptedReply:
     """An answer.
 
     :param pause: number of bytes of the body after which nothing follows until the server is closed.
@@ -94,7 +95,7 @@ class ScriptedReply(NamedTuple):
 
     status: int = 200
     body: bytes = PROCESSED
-    headers: Mapping[str, str] = {}
+    headers: Mapping[str, str] = field(default_factory=dict)
     pause: int | None = None
 
     def __call__(self, server: ScriptedServer, connection: Any) -> bool:
@@ -191,7 +192,7 @@ def _accepting(
 @contextmanager
 def serving(*handlers: Handler, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> Iterator[ScriptedServer]:
     """Serve each request with the next handler; without handlers, accept one event a request."""
-    left = list(handlers or (ScriptedReply(),))
+    left: list[Handler] = [*handlers] or [ScriptedReply()]
     listener = socket.create_server((host, 0))
     name = "localhost" if tls else host
     server = ScriptedServer(f"{'https' if tls else 'http'}://{name}:{listener.getsockname()[1]}/v5")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -11,6 +10,7 @@ from typing import Any, Final
 
 from harness.processes import REPOSITORY
 from harness.tables import machine, machine_line, put_between, table
+from harness.tables import save as write
 from scale.judge import Check, ScaleRun
 from scale.runs import CONTROL, KILLED, LIMITED
 
@@ -253,8 +253,6 @@ def verdict(found: Document) -> str:
 
 def save(found: Document, folder: Path = RESULTS, page: Path = PAGE) -> None:
     """Write ``scale.json`` and ``scale.md``, and put the tables into the documentation."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "scale.json").write_text(f"{json.dumps(found, indent=1, ensure_ascii=False)}\n", encoding="utf-8")
     tables = markdown(found)
-    (folder / "scale.md").write_text(f"{tables}\n```text\n{verdict(found)}\n```\n", encoding="utf-8")
+    write(folder, "scale", found, f"{tables}\n```text\n{verdict(found)}\n```\n")
     put_between(page, BEGIN, END, tables)

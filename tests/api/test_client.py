@@ -52,6 +52,11 @@ class Begin:
 
 
 @pytest.fixture
+def begin():
+    return Begin()
+
+
+@pytest.fixture
 def tls(tmp_path, monkeypatch):
     """Return a TLS server's context that clients trust."""
     context, bundle = certificate(tmp_path)
@@ -118,8 +123,7 @@ def test_certificates_are_loaded_once_for_a_client(tls, monkeypatch):
 
 
 @pytest.mark.parametrize("fresh", [False, True])
-def test_begin_is_called_once_a_call(fresh):
-    begin = Begin()
+def test_begin_is_called_once_a_call(begin, fresh):
     with (
         serving(ScriptedReply(500), ScriptedReply(401), ScriptedReply()) as listener,
         client(listener.url) as pinterest,
@@ -145,8 +149,7 @@ def test_nothing_is_written_when_begin_raises(error, kept):
             assert len(listener.requests) == kept
 
 
-def test_begin_comes_after_the_handshake(tls):
-    begin = Begin()
+def test_begin_comes_after_the_handshake(begin, tls):
     with serving(tls=tls) as wire, client(wire.url) as pinterest:
         assert isinstance(pinterest.post(BODY, 1, begin=begin), PerEventResults)
     assert begin.calls == 1
@@ -164,8 +167,7 @@ def test_begin_comes_after_the_handshake(tls):
 
 
 @pytest.mark.parametrize("how", ["hangs up", "resets", "half a body", "another protocol"])
-def test_what_breaks_after_begin_has_an_unknown_outcome(how):
-    begin = Begin()
+def test_what_breaks_after_begin_has_an_unknown_outcome(begin, how):
     with serving(BROKEN[how]) as wire, client(wire.url) as pinterest:
         answer = pinterest.post(BODY, 1, begin=begin)
 
@@ -176,8 +178,7 @@ def test_what_breaks_after_begin_has_an_unknown_outcome(how):
 # ---- before begin ----
 
 
-def test_a_refused_connection_was_sent_nothing():
-    begin = Begin()
+def test_a_refused_connection_was_sent_nothing(begin):
     with nobody_listening() as url, client(url) as pinterest:
         answer = pinterest.post(BODY, 1, begin=begin)
 
@@ -187,8 +188,7 @@ def test_a_refused_connection_was_sent_nothing():
     assert begin.calls == 0
 
 
-def test_a_name_that_is_not_found_was_sent_nothing(monkeypatch):
-    begin = Begin()
+def test_a_name_that_is_not_found_was_sent_nothing(begin, monkeypatch):
 
     def fails(*_, **__):
         raise socket.gaierror(-2, "Name or service not known")
@@ -203,8 +203,7 @@ def test_a_name_that_is_not_found_was_sent_nothing(monkeypatch):
     assert begin.calls == 0
 
 
-def test_without_free_file_descriptors_nothing_is_sent_and_a_retry_may_help():
-    begin = Begin()
+def test_without_free_file_descriptors_nothing_is_sent_and_a_retry_may_help(begin):
     with serving() as listener, client(listener.url) as pinterest:
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         spare = os.dup(0)
@@ -229,8 +228,7 @@ def test_without_free_file_descriptors_nothing_is_sent_and_a_retry_may_help():
 
 
 @pytest.mark.parametrize("kept", [False, True])
-def test_where_no_thread_can_be_started_the_call_fails(kept, monkeypatch):
-    begin = Begin()
+def test_where_no_thread_can_be_started_the_call_fails(begin, kept, monkeypatch):
     with serving() as listener, client(listener.url) as pinterest:
         if kept:
             pinterest.post(BODY, 1)
@@ -273,15 +271,13 @@ def stopped(pinterest, begin):
         return call
 
 
-def test_a_stop_ends_an_attempt_to_connect():
-    begin = Begin()
+def test_a_stop_ends_an_attempt_to_connect(begin):
     with full_backlog() as url, client(url, timeouts=(10.0, 60.0, 120.0)) as pinterest:
         assert isinstance(stopped(pinterest, begin).exception(), Stopped)
     assert begin.calls == 0
 
 
-def test_a_stop_ends_a_handshake():
-    begin = Begin()
+def test_a_stop_ends_a_handshake(begin):
     with (
         accepts_and_says_nothing() as port,
         client(f"https://localhost:{port}/v5", timeouts=(10.0, 60.0, 120.0)) as pinterest,
@@ -290,8 +286,7 @@ def test_a_stop_ends_a_handshake():
     assert begin.calls == 0
 
 
-def test_a_stop_ends_a_tunnel_that_the_proxy_does_not_open(monkeypatch):
-    begin = Begin()
+def test_a_stop_ends_a_tunnel_that_the_proxy_does_not_open(begin, monkeypatch):
     with proxying(b"") as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         with client(f"https://{HOST}/v5", timeouts=(10.0, 60.0, 120.0)) as pinterest:
@@ -324,8 +319,7 @@ def test_a_stop_leaves_a_name_lookup_and_nothing_is_written_when_it_ends(monkeyp
 
 
 @pytest.mark.parametrize("secured", [False, True])
-def test_a_stop_cuts_a_call_under_way_which_has_an_unknown_outcome(secured, tls):
-    begin = Begin()
+def test_a_stop_cuts_a_call_under_way_which_has_an_unknown_outcome(begin, secured, tls):
     with (
         serving(says_nothing, tls=tls if secured else None) as wire,
         client(wire.url, timeouts=(10.0, 60.0, 120.0)) as pinterest,
@@ -337,8 +331,7 @@ def test_a_stop_cuts_a_call_under_way_which_has_an_unknown_outcome(secured, tls)
     assert begin.calls == 1
 
 
-def test_after_a_stop_no_call_is_made():
-    begin = Begin()
+def test_after_a_stop_no_call_is_made(begin):
     with serving() as listener, client(listener.url) as pinterest:
         pinterest.post(BODY, 1)
         pinterest.abort()
@@ -468,11 +461,10 @@ def test_this_machine_is_never_reached_through_a_proxy(variable, host, monkeypat
 
 
 @pytest.mark.parametrize("fresh", [False, True])
-def test_the_environment_s_proxy_opens_a_tunnel(fresh, tmp_path, monkeypatch):
+def test_the_environment_s_proxy_opens_a_tunnel(begin, fresh, tmp_path, monkeypatch):
     """The token and the events go to the host alone; the proxy sees its own password and the host's name."""
     context, bundle = certificate(tmp_path, HOST)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
-    begin = Begin()
     with serving(tls=context) as wire:
         port = int(wire.url.rpartition(":")[2].partition("/")[0])
         with proxying(port=port) as proxy:
@@ -504,8 +496,7 @@ DENIED = {407: "user and password", 403: "NO_PROXY", 405: "NO_PROXY"}
 
 
 @pytest.mark.parametrize(("status", "words"), DENIED.items())
-def test_a_proxy_that_refuses_the_tunnel_stops_the_run(status, words, monkeypatch):
-    begin = Begin()
+def test_a_proxy_that_refuses_the_tunnel_stops_the_run(begin, status, words, monkeypatch):
     with proxying(f"HTTP/1.1 {status} No\r\nContent-Length: 0\r\n\r\n".encode()) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url.replace("//", "//someone:p4ss@"))
         with client(f"https://{HOST}/v5") as pinterest:
@@ -519,8 +510,7 @@ def test_a_proxy_that_refuses_the_tunnel_stops_the_run(status, words, monkeypatc
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
-def test_a_proxy_that_cannot_reach_the_host_now_is_tried_again(status, monkeypatch):
-    begin = Begin()
+def test_a_proxy_that_cannot_reach_the_host_now_is_tried_again(begin, status, monkeypatch):
     with proxying(f"HTTP/1.1 {status} No\r\nContent-Length: 0\r\n\r\n".encode()) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         with client(f"https://{HOST}/v5") as pinterest:
@@ -531,8 +521,7 @@ def test_a_proxy_that_cannot_reach_the_host_now_is_tried_again(status, monkeypat
     assert begin.calls == 0
 
 
-def test_a_proxy_that_nobody_listens_on_was_sent_nothing(monkeypatch):
-    begin = Begin()
+def test_a_proxy_that_nobody_listens_on_was_sent_nothing(begin, monkeypatch):
     with nobody_listening() as url:
         monkeypatch.setenv("HTTPS_PROXY", url.removesuffix("/v5"))
         with client(f"https://{HOST}/v5") as pinterest:
@@ -543,8 +532,7 @@ def test_a_proxy_that_nobody_listens_on_was_sent_nothing(monkeypatch):
     assert begin.calls == 0
 
 
-def test_a_certificate_of_another_host_stops_the_run(tls):
-    begin = Begin()
+def test_a_certificate_of_another_host_stops_the_run(begin, tls):
     with serving(tls=tls) as wire:
         with client(wire.url.replace("localhost", "127.0.0.1")) as pinterest:
             answer = pinterest.post(BODY, 1, begin=begin)

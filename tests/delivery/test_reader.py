@@ -37,7 +37,7 @@ class Stalling:
 
 
 class Background:
-    """A scenario in a thread of its own."""
+    """A scenario in a thread of its own, whose source stalls."""
 
     def __init__(self, scenario, source):
         self.scenario = scenario
@@ -47,6 +47,7 @@ class Background:
 
     def __enter__(self):
         self.thread.start()
+        assert self._source.stalls.wait(SOON)
         return self
 
     def __exit__(self, *_):
@@ -72,7 +73,6 @@ def test_batches_are_settled_and_stored_while_the_source_stalls(pinterest, kind)
     source = Stalling([kind] * 60, after=6)
     scenario = WireScenario(pinterest.url, source.kinds, batch_size=5, in_flight=1)
     with Background(scenario, source) as background:
-        assert source.stalls.wait(SOON)
         until(lambda: (state := stored(scenario)) and state.rows == 30)
         assert not source.go_on.is_set()
         assert len(pinterest.copies()) == 30
@@ -89,7 +89,6 @@ def test_with_several_batches_under_way_a_checkpoint_comes_within_two_seconds(pi
     source = Stalling(["web"] * 60, after=6)
     scenario = WireScenario(pinterest.url, source.kinds, batch_size=5, in_flight=in_flight)
     with Background(scenario, source):
-        assert source.stalls.wait(SOON)
         until(lambda: (state := stored(scenario)) and state.rows == 30)
         assert not source.go_on.is_set()
 
@@ -99,7 +98,6 @@ def test_a_stop_during_a_stall_ends_the_run_soon_with_an_exact_account(pinterest
     source = Stalling([kind] * 60, after=6)
     scenario = WireScenario(pinterest.url, source.kinds, batch_size=5, in_flight=2)
     with Background(scenario, source) as background:
-        assert source.stalls.wait(SOON)
         until(lambda: len(pinterest.copies()) == 30)
         time.sleep(0.05)  # for the answers
         asked = time.monotonic()
@@ -127,7 +125,6 @@ def test_a_stop_during_a_stall_counts_the_rows_that_did_not_make_a_batch(pintere
     source = Stalling(["web", "invalid", "web"] * 10, after=3)
     scenario = WireScenario(pinterest.url, source.kinds, batch_size=4, in_flight=2)
     with Background(scenario, source) as background:
-        assert source.stalls.wait(SOON)
         until(lambda: len(pinterest.copies()) == 8)
         time.sleep(0.05)
         scenario.stop.set()

@@ -174,6 +174,16 @@ def command(tmp_path):
         process.communicate()
 
 
+def refused(*options):
+    """Run the command, which must fail with one line, and return that line."""
+    ended = subprocess.run(
+        [*COMMAND, *options], capture_output=True, text=True, cwd=REPOSITORY, timeout=20, check=False
+    )
+    assert ended.returncode == 1
+    [line] = ended.stderr.splitlines()
+    return line
+
+
 def pasted(line):
     """Paste a line into a shell, and return the connection that a program started there gets."""
     read = f'{sys.executable} -c \'import os; print(os.environ["AIRFLOW_CONN_PINTEREST_DEFAULT"], end="")\''
@@ -255,12 +265,7 @@ def test_the_printed_connection_may_send(command, event, options, token, account
     ],
 )
 def test_a_wrong_option_is_told_in_one_line(options, message):
-    ended = subprocess.run(
-        [*COMMAND, "--port", "0", *options], capture_output=True, text=True, cwd=REPOSITORY, timeout=20, check=False
-    )
-    assert ended.returncode == 1
-    assert message in ended.stderr
-    assert len(ended.stderr.splitlines()) == 1
+    assert message in refused("--port", "0", *options)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -335,14 +340,4 @@ def test_the_command_warns_when_others_can_reach_it(command):
 
 def test_the_command_says_why_it_cannot_start(pinterest):
     """A taken port is one line, not a traceback."""
-    ended = subprocess.run(
-        [*COMMAND, "--port", str(pinterest.port)],
-        capture_output=True,
-        text=True,
-        cwd=REPOSITORY,
-        timeout=20,
-        check=False,
-    )
-    assert ended.returncode == 1
-    assert "cannot start" in ended.stderr
-    assert len(ended.stderr.splitlines()) == 1
+    assert "cannot start" in refused("--port", str(pinterest.port))
