@@ -168,8 +168,8 @@ def _accepting(
     threads: list[threading.Thread] = []
 
     def accept() -> None:
-        with suppress(OSError):
-            while True:
+        while not server.over.wait(0):
+            with suppress(OSError):  # also if this process has too many open files for a moment
                 thread = threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True)
                 threads.append(thread)
                 thread.start()

@@ -82,9 +82,18 @@ def in_turn(*answers):
     return lambda ids: left.pop(0) if left else None
 
 
-def poison(*rows, message="'x' was unexpected"):
+def poison(*rows, message="'x' was unexpected", accepted=None):
+    """Return what refuses requests with some rows, and adds the ids of the others to a list."""
     bad = {f"e-{row}" for row in rows}
-    return lambda ids: Refused(Trace(400, message=message), partly=False) if bad & set(ids) else None
+
+    def answer(ids):
+        if bad & set(ids):
+            return Refused(Trace(400, message=message), partly=False)
+        if accepted is not None:
+            accepted.extend(ids)
+        return None
+
+    return answer
 
 
 def accounted(batch_, done):
@@ -126,14 +135,7 @@ def test_one_poisonous_event_of_a_thousand_is_isolated_in_ten_levels(row):
 def test_several_poisonous_events_are_isolated_and_the_rest_goes_once():
     bad = [3, 4, 5, 500, 777, 1000]
     accepted = []
-
-    def answer(ids):
-        refusal = poison(*bad)(ids)
-        if refusal is None:
-            accepted.extend(ids)
-        return refusal
-
-    done = deliver(Scripted(answer), batch(1000))
+    done = deliver(Scripted(poison(*bad, accepted=accepted)), batch(1000))
 
     assert [one.row for one in done.rejections] == bad
     assert len(accepted) == len(set(accepted)) == 994
@@ -141,14 +143,7 @@ def test_several_poisonous_events_are_isolated_and_the_rest_goes_once():
 
 def test_halves_go_out_in_the_order_of_the_rows():
     accepted = []
-
-    def answer(ids):
-        refusal = poison(5)(ids)
-        if refusal is None:
-            accepted.extend(ids)
-        return refusal
-
-    deliver(Scripted(answer), batch(16))
+    deliver(Scripted(poison(5, accepted=accepted)), batch(16))
 
     assert accepted == [f"e-{row}" for row in range(1, 17) if row != 5]
 
