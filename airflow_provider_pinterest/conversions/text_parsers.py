@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from airflow_provider_pinterest.conversions import values
 from airflow_provider_pinterest.conversions.column_parser import (
     ColumnParser,
-    Members,
+    EncodedCells,
     OnError,
     ParseCell,
     as_text,
@@ -43,11 +43,11 @@ class TextParser(ColumnParser):
         super().__init__(name, parse_cell, unusable)
         self._void = frozenset({"null", *placeholders})
 
-    def encode(self, cells: Sequence[Any], on_error: OnError) -> Members:
+    def encode(self, cells: Sequence[Any], on_error: OnError) -> EncodedCells:
         """Return the members of cells."""
         return self._encoded(cells, on_error, super().encode, lambda _, members: members)
 
-    def parse_and_encode(self, cells: Sequence[Any], on_error: OnError) -> tuple[list[Any], Members]:
+    def parse_and_encode(self, cells: Sequence[Any], on_error: OnError) -> tuple[list[Any], EncodedCells]:
         """Return the values of cells and their members."""
         return self._encoded(
             cells, on_error, super().parse_and_encode, lambda texts, members: (_values(texts), members)
@@ -58,7 +58,7 @@ class TextParser(ColumnParser):
         cells: Sequence[Any],
         on_error: OnError,
         carefully: Callable[[Sequence[Any], OnError], T],
-        result: Callable[[list[str], Members], T],
+        result: Callable[[list[str], EncodedCells], T],
     ) -> T:
         """Return the result for cells.
 
@@ -76,7 +76,7 @@ class TextParser(ColumnParser):
             return self._encoded(written, on_error, carefully, result)
         return carefully(cells, on_error) if self._needs_care(texts, members) else result(texts, members)
 
-    def _needs_care(self, texts: Sequence[str], members: Members) -> bool:
+    def _needs_care(self, texts: Sequence[str], members: EncodedCells) -> bool:
         if not self._void.isdisjoint(texts):
             return True
         joined = b"".join(members)
@@ -88,7 +88,7 @@ class TextParser(ColumnParser):
 class ProductIdParser(TextParser):
     """Parse ids of products; ``0`` means "no product", as in the variation of a product without variations."""
 
-    def encode(self, cells: Sequence[Any], on_error: OnError) -> Members:
+    def encode(self, cells: Sequence[Any], on_error: OnError) -> EncodedCells:
         """Return the members of cells."""
         found = super().encode(cells, on_error)
         none = self._key + b'"0"'
@@ -115,11 +115,11 @@ class HashedParser(ColumnParser):
         self._plain = plain
         self.depends_on = depends_on
 
-    def encode(self, cells: Sequence[Any], on_error: OnError) -> Members:
+    def encode(self, cells: Sequence[Any], on_error: OnError) -> EncodedCells:
         """Return the members of cells."""
         return self.encode_beside(cells, [], on_error)
 
-    def encode_beside(self, cells: Sequence[Any], others: Sequence[Any], on_error: OnError) -> Members:
+    def encode_beside(self, cells: Sequence[Any], others: Sequence[Any], on_error: OnError) -> EncodedCells:
         """Return the members of cells, given what each of them depends on."""
         cells = as_text(cells)
         start, end = self._key + b'["', b'"]'

@@ -289,7 +289,7 @@ def test_stopping_does_not_interrupt_a_source_that_has_ended():
 
 def test_stopping_does_not_wait_long_for_a_thread_that_works(monkeypatch):
     """It may be in the middle of a long computation; what it holds is not known then."""
-    monkeypatch.setattr(reader, "PATIENCE", 0.05)
+    monkeypatch.setattr(reader, "STOP_SECONDS", 0.05)
     works, go_on = threading.Event(), threading.Event()
 
     def sections():

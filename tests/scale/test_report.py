@@ -8,7 +8,7 @@ import pytest
 from harness.accounting import Arrivals
 from scale import report
 from scale.judge import Check, ScaleRun, Shard
-from scale.runs import CONTROL, KILLED, LIMITED, ScalePlan
+from scale.runs import KILLED, LIMITED, NOT_SHARED, ScalePlan
 
 KEPT = report.RESULTS / "scale.json"
 PAGE = report.PAGE.read_text(encoding="utf-8")
@@ -30,7 +30,7 @@ def found():
     runs = [run("1 at once", 1, 100), run("4 at once", 4, 40), run(LIMITED, 4, 40, (0.0, 1.0, 59.5), 2)]
     checks = [Check("one thing", True, "1"), Check("another", False, "2")]
     store = {"client_us": 300.0, "server_us": 23.0, "bytes": 90_000.0}
-    return report.document([*runs, run(CONTROL, 4, 40), run(KILLED, 4, 40)], checks, store=store)
+    return report.document([*runs, run(NOT_SHARED, 4, 40), run(KILLED, 4, 40)], checks, store=store)
 
 
 def test_json_keeps_all_that_the_tables_need(found):
