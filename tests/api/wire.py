@@ -13,10 +13,10 @@ from airflow_provider_pinterest.api.credentials import Credential, Tokens
 from airflow_provider_pinterest.api.events_endpoint import Answer, EventsEndpoint
 from airflow_provider_pinterest.api.rate_limit import RateLimiter
 from airflow_provider_pinterest.delivery.pipeline import PipelineRun
-from airflow_provider_pinterest.delivery.sender import Sender
+from airflow_provider_pinterest.delivery.sender import OnUnknownOutcome, Sender
 from airflow_provider_pinterest.redaction import Secret
 from airflow_provider_pinterest.sandbox import Sandbox
-from tests.delivery.world import NOW, FaultPoint, Scenario
+from tests.delivery.world import NOW, FailingStateStore, FaultPoint, Scenario
 
 ACCOUNT = Sandbox.ad_account_id
 
@@ -57,17 +57,28 @@ class WireScenario(Scenario):
     """A scenario over the wire, with threads.
 
     :param url: of the server; the scenario's own model of Pinterest only has the time.
-    :param options: of the scenario, and of the client.
+    :param max_wait: of the sender.
+    :param client_options: see :func:`client`.
     """
 
-    def __init__(self, url: str, kinds: Sequence[str], **options: Any) -> None:
-        given = {
-            name: options.pop(name) for name in ("on_unknown_outcome", "batch_size", "in_flight") if name in options
-        }
-        super().__init__(kinds, random.Random(1), **{"batch_size": 10, "in_flight": 4, "threads": True, **given})  # noqa: S311
+    store: FailingStateStore
+
+    def __init__(
+        self,
+        url: str,
+        kinds: Sequence[str],
+        *,
+        on_unknown_outcome: OnUnknownOutcome | None = None,
+        batch_size: int = 10,
+        in_flight: int = 4,
+        max_wait: float = 20.0,
+        **client_options: Any,
+    ) -> None:
+        options = {"on_unknown_outcome": on_unknown_outcome, "batch_size": batch_size, "in_flight": in_flight}
+        super().__init__(kinds, random.Random(1), threads=True, **options)  # noqa: S311
         self.url = url
-        self.max_wait: float = options.pop("max_wait", 20.0)
-        self.client_options = options
+        self.max_wait = max_wait
+        self.client_options = client_options
 
     @contextmanager
     def sending(self, fault_point: FaultPoint) -> Iterator[Sender]:

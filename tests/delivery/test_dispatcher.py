@@ -262,7 +262,7 @@ def test_the_prefix_grows_in_the_order_of_the_rows_however_the_batches_end(pinte
         prefixes.append((value["rows"], [(one[0], one[1]) for one in value["pending"]]))
         keep(key, value)
 
-    scenario.store.set = kept  # type: ignore[assignment]
+    scenario.store.set = kept  # type: ignore[assignment, method-assign]
     run = scenario.run_attempt()
 
     assert run.finished

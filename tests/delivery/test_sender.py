@@ -134,7 +134,7 @@ def test_one_poisonous_event_of_a_thousand_is_isolated_in_ten_levels(row):
 
 def test_several_poisonous_events_are_isolated_and_the_rest_goes_once():
     bad = [3, 4, 5, 500, 777, 1000]
-    accepted = []
+    accepted: list[str] = []
     done = deliver(Scripted(poison(*bad, accepted=accepted)), batch(1000))
 
     assert [one.row for one in done.rejections] == bad
@@ -142,7 +142,7 @@ def test_several_poisonous_events_are_isolated_and_the_rest_goes_once():
 
 
 def test_halves_go_out_in_the_order_of_the_rows():
-    accepted = []
+    accepted: list[str] = []
     deliver(Scripted(poison(5, accepted=accepted)), batch(16))
 
     assert accepted == [f"e-{row}" for row in range(1, 17) if row != 5]

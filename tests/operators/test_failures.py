@@ -63,6 +63,13 @@ def fault(pinterest, **options):
     pinterest.fault("status", **options)
 
 
+def not_retried(ran, kind):
+    """Check that a run ended with an error of ours that Airflow does not retry either, and return the error."""
+    assert isinstance(ran.error, kind)
+    assert isinstance(ran.error, AirflowFailException)
+    return ran.error
+
+
 class TestNotRetried:
     @pytest.mark.parametrize("status", [301, 302, 307, 401, 402, 403, 404, 405, 407, 431, 511])
     def test_a_wrong_token_role_account_or_host(self, pinterest, status):
@@ -70,9 +77,7 @@ class TestNotRetried:
 
         ran = deliver(events=rows(3), max_wait=NO_WAIT)
 
-        assert isinstance(ran.error, CredentialError)
-        assert isinstance(ran.error, AirflowFailException)
-        assert ran.error.status == status
+        assert not_retried(ran, CredentialError).status == status
         assert pinterest.copies() == {}
 
     def test_a_token_that_is_refused_after_a_part_was_delivered(self, pinterest, block):
@@ -80,8 +85,7 @@ class TestNotRetried:
 
         ran = deliver(events=rows(10), batch_size=2, max_in_flight=1)
 
-        assert isinstance(ran.error, CredentialError)
-        assert isinstance(ran.error, AirflowFailException)
+        not_retried(ran, CredentialError)
         assert pinterest.copies() == ids(4)
         assert re.match(r"4 of \d+ events that were read were delivered\. Clear or a retry ", ran.said.split("\n")[-1])
         assert "Airflow does not retry this error." in block()
@@ -92,14 +96,12 @@ class TestNotRetried:
 
         ran = deliver(events=rows(3))
 
-        assert isinstance(ran.error, RefusedError)
-        assert isinstance(ran.error, AirflowFailException)
+        not_retried(ran, RefusedError)
 
     def test_columns_that_do_not_match(self, pinterest):
         ran = deliver(events=[row(1, emial="x")])
 
-        assert isinstance(ran.error, MappingError)
-        assert isinstance(ran.error, AirflowFailException)
+        not_retried(ran, MappingError)
 
     def test_a_proxy_that_cannot_work(self, pinterest, connect, monkeypatch):
         connect(pinterest, host="https://api.example.com/v5")
@@ -109,14 +111,12 @@ class TestNotRetried:
 
         ran = deliver(events=rows(1))
 
-        assert isinstance(ran.error, ConfigurationError)
-        assert isinstance(ran.error, AirflowFailException)
+        not_retried(ran, ConfigurationError)
 
     def test_too_many_rejected_rows(self, pinterest):
         ran = deliver(events=[row(1), row(2, email=None)])
 
-        assert isinstance(ran.error, ResultError)
-        assert isinstance(ran.error, AirflowFailException)
+        not_retried(ran, ResultError)
 
     @pytest.mark.parametrize(
         "error", [ParameterError("no"), ResendRefusedError("no"), AccountingError("no"), ResultError("no")]
