@@ -22,7 +22,7 @@ from airflow_provider_pinterest.conversions import (
 from airflow_provider_pinterest.conversions.codes.lists import currencies
 from airflow_provider_pinterest.conversions.column_parser import ParseCell
 from airflow_provider_pinterest.conversions.event_names import LISTED
-from airflow_provider_pinterest.conversions.identifier_rules import IdentifierSettings, Rule, Taken
+from airflow_provider_pinterest.conversions.identifier_rules import IdentifierRule, IdentifierSettings, Taken
 from airflow_provider_pinterest.conversions.invisible import visible
 from airflow_provider_pinterest.conversions.names import folded
 from airflow_provider_pinterest.conversions.placeholders import spellings
@@ -108,9 +108,9 @@ class Field:
     is_id: bool = False
     is_price: bool = False
     personal: personal.Handle = personal.left_out
-    rule: Rule | None = None
+    rule: IdentifierRule | None = None
 
-    def rule_and_settings(self, options: FieldOptions) -> tuple[Rule, IdentifierSettings]:
+    def rule_and_settings(self, options: FieldOptions) -> tuple[IdentifierRule, IdentifierSettings]:
         """Return the rule of an identifier, and its settings."""
         if self.rule is None:
             raise ValueError(f"{self.path} is not an identifier")

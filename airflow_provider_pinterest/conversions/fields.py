@@ -54,7 +54,7 @@ from airflow_provider_pinterest.conversions.field_types import (
     texts,
     time,
 )
-from airflow_provider_pinterest.conversions.identifier_rules import IdentifierSettings, Rule, Taken, always
+from airflow_provider_pinterest.conversions.identifier_rules import IdentifierRule, IdentifierSettings, Taken, always
 from airflow_provider_pinterest.conversions.names import folded
 from airflow_provider_pinterest.conversions.reasons import (
     GENERAL_WARNINGS,
@@ -150,7 +150,7 @@ FIELDS: Final[tuple[Field, ...]] = (
         hashed,
         LEAVE_OUT,
         ("email", "email_address", "e_mail", "hashed_email"),
-        rule=Rule(canonical=always(email_addresses.email), plain=always(email_addresses.plain_email)),
+        rule=IdentifierRule(canonical=always(email_addresses.email), plain=always(email_addresses.plain_email)),
     ),
     Field(
         "user_data.ph",
@@ -158,7 +158,7 @@ FIELDS: Final[tuple[Field, ...]] = (
         LEAVE_OUT,
         ("phone", "phone_number", "mobile", "hashed_phone"),
         ("mobile_phone",),
-        rule=Rule(
+        rule=IdentifierRule(
             canonical=person_identifiers.phone,
             plain=always(telephones.plain),
             switches={"country": str},
@@ -175,7 +175,7 @@ FIELDS: Final[tuple[Field, ...]] = (
         LEAVE_OUT,
         ("gender", "sex"),
         repeats=True,
-        rule=Rule(canonical=always(person_identifiers.gender)),
+        rule=IdentifierRule(canonical=always(person_identifiers.gender)),
     ),
     Field(
         "user_data.db",
@@ -184,7 +184,7 @@ FIELDS: Final[tuple[Field, ...]] = (
         ("date_of_birth", "birth_date", "birthdate", "birthday", "dob"),
         ("birth", "born_on"),
         repeats=True,
-        rule=Rule(canonical=birth_dates.birth_date, switches={"order": ("MDY", "DMY", None)}),
+        rule=IdentifierRule(canonical=birth_dates.birth_date, switches={"order": ("MDY", "DMY", None)}),
     ),
     Field(
         "user_data.ln",
@@ -192,7 +192,7 @@ FIELDS: Final[tuple[Field, ...]] = (
         LEAVE_OUT,
         ("last_name", "lastname", "surname", "family_name"),
         repeats=True,
-        rule=Rule(canonical=always(person_identifiers.name)),
+        rule=IdentifierRule(canonical=always(person_identifiers.name)),
     ),
     Field(
         "user_data.fn",
@@ -201,7 +201,7 @@ FIELDS: Final[tuple[Field, ...]] = (
         ("first_name", "firstname", "given_name"),
         ("forename",),
         repeats=True,
-        rule=Rule(canonical=always(person_identifiers.name)),
+        rule=IdentifierRule(canonical=always(person_identifiers.name)),
     ),
     Field(
         "user_data.country",
@@ -210,7 +210,7 @@ FIELDS: Final[tuple[Field, ...]] = (
         ("country_code",),
         ("country_name", "nation"),
         repeats=True,
-        rule=Rule(canonical=always(places.country)),
+        rule=IdentifierRule(canonical=always(places.country)),
     ),
     Field(
         "user_data.ct",
@@ -219,7 +219,7 @@ FIELDS: Final[tuple[Field, ...]] = (
         ("city", "town"),
         ("city_name", "locality"),
         repeats=True,
-        rule=Rule(canonical=always(cities.city)),
+        rule=IdentifierRule(canonical=always(cities.city)),
     ),
     Field(
         "user_data.st",
@@ -228,7 +228,7 @@ FIELDS: Final[tuple[Field, ...]] = (
         ("state", "region", "state_code"),
         ("province", "state_name"),
         repeats=True,
-        rule=Rule(canonical=always(places.state), depends_on=region_hashes.IN_COUNTRY),
+        rule=IdentifierRule(canonical=always(places.state), depends_on=region_hashes.IN_COUNTRY),
     ),
     Field(
         "user_data.zp",
@@ -237,7 +237,7 @@ FIELDS: Final[tuple[Field, ...]] = (
         ("zip", "zip_code", "zipcode", "postal_code", "postcode"),
         ("postal", "plz"),
         repeats=True,
-        rule=Rule(
+        rule=IdentifierRule(
             canonical=places.postal_code,
             switches={"letters": ("keep", "drop")},
             depends_on=region_hashes.IN_COUNTRY,
@@ -249,7 +249,7 @@ FIELDS: Final[tuple[Field, ...]] = (
         LEAVE_OUT,
         ("user_id", "customer_id"),
         ("customer_key", "person_id", "uid"),
-        rule=Rule(
+        rule=IdentifierRule(
             canonical=person_identifiers.external_id,
             plain=person_identifiers.plain_external_id,
             switches={"case": ("keep", "lower")},
@@ -261,7 +261,9 @@ FIELDS: Final[tuple[Field, ...]] = (
         LEAVE_OUT,
         ("advertising_id", "maid", "maids", "gaid", "idfa"),
         ("ad_id", "adid", "aaid", "mobile_ad_id"),
-        rule=Rule(canonical=always(advertising_ids.advertising_id), plain=always(advertising_ids.plain_advertising_id)),
+        rule=IdentifierRule(
+            canonical=always(advertising_ids.advertising_id), plain=always(advertising_ids.plain_advertising_id)
+        ),
     ),
     Field(
         "user_data.client_ip_address",
@@ -269,7 +271,7 @@ FIELDS: Final[tuple[Field, ...]] = (
         LEAVE_OUT,
         ("ip_address", "ip", "client_ip"),
         ("remote_addr", "remote_address"),
-        rule=Rule(canonical=always(ip_addresses.public_address)),
+        rule=IdentifierRule(canonical=always(ip_addresses.public_address)),
     ),
     Field(
         "user_data.client_user_agent",
@@ -278,16 +280,16 @@ FIELDS: Final[tuple[Field, ...]] = (
         ("user_agent",),
         ("ua", "http_user_agent"),
         repeats=True,
-        rule=Rule(canonical=always(identifiers.unhashed)),
+        rule=IdentifierRule(canonical=always(identifiers.unhashed)),
     ),
     Field(
         "user_data.click_id",
         plain,
         LEAVE_OUT,
         ("epik",),
-        rule=Rule(canonical=always(click_ids.click_id), needs_care=click_ids.needs_care),
+        rule=IdentifierRule(canonical=always(click_ids.click_id), needs_care=click_ids.needs_care),
     ),
-    Field("user_data.partner_id", plain, LEAVE_OUT, rule=Rule(canonical=always(identifiers.unhashed))),
+    Field("user_data.partner_id", plain, LEAVE_OUT, rule=IdentifierRule(canonical=always(identifiers.unhashed))),
     # what
     Field("custom_data", object_, REJECT),
     Field("custom_data.currency", currency, REJECT, ("currency_code",), ("ccy", "currency_iso"), repeats=True),
@@ -487,7 +489,7 @@ def _check_types(field: Field) -> None:
             raise ValueError(f"{field.path}: {name} must be a tuple of names, such as ('email',)")  # noqa: TRY004 - see check
 
 
-def _check_arguments(field: Field, rule: Rule) -> None:
+def _check_arguments(field: Field, rule: IdentifierRule) -> None:
     """Check that the canonical form takes the text, and the value that it depends on."""
     try:
         canonical = rule.canonical(IdentifierSettings({}, frozenset()))
@@ -502,7 +504,7 @@ def _check_arguments(field: Field, rule: Rule) -> None:
         ) from None
 
 
-def _check_codes(field: Field, rule: Rule, codes: AbstractSet[str]) -> None:
+def _check_codes(field: Field, rule: IdentifierRule, codes: AbstractSet[str]) -> None:
     """Check that each code under which the canonical form may be counted has a meaning."""
     missing = codes - rule.warnings.keys() - {UNKNOWN}
     if missing or (UNKNOWN in codes and not rule.warnings):

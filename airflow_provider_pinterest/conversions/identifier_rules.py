@@ -36,7 +36,7 @@ class Dependency(NamedTuple):
 class IdentifierSettings(NamedTuple):
     """The settings for one identifier.
 
-    :param switches: see :attr:`Rule.switches`.
+    :param switches: see :attr:`IdentifierRule.switches`.
     :param placeholders: words that mean "empty", in lower case.
     :param timezone: the time zone of dates that were stored as an instant.
     """
@@ -47,7 +47,7 @@ class IdentifierSettings(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class IdentifierRule:
     """How an identifier is parsed.
 
     :param canonical: settings → the function that returns the canonical text, which is sent hashed or unhashed.

@@ -2,7 +2,8 @@
 
 Pinterest matches people by SHA-256 hex of the UTF-8 of a canonical text; two senders agree only if their
 canonical texts agree to the letter. One function per identifier returns that text for NFC-normalised, trimmed
-input, or an empty text if the input is not usable. Everything else about an identifier is in its :class:`Rule`.
+input, or an empty text if the input is not usable. Everything else about an identifier is in its
+:class:`IdentifierRule`.
 
 https://developers.pinterest.com/docs/api-features/conversion-overview/
 """
@@ -20,8 +21,8 @@ from airflow_provider_pinterest.conversions.dates import date_of
 from airflow_provider_pinterest.conversions.digests import SHORTEST_DIGEST, digest, digest_of_bytes
 from airflow_provider_pinterest.conversions.identifier_rules import (
     Hashes,
+    IdentifierRule,
     IdentifierSettings,
-    Rule,
     UncertainCanonicalForm,
 )
 from airflow_provider_pinterest.conversions.invisible import visible, visible_words
@@ -61,7 +62,7 @@ class HashedIdentifier:
     :param settings: its settings.
     """
 
-    def __init__(self, name: str, rule: Rule, settings: IdentifierSettings) -> None:
+    def __init__(self, name: str, rule: IdentifierRule, settings: IdentifierSettings) -> None:
         self.already: bool | None = settings.switches.get("already_hashed")
         self.plain = rule.plain(settings) if rule.plain and not self.already else None
         self.canonical = rule.canonical(settings)
@@ -111,8 +112,8 @@ class HashedIdentifier:
                 return [sha(plain)]
         except UnicodeEncodeError:
             pass
-        except UncertainCanonicalForm as doubtful:
-            raise UnusableCellError(doubtful.code, [sha(doubtful.text)]) from None
+        except UncertainCanonicalForm as ambiguous:
+            raise UnusableCellError(ambiguous.code, [sha(ambiguous.text)]) from None
         raise UnusableCellError(self._code)
 
     def _several(self, cell: Any, beside: Any) -> Hashes | None:
@@ -181,7 +182,7 @@ class PlainIdentifier:
     :param settings: its settings.
     """
 
-    def __init__(self, name: str, rule: Rule, settings: IdentifierSettings) -> None:
+    def __init__(self, name: str, rule: IdentifierRule, settings: IdentifierSettings) -> None:
         self._canonical = rule.canonical(settings)
         self._placeholders = spellings(settings.placeholders)
         self._code = f"{IDENTIFIER_WARNING}{name}"

@@ -20,7 +20,7 @@ from airflow_provider_pinterest.conversions.cells import (
     ordinary,
     shown,
 )
-from airflow_provider_pinterest.conversions.column_parser import ColumnParser, Members, OnError, inside
+from airflow_provider_pinterest.conversions.column_parser import ColumnParser, EncodedCells, OnError, inside
 from airflow_provider_pinterest.conversions.names import folded
 from airflow_provider_pinterest.conversions.object_cache import ObjectCache
 from airflow_provider_pinterest.conversions.reasons import CellError, InvalidCellError, UnusableCellError
@@ -105,7 +105,7 @@ class ObjectListParser(ColumnParser):
         """Names that only flat objects have, as objects spelled them."""
         self._repeats = ObjectCache(self._faultless, self._key)
 
-    def encode(self, cells: Sequence[Any], on_error: OnError) -> Members:
+    def encode(self, cells: Sequence[Any], on_error: OnError) -> EncodedCells:
         """Return the members of cells; a list with an unknown name is an error."""
         members = self._repeats.encode(cells)
         left = [row for row, member in enumerate(members) if member is None]
@@ -122,7 +122,7 @@ class ObjectListParser(ColumnParser):
         written = map(b"".join, zip(*inside(columns), strict=True)) if columns else repeat(b"", len(objects))
         return [b"" if at in faults else one for at, one in enumerate(written)]
 
-    def _read_lists(self, cells: Sequence[Any], on_error: OnError) -> Members:
+    def _read_lists(self, cells: Sequence[Any], on_error: OnError) -> EncodedCells:
         """Return the members of cells without the cache."""
         lists, parsed = self._lists(cells, on_error)
         objects = list(chain.from_iterable(filter(None, lists)))
@@ -134,7 +134,7 @@ class ObjectListParser(ColumnParser):
             self._report(lists, problems, members, on_error)
         return members
 
-    def _joined(self, lists: Sequence[Any], columns: Sequence[Members]) -> Members:
+    def _joined(self, lists: Sequence[Any], columns: Sequence[EncodedCells]) -> EncodedCells:
         """Join the members of objects to the members of their cells; empty objects are left out."""
         sizes = [len(found) if found else 0 for found in lists]
         parts = inside(columns)
@@ -156,7 +156,7 @@ class ObjectListParser(ColumnParser):
 
     @staticmethod
     def _report(
-        lists: Sequence[Any], problems: Sequence[tuple[int, CellError]], members: Members, on_error: OnError
+        lists: Sequence[Any], problems: Sequence[tuple[int, CellError]], members: EncodedCells, on_error: OnError
     ) -> None:
         """Report the errors of objects for their cells; each cell is rejected once at most."""
         places = [(row, position) for row, found in enumerate(lists) for position, _ in enumerate(found or ())]
@@ -182,7 +182,7 @@ class ObjectListParser(ColumnParser):
 
     def _objects(
         self, objects: Sequence[Any], on_error: OnError, *, parsed: bool, sizes: Sequence[int] | None = None
-    ) -> list[Members]:
+    ) -> list[EncodedCells]:
         """Return the members of objects by field, in the order of the fields.
 
         :param parsed: whether the objects were parsed from JSON, so that their keys are text.
@@ -202,8 +202,8 @@ class ObjectListParser(ColumnParser):
             present = self._meant.keys() & keys
         known = sorted(place for place in map(self._meant.__getitem__, present) if place.parser is not None)
         cells_of = _cells_by_key(objects, keys)
-        columns: dict[str, Members] = {}
-        found: dict[str, Members] = {}
+        columns: dict[str, EncodedCells] = {}
+        found: dict[str, EncodedCells] = {}
         for _, name, parser in known:
             assert parser is not None  # noqa: S101 # nosec B101
             gone: list[int] = []
@@ -280,7 +280,7 @@ class ObjectListParser(ColumnParser):
             f".{said}",
         )
 
-    def _find_rivals(self, found: Mapping[str, Members], on_error: OnError) -> None:
+    def _find_rivals(self, found: Mapping[str, EncodedCells], on_error: OnError) -> None:
         """Report objects with different values under rival names."""
         for member in self._known:
             chosen = [
@@ -333,7 +333,7 @@ def _cells_by_key(objects: Sequence[dict[str, Any]], keys: Sequence[str]) -> Cal
     return lambda key: [one.get(key) for one in objects]
 
 
-def _over(late: Members, early: Members | None, gone: Sequence[int]) -> Members:
+def _over(late: EncodedCells, early: EncodedCells | None, gone: Sequence[int]) -> EncodedCells:
     """Return the later members, or the earlier ones where the later cells are empty.
 
     :param gone: positions with an error, where only the later member counts.

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 from airflow_provider_pinterest.conversions import values
 from airflow_provider_pinterest.conversions.column_parser import (
     ColumnParser,
-    Members,
+    EncodedCells,
     OnError,
     ParseCell,
     as_text,
@@ -53,11 +53,11 @@ class TextParser(ColumnParser):
         self._also_needs_care = needs_care
         self._void = frozenset({"null", *placeholders})
 
-    def encode(self, cells: Sequence[Any], on_error: OnError) -> Members:
+    def encode(self, cells: Sequence[Any], on_error: OnError) -> EncodedCells:
         """Return the members of cells."""
         return self._encoded(cells, on_error, super().encode, lambda _, members: members)
 
-    def parse_and_encode(self, cells: Sequence[Any], on_error: OnError) -> tuple[list[Any], Members]:
+    def parse_and_encode(self, cells: Sequence[Any], on_error: OnError) -> tuple[list[Any], EncodedCells]:
         """Return the values of cells and their members."""
         return self._encoded(
             cells, on_error, super().parse_and_encode, lambda texts, members: (_values(texts), members)
@@ -68,7 +68,7 @@ class TextParser(ColumnParser):
         cells: Sequence[Any],
         on_error: OnError,
         carefully: Callable[[Sequence[Any], OnError], T],
-        result: Callable[[list[str], Members], T],
+        result: Callable[[list[str], EncodedCells], T],
     ) -> T:
         """Return the result for cells.
 
@@ -86,7 +86,7 @@ class TextParser(ColumnParser):
             return self._encoded(written, on_error, carefully, result)
         return carefully(cells, on_error) if self._needs_care(texts, members) else result(texts, members)
 
-    def _needs_care(self, texts: Sequence[str], members: Members) -> bool:
+    def _needs_care(self, texts: Sequence[str], members: EncodedCells) -> bool:
         if any(word in texts for word in self._void) if len(self._void) < FEW else not self._void.isdisjoint(texts):
             return True
         joined = b"".join(members)
@@ -102,7 +102,7 @@ class TextParser(ColumnParser):
 class ProductIdParser(TextParser):
     """Parse ids of products; ``0`` means "no product", as in the variation of a product without variations."""
 
-    def encode(self, cells: Sequence[Any], on_error: OnError) -> Members:
+    def encode(self, cells: Sequence[Any], on_error: OnError) -> EncodedCells:
         """Return the members of cells."""
         found = super().encode(cells, on_error)
         none = self._key + b'"0"'
@@ -129,11 +129,11 @@ class HashedParser(ColumnParser):
         self._plain = plain
         self.depends_on = depends_on
 
-    def encode(self, cells: Sequence[Any], on_error: OnError) -> Members:
+    def encode(self, cells: Sequence[Any], on_error: OnError) -> EncodedCells:
         """Return the members of cells."""
         return self.encode_beside(cells, [], on_error)
 
-    def encode_beside(self, cells: Sequence[Any], others: Sequence[Any], on_error: OnError) -> Members:
+    def encode_beside(self, cells: Sequence[Any], others: Sequence[Any], on_error: OnError) -> EncodedCells:
         """Return the members of cells, given what each of them depends on."""
         cells = as_text(cells)
         start, end = self._key + b'["', b'"]'

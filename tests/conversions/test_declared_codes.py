@@ -11,7 +11,7 @@ from airflow_provider_pinterest.conversions import identifier_rules
 from airflow_provider_pinterest.conversions.declared_codes import UNKNOWN, codes_of
 from airflow_provider_pinterest.conversions.field_types import LEAVE_OUT, Field, hashed
 from airflow_provider_pinterest.conversions.fields import BY_PATH, FIELDS, check
-from airflow_provider_pinterest.conversions.identifier_rules import Rule, UncertainCanonicalForm, always
+from airflow_provider_pinterest.conversions.identifier_rules import IdentifierRule, UncertainCanonicalForm, always
 
 ODD: Final = "odd_shoe"
 
@@ -72,10 +72,10 @@ def test_other_functions_have_none(canonical):
 
 @pytest.mark.parametrize("canonical", [*RAISING, computed])
 def test_a_line_without_the_meaning_of_a_code_is_refused(canonical):
-    field = Field("user_data.shoe", hashed, LEAVE_OUT, rule=Rule(canonical=always(canonical)))
+    field = Field("user_data.shoe", hashed, LEAVE_OUT, rule=IdentifierRule(canonical=always(canonical)))
     with pytest.raises(ValueError, match="not in warnings"):
         check((*FIELDS, field))
-    rule = Rule(canonical=always(canonical), warnings={ODD: "There is one."})
+    rule = IdentifierRule(canonical=always(canonical), warnings={ODD: "There is one."})
     check((*FIELDS, replace(field, rule=rule)))
 
 

@@ -19,19 +19,10 @@ from airflow_provider_pinterest.conversions.cached_parser import CachedParser
 from airflow_provider_pinterest.conversions.fields import SWITCHES
 from airflow_provider_pinterest.conversions.placeholders import PLACEHOLDERS
 from airflow_provider_pinterest.exceptions import ParameterError
-from tests.conversions.rows import ADA, good, new_transform, reasons, sent, sha
+from tests.conversions.rows import ADA, UNIDENTIFIED, good, new_transform, reasons, sent, sent_identifier, sha
 
 HASHED = sorted(SWITCHES)
-UNIDENTIFIED = {**good(ip="192.0.2.1", user_agent="Mozilla")}
-del UNIDENTIFIED["email"]
 is_hash = re.compile("[0-9a-f]{64}").fullmatch
-
-
-def sent_identifier(name, cell, *, home=None, **switches):
-    """Return what is sent for an identifier, and the warnings."""
-    transform = new_transform(identifiers={name: switches} if switches else {})
-    row = {**UNIDENTIFIED, "user_data.country": home, f"user_data.{name}": cell}
-    return sent(row, transform)["user_data"].get(name), dict(transform.warnings)
 
 
 # The hashes in the examples of the API documentation differ; these are right.
