@@ -18,9 +18,10 @@ from typing import Any, ClassVar
 import orjson
 
 from airflow_provider_pinterest.airflow_versions import BaseHook, Connection, mask_secret
+from airflow_provider_pinterest.api.ad_account import account_id
 from airflow_provider_pinterest.api.client import Client
 from airflow_provider_pinterest.api.connection import PinterestConnection
-from airflow_provider_pinterest.api.events_endpoint import PerEventResults, account_id
+from airflow_provider_pinterest.api.events_endpoint import PerEventResults
 from airflow_provider_pinterest.api.responses import AccessDenied, Misconfigured, OutcomeUnknown, Unavailable
 from airflow_provider_pinterest.delivery.decide import denied, misconfigured, unavailable
 from airflow_provider_pinterest.exceptions import ParameterError, PinterestError

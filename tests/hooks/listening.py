@@ -31,6 +31,7 @@ class ReceivedRequest(NamedTuple):
     headers: Mapping[str, str]
     body: bytes
     client: tuple[str, int]
+    method: str = "POST"
 
 
 @dataclass
@@ -55,8 +56,10 @@ def listening(*replies: ScriptedReply) -> Iterator[Listener]:
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            listener.requests.append(ReceivedRequest(self.path, dict(self.headers), body, self.client_address))
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            listener.requests.append(
+                ReceivedRequest(self.path, dict(self.headers), body, self.client_address, self.command)
+            )
             reply = left.pop(0) if len(left) > 1 else left[0]
             self.send_response(reply.status)
             for name, value in reply.headers.items():
@@ -67,6 +70,12 @@ def listening(*replies: ScriptedReply) -> Iterator[Listener]:
             if reply.pause is not None:
                 self.wfile.flush()
                 closing.wait()
+
+        def do_GET(self) -> None:
+            self.do_POST()
+
+        def do_DELETE(self) -> None:
+            self.do_POST()
 
         def log_message(self, *_: object) -> None: ...
 
