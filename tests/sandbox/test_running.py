@@ -295,7 +295,17 @@ def test_the_command_takes_every_setting(command, tmp_path, event):
         ),
         *("--partial-failure", "200", "--retry-header", "none", "--calls-per-window", "7"),
         *("--window-seconds", "1.5", "--test-calls-per-window", "3", "--test-window-seconds", "2"),
-        *("--max-body-bytes", "9999", "--rotate-refresh-token", "--no-json", "--unknown-fields", "accept", "--verbose"),
+        *(
+            "--max-body-bytes",
+            "9999",
+            "--max-deletion-targets",
+            "5",
+            "--rotate-refresh-token",
+            "--no-json",
+            "--unknown-fields",
+            "accept",
+            "--verbose",
+        ),
     )
     assert requests.get(f"{root}/sandbox/settings", timeout=5).json() == {
         "partial_failure": "200",
@@ -305,6 +315,7 @@ def test_the_command_takes_every_setting(command, tmp_path, event):
         "test_calls_per_window": 3,
         "test_window_seconds": 2.0,
         "max_body_bytes": 9999,
+        "max_deletion_targets": 5,
         "ad_account_ids": ["1", "3"],
         "rotate_refresh_token": True,
         "keep_json": False,
