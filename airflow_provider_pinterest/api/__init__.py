@@ -7,6 +7,7 @@
 - ``responses``: HTTP responses, and the results that all endpoints share.
 - ``ad_account``: the id of an ad account.
 - ``events_endpoint``: the endpoint that receives events, and the results of a request with events.
+- ``deletion_requests_endpoint``: the endpoint for deletion requests.
 - ``oauth_endpoint``: the endpoint that issues access tokens.
 - ``credentials``: the tokens in use, and how they are replaced.
 - ``token_renewal``: keeps the token of one request valid.

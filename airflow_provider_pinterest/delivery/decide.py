@@ -162,12 +162,15 @@ def _again(answer: Unavailable | OutcomeUnknown, now: Situation, jitter: Callabl
     return Retry(wait, for_all=isinstance(answer, Unavailable) and answer.for_all, reason=answer.trace.place_and_reason)
 
 
-def unavailable(answer: Unavailable | OutcomeUnknown) -> DeliveryError:
-    """Return the error for a host that cannot be reached, or for a Pinterest that is unavailable."""
+def unavailable(answer: Unavailable | OutcomeUnknown, what: str = "events") -> DeliveryError:
+    """Return the error for a host that cannot be reached, or for a Pinterest that is unavailable.
+
+    :param what: what Pinterest does not accept.
+    """
     trace = answer.trace
     advice = ""
     if trace.status is not None:
-        message = f"Pinterest cannot accept events now ({trace})."
+        message = f"Pinterest cannot accept {what} now ({trace})."
     elif isinstance(answer, OutcomeUnknown):
         message = f"The request to {_host(trace)} got no complete answer: {trace.message}."
     else:

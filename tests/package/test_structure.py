@@ -15,6 +15,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sources": {"conversions"},
     "delivery": {"conversions", "api"},
     "sync": {"conversions", "api", "sources", "delivery"},
+    "erasure": {"conversions", "api", "sources", "delivery", "sync"},
     "airflow_versions": set(),
     "links": {"airflow_versions"},
     "triggers": {"airflow_versions"},
