@@ -8,6 +8,7 @@
 - ``ad_account``: the id of an ad account.
 - ``events_endpoint``: the endpoint that receives events, and the results of a request with events.
 - ``deletion_requests_endpoint``: the endpoint for deletion requests.
+- ``deletion_states``: a deletion request, and how far it can be.
 - ``oauth_endpoint``: the endpoint that issues access tokens.
 - ``credentials``: the tokens in use, and how they are replaced.
 - ``token_renewal``: keeps the token of one request valid.

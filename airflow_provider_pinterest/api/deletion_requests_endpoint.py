@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 from urllib.parse import urlencode
 
 from airflow_provider_pinterest.api.ad_account import account_id
 from airflow_provider_pinterest.api.client import Client
+from airflow_provider_pinterest.api.deletion_states import CANCELLED, DeletionRequest
 from airflow_provider_pinterest.api.limited_call import MAX_WAIT, Failure, call_limited
 from airflow_provider_pinterest.api.rate_limit import RateLimiter
 from airflow_provider_pinterest.api.request import Request
@@ -30,10 +31,6 @@ from airflow_provider_pinterest.api.responses import (
 from airflow_provider_pinterest.exceptions import ParameterError
 from airflow_provider_pinterest.redaction import clean
 
-PENDING: Final = "PENDING"
-SUBMITTED: Final = "SUBMITTED"
-CANCELLED: Final = "CANCELLED"
-
 PAGE_SIZE: Final = 250
 """Largest page of the list."""
 
@@ -41,27 +38,6 @@ _ABOUT_THE_REQUEST: Final = frozenset({400, 409, 422})
 """Statuses that say that a request cannot be created or cancelled."""
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class DeletionRequest:
-    """A deletion request. Pinterest does not show whom it is about.
-
-    :param request_id: Pinterest's id, digits only.
-    :param status: ``PENDING`` while it can be cancelled, for 72 hours; ``SUBMITTED`` when Pinterest has begun to
-        delete; ``CANCELLED``. Pinterest may add others.
-    :param created_time: the date of its creation, as Pinterest writes it.
-    :param processed_time: the date on which it was submitted; ``None`` before.
-    """
-
-    request_id: str
-    status: str
-    created_time: str | None = None
-    processed_time: str | None = None
-
-    def as_json(self) -> dict[str, str | None]:
-        """Return the request as a dictionary, as Pinterest shows it."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Final
 
-from airflow_provider_pinterest.erasure.targets import IdentifierKind
+from airflow_provider_pinterest.erasure.identifier_kinds import IdentifierKind
 from airflow_provider_pinterest.problems import raise_all
 from airflow_provider_pinterest.sync.options import (
     ACCOUNT,

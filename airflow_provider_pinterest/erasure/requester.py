@@ -6,19 +6,19 @@ import logging
 from typing import Final
 
 from airflow_provider_pinterest.api.deletion_requests_endpoint import (
-    CANCELLED,
-    DeletionRequest,
     DeletionRequestsEndpoint,
     Missing,
     NotAccepted,
 )
+from airflow_provider_pinterest.api.deletion_states import CANCELLED, DeletionRequest
 from airflow_provider_pinterest.api.interruptible import Stopped
 from airflow_provider_pinterest.api.limited_call import Failure
 from airflow_provider_pinterest.api.responses import AccessDenied, OutcomeUnknown, TooLarge, Trace
 from airflow_provider_pinterest.erasure.created_requests import OUTCOME_UNKNOWN, CreatedRequests
 from airflow_provider_pinterest.erasure.deletion_counts import DeletionCounts
 from airflow_provider_pinterest.erasure.failures import error_of
-from airflow_provider_pinterest.erasure.targets import NAMES, Targets
+from airflow_provider_pinterest.erasure.identifier_kinds import NAMES
+from airflow_provider_pinterest.erasure.targets import Targets
 from airflow_provider_pinterest.exceptions import RefusedError
 
 log = logging.getLogger(__name__)

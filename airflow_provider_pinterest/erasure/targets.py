@@ -5,28 +5,18 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable
-from enum import Enum
 from typing import Final
 
 import orjson
 
 from airflow_provider_pinterest.conversions.email_addresses import email
+from airflow_provider_pinterest.erasure.identifier_kinds import NAMES, IdentifierKind
 
 LONGEST: Final = {"email": 320, "click_id": 2_000}
 """Largest number of characters."""
 
 _is_hash: Final = re.compile(r"(?:[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64})", re.IGNORECASE | re.ASCII).fullmatch
 _is_click_id: Final = re.compile(r"[\x21-\x3f\x41-\x7e]+").fullmatch  # printable ASCII without @
-
-
-class IdentifierKind(Enum):
-    """How people are named; the value is the name of the list in the API."""
-
-    EMAIL = "user_emails"
-    CLICK_ID = "epiks"
-
-
-NAMES: Final = {IdentifierKind.EMAIL: "e-mail addresses", IdentifierKind.CLICK_ID: "click ids"}
 
 
 class Targets:

@@ -9,12 +9,12 @@ from airflow_provider_pinterest.api.credentials import Credential, Tokens
 from airflow_provider_pinterest.api.deletion_requests_endpoint import (
     Cancelled,
     DeletionPage,
-    DeletionRequest,
     DeletionRequestsEndpoint,
     Missing,
     NotAccepted,
     checked_request_id,
 )
+from airflow_provider_pinterest.api.deletion_states import DeletionRequest
 from airflow_provider_pinterest.api.rate_limit import RateLimiter
 from airflow_provider_pinterest.api.responses import AccessDenied, OutcomeUnknown, TooLarge, Unavailable
 from airflow_provider_pinterest.exceptions import ParameterError

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_pinterest.erasure.targets import IdentifierKind, Targets
+from airflow_provider_pinterest.erasure.identifier_kinds import IdentifierKind
+from airflow_provider_pinterest.erasure.targets import Targets
 
 TESTS = Path(__file__).parent.parent
 EMAIL = "ada.secret@example.com"
