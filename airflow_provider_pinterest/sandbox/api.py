@@ -125,7 +125,9 @@ class _Api:
         if problem := deletion_requests.problem_of(body, closed=closed, largest=settings.max_deletion_targets):
             raise RefusedRequest(answers.error(400, problem))
         now = self._pinterest.clock()
-        made = self._pinterest.deletions.create(account, body["deletion_targets"], now)
+        made = self._pinterest.deletions.create(
+            account, body["deletion_targets"], now, settings.deletion_pending_seconds
+        )
         return answers.json_answer(made.shown(now), 201)
 
     async def list_deletions(self, request: web.Request) -> Answer:

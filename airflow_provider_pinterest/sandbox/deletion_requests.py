@@ -11,9 +11,6 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-CANCELLABLE_SECONDS = 72 * 3600
-"""How long a request is pending."""
-
 MAX_PAGE = 250
 DEFAULT_PAGE = 25
 
@@ -65,13 +62,15 @@ class DeletionRequests:
         """Forget all requests."""
         self._requests: dict[str, ReceivedDeletion] = {}
 
-    def create(self, ad_account_id: str, targets: Mapping[str, list[str]], now: float) -> ReceivedDeletion:
-        """Add a request for valid targets."""
+    def create(
+        self, ad_account_id: str, targets: Mapping[str, list[str]], now: float, pending: float
+    ) -> ReceivedDeletion:
+        """Add a request for valid targets, pending for some seconds."""
         made = ReceivedDeletion(
             str(_FIRST_ID + len(self._requests)),
             ad_account_id,
             now,
-            now + CANCELLABLE_SECONDS,
+            now + pending,
             tuple(targets.get("user_emails", ())),
             tuple(targets.get("epiks", ())),
         )

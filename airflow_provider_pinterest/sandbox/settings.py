@@ -28,6 +28,7 @@ class SettingsChanges(TypedDict, total=False):
     rotate_refresh_token: bool
     keep_json: bool
     max_deletion_targets: int
+    deletion_pending_seconds: float
     unknown_fields: UnknownFields
 
 
@@ -45,6 +46,7 @@ class SandboxSettings:
     :param keep_json: whether the JSON of events is stored. Without it, a million events need little memory.
     :param max_deletion_targets: addresses or click ids in a deletion request; 0 means no limit. Pinterest does not
         publish a limit.
+    :param deletion_pending_seconds: how long a deletion request is pending.
     :param unknown_fields: whether a request with an undocumented property is refused.
     """
 
@@ -59,6 +61,7 @@ class SandboxSettings:
     rotate_refresh_token: bool = False
     keep_json: bool = True
     max_deletion_targets: int = 0
+    deletion_pending_seconds: float = 259_200.0
     unknown_fields: UnknownFields = "refuse"
 
     def changed(self, changes: Mapping[str, object]) -> SandboxSettings:

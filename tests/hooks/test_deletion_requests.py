@@ -39,7 +39,7 @@ def test_all_requests_of_an_account_are_listed(pinterest, hook):
 def test_a_long_list_comes_in_pages(pinterest, hook):
     def fill():
         for number in range(260):
-            pinterest._pinterest.deletions.create("9", {"epiks": [str(number)]}, 0.0)
+            pinterest._pinterest.deletions.create("9", {"epiks": [str(number)]}, 0.0, 1.0)
 
     pinterest._do(fill)
 
