@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from contextlib import closing
 from types import TracebackType
 from typing import Final, Self
 
@@ -45,8 +44,7 @@ class AccountRequests:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with closing(self._endpoint.client):
-            pass
+        self._endpoint.client.close()
 
     def listed(self) -> list[DeletionRequest]:
         """Return all requests, the newest first.

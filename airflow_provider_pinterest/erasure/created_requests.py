@@ -41,6 +41,8 @@ class CreatedRequests:
         self._identity = dict(identity or {})
         self._salt = secrets.token_hex(16)
         self._ids: dict[str, str] = {}
+        self._last: tuple[Targets, str] | None = None
+        """The people whose key was computed last, and the key, which is slow to compute."""
         self.remembered = 0
         """Number of requests that earlier attempts created or may have created."""
         if store is not None:
@@ -74,7 +76,9 @@ class CreatedRequests:
             self._write()
 
     def _key(self, targets: Targets) -> str:
-        return targets.digest(self._salt + self._account)
+        if self._last is None or self._last[0] is not targets:
+            self._last = targets, targets.digest(self._salt + self._account)
+        return self._last[1]
 
     def _read(self, stored: object, *, again: bool) -> None:
         if stored is None:

@@ -163,8 +163,8 @@ class PinterestHook(BaseHook):
         :param ad_account_id: the account; ``None``: that of the connection.
         :raises DeliveryError: Pinterest does not list them.
         """
-        with self._deletion_requests(ad_account_id) as requests:
-            return [one.as_json() for one in requests.listed()]
+        with self._deletion_requests(ad_account_id) as account:
+            return [one.as_json() for one in account.listed()]
 
     def get_deletion_request(
         self, request_id: str | int, ad_account_id: str | int | None = None
@@ -173,8 +173,8 @@ class PinterestHook(BaseHook):
 
         :raises DeliveryError: there is no such request, or Pinterest does not show it.
         """
-        with self._deletion_requests(ad_account_id) as requests:
-            return requests.get(str(request_id)).as_json()
+        with self._deletion_requests(ad_account_id) as account:
+            return account.get(str(request_id)).as_json()
 
     def cancel_deletion_request(self, request_id: str | int, ad_account_id: str | int | None = None) -> None:
         """Cancel a deletion request that is pending, up to 72 hours after its creation. Needs an OAuth token.
@@ -182,8 +182,8 @@ class PinterestHook(BaseHook):
         :raises RefusedError: it is no longer pending.
         :raises DeliveryError: there is no such request, or Pinterest does not answer.
         """
-        with self._deletion_requests(ad_account_id) as requests:
-            requests.cancel(str(request_id))
+        with self._deletion_requests(ad_account_id) as account:
+            account.cancel(str(request_id))
 
     def _deletion_requests(self, ad_account_id: str | int | None) -> AccountRequests:
         self.check(ad_account_id)

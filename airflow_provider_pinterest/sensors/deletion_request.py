@@ -122,8 +122,8 @@ class DeletionRequestSensor(BaseSensorOperator):
         ids, wanted = self._ids(), self._wanted()
         hook = PinterestHook(self.pinterest_conn_id)
         hook.check(self.ad_account_id)
-        with AccountRequests(hook.api_connection(), hook.ad_account_id(self.ad_account_id)) as requests:
-            found = [requests.get(one) for one in ids]
+        with AccountRequests(hook.api_connection(), hook.ad_account_id(self.ad_account_id)) as account:
+            found = [account.get(one) for one in ids]
         now = dt.datetime.now(dt.UTC)
         progress = {one.request_id: progress_of(one, wanted, now) for one in found}
         cancelled = [name for name, one in progress.items() if one is RequestProgress.CANCELLED]
