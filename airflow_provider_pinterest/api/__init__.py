@@ -1,4 +1,4 @@
-"""Pinterest's HTTP API: single calls, without decisions about the next step. Does not import Airflow.
+"""Pinterest's HTTP API: single calls; only ``limited_call`` repeats any. Does not import Airflow.
 
 - ``connection``: token, host, account and limits; creates clients and rate limiters.
 - ``client``: makes one call; a ``request`` goes out, a reply of ``responses`` comes back.

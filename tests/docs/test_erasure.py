@@ -8,6 +8,7 @@ import os
 import re
 import sqlite3
 from contextlib import closing
+from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import DAG
@@ -78,11 +79,11 @@ def code(part):
 
 
 def test_the_tasks_run(pinterest):
-    known = {}
+    known: dict[str, Any] = {}
     with DAG("docs", schedule=None) as dag:
         exec(compile(code("DeletionRequestSensor("), "docs", "exec"), known)  # noqa: S102
     ids = known["request_deletion"].execute({"ti": RecordingTaskInstance()})["request_ids"]
-    waiting = dag.task_dict["wait_until_submitted"]
+    waiting: Any = dag.task_dict["wait_until_submitted"]
     waiting.request_ids = ids
 
     assert [one.user_emails for one in pinterest.deletion_requests()] == [("jane@example.com",)]
@@ -93,9 +94,10 @@ def test_the_tasks_run(pinterest):
 def test_the_hook_cancels(pinterest):
     pinterest.settings(deletion_pending_seconds=60)
     rows = [{"email": "jane@example.com"}]
-    RequestDeletionOperator(
+    operator: Any = RequestDeletionOperator(
         task_id="erase", rows=rows, email_column="email", pinterest_conn_id="pinterest_oauth"
-    ).execute({"ti": RecordingTaskInstance()})
+    )
+    operator.execute({"ti": RecordingTaskInstance()})
     exec(compile(code("cancel_deletion_request("), "docs", "exec"), {})  # noqa: S102
 
     assert [one.cancelled for one in pinterest.deletion_requests()] == [True]
