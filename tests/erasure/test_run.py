@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import logging
 import sqlite3
 import threading
@@ -11,7 +12,7 @@ import time
 import pytest
 
 from airflow_provider_pinterest.delivery.stop import StopSignal
-from airflow_provider_pinterest.erasure import DeletionOptions
+from airflow_provider_pinterest.erasure import DeletionOptions, created_requests
 from airflow_provider_pinterest.erasure.requester import SAME_REFUSALS
 from airflow_provider_pinterest.exceptions import (
     CredentialError,
@@ -397,10 +398,21 @@ class TestLaterAttempts:
         assert attempt(rows(1), state=store)["already_requested"] == 1
         assert "cannot be read" in caplog.text
 
+    def test_the_state_of_many_requests_is_kept_in_several_values(self, attempt, asked, monkeypatch):
+        assert created_requests.SEGMENT * 64 < 65_535, "Airflow warns of larger values, and MySQL does not store them"
+        monkeypatch.setattr(created_requests, "SEGMENT", 2)
+        store = MemoryStateStore()
+        attempt(rows(5), batch_size=1, state=store)
+        result = attempt(rows(6), batch_size=1, state=store)
+
+        assert asked() == people(6)
+        assert (result["already_requested"], result["requested"]) == (5, 1)
+        assert sorted(map(len, map(json.loads, store.values.values()))) == [2, 2, 2, 4]
+
     def test_a_store_that_fails_ends_the_run_with_the_ids(self, attempt, asked):
         class Full(MemoryStateStore):
             def set(self, key, value, **options):
-                if self.writes == 3:
+                if self.writes == 4:
                     raise OSError("no space left")
                 super().set(key, value, **options)
 
