@@ -19,7 +19,7 @@ from airflow_provider_pinterest.api.rate_limit import RateLimiter
 from airflow_provider_pinterest.api.responses import AccessDenied, OutcomeUnknown, TooLarge, Unavailable
 from airflow_provider_pinterest.exceptions import ParameterError
 from airflow_provider_pinterest.redaction import Secret
-from tests.hooks.listening import ScriptedReply, listening
+from harness.scripted_server import ScriptedReply, serving
 
 MADE = b'{"request_id":"12","status":"PENDING","created_time":"2026-11-26","processed_time":null}'
 SHOWN = DeletionRequest("12", "PENDING", "2026-11-26", None)
@@ -32,7 +32,7 @@ def endpoint(server):
 
 
 def create(reply):
-    with listening(reply) as server:
+    with serving(reply) as server:
         return endpoint(server).create("1", lambda: b"{}")
 
 
@@ -78,7 +78,7 @@ def test_unknown_statuses_and_dates_are_kept_as_text():
 
 
 def test_a_request_is_shown():
-    with listening(ScriptedReply(200, MADE), ScriptedReply(404, b"{}"), ScriptedReply(200, b"{}")) as server:
+    with serving(ScriptedReply(200, MADE), ScriptedReply(404, b"{}"), ScriptedReply(200, b"{}")) as server:
         called = endpoint(server)
         assert called.get("1", "12") == SHOWN
         assert isinstance(called.get("1", "12"), Missing)
@@ -92,7 +92,7 @@ def test_a_request_is_shown():
 def test_pages_follow_the_bookmark():
     first = ScriptedReply(200, b'{"items":[%s],"bookmark":"a&b="}' % MADE)
     last = ScriptedReply(200, b'{"items":[%s,7,{}],"bookmark":null}' % MADE.replace(b"12", b"11", 1))
-    with listening(first, last) as server:
+    with serving(first, last) as server:
         pages = list(endpoint(server).pages("1"))
 
     assert [[one.request_id for one in page.requests] for page in pages] == [["12"], ["11"]]
@@ -104,17 +104,17 @@ def test_pages_follow_the_bookmark():
 
 @pytest.mark.parametrize("bookmark", ["null", '""', "7"])
 def test_a_page_without_a_bookmark_is_the_last(bookmark):
-    with listening(ScriptedReply(200, f'{{"items":[],"bookmark":{bookmark}}}'.encode())) as server:
+    with serving(ScriptedReply(200, f'{{"items":[],"bookmark":{bookmark}}}'.encode())) as server:
         assert list(endpoint(server).pages("1")) == [DeletionPage((), None)]
 
 
 def test_a_bookmark_that_repeats_ends_the_list():
-    with listening(ScriptedReply(200, b'{"items":[],"bookmark":"again"}')) as server:
+    with serving(ScriptedReply(200, b'{"items":[],"bookmark":"again"}')) as server:
         assert len(list(endpoint(server).pages("1"))) == 2
 
 
 def test_a_failed_page_is_the_last():
-    with listening(ScriptedReply(403, b"{}")) as server:
+    with serving(ScriptedReply(403, b"{}")) as server:
         (page,) = endpoint(server).pages("1")
 
     assert isinstance(page, AccessDenied)
@@ -122,7 +122,7 @@ def test_a_failed_page_is_the_last():
 
 @pytest.mark.parametrize("reply", [ScriptedReply(204, b""), ScriptedReply(200, MADE)])
 def test_either_status_of_a_cancellation_is_one(reply):
-    with listening(reply) as server:
+    with serving(reply) as server:
         assert endpoint(server).cancel("1", "12") == Cancelled()
 
     assert [one.method for one in server.requests] == ["DELETE"]
@@ -130,15 +130,15 @@ def test_either_status_of_a_cancellation_is_one(reply):
 
 def test_a_cancellation_whose_answer_was_lost_is_found():
     cancelled = ScriptedReply(200, MADE.replace(b"PENDING", b"CANCELLED"))
-    with listening(ScriptedReply(400, b"{}"), cancelled) as server:
+    with serving(ScriptedReply(400, b"{}"), cancelled) as server:
         assert endpoint(server).cancel("1", "12") == Cancelled()
 
 
 def test_a_request_that_is_submitted_cannot_be_cancelled():
     submitted = ScriptedReply(200, MADE.replace(b"PENDING", b"SUBMITTED"))
-    with listening(ScriptedReply(409, b"{}"), submitted) as server:
+    with serving(ScriptedReply(409, b"{}"), submitted) as server:
         assert isinstance(endpoint(server).cancel("1", "12"), NotAccepted)
-    with listening(ScriptedReply(404, b"{}")) as server:
+    with serving(ScriptedReply(404, b"{}")) as server:
         assert isinstance(endpoint(server).cancel("1", "12"), Missing)
 
 

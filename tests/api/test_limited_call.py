@@ -23,7 +23,7 @@ from airflow_provider_pinterest.api.responses import (
     without_result,
 )
 from airflow_provider_pinterest.redaction import Secret
-from tests.hooks.listening import ScriptedReply, listening
+from harness.scripted_server import ScriptedReply, serving
 
 FINE = ScriptedReply(200, b'{"id":"1"}')
 NOW = {"Retry-After": "0.01"}
@@ -50,7 +50,7 @@ def call(server, request=None, *, repeatable=True, reread=None, limiter=None, cl
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
 def test_a_request_without_a_body_says_nothing_about_one(method):
-    with listening(FINE) as server:
+    with serving(FINE) as server:
         assert call(server, Request("/things?page_size=2", method=method)) == {"id": "1"}
 
     (received,) = server.requests
@@ -60,7 +60,7 @@ def test_a_request_without_a_body_says_nothing_about_one(method):
 
 
 def test_a_post_carries_its_body():
-    with listening(FINE) as server:
+    with serving(FINE) as server:
         assert call(server, Request("/things", lambda: b'{"a":1}'), repeatable=False) == {"id": "1"}
 
     (received,) = server.requests
@@ -74,7 +74,7 @@ def test_a_post_carries_its_body():
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize("repeatable", [True, False])
 def test_a_call_that_was_not_processed_is_made_again(status, repeatable):
-    with listening(ScriptedReply(status, b"{}", NOW), FINE) as server:
+    with serving(ScriptedReply(status, b"{}", NOW), FINE) as server:
         assert call(server, repeatable=repeatable) == {"id": "1"}
 
     assert len(server.requests) == 2
@@ -82,16 +82,16 @@ def test_a_call_that_was_not_processed_is_made_again(status, repeatable):
 
 @pytest.mark.parametrize("status", [408, 500, 502, 504])
 def test_an_unknown_outcome_is_followed_by_another_call_only_if_that_is_safe(status):
-    with listening(ScriptedReply(status, b"{}", NOW), FINE) as server:
+    with serving(ScriptedReply(status, b"{}", NOW), FINE) as server:
         assert call(server, repeatable=True) == {"id": "1"}
-    with listening(ScriptedReply(status, b"{}", NOW), FINE) as other:
+    with serving(ScriptedReply(status, b"{}", NOW), FINE) as other:
         assert isinstance(call(other, repeatable=False), OutcomeUnknown)
 
     assert (len(server.requests), len(other.requests)) == (2, 1)
 
 
 def test_a_call_that_must_not_be_repeated_uses_a_connection_of_its_own():
-    with listening(FINE) as server:
+    with serving(FINE) as server:
         client = Client(server.url, Credential(Tokens(Secret("first"))))
         for _ in range(2):
             call(server, repeatable=False, client=client)
@@ -104,9 +104,9 @@ def test_a_call_that_must_not_be_repeated_uses_a_connection_of_its_own():
 
 
 def test_a_refused_token_is_replaced_once():
-    with listening(ScriptedReply(401, b"{}"), FINE) as server:
+    with serving(ScriptedReply(401, b"{}"), FINE) as server:
         assert call(server, repeatable=False, reread=lambda: Tokens(Secret("second"))) == {"id": "1"}
-    with listening(ScriptedReply(401, b"{}")) as other:
+    with serving(ScriptedReply(401, b"{}")) as other:
         answer = call(other, reread=lambda: Tokens(Secret("second")))
 
     assert [one.headers["Authorization"] for one in server.requests] == ["Bearer first", "Bearer second"]
@@ -115,14 +115,14 @@ def test_a_refused_token_is_replaced_once():
 
 
 def test_a_refusal_that_no_new_token_can_help_is_one_call():
-    with listening(ScriptedReply(403, b"{}")) as server:
+    with serving(ScriptedReply(403, b"{}")) as server:
         assert isinstance(call(server), AccessDenied)
 
     assert len(server.requests) == 1
 
 
 def test_a_wait_beyond_the_deadline_is_not_begun():
-    with listening(ScriptedReply(503, b"{}", {"Retry-After": "60"})) as server:
+    with serving(ScriptedReply(503, b"{}", {"Retry-After": "60"})) as server:
         began = time.monotonic()
         answer = call(server, max_wait=5)
 
@@ -133,7 +133,7 @@ def test_a_wait_beyond_the_deadline_is_not_begun():
 
 def test_repeated_failures_end_at_the_deadline():
     clock = iter(range(100_000))
-    with listening(ScriptedReply(503, b"{}")) as server:
+    with serving(ScriptedReply(503, b"{}")) as server:
         answer = call(server, max_wait=20, clock=lambda: float(next(clock)))
 
     assert isinstance(answer, Unavailable)
@@ -141,7 +141,7 @@ def test_repeated_failures_end_at_the_deadline():
 
 
 def test_a_full_rate_limit_ends_the_call_at_the_deadline_without_a_request():
-    with listening(FINE) as server:
+    with serving(FINE) as server:
         limiter = RateLimiter(server.url, calls_per_minute=1)
         assert call(server, limiter=limiter) == {"id": "1"}
         answer = call(server, limiter=limiter, max_wait=0.2)
@@ -151,7 +151,7 @@ def test_a_full_rate_limit_ends_the_call_at_the_deadline_without_a_request():
 
 
 def test_a_busy_account_pauses_its_other_calls():
-    with listening(ScriptedReply(429, b"{}", {"Retry-After": "0.2"}), FINE) as server:
+    with serving(ScriptedReply(429, b"{}", {"Retry-After": "0.2"}), FINE) as server:
         limiter = RateLimiter(server.url)
         began = time.monotonic()
         call(server, limiter=limiter)
@@ -162,7 +162,7 @@ def test_a_busy_account_pauses_its_other_calls():
 
 @pytest.mark.parametrize("repeatable", [True, False])
 def test_a_stop_ends_the_wait(repeatable):
-    with listening(ScriptedReply(503, b"{}", {"Retry-After": "60"})) as server:
+    with serving(ScriptedReply(503, b"{}", {"Retry-After": "60"})) as server:
         limiter = RateLimiter(server.url)
         threading.Timer(0.1, limiter.stop.set).start()
         began = time.monotonic()
@@ -173,7 +173,7 @@ def test_a_stop_ends_the_wait(repeatable):
 
 
 def test_a_call_that_is_aborted_halfway_is_reported_and_not_repeated():
-    with listening(ScriptedReply(200, b'{"id":"1"}', pause=3)) as server:
+    with serving(ScriptedReply(200, b'{"id":"1"}', pause=3)) as server:
         client = Client(server.url, Credential(Tokens(Secret("first"))))
         threading.Timer(0.2, client.abort).start()
 

@@ -1,9 +1,9 @@
-"""A local Pinterest, and a way to run against it."""
+"""Ways to run against the local Pinterest."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,12 +12,6 @@ from airflow_provider_pinterest.api.connection import PinterestConnection
 from airflow_provider_pinterest.erasure import DeletionOptions, request_deletion
 from airflow_provider_pinterest.sandbox import Sandbox
 from airflow_provider_pinterest.sources.iterables import IterableSource
-
-
-@pytest.fixture
-def pinterest() -> Iterator[Sandbox]:
-    with Sandbox() as sandbox:
-        yield sandbox
 
 
 @pytest.fixture
