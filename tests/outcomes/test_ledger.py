@@ -112,6 +112,7 @@ def test_a_failed_event_is_sent_again(connect, sandbox):
     assert (ran["already_sent"], ran["events_processed"]) == (2, 1)
     assert sandbox.copies() == ids(3)
     assert statuses(connect) == {"processed": 3}
+    assert [one["reasons"] for one in table(connect)] == [None, None, None]
 
 
 def test_an_event_with_unknown_outcome_is_held_and_names_the_run(connect, sandbox, tmp_path):
