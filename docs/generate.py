@@ -57,6 +57,10 @@ ADVICE: Final[dict[str, str]] = {
         "external id or a click id alone is not enough. An `unusable_em` warning beside it means that the address "
         "was there and is none. If such rows are normal for you, leave them out in the `WHERE`."
     ),
+    "bad_row": (
+        "The message names the line. Look at it: an unquoted delimiter, a cut-off line, or text between the rows. See "
+        "[Files](files.md)."
+    ),
     "bad_cell": (
         "The message names the object's type. Cast the column to text or to a number in the SQL, or convert the "
         "objects in the function that returns the rows."

@@ -25,7 +25,7 @@ from airflow_provider_pinterest.conversions.field_maps import PLACES
 from airflow_provider_pinterest.conversions.fields import BY_PATH, COUNTRY, LDP, OFFLINE, REQUIRED
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 from airflow_provider_pinterest.conversions.mapping_compiler import MappingCompiler
-from airflow_provider_pinterest.conversions.outcomes import Event, Excluded, Rejection
+from airflow_provider_pinterest.conversions.outcomes import UNREADABLE, Event, Excluded, Rejection
 from airflow_provider_pinterest.conversions.reasons import Reason
 from airflow_provider_pinterest.conversions.region_hashes import has_us_state, in_both_cases
 
@@ -138,6 +138,9 @@ class BatchTransformer:
 
     def transform(self, column_batch: ColumnBatch) -> TransformResult:
         """Transform the rows of a column batch."""
+        if column_batch.names == UNREADABLE:
+            reasons = [Reason("bad_row", "", reason) for reason in column_batch.columns[0]]
+            return _joined([_rejected(column_batch.first + row, reason) for row, reason in enumerate(reasons)])
         try:
             return self._transform(column_batch)
         except Exception:  # noqa: BLE001 - found again below, for each row by itself
@@ -148,11 +151,7 @@ class BatchTransformer:
         try:
             return self._transform(row)
         except Exception as error:  # noqa: BLE001 - a row must not affect other rows
-            reason = Reason("bad_cell", "", f"the row cannot be read: {kind(error)}")
-            nothing: Mapping[str, Any] = {}
-            events = ([row.first], [""], [""], [0], [False], [b""], [nothing])
-            rejection = Rejection(row.first, None, nothing, (reason,))
-            return TransformResult(events, {0: rejection}, Counter(), Counter(), Counter(), Counter())
+            return _rejected(row.first, Reason("bad_cell", "", f"the row cannot be read: {kind(error)}"))
 
     def _transform(self, column_batch: ColumnBatch) -> TransformResult:
         fields = ParsedColumns(self.compiler, column_batch)
@@ -207,6 +206,14 @@ class BatchTransformer:
             if row not in fields.problems:
                 message = f"the event's JSON has {len(bodies[row]):,} bytes, more than max_batch_bytes {largest:,}"
                 fields.reject(row, Reason("too_large", "", message))
+
+
+def _rejected(row: int, reason: Reason) -> TransformResult:
+    """Return the result of a single row that is rejected as a whole."""
+    nothing: Mapping[str, Any] = {}
+    events = ([row], [""], [""], [0], [False], [b""], [nothing])
+    rejection = Rejection(row, None, nothing, (reason,))
+    return TransformResult(events, {0: rejection}, Counter(), Counter(), Counter(), Counter())
 
 
 def _check_match_keys(fields: ParsedColumns) -> None:

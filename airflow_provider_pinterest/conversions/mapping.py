@@ -133,6 +133,11 @@ class ColumnMapping:
             return True, PATHS[name]
         return name in self._other_columns, None
 
+    def reads(self, column: str) -> bool:
+        """Return whether the cells of a column matter, or the column is unknown and must be reported."""
+        known, path = self.target(column)
+        return not known or path is not None or folded(column) in self._other_columns
+
     def is_mapped(self, column: str) -> bool:
         """Return whether ``field_map`` names a column."""
         return folded(column) in self._targets.columns

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from airflow_provider_pinterest.conversions.reasons import Reason
 
@@ -19,6 +19,18 @@ class RowBatch(NamedTuple):
 
     columns: tuple[str, ...]
     rows: Sequence[Sequence[Any]]
+
+
+UNREADABLE: Final = ("\0unreadable",)
+"""Columns of a row batch whose rows cannot be read.
+
+The one cell of such a row is the reason, as the end of a sentence about the row, without personal data.
+"""
+
+
+def unreadable_row(reason: str) -> Mapping[str, str]:
+    """Return a row that is rejected with a reason."""
+    return {UNREADABLE[0]: reason}
 
 
 class Event(NamedTuple):

@@ -21,6 +21,7 @@ REASONS: Final[dict[str, str]] = {
     # found before sending
     "missing_field": "A field that Pinterest requires is missing or empty.",
     "no_match_key": "user_data needs a usable em, or hashed_maids, or both client_ip_address and client_user_agent.",
+    "bad_row": "The row of a file cannot be read: its line is not a JSON object, or does not have the header's cells.",
     "bad_cell": "The cell is an object that cannot be read.",
     "bad_type": "The cell cannot be turned into the field's type without loss.",
     "bad_value": "The value is outside the field's limits or not one of its choices.",

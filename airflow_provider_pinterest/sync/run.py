@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -44,6 +45,7 @@ from airflow_provider_pinterest.exceptions import (
 )
 from airflow_provider_pinterest.logs import log_lines
 from airflow_provider_pinterest.problems import Problems, raise_all
+from airflow_provider_pinterest.sources.protocol import SelectiveSource
 from airflow_provider_pinterest.state_store import StateStore
 from airflow_provider_pinterest.sync.advice import advice
 from airflow_provider_pinterest.sync.attempt import AttemptInfo, ReadOnce, attempt_of, fence, stored_state
@@ -446,8 +448,10 @@ def _wrong_arguments(source: object, options: object, connection: object, state:
     """Return the problems with the types of arguments."""
     found = []
     if not (hasattr(source, "open") and hasattr(source, "fingerprint")):
-        hint = "; pass IterableSource(rows)" if isinstance(source, Iterable) else ""
-        found.append(f"source must be an SqlSource or an IterableSource, got {type(source).__name__}{hint}.")
+        found.append(
+            "source must be an SqlSource, a FileSource, an IterableSource or an object with fingerprint and open, got "
+            f"{type(source).__name__}{_source_hint(source)}."
+        )
     if not isinstance(options, SyncOptions | None):
         found.append(f"options must be SyncOptions, got {type(options).__name__}.")
     if not isinstance(connection, PinterestConnection | None):
@@ -455,6 +459,13 @@ def _wrong_arguments(source: object, options: object, connection: object, state:
     if state is not None and not (hasattr(state, "get") and hasattr(state, "set")):
         found.append(f"state must be a state store with get and set, got {type(state).__name__}.")
     return found
+
+
+def _source_hint(source: object) -> str:
+    """Return what to pass instead of a value that is not a source."""
+    if isinstance(source, str | os.PathLike):
+        return "; pass FileSource(path)"
+    return "; pass IterableSource(rows)" if isinstance(source, Iterable) else ""
 
 
 def _folder(path: Any) -> Any:
@@ -507,6 +518,9 @@ class _Rows:
             self._earlier, resends_held=self._resends_held
         )
         self._first_source = opens() if self._verifies and opened.once else opened
+        for one in {self._source, self._first_source}:
+            if isinstance(one, SelectiveSource):
+                one.select(parts.mapping.reads)
         self._transform = self._new_transform(options.processes)
         self.cutter = SectionCutter(
             Batcher(options.batch_size, options.max_batch_bytes, ad_account_id=parts.account),

@@ -27,6 +27,7 @@ NO_MEMBERS = ("SendConversionsOperator", "AdsManagerConversionsLink", "Pinterest
 INTERNAL = {
     "AttemptInfo": {"earlier_rejects", "fingerprint_v2", "vocabulary"},
     "Database": {"split_sql_string"},
+    "FileSource": {"fingerprint", "open"},
     "IterableSource": {"cancel", "columns_complete", "fingerprint", "open", "ordered", "row_batches"},
     "PinterestConnection": {"client", "events", "rate_limiter", "token_field", "tokens"},
     "PinterestError": {"followed_by"},
