@@ -40,7 +40,7 @@ def is_late(value: object) -> bool:
 
 
 def _is_path(value: object) -> bool:
-    return isinstance(value, (str, os.PathLike)) and bool(str(value).strip())
+    return (isinstance(value, (str, os.PathLike)) or hasattr(value, "iterdir")) and bool(str(value).strip())
 
 
 PATHS: Final = ParameterKind(

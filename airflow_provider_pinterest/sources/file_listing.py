@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, Final, NamedTuple, Protocol, runtime_checkable
@@ -12,6 +13,8 @@ from airflow_provider_pinterest.redaction import clean
 from airflow_provider_pinterest.sources.formats.file_formats import FORMATS, FileFormat, format_of
 
 WILDCARDS: Final = "*?["
+
+_password: Final = re.compile(r"(://[^/@:]*:)[^/@]*@").sub
 
 _HIDDEN: Final = ("_", ".")
 """First characters of names that are not data, such as ``_SUCCESS`` and ``_temporary`` of Spark."""
@@ -51,8 +54,8 @@ class SourceFile(NamedTuple):
 
 
 def shown(path: object) -> str:
-    """Return a path for messages, on one line."""
-    return " ".join(str(path).split())[:500]
+    """Return a path for messages, on one line, without a password."""
+    return _password(r"\1…@", " ".join(str(path).split())[:500])
 
 
 def paths_of(given: object) -> Sequence[PathObject]:
