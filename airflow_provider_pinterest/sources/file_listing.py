@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Final, NamedTuple, Protocol, runtime_checkable
 
@@ -32,7 +33,7 @@ class PathObject(Protocol):
     def __truediv__(self, name: str, /) -> Any: ...
     def open(self, mode: str, /) -> IO[bytes]: ...  # noqa: D102
     def is_dir(self) -> bool: ...  # noqa: D102
-    def is_file(self) -> bool: ...  # noqa: D102
+    def stat(self) -> Any: ...  # noqa: D102
     def iterdir(self) -> Iterable[Any]: ...  # noqa: D102
     def glob(self, pattern: str, /) -> Iterable[Any]: ...  # noqa: D102
     @property
@@ -88,7 +89,10 @@ def files_of(paths: Iterable[PathObject]) -> list[SourceFile]:
     found: dict[str, SourceFile] = {}
     for path in paths:
         try:
+            _forget(path)
             files = list(_found(path))
+            if not files:
+                _probe(path)
         except (ParameterError, SourceError):
             raise
         except Exception as error:  # noqa: BLE001 - every store has its own exceptions
@@ -109,12 +113,8 @@ def _found(path: PathObject) -> Iterator[SourceFile]:
         for one in _matches(base, pattern):
             if named_hidden or not _is_hidden(one, base):
                 yield from _expanded(one)
-    elif format_of(path.name) is not None and path.is_file():
-        yield from _expanded(path)
-    elif path.is_dir():
-        yield from _files_in(path)
-    elif path.is_file():
-        yield from _expanded(path)
+    elif _exists(path):
+        yield from _files_in(path) if path.is_dir() else _expanded(path)
 
 
 def _split(path: PathObject) -> tuple[PathObject, str]:
@@ -132,6 +132,32 @@ def _matches(base: PathObject, pattern: str) -> Iterable[Any]:
         return list(base.glob(pattern))
     except FileNotFoundError:
         return ()
+
+
+def _forget(path: Any) -> None:
+    """Forget what a store's library knows of its files, because a process may have listed them long ago."""
+    if not is_local(path) and hasattr(path, "fs"):
+        path.fs.invalidate_cache()
+
+
+def _exists(path: PathObject) -> bool:
+    """Return whether there is a file or a folder. ``is_file`` would not tell a missing file from a denied request."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
+def _probe(path: PathObject) -> None:
+    """List the folder of a path, because a pattern matches nothing where a request is denied."""
+    base, pattern = _split(path)
+    folder: Any = base if pattern else path.parent
+    with suppress(FileNotFoundError, NotADirectoryError):
+        if not is_local(path) and hasattr(folder, "fs"):
+            folder.fs.ls(folder.path)  # iterdir may turn a denied request into "not a folder"
+        else:
+            next(iter(folder.iterdir()), None)
 
 
 def _is_hidden(path: Any, base: Any) -> bool:

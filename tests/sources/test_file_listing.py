@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
+from upath import UPath
 
 from airflow_provider_pinterest.exceptions import ParameterError, SourceError
+from airflow_provider_pinterest.sources.file_listing import shown
 from airflow_provider_pinterest.sync import FileSource
 from tests.sources.files_to_read import read, write_ndjson
 
@@ -116,22 +120,41 @@ def test_something_that_is_not_a_path_is_refused(path):
         FileSource(path)
 
 
-def test_a_store_that_cannot_be_listed_is_named():
-    class Broken:
-        name = "folder"
-        parent = None
+class ClosedStore(MemoryFileSystem):
+    """A store whose library hides denied requests, as fsspec does."""
 
-        def is_dir(self):
-            raise RuntimeError("denied for jane@example.com")
+    protocol = "closed"
 
-        is_file = iterdir = glob = open = __truediv__ = lambda self, *_: iter(())
+    def ls(self, *_, **__):
+        raise PermissionError("Forbidden for jane@example.com")
 
-        def __str__(self):
-            return "store://bucket/folder"
+    info = _open = ls
 
-    with pytest.raises(
-        SourceError, match="The files of store://bucket/folder cannot be listed: RuntimeError"
-    ) as caught:
-        FileSource(Broken()).open()
 
+fsspec.register_implementation("closed", ClosedStore)
+
+
+@pytest.mark.filterwarnings("ignore:UPath .closed.:UserWarning")
+@pytest.mark.parametrize("path", ["folder/a.csv", "folder", "folder/*.csv", "*/*.csv"])
+def test_a_denied_request_is_not_a_missing_file(path):
+    with pytest.raises(SourceError) as caught:
+        FileSource(UPath(f"closed://bucket/{path}")).open()
+
+    assert "cannot be listed: PermissionError: Forbidden" in str(caught.value)
+    assert f"/{path}" in str(caught.value)
     assert "jane" not in str(caught.value)
+
+
+def test_files_that_came_since_the_last_listing_are_found():
+    folder = UPath("memory://later")
+    (folder / "a.csv").write_text("file\na\n")
+    assert names(folder) == ["a"]
+    (folder / "b.csv").write_text("file\nb\n")
+
+    assert names(folder) == names(folder / "*.csv") == ["a", "b"]
+    assert names(UPath("memory://later/b.csv")) == ["b"]
+
+
+def test_a_password_in_a_url_is_not_shown():
+    path = UPath("memory://later/none.csv")
+    assert shown(f"ftp://user:secret@host/{path.name}") == "ftp://user:…@host/none.csv"

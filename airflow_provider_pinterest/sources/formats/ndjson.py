@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final, NoReturn
 
@@ -15,8 +14,11 @@ from airflow_provider_pinterest.sources.formats.broken import BrokenFileError
 from airflow_provider_pinterest.sources.formats.lines import numbered_lines
 from airflow_provider_pinterest.sources.grouping import by_columns
 
-_long_number: Final[Callable[[bytes], Any]] = re.compile(rb"[0-9][0-9.]{15}").search
-"""Finds digits that may be a number with more digits than a float keeps."""
+_NUMERIC: Final = bytes(ord("0") if chr(byte) in "0123456789." else ord(" ") for byte in range(256))
+"""Turns characters of numbers into zeros, and others into spaces."""
+
+_LONG: Final = b"0" * 16
+"""Characters of a number that may have more digits than a float keeps."""
 
 _FLOAT: Final = 16
 """Characters of a number with a point up to which a float keeps all digits."""
@@ -51,7 +53,7 @@ def _object(line: bytes) -> dict[str, Any] | None:
     """Return the JSON object of a line, ``None`` if it is not one. Numbers keep all of their digits."""
     try:
         found = orjson.loads(line)
-        if _long_number(line):
+        if _LONG in line.translate(_NUMERIC):
             found = json.loads(line, parse_float=_exact, parse_constant=_refuse)
     except (ValueError, RecursionError):
         return None
