@@ -52,6 +52,8 @@ class ExampleDags:
         self._pinterest = pinterest
         self._connections = stage.connections(shop.path, pinterest.url, rejects_path)
         self._connections["AIRFLOW_CONN_WAREHOUSE"] = database
+        self.exports = rejects_path.parent / "exports"
+        self._connections["AIRFLOW_VAR_PINTEREST_EXPORTS"] = str(self.exports)
         self._dags = dag_runs.load(folder)
         self._ran: dict[str, ExampleDagRun] = {}
 
