@@ -15,7 +15,7 @@ from airflow_provider_pinterest.sources.formats.broken import BrokenFileError
 
 log = logging.getLogger(__name__)
 
-_AHEAD: Final = 4 * 1024 * 1024
+AHEAD: Final = 4 * 1024 * 1024
 """Bytes that are requested from a store at once, for a file that is read from its start to its end."""
 
 
@@ -116,7 +116,7 @@ def _opened(file: SourceFile) -> IO[bytes]:
     if is_local(path) or not hasattr(path, "fs"):
         opened: IO[bytes] = path.open("rb")
     elif file.format.sequential:
-        opened = path.open("rb", block_size=_AHEAD, cache_type="readahead")
+        opened = path.open("rb", block_size=AHEAD, cache_type="readahead")
     else:
         opened = path.open("rb", cache_type="none")
     return opened

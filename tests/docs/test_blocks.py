@@ -8,6 +8,7 @@ import shlex
 import sqlite3
 import types
 from contextlib import closing, nullcontext
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -57,6 +58,9 @@ OTHER_COLUMNS: dict[str, dict[str, object]] = {
 """Heading → columns that its example has besides, or (``...``) has not."""
 
 
+EXPORTS = Path("exports", "2026-11-24")
+
+
 @pytest.fixture(scope="module")
 def pinterest():
     with Sandbox() as running:
@@ -65,7 +69,10 @@ def pinterest():
 
 @pytest.fixture
 def connections(pinterest, tmp_path, monkeypatch):
-    """Both connections, from the environment; returns the warehouse."""
+    """Both connections, from the environment, and a folder with exports; returns the warehouse."""
+    monkeypatch.chdir(tmp_path)
+    EXPORTS.mkdir(parents=True)
+    (EXPORTS / "checkouts.csv").write_text(f"{','.join(COLUMNS)}\n{','.join(map(str, COLUMNS.values()))}\n")
     pinterest.clear()
     path = tmp_path / "warehouse.db"
     monkeypatch.setenv("AIRFLOW_CONN_PINTEREST_DEFAULT", json.dumps(pinterest.connection()))
@@ -97,6 +104,8 @@ def deliver(operator):
         is_file = operator.sql.endswith(tuple(operator.template_ext))
         operator.sql = "SELECT * FROM checkouts" if is_file else placeholders(operator.sql)
         operator.parameters = operator.parameters and {"start": "2026-11-21", "end": "2026-11-22"}
+    if operator.path:
+        operator.path = str(EXPORTS.absolute())
     ti = RecordingTaskInstance()
     result = operator.execute({"ti": ti})
     assert ti.pushed == {"pinterest_result": result}
