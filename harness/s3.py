@@ -34,15 +34,9 @@ class S3:
             }
         )
 
-    def options(self) -> dict[str, Any]:
-        """Return the options of ``s3fs`` for the server."""
-        return {"key": USER, "secret": PASSWORD, "endpoint_url": self.url, "client_kwargs": {"region_name": REGION}}
-
-    def put(self, bucket: str, **files: bytes) -> None:
-        """Create a bucket with objects."""
+    def create(self, bucket: str) -> None:
+        """Create a bucket."""
         self.client.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
-        for key, content in files.items():
-            self.client.put_object(Bucket=bucket, Key=key, Body=content)
 
 
 @contextmanager

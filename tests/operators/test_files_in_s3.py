@@ -9,6 +9,7 @@ import json
 import logging
 from collections import Counter
 from random import Random
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -52,22 +53,27 @@ def server():
         yield running
 
 
+class Bucket(NamedTuple):
+    """A bucket, which Airflow's connection ``lake`` can read."""
+
+    name: str
+    client: Any
+
+    def put(self, files: dict[str, bytes]) -> str:
+        """Put objects into it, and return its URL."""
+        for key, content in files.items():
+            self.client.put_object(Bucket=self.name, Key=key, Body=content)
+        return f"s3://lake@{self.name}"
+
+
 @pytest.fixture
 def bucket(server, monkeypatch, caplog):
-    """A new bucket, which Airflow's connection ``lake`` can read."""
     name = f"shop-{len(server.client.list_buckets()['Buckets'])}"
-    server.put(name)
+    server.create(name)
     for logger in ("aiobotocore", "botocore"):  # they log the signature of each request
         caplog.set_level(logging.INFO, logger)
     monkeypatch.setenv("AIRFLOW_CONN_LAKE", server.connection())
-
-    def put(**files):
-        for key, content in files.items():
-            server.client.put_object(Bucket=name, Key=key.replace("__", "/"), Body=content)
-        return f"s3://lake@{name}"
-
-    put.name = name
-    return put
+    return Bucket(name, server.client)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +87,7 @@ def bucket(server, monkeypatch, caplog):
     ],
 )
 def test_all_rows_of_an_object_arrive_once(pinterest, bucket, key, content):
-    url = bucket(**{f"events__{key}": content(rows(2_500))})
+    url = bucket.put({f"events/{key}": content(rows(2_500))})
 
     ran = deliver(path=f"{url}/events/{key}")
 
@@ -90,9 +96,14 @@ def test_all_rows_of_an_object_arrive_once(pinterest, bucket, key, content):
 
 
 def test_patterns_and_folders(pinterest, bucket):
-    url = bucket(
-        **{"day1/part-0.csv": as_csv([row(1)]), "day2/part-0.parquet": parquet([row(2)]), "day2/_SUCCESS": b""},
-        **{"day2/part-1.ndjson": ndjson([row(3)]), "other/part-0.csv": as_csv([row(4)])},
+    url = bucket.put(
+        {
+            "day1/part-0.csv": as_csv([row(1)]),
+            "day2/part-0.parquet": parquet([row(2)]),
+            "day2/part-1.ndjson": ndjson([row(3)]),
+            "day2/_SUCCESS": b"",
+            "other/part-0.csv": as_csv([row(4)]),
+        }
     )
 
     assert deliver(path=f"{url}/day*/*.csv").error is None
@@ -105,7 +116,7 @@ def test_patterns_and_folders(pinterest, bucket):
 
 
 def test_a_day_without_files_fails_the_task(pinterest, bucket):
-    url = bucket(**{"day1/part-0.csv": as_csv([row(1)])})
+    url = bucket.put({"day1/part-0.csv": as_csv([row(1)])})
 
     for path in ("day2/*.csv", "day2/", "day2/part-0.csv"):
         ran = deliver(path=f"{url}/{path}")
@@ -122,7 +133,7 @@ def test_a_bucket_that_does_not_exist_is_named(pinterest, bucket, path):
 
 
 def test_an_object_that_vanishes_while_the_run_reads_is_named(pinterest, bucket, server):
-    url = bucket(**{"1.csv": as_csv(rows(2_000)), "2.csv": as_csv([row(2_001)])})
+    url = bucket.put({"1.csv": as_csv(rows(2_000)), "2.csv": as_csv([row(2_001)])})
     opened = open_files(f"{url}/*.csv")
     server.client.delete_object(Bucket=bucket.name, Key="2.csv")
     found = opened.row_batches()
@@ -133,7 +144,7 @@ def test_an_object_that_vanishes_while_the_run_reads_is_named(pinterest, bucket,
 
 def test_a_retry_sends_only_the_rest(pinterest, bucket):
     found = rows(10)
-    url = bucket(**{"1.parquet": parquet(found[:3]), "2.parquet": parquet(found[3:])})
+    url = bucket.put({"1.parquet": parquet(found[:3]), "2.parquet": parquet(found[3:])})
     life = Life(**{**small(), "events": None, "path": f"{url}/*.parquet"})
     broken_off(pinterest, life, after=2)
 
@@ -150,10 +161,10 @@ def test_only_the_columns_that_matter_are_requested(pinterest, bucket, monkeypat
     content = parquet(
         [{**one, "note": text} for one, text in zip(rows(5_000), note, strict=True)], row_group_size=1_000
     )
-    url = bucket(**{"a.parquet": content})
+    url = bucket.put({"a.parquet": content})
     from s3fs.core import S3File
 
-    requested = Counter()
+    requested: Counter[str] = Counter()
     fetch = S3File._fetch_range
 
     def counted(self, start, end):

@@ -120,7 +120,7 @@ def test_something_that_is_not_a_path_is_refused(path):
         FileSource(path)
 
 
-class ClosedStore(MemoryFileSystem):
+class ClosedStore(MemoryFileSystem):  # type: ignore[misc]
     """A store whose library hides denied requests, as fsspec does."""
 
     protocol = "closed"

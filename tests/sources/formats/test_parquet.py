@@ -104,11 +104,9 @@ def test_a_cell_that_python_cannot_hold_costs_only_its_row(written, name, array)
 
 def test_only_the_columns_that_matter_are_read(written):
     rows = FileSource(written({"a": [1], "b": [{"c": 2, "d": 3}], "c": [4], "e.f": [5]})).open()
-    asked = []
-    rows.select(lambda name: asked.append(name) or name in ("b", "e.f"))
+    rows.select({"b", "e.f"}.__contains__)
     header, row_batch = rows.row_batches()
 
-    assert asked == ["a", "b", "c", "e.f"]
     assert header == (("a", "b", "c", "e.f"), ())
     assert row_batch == (("b", "e.f"), [({"c": 2, "d": 3}, 5)])
 
