@@ -70,7 +70,7 @@ class FileRows:
         """Whether there is only one file, whose rows all have the same columns."""
         return len(self._files) == 1 and self._files[0].format.same_columns
 
-    def select(self, reads: Callable[[str], bool]) -> None:
+    def select_columns(self, reads: Callable[[str], bool]) -> None:
         """Leave out columns, in formats where that saves time."""
         self._reads = reads
 
@@ -113,12 +113,13 @@ class FileRows:
 def _opened(file: SourceFile) -> IO[bytes]:
     """Open a file. Stores are told how much to request at once: their own defaults can be 50 MB."""
     path: Any = file.path
-    if is_local(path) or not hasattr(path, "fs"):
-        opened: IO[bytes] = path.open("rb")
-    elif file.format.sequential:
-        opened = path.open("rb", block_size=AHEAD, cache_type="readahead")
-    else:
-        opened = path.open("rb", cache_type="none")
+    hints: dict[str, Any] = {}
+    if not is_local(path) and hasattr(path, "fs"):
+        hints = {"block_size": AHEAD, "cache_type": "readahead"} if file.format.sequential else {"cache_type": "none"}
+    try:
+        opened: IO[bytes] = path.open("rb", **hints)
+    except TypeError:  # a path object of another library
+        opened = path.open("rb")
     return opened
 
 

@@ -38,7 +38,7 @@ class OpenSource(Protocol):
 class SelectiveSource(Protocol):
     """An open source that can leave out columns whose cells do not matter."""
 
-    def select(self, reads: Callable[[str], bool]) -> None:
+    def select_columns(self, reads: Callable[[str], bool]) -> None:
         """Leave out columns. Called before the rows are read.
 
         The first row batch still has all columns, so that they can be checked.

@@ -520,7 +520,7 @@ class _Rows:
         self._first_source = opens() if self._verifies and opened.once else opened
         for one in {self._source, self._first_source}:
             if isinstance(one, SelectiveSource):
-                one.select(parts.mapping.reads)
+                one.select_columns(parts.mapping.reads)
         self._transform = self._new_transform(options.processes)
         self.cutter = SectionCutter(
             Batcher(options.batch_size, options.max_batch_bytes, ad_account_id=parts.account),

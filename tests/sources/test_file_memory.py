@@ -37,7 +37,7 @@ def memory(name):
 
 def read(path):
     rows = FileSource(path).open()
-    rows.select(lambda name: name != "ignored")
+    rows.select_columns(lambda name: name != "ignored")
     return sum(len(row_batch.rows) for row_batch in rows.row_batches())
 
 read(sys.argv[1])

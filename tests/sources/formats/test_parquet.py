@@ -5,13 +5,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import sys
 import time
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from airflow_provider_pinterest.exceptions import SourceError
+from airflow_provider_pinterest.exceptions import ParameterError, SourceError
 from airflow_provider_pinterest.sources.grouping import MAX_BYTES, MAX_ROWS
 from airflow_provider_pinterest.sync import FileSource, SyncOptions, sync
 from tests.running import rows
@@ -104,7 +105,7 @@ def test_a_cell_that_python_cannot_hold_costs_only_its_row(written, name, array)
 
 def test_only_the_columns_that_matter_are_read(written):
     rows = FileSource(written({"a": [1], "b": [{"c": 2, "d": 3}], "c": [4], "e.f": [5]})).open()
-    rows.select({"b", "e.f"}.__contains__)
+    rows.select_columns({"b", "e.f"}.__contains__)
     header, row_batch = rows.row_batches()
 
     assert header == (("a", "b", "c", "e.f"), ())
@@ -113,7 +114,7 @@ def test_only_the_columns_that_matter_are_read(written):
 
 def test_rows_count_even_if_no_column_matters(written):
     rows = FileSource(written({"a": [1, 2], "b": [3, 4]})).open()
-    rows.select(lambda _: False)
+    rows.select_columns(lambda _: False)
 
     assert sum(len(row_batch.rows) for row_batch in rows.row_batches()) == 2
 
@@ -183,3 +184,13 @@ def test_a_file_that_vanishes_after_it_was_listed_is_named(written, tmp_path):
     assert [next(row_batches).rows, next(row_batches).rows] == [(), [(1,)]]
     with pytest.raises(SourceError, match=r"2\.parquet cannot be read: No such file or directory\."):
         next(row_batches)
+
+
+def test_without_pyarrow_the_error_says_what_to_install(written, tmp_path, monkeypatch):
+    written({"a": [1]})
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+
+    with pytest.raises(
+        ParameterError, match=r"pyarrow, which is not installed\.(.|\n)*airflow-provider-pinterest\[parquet\]"
+    ):
+        FileSource(tmp_path).open()
