@@ -183,8 +183,8 @@ def _expanded(path: PathObject) -> Iterator[SourceFile]:
 
 
 def _files_in(folder: PathObject) -> Iterator[SourceFile]:
-    for path in folder.iterdir():
-        if path.name.startswith(_HIDDEN) or str(path).rstrip("/") == str(folder).rstrip("/"):
+    for path in _children(folder):
+        if path.name.startswith(_HIDDEN):
             continue
         if format_of(path.name) is None and path.is_dir():
             raise ParameterError(
@@ -192,6 +192,16 @@ def _files_in(folder: PathObject) -> Iterator[SourceFile]:
                 advice="To read the files in them as well, name them by a pattern, such as folder/**/*.parquet.",
             )
         yield from _expanded(path)
+
+
+def _children(folder: Any) -> Iterator[Any]:
+    """Yield what is in a folder, without the empty object that some programs store for the folder itself."""
+    if is_local(folder) or not hasattr(folder, "fs"):
+        yield from folder.iterdir()
+        return
+    for key in folder.fs.ls(folder.path, detail=False):
+        if key.strip("/") != folder.path.strip("/"):
+            yield folder / key.strip("/").rpartition("/")[2]
 
 
 def is_local(path: object) -> bool:

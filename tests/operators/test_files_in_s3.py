@@ -102,6 +102,7 @@ def test_patterns_and_folders(pinterest, bucket):
             "day2/part-0.parquet": parquet([row(2)]),
             "day2/part-1.ndjson": ndjson([row(3)]),
             "day2/_SUCCESS": b"",
+            "day2/": b"",  # as consoles create folders
             "other/part-0.csv": as_csv([row(4)]),
         }
     )
@@ -110,9 +111,11 @@ def test_patterns_and_folders(pinterest, bucket):
     assert pinterest.copies() == ids(1)
     assert deliver(path=f"{url}/day2").error is None
     assert deliver(path=f"{url}/day2/").error is None
+    assert deliver(path=f"{url}/day2/*").error is None
+    assert deliver(path=f"{url}/**/part-1.*").error is None
     assert deliver(path=f"{url}/**/*.ndjson").error is None
     assert deliver(path=[f"{url}/other/part-0.csv"]).error is None
-    assert pinterest.copies() == {"order-1": 1, "order-2": 2, "order-3": 3, "order-4": 1}
+    assert pinterest.copies() == {"order-1": 1, "order-2": 3, "order-3": 5, "order-4": 1}
 
 
 def test_a_day_without_files_fails_the_task(pinterest, bucket):
