@@ -431,7 +431,7 @@ class TestRejects:
 
     def test_an_object_store_takes_them_too(self, pinterest):
         from airflow.providers.common.compat.sdk import ObjectStoragePath
-        from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[import-untyped]
+        from fsspec.implementations.memory import MemoryFileSystem
 
         home = next(name for name in ("airflow.sdk.io", "airflow.io.store") if _exists(name))  # since 3.0, before
         attach = import_module(home).attach
