@@ -63,10 +63,10 @@ def run(
     with warnings.catch_warnings(), patch.dict(os.environ, environment):
         warnings.simplefilter("ignore")  # of Airflow's own making
         finished = dag.test(run_conf=conf, **when)
-    return sorted(
-        TaskRun(dag.dag_id, ti.task_id, ti.map_index, str(ti.state), _result(ti))
-        for ti in finished.get_task_instances()
-    )
+        return sorted(
+            TaskRun(dag.dag_id, ti.task_id, ti.map_index, str(ti.state), _result(ti))
+            for ti in finished.get_task_instances()
+        )
 
 
 def _result(ti: Any) -> dict[str, Any] | None:

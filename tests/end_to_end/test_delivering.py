@@ -6,6 +6,7 @@ import contextlib
 import datetime as dt
 import json
 import shutil
+import warnings
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -74,8 +75,10 @@ def ran(airflow_db, postgres, tmp_path_factory):
             "AIRFLOW_CONN_SQLITE_WAREHOUSE": shop.connection_json,
             "AIRFLOW_CONN_POSTGRES_WAREHOUSE": postgres.connection_json,
         }
-        tasks = dag_runs.run(dag_runs.load(folder)["delivering"], RAN_AT, **connections)
-        yield DeliveredRun(tasks, pinterest, *_stored())
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of Airflow's own making
+            tasks = dag_runs.run(dag_runs.load(folder)["delivering"], RAN_AT, **connections)
+            yield DeliveredRun(tasks, pinterest, *_stored())
     shutil.rmtree(folder)
 
 
