@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from airflow_provider_pinterest.conversions import values
+from airflow_provider_pinterest.conversions.ad_accounts import AccountReader
 from airflow_provider_pinterest.conversions.cells import cut, kind
 from airflow_provider_pinterest.conversions.column_batches import ColumnBatch, ParsedColumns
 from airflow_provider_pinterest.conversions.column_parser import Members, inside
@@ -123,6 +124,9 @@ class BatchTransformer:
         self._earliest = now - max_event_age.total_seconds() if max_event_age else 0
         self._max_bytes = max_event_bytes
         self._exclusions = exclusions
+        self._accounts = (
+            AccountReader(mapping.ad_account_id, mapping.placeholders) if mapping.ad_account_id_column else None
+        )
 
     @classmethod
     def of(cls, settings: tuple[Any, float, dt.timedelta | None, int, dict[str, Any] | None]) -> BatchTransformer:
@@ -150,7 +154,7 @@ class BatchTransformer:
         except Exception as error:  # noqa: BLE001 - a row must not affect other rows
             reason = Reason("bad_cell", "", f"the row cannot be read: {kind(error)}")
             nothing: Mapping[str, Any] = {}
-            events = ([row.first], [""], [""], [0], [False], [b""], [nothing])
+            events = ([row.first], [""], [""], [0], [False], [b""], [nothing], [""])
             rejection = Rejection(row.first, None, nothing, (reason,))
             return TransformResult(events, {0: rejection}, Counter(), Counter(), Counter(), Counter())
 
@@ -160,6 +164,9 @@ class BatchTransformer:
         _check_match_keys(fields)
         self._check_times(fields)
         _check_region(fields)
+        accounts = [""] * fields.size
+        if self._accounts is not None:
+            accounts = self._accounts.read(fields.accounts(), fields.reject)
         written = bodies(fields)
         self._check_sizes(fields, written)
         if self._exclusions is not None:
@@ -173,13 +180,22 @@ class BatchTransformer:
             [source == OFFLINE for source in sources],
             written,
             fields.keys,
+            accounts,
         )
         found, unlisted = _noticed(fields)
         others: dict[int, Rejection | Excluded] = {
-            row: Rejection(column_batch.first + row, ids[row] and cut(ids[row]), fields.keys[row], fields.reasons(row))
+            row: Rejection(
+                column_batch.first + row,
+                ids[row] and cut(ids[row]),
+                fields.keys[row],
+                fields.reasons(row),
+                ad_account_id=accounts[row],
+            )
             for row in sorted(fields.problems)
         }
-        others |= {row: Excluded(column_batch.first + row, code) for row, code in fields.excluded.items()}
+        others |= {
+            row: Excluded(column_batch.first + row, code, accounts[row]) for row, code in fields.excluded.items()
+        }
         return TransformResult(events, others, _coverage(fields), found, fields.warnings, unlisted)
 
     @staticmethod
