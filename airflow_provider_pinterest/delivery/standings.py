@@ -141,7 +141,7 @@ class AccountStandings(Standings):
         :param check: called while it waits; raises ``Stopped`` if the run was told to stop.
         """
         with self._changed:
-            while ad_account_id in self._begun - self._answered and ad_account_id not in self._refused:
+            while self._is_first_under_way(ad_account_id):
                 check()
                 self._changed.wait(LOOK_AGAIN)
             self._begun.add(ad_account_id)
@@ -170,6 +170,10 @@ class AccountStandings(Standings):
         said = " ".join(str(error).splitlines())
         log.error("Ad account %s is refused, so no more of its events are sent. %s", ad_account_id, said)
         return True
+
+    def _is_first_under_way(self, ad_account_id: str) -> bool:
+        known = ad_account_id in self._answered or ad_account_id in self._refused
+        return not known and ad_account_id in self._begun
 
     def _too_many(self) -> bool:
         """Return whether the token or the mapping must be wrong."""
