@@ -84,6 +84,7 @@ class Standings:
         :param check: called while it waits; raises ``Stopped`` if the run was told to stop.
         """
         del ad_account_id, check
+        return None
 
     def end(self, ad_account_id: str, error: BaseException | None) -> bool:
         """Record that a batch was sent; return whether its error is about its account alone.

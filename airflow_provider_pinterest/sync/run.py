@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -321,7 +322,8 @@ class _Sync:
     def _ended_before(self, finished: Finished) -> RunResult:
         """End as the earlier attempt did, whose worker died before its orchestrator knew."""
         log.info("An earlier attempt of this run had already completed, so nothing is sent again.")
-        result = {"rows_excluded": 0, "unlisted_event_names": {}, **finished.result}  # an earlier version had neither
+        newer = {"rows_excluded": 0, "unlisted_event_names": {}, **account_counts.result(Counter())}
+        result = {**newer, **finished.result}  # an earlier version did not have all keys
         error = ResultError(finished.problem) if finished.problem else None
         self.observer.ended(result, error)
         if error is not None:

@@ -117,8 +117,14 @@ def test_a_state_that_was_stored_without_accounts_is_read():
 def test_the_table_adds_up():
     counts = Counter(
         {
-            (A, BUILT): 10, (A, PROCESSED): 4, (A, FAILED): 2, (A, HELD): 1, (A, ALREADY_SENT): 1,
-            (A, "rows_rejected"): 5, (B, "rows_excluded"): 1, ("", "rows_rejected"): 2,
+            (A, BUILT): 10,
+            (A, PROCESSED): 4,
+            (A, FAILED): 2,
+            (A, HELD): 1,
+            (A, ALREADY_SENT): 1,
+            (A, "rows_rejected"): 5,
+            (B, "rows_excluded"): 1,
+            ("", "rows_rejected"): 2,
         }
     )
 

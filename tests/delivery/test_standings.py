@@ -122,7 +122,12 @@ def test_the_second_batch_of_an_account_waits_for_the_first():
     standings = AccountStandings()
     standings.begin(A, go_on)
     began = threading.Event()
-    thread = threading.Thread(target=lambda: (standings.begin(A, go_on), began.set()))
+
+    def second() -> None:
+        standings.begin(A, go_on)
+        began.set()
+
+    thread = threading.Thread(target=second)
     thread.start()
 
     assert standings.begin(B, go_on) is None
