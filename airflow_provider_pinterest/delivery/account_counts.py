@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import heapq
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -64,7 +65,10 @@ MOST_SHOWN: Final = 30
 """Most accounts in the result. The log has all of them."""
 
 MOST_STORED: Final = 24_000
-"""Most characters of the stored form. About 1,500 accounts fit."""
+"""Most characters of the stored form."""
+
+MOST_KEPT: Final = 1_200
+"""Most accounts of the stored form. With longer counts fewer fit."""
 
 LINES: Final = 100
 """Accounts in one record of the log."""
@@ -138,30 +142,43 @@ def correction(counts: AccountCounts, *, failed: bool, held: bool) -> AccountCou
 
 def written(counts: AccountCounts) -> str:
     """Return the counts as compact text for :func:`read`. Beyond a limit, the smallest accounts are added up."""
-    rows = {account: tuple(counts[account, kind] for kind in STORED) for account in {one for one, _ in counts}}
-    ranked = sorted(rows, key=lambda account: (account == OTHERS, _rank(rows[account])), reverse=True)
-    kept = len(ranked)
-    text = _packed(rows)
-    while len(text) > MOST_STORED:
-        kept = min(kept - 1, kept * MOST_STORED // len(text))
-        some = {account: rows[account] for account in ranked[:kept]}
-        rest = [rows[account] for account in ranked[kept:]]
-        some[OTHERS] = tuple(map(sum, zip(some.get(OTHERS, (0,) * len(STORED)), *rest, strict=True)))
-        text = _packed(some)
+    rows = _stored_rows(counts)
+    kept = len(rows)
+    text = _packed(rows) if kept <= MOST_KEPT else ""
+    while kept > MOST_KEPT or len(text) > MOST_STORED:
+        kept = min(MOST_KEPT, 19 * kept // 20)
+        text = _packed(_largest(rows, kept))
     return text
 
 
-def _rank(row: Sequence[int]) -> tuple[bool, int]:
-    """Order accounts with failed and held events before the others, then large ones before small ones."""
-    counts = dict(zip(STORED, row, strict=True))
-    return bool(counts[FAILED] or counts[HELD]), sum(row)
+def _stored_rows(counts: AccountCounts) -> dict[str, list[int]]:
+    """Return the counts of each account in the order of :data:`STORED`. A checkpoint waits for it."""
+    rows: dict[str, list[int]] = {}
+    for (account, kind), count in counts.items():
+        row = rows.get(account)
+        if row is None:
+            row = rows[account] = [0] * len(STORED)
+        row[_PLACES[kind]] = count
+    return rows
+
+
+_PLACES: Final = {kind: place for place, kind in enumerate(STORED)}
+
+
+def _largest(rows: Mapping[str, Sequence[int]], kept: int) -> dict[str, Sequence[int]]:
+    """Return some accounts, and the sum of the others: those with failed or held events are kept before large ones."""
+    failed, held = _PLACES[FAILED], _PLACES[HELD]
+    ranks = {one: (bool(row[failed] or row[held]), sum(row)) for one, row in rows.items() if one != OTHERS}
+    some: dict[str, Sequence[int]] = {one: rows[one] for one in heapq.nlargest(kept, ranks, key=ranks.__getitem__)}
+    rest = [row for one, row in rows.items() if one not in some]
+    return {**some, OTHERS: [sum(column) for column in zip(*rest, strict=True)]} if rest else some
 
 
 def _packed(rows: Mapping[str, Sequence[int]]) -> str:
-    lines = [
-        ",".join([account, *(str(count or "") for count in rows[account])]).rstrip(",") for account in sorted(rows)
-    ]
-    return base64.b64encode(zlib.compress("\n".join(lines).encode())).decode() if lines else ""
+    if not rows:
+        return ""
+    lines = [f"{account},{','.join([str(count or '') for count in rows[account]])}" for account in sorted(rows)]
+    return base64.b64encode(zlib.compress("\n".join(lines).encode(), 1)).decode()
 
 
 def read(text: object) -> AccountCounts:

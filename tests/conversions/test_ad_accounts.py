@@ -139,7 +139,7 @@ def test_without_the_column_no_row_names_an_account():
 
 def test_other_processes_read_the_same_accounts():
     rows = [good(event_id=f"e-{number}", account=[A, B, None, "x"][number % 4]) for number in range(40)]
-    mapping = {"ad_account_id_column": "account", "ad_account_id": B}
+    mapping: dict[str, Any] = {"ad_account_id_column": "account", "ad_account_id": B}
     transform = Transform(ColumnMapping(**mapping), now=NOW, processes=1)
     try:
         found = outcomes_of(rows, transform)
@@ -157,8 +157,8 @@ def test_a_column_that_the_source_does_not_have_is_an_error():
         mapping.check(["event_id", "account_id"])
 
 
-def batches_of(accounts: list[str], **limits: int) -> tuple[list[tuple[str, int]], Batcher]:
-    batcher = Batcher(**limits, several_accounts=True)
+def batches_of(accounts: list[str], max_events: int = 1_000) -> tuple[list[tuple[str, int]], Batcher]:
+    batcher = Batcher(max_events, several_accounts=True)
     events = [
         Event(row, "checkout", f"e-{row}", NOW, False, b'{"a":1}', {}, account)
         for row, account in enumerate(accounts, 1)
