@@ -11,7 +11,6 @@ cell is parsed again, one cell at a time. Each cell is first converted to a know
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from collections.abc import Set as AbstractSet
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
@@ -166,9 +165,9 @@ class ColumnParser:
         return orjson.loads(member[len(self._key) :]) if member else None
 
 
-def as_text(cells: Sequence[Any], types: AbstractSet[type] = _TEXTLIKE) -> Sequence[Any]:
-    """Return a column of one of these types as text; return other columns unchanged."""
-    if not cells or not only(cells[:1], types) or not only(cells, {type(cells[0]), type(None)}):
+def as_text(cells: Sequence[Any]) -> Sequence[Any]:
+    """Return a column of integers or of UUIDs as text; return other columns unchanged."""
+    if not cells or not only(cells[:1], _TEXTLIKE) or not only(cells, {type(cells[0]), type(None)}):
         return cells
     try:
         written = to_json(cells).decode()

@@ -72,7 +72,7 @@ class HashedIdentifier:
         :raises UnusableCellError: the cell, or an element of its list, has no canonical form, or an uncertain one.
         """
         if type(cell) is not str:
-            single = _only_text(cell)
+            single = cell.isoformat() if type(cell) is dt.date else _only_text(cell)
             if single is None:
                 return self._several(cell, beside)
             cell = single

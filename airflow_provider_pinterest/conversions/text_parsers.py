@@ -6,7 +6,7 @@ from binascii import hexlify
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, TypeVar
 
 from airflow_provider_pinterest.conversions import values
 from airflow_provider_pinterest.conversions.column_parser import (
@@ -15,14 +15,12 @@ from airflow_provider_pinterest.conversions.column_parser import (
     OnError,
     ParseCell,
     as_text,
-    split_members,
     to_json,
 )
 from airflow_provider_pinterest.conversions.personal import has_at_sign
 from airflow_provider_pinterest.conversions.reasons import CellError
 
-_AMBIGUOUS: Final = b'",",'
-"""In the JSON of a list of texts, the ``","`` of this sequence may be part of a text and not a separator."""
+T = TypeVar("T")
 
 
 class TextParser(ColumnParser):
@@ -43,44 +41,43 @@ class TextParser(ColumnParser):
         placeholders: AbstractSet[str] = frozenset(),
     ) -> None:
         super().__init__(name, parse_cell, unusable)
-        self._void = frozenset(self._key + to_json(word) for word in {"null", *placeholders})
-        self._longest_void = max(map(len, self._void))
+        self._void = frozenset({"null", *placeholders})
 
     def encode(self, cells: Sequence[Any], on_error: OnError) -> Members:
         """Return the members of cells."""
-        try:
-            found = self._of_texts(_trimmed(cells))
-        except TypeError:
-            texts = as_text(cells)
-            return super().encode(cells, on_error) if texts is cells else self.encode(texts, on_error)
-        return super().encode(cells, on_error) if self._needs_care(found) else found
+        return self._encoded(cells, on_error, super().encode, lambda _, members: members)
 
     def parse_and_encode(self, cells: Sequence[Any], on_error: OnError) -> tuple[list[Any], Members]:
         """Return the values of cells and their members."""
-        try:
-            trimmed = _trimmed(cells)
-            members = self._of_texts(trimmed)
-        except TypeError:
-            texts = as_text(cells)
-            return (
-                super().parse_and_encode(cells, on_error) if texts is cells else self.parse_and_encode(texts, on_error)
-            )
-        if self._needs_care(members):
-            return super().parse_and_encode(cells, on_error)
-        return [text or None for text in trimmed], members
+        return self._encoded(
+            cells, on_error, super().parse_and_encode, lambda texts, members: (_values(texts), members)
+        )
 
-    def _of_texts(self, texts: Sequence[str]) -> Members:
-        """Return the members of trimmed texts, encoded at once.
+    def _encoded(
+        self,
+        cells: Sequence[Any],
+        on_error: OnError,
+        carefully: Callable[[Sequence[Any], OnError], T],
+        result: Callable[[list[str], Members], T],
+    ) -> T:
+        """Return the result for cells.
 
-        :raises TypeError: one of them is not valid Unicode.
+        :param carefully: parses each cell by itself.
+        :param result: trimmed texts, and their members → the result.
         """
-        written = to_json(texts)
-        if len(texts) > 1 and written.find(_AMBIGUOUS) < 0:
-            return split_members(written[2:-2], b'","', self._key + b'"', b'"')
-        return [self._key + to_json(text) if text else b"" for text in texts]
+        key = self._key
+        try:
+            texts = _trimmed(cells)
+            members = [key + to_json(text) if text else b"" for text in texts]
+        except TypeError:
+            written = as_text(cells)
+            if written is cells:
+                return carefully(cells, on_error)
+            return self._encoded(written, on_error, carefully, result)
+        return carefully(cells, on_error) if self._needs_care(texts, members) else result(texts, members)
 
-    def _needs_care(self, members: Members) -> bool:
-        if min(map(len, members), default=0) <= self._longest_void and not self._void.isdisjoint(members):
+    def _needs_care(self, texts: Sequence[str], members: Members) -> bool:
+        if not self._void.isdisjoint(texts):
             return True
         joined = b"".join(members)
         if joined.find(b"\\") >= 0 and joined.find(self._key + b'"\\"') >= 0:
@@ -124,25 +121,40 @@ class HashedParser(ColumnParser):
 
     def encode_beside(self, cells: Sequence[Any], others: Sequence[Any], on_error: OnError) -> Members:
         """Return the members of cells, given what each of them depends on."""
-        plain = self._plain
         cells = as_text(cells)
         start, end = self._key + b'["', b'"]'
-        found = []
+        found = [
+            start + hexlify(sha256(canonical).digest()) + end if canonical else b""
+            for canonical in self._canonicals(cells)
+        ]
+        if all(found):
+            return found
         for row, cell in enumerate(cells):
-            if cell is None:
-                found.append(b"")
-                continue
-            try:
-                if type(cell) is str and (text := cell.strip()) and (canonical := plain(text)):
-                    found.append(start + hexlify(sha256(canonical).digest()) + end)
-                    continue
-            except Exception:  # noqa: BLE001, S110 - found again below
-                pass
-            try:
-                found.append(self.encode_value(self.parse_one(cell, *others[row : row + 1])))
-            except CellError as error:
-                found.append(self.encode_value(on_error(row, error)))
+            if cell is not None and not found[row]:
+                try:
+                    found[row] = self.encode_value(self.parse_one(cell, *others[row : row + 1]))
+                except CellError as error:
+                    found[row] = self.encode_value(on_error(row, error))
         return found
+
+    def _canonicals(self, cells: Sequence[Any]) -> list[bytes]:
+        """Return the canonical forms of the simplest texts, and nothing for all other cells."""
+        plain = self._plain
+        try:
+            return [plain(text) if text else b"" for text in _trimmed(cells)]
+        except Exception:  # noqa: BLE001 - a strange cell costs the others nothing but time
+            return [self._canonical(cell) for cell in cells]
+
+    def _canonical(self, cell: Any) -> bytes:
+        try:
+            return self._plain(text) if type(cell) is str and (text := cell.strip()) else b""
+        except Exception:  # noqa: BLE001 - parsed again, with its error
+            return b""
+
+
+def _values(texts: list[str]) -> list[Any]:
+    """Return texts, ``None`` in place of empty ones."""
+    return texts if all(texts) else [text or None for text in texts]
 
 
 def _trimmed(cells: Sequence[Any]) -> list[str]:
