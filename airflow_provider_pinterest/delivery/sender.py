@@ -156,15 +156,21 @@ class Sender:
         account = batch.ad_account_id
         try:
             refusal = self._standings.begin(account, lambda: self._rate_limiter.sleep(0))
-            error = refusal or self._send_all(batch, outcome, announce)
-            if error is not None and self._standings.end(account, error):
-                _fail_open_events(batch, outcome, error)
-                return None
         except Stopped as stopped:
             return stopped
-        if error is None:
-            self._standings.end(account, None)
-        return error
+        try:
+            error = refusal or self._send_all(batch, outcome, announce)
+        except BaseException as failure:
+            self._standings.end(account, failure)
+            raise
+        alone = self._standings.end(account, error)
+        if error is None or not alone:
+            return error
+        try:
+            _fail_open_events(batch, outcome, error)
+        except Stopped as stopped:
+            return stopped
+        return None
 
     def _send_all(self, batch: Batch, outcome: BatchOutcome, announce: Announce) -> DeliveryError | Stopped | None:
         """Send a batch until every event is settled; return why some are not.

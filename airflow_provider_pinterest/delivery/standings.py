@@ -160,17 +160,24 @@ class AccountStandings(Standings):
                 return True
             denied = isinstance(error, CredentialError) and ad_account_id in self._denied
             if not isinstance(error, DeliveryError) or not (denied or isinstance(error, RefusedError)):
+                self._let_another_begin(ad_account_id)
                 return False
             if ad_account_id in self._refused:
                 return True
             (self._denied_in_a_row if denied else self._fruitless_in_a_row).add(ad_account_id)
             if self._too_many():
+                self._let_another_begin(ad_account_id)
                 return False
             self._refused[ad_account_id] = error
             self._changed.notify_all()
         said = " ".join(str(error).splitlines())
         log.error("Ad account %s is refused, so no more of its events are sent. %s", ad_account_id, said)
         return True
+
+    def _let_another_begin(self, ad_account_id: str) -> None:
+        """Make another batch the first one of an account. The run ends at the oldest batch, which may wait for it."""
+        self._begun.discard(ad_account_id)
+        self._changed.notify_all()
 
     def _is_first_under_way(self, ad_account_id: str) -> bool:
         known = ad_account_id in self._answered or ad_account_id in self._refused

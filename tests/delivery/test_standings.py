@@ -137,6 +137,19 @@ def test_the_second_batch_of_an_account_waits_for_the_first():
     thread.join()
 
 
+@pytest.mark.parametrize("error", [UnavailableError("busy"), CredentialError("wrong", status=401), RuntimeError()])
+def test_if_the_first_batch_is_not_settled_the_next_one_is_the_first(error):
+    """The run ends with the oldest batch, which may be the one that waits."""
+    standings = AccountStandings()
+    standings.begin(A, go_on)
+    standings.end(A, error)
+
+    def stop() -> None:
+        raise AssertionError("it waits")
+
+    assert standings.begin(A, stop) is None
+
+
 def test_a_batch_that_waits_notices_a_stop():
     standings = AccountStandings()
     standings.begin(A, go_on)
