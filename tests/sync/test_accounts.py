@@ -194,6 +194,18 @@ def test_the_next_run_sends_exactly_the_events_of_the_refused_account(sandbox, s
     assert counts(ran, "events_processed") == {B: 7}
 
 
+def test_an_account_that_is_still_refused_fails_again_with_one_call(sandbox, state):
+    source = [*of(A, 4), *of(B, 7), *of(C, 2)]
+    limited(sandbox, A, C)
+    first, second = (run(source, sandbox, batch_size=2, call={"state": state}) for _ in range(2))
+
+    for ran in (first, second):
+        assert f"{B} (7 events)" in ran.said
+        assert counts(ran, "events_refused") == {B: 7}
+    assert calls(sandbox, B) == 2
+    assert copies(sandbox) == {A: 4, B: 0, C: 2}
+
+
 def test_a_first_account_without_a_role_does_not_stop_the_others(sandbox):
     limited(sandbox, B, C)
 
