@@ -14,7 +14,7 @@ from airflow_provider_pinterest.conversions.cells import (
     only,
     ordinary,
 )
-from airflow_provider_pinterest.conversions.column_parser import ColumnParser, Members, OnError, ParseCell
+from airflow_provider_pinterest.conversions.column_parser import ColumnParser, EncodedCells, OnError, ParseCell
 from airflow_provider_pinterest.conversions.reasons import CellError
 
 MEMO_SIZE: Final = 16_384
@@ -55,19 +55,19 @@ class CachedParser(ColumnParser):
         self._lists = lists
         self._shared = shared
 
-    def encode(self, cells: Sequence[Any], on_error: OnError) -> Members:
+    def encode(self, cells: Sequence[Any], on_error: OnError) -> EncodedCells:
         """Return the members of cells."""
         kind = type(cells[0]) if cells else None
         if kind is float or kind is Decimal:  # the column probably has no text
             return super().encode(cells, on_error)
         return self._look_up(cells, on_error)
 
-    def parse_and_encode(self, cells: Sequence[Any], on_error: OnError) -> tuple[list[Any], Members]:
+    def parse_and_encode(self, cells: Sequence[Any], on_error: OnError) -> tuple[list[Any], EncodedCells]:
         """Return the values of cells, or what other fields depend on, and the members."""
         pairs = self._found(cells, on_error, self._known_pairs, self._pair)
         return list(map(_first, pairs)), list(map(_second, pairs))
 
-    def _look_up(self, cells: Sequence[Any], on_error: OnError) -> Members:
+    def _look_up(self, cells: Sequence[Any], on_error: OnError) -> EncodedCells:
         """Return the members of cells; cached ones are not parsed again."""
         return self._found(cells, on_error, self._known, self.encode_value)
 
@@ -141,7 +141,7 @@ class DependentParser(CachedParser):
         self._parse_beside = parse_cell
         self.depends_on = depends_on
 
-    def encode_beside(self, cells: Sequence[Any], others: Sequence[Any], on_error: OnError) -> Members:
+    def encode_beside(self, cells: Sequence[Any], others: Sequence[Any], on_error: OnError) -> EncodedCells:
         """Return the members of cells, given what each of them depends on."""
         return self.encode(list(zip(cells, others, strict=True)), on_error)
 

@@ -6,12 +6,12 @@ from binascii import hexlify
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from hashlib import sha256
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from airflow_provider_pinterest.conversions import values
 from airflow_provider_pinterest.conversions.column_parser import (
     ColumnParser,
-    Members,
+    EncodedCells,
     OnError,
     ParseCell,
     as_text,
@@ -22,6 +22,9 @@ from airflow_provider_pinterest.conversions.reasons import CellError
 
 T = TypeVar("T")
 
+FEW: Final = 3
+"""So few words are searched in a column without hashing its texts."""
+
 
 class TextParser(ColumnParser):
     """Parse text that usually needs only trimming.
@@ -31,6 +34,8 @@ class TextParser(ColumnParser):
 
     :param parse_cell: parses any cell.
     :param placeholders: texts that mean "empty".
+    :param as_code: whether invisible characters are removed.
+    :param needs_care: whether encoded members of the field need more for another reason.
     """
 
     def __init__(
@@ -39,15 +44,20 @@ class TextParser(ColumnParser):
         parse_cell: ParseCell = values.text,
         unusable: str | None = None,
         placeholders: AbstractSet[str] = frozenset(),
+        *,
+        as_code: bool = False,
+        needs_care: Callable[[bytes], bool] | None = None,
     ) -> None:
         super().__init__(name, parse_cell, unusable)
+        self._as_code = as_code
+        self._also_needs_care = needs_care
         self._void = frozenset({"null", *placeholders})
 
-    def encode(self, cells: Sequence[Any], on_error: OnError) -> Members:
+    def encode(self, cells: Sequence[Any], on_error: OnError) -> EncodedCells:
         """Return the members of cells."""
         return self._encoded(cells, on_error, super().encode, lambda _, members: members)
 
-    def parse_and_encode(self, cells: Sequence[Any], on_error: OnError) -> tuple[list[Any], Members]:
+    def parse_and_encode(self, cells: Sequence[Any], on_error: OnError) -> tuple[list[Any], EncodedCells]:
         """Return the values of cells and their members."""
         return self._encoded(
             cells, on_error, super().parse_and_encode, lambda texts, members: (_values(texts), members)
@@ -58,7 +68,7 @@ class TextParser(ColumnParser):
         cells: Sequence[Any],
         on_error: OnError,
         carefully: Callable[[Sequence[Any], OnError], T],
-        result: Callable[[list[str], Members], T],
+        result: Callable[[list[str], EncodedCells], T],
     ) -> T:
         """Return the result for cells.
 
@@ -76,11 +86,15 @@ class TextParser(ColumnParser):
             return self._encoded(written, on_error, carefully, result)
         return carefully(cells, on_error) if self._needs_care(texts, members) else result(texts, members)
 
-    def _needs_care(self, texts: Sequence[str], members: Members) -> bool:
-        if not self._void.isdisjoint(texts):
+    def _needs_care(self, texts: Sequence[str], members: EncodedCells) -> bool:
+        if any(word in texts for word in self._void) if len(self._void) < FEW else not self._void.isdisjoint(texts):
             return True
         joined = b"".join(members)
-        if joined.find(b"\\") >= 0 and joined.find(self._key + b'"\\"') >= 0:
+        if joined.find(b"\\") >= 0 and (self._as_code or joined.find(self._key + b'"\\"') >= 0):
+            return True
+        if self._as_code and (not joined.isascii() or joined.find(b"\x7f") >= 0):
+            return True
+        if self._also_needs_care and self._also_needs_care(joined):
             return True
         return has_at_sign(joined)
 
@@ -88,7 +102,7 @@ class TextParser(ColumnParser):
 class ProductIdParser(TextParser):
     """Parse ids of products; ``0`` means "no product", as in the variation of a product without variations."""
 
-    def encode(self, cells: Sequence[Any], on_error: OnError) -> Members:
+    def encode(self, cells: Sequence[Any], on_error: OnError) -> EncodedCells:
         """Return the members of cells."""
         found = super().encode(cells, on_error)
         none = self._key + b'"0"'
@@ -115,11 +129,11 @@ class HashedParser(ColumnParser):
         self._plain = plain
         self.depends_on = depends_on
 
-    def encode(self, cells: Sequence[Any], on_error: OnError) -> Members:
+    def encode(self, cells: Sequence[Any], on_error: OnError) -> EncodedCells:
         """Return the members of cells."""
         return self.encode_beside(cells, [], on_error)
 
-    def encode_beside(self, cells: Sequence[Any], others: Sequence[Any], on_error: OnError) -> Members:
+    def encode_beside(self, cells: Sequence[Any], others: Sequence[Any], on_error: OnError) -> EncodedCells:
         """Return the members of cells, given what each of them depends on."""
         cells = as_text(cells)
         start, end = self._key + b'["', b'"]'

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from airflow_provider_pinterest.sandbox.faults import Faults
-from airflow_provider_pinterest.sandbox.limits import Limits
+from airflow_provider_pinterest.sandbox.limits import CallWindows
 from airflow_provider_pinterest.sandbox.store import ReceivedCall, Store
 from airflow_provider_pinterest.sandbox.tokens import TokenStore
 
@@ -56,7 +56,7 @@ class LocalPinterest:
         self.clock = clock
         self.store = Store(db)
         self.tokens = TokenStore()
-        self.limits = Limits()
+        self.limits = CallWindows()
         self.faults = Faults()
         self._number = self.store.last_call()
         self._in_flight = 0

@@ -5,13 +5,10 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import json
-import os
 import shutil
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
-from unittest import mock
 
 import pytest
 
@@ -60,9 +57,7 @@ class ExampleDags:
         key = json.dumps([dag_id, when and when.isoformat(), conf], sort_keys=True)
         if key not in self._ran:
             self._pinterest.clear()
-            with warnings.catch_warnings(), mock.patch.dict(os.environ, self._connections):
-                warnings.simplefilter("ignore")  # of Airflow's own making; the DAG files' are tested apart
-                tasks = dag_runs.run(self._dags[dag_id], when, conf)
+            tasks = dag_runs.run(self._dags[dag_id], when, conf, **self._connections)
             assert [task for task in tasks if task.state != "success"] == []
             self._ran[key] = ExampleDagRun(tasks, self._pinterest.events(test=False), self._pinterest.events(test=True))
         return self._ran[key]
