@@ -16,7 +16,7 @@ from airflow_provider_pinterest.sandbox import Sandbox
 from airflow_provider_pinterest.sandbox.tokens import Token
 from airflow_provider_pinterest.sync import FileStateStore, PinterestConnection
 from tests.running import row, rows
-from tests.sync.plain import Ran, command, connection
+from tests.sync.plain import ObservedRun, command, connection
 from tests.sync.plain import run as plain_run
 
 A, B, C = "549755885171", "549755885172", "549755885173"
@@ -33,7 +33,7 @@ def of(account: Any, count: int, first: int = 1, **changes: Any) -> list[dict[st
     return [row(number, **changes) | {"account": account} for number in range(first, first + count)]
 
 
-def run(source: Any, sandbox: Sandbox | None, **options: Any) -> Ran:
+def run(source: Any, sandbox: Sandbox | None, **options: Any) -> ObservedRun:
     return plain_run(source, sandbox, **{"ad_account_id_column": "account", **options})
 
 
@@ -49,7 +49,7 @@ def limited(sandbox: Sandbox, *accounts: str) -> None:
     sandbox.add_token(Token(sandbox.token, ad_account_ids=frozenset(accounts)))
 
 
-def counts(ran: Ran, kind: str) -> dict[str, int]:
+def counts(ran: ObservedRun, kind: str) -> dict[str, int]:
     return {account: row[kind] for account, row in ran["accounts"].items() if row[kind]}
 
 
