@@ -42,6 +42,11 @@ class ReceivedRequest(NamedTuple):
         return cls(head, stream.read(int(sizes[0])) if sizes else b"", client)
 
     @property
+    def method(self) -> str:
+        """The HTTP method."""
+        return self.head.split(b" ", 1)[0].decode()
+
+    @property
     def path(self) -> str:
         """The path, with the query."""
         return self.head.split(b" ", 2)[1].decode()

@@ -26,11 +26,13 @@ class ExampleDagRun(NamedTuple):
 
     :param received: the events that the local Pinterest recorded, each with its account.
     :param tested: those that it got in test mode.
+    :param deletions: the deletion requests that it got.
     """
 
     tasks: list[TaskRun]
     received: list[Any]
     tested: list[Any]
+    deletions: list[Any]
 
     @property
     def results(self) -> list[dict[str, Any]]:
@@ -49,6 +51,8 @@ class ExampleDags:
         self._pinterest = pinterest
         self._connections = stage.connections(shop.path, pinterest.url, rejects_path)
         self._connections["AIRFLOW_CONN_WAREHOUSE"] = database
+        oauth = {**pinterest.connection(), "password": pinterest.oauth_token}
+        self._connections["AIRFLOW_CONN_PINTEREST_OAUTH"] = json.dumps(oauth)
         self._dags = dag_runs.load(folder)
         self._ran: dict[str, ExampleDagRun] = {}
 
@@ -59,7 +63,12 @@ class ExampleDags:
             self._pinterest.clear()
             tasks = dag_runs.run(self._dags[dag_id], when, conf, **self._connections)
             assert [task for task in tasks if task.state != "success"] == []
-            self._ran[key] = ExampleDagRun(tasks, self._pinterest.events(test=False), self._pinterest.events(test=True))
+            self._ran[key] = ExampleDagRun(
+                tasks,
+                self._pinterest.events(test=False),
+                self._pinterest.events(test=True),
+                self._pinterest.deletion_requests(),
+            )
         return self._ran[key]
 
 
@@ -83,5 +92,5 @@ def dags(
         server = dataclasses.replace(request.getfixturevalue("postgres"), database="example_dags")
         copy_to_postgres(shop.path, server)
         database = server.connection_json
-    with Sandbox() as pinterest:
+    with Sandbox(deletion_pending_seconds=0) as pinterest:
         yield ExampleDags(example_folder, shop, database, pinterest, work / "rejects")

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from airflow_provider_pinterest.api.ad_account import account_id
 from airflow_provider_pinterest.api.client import PRODUCTION, Client, base_url
 from airflow_provider_pinterest.api.credentials import Credential, Tokens
-from airflow_provider_pinterest.api.events_endpoint import EventsEndpoint, PerEventResults, account_id
+from airflow_provider_pinterest.api.events_endpoint import EventsEndpoint, PerEventResults
 from airflow_provider_pinterest.api.responses import AccessDenied, Misconfigured, OutcomeUnknown
 from airflow_provider_pinterest.exceptions import CredentialError, ParameterError
 from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator

@@ -39,7 +39,10 @@ from tests.docs.pages import (
 AIRFLOW_3 = not airflow.__version__.startswith("2.")
 ONLY_ON_AIRFLOW_3_3 = "airflow_provider_pinterest.policies"
 
-SNIPPETS = [block for block in all_blocks("python") if "with DAG(" not in block.text and block.page != WITHOUT_AIRFLOW]
+TESTED_ELSEWHERE = (WITHOUT_AIRFLOW, DOCS / "erasure.md")
+SNIPPETS = [
+    block for block in all_blocks("python") if "with DAG(" not in block.text and block.page not in TESTED_ELSEWHERE
+]
 JSON = all_blocks("json")
 
 COLUMNS: dict[str, object] = {

@@ -21,7 +21,14 @@ from tests.docs.pages import DOCS, PAGES, REPOSITORY, codes, headings, lines, se
 PAGE = DOCS / "api.md"
 PACKAGE = "airflow_provider_pinterest"
 MODULES = [heading.strip("`") for heading in headings(PAGE) if heading.startswith(f"`{PACKAGE}")]
-NO_MEMBERS = ("SendConversionsOperator", "AdsManagerConversionsLink", "PinterestRetryPolicy", "Sandbox")
+NO_MEMBERS = (
+    "SendConversionsOperator",
+    "RequestDeletionOperator",
+    "DeletionRequestSensor",
+    "AdsManagerConversionsLink",
+    "PinterestRetryPolicy",
+    "Sandbox",
+)
 """Classes whose interface is Airflow's, or is listed on another page that a test compares."""
 
 
