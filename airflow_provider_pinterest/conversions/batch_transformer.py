@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from airflow_provider_pinterest.conversions import values
+from airflow_provider_pinterest.conversions.ad_accounts import AccountReader
 from airflow_provider_pinterest.conversions.cells import cut, kind
 from airflow_provider_pinterest.conversions.column_batches import ColumnBatch, ParsedColumns
 from airflow_provider_pinterest.conversions.column_parser import EncodedCells, inside
@@ -123,6 +124,9 @@ class BatchTransformer:
         self._earliest = now - max_event_age.total_seconds() if max_event_age else 0
         self._max_bytes = max_event_bytes
         self._exclusions = exclusions
+        self._accounts = (
+            AccountReader(mapping.ad_account_id, mapping.placeholders) if mapping.ad_account_id_column else None
+        )
 
     @classmethod
     def of(cls, settings: tuple[Any, float, dt.timedelta | None, int, dict[str, Any] | None]) -> BatchTransformer:
@@ -159,6 +163,9 @@ class BatchTransformer:
         _check_match_keys(fields)
         self._check_times(fields)
         _check_region(fields)
+        accounts = [""] * fields.size
+        if self._accounts is not None:
+            accounts = self._accounts.read(fields.accounts(), fields.reject)
         written = bodies(fields)
         self._check_sizes(fields, written)
         if self._exclusions is not None:
@@ -172,13 +179,22 @@ class BatchTransformer:
             [source == OFFLINE for source in sources],
             written,
             fields.keys,
+            accounts,
         )
         found, unlisted = _noticed(fields)
         others: dict[int, Rejection | Excluded] = {
-            row: Rejection(column_batch.first + row, ids[row] and cut(ids[row]), fields.keys[row], fields.reasons(row))
+            row: Rejection(
+                column_batch.first + row,
+                ids[row] and cut(ids[row]),
+                fields.keys[row],
+                fields.reasons(row),
+                ad_account_id=accounts[row],
+            )
             for row in sorted(fields.problems)
         }
-        others |= {row: Excluded(column_batch.first + row, code) for row, code in fields.excluded.items()}
+        others |= {
+            row: Excluded(column_batch.first + row, code, accounts[row]) for row, code in fields.excluded.items()
+        }
         return TransformResult(events, others, _coverage(fields), found, fields.warnings, unlisted)
 
     @staticmethod
@@ -211,7 +227,7 @@ class BatchTransformer:
 def _rejected(row: int, reason: Reason) -> TransformResult:
     """Return the result of a single row that is rejected as a whole."""
     nothing: Mapping[str, Any] = {}
-    events = ([row], [""], [""], [0], [False], [b""], [nothing])
+    events = ([row], [""], [""], [0], [False], [b""], [nothing], [""])
     rejection = Rejection(row, None, nothing, (reason,))
     return TransformResult(events, {0: rejection}, Counter(), Counter(), Counter(), Counter())
 

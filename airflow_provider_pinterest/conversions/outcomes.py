@@ -41,6 +41,7 @@ class Event(NamedTuple):
     :param offline: whether it is an offline event, which Pinterest cannot deduplicate.
     :param body: its JSON; every copy that is sent has these bytes.
     :param keys: the key columns, for the rejects file.
+    :param ad_account_id: the account that receives it; empty: the only account of the run.
     """
 
     row: int
@@ -50,6 +51,7 @@ class Event(NamedTuple):
     offline: bool
     body: bytes
     keys: Mapping[str, Any]
+    ad_account_id: str = ""
 
 
 class Stage(StrEnum):
@@ -62,20 +64,25 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A row that is not a processed event, and the reasons."""
+    """A row that is not a processed event, and the reasons.
+
+    :param ad_account_id: the account of the row; empty: the only account of the run, or the row has none.
+    """
 
     row: int
     event_id: str | None
     keys: Mapping[str, Any]
     reasons: tuple[Reason, ...]
     stage: Stage = Stage.VALIDATION
+    ad_account_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Duplicate:
-    """A row whose (``event_name``, ``event_id``) an earlier row of this run had."""
+    """A row whose (``event_name``, ``event_id``) an earlier row of this run and this ad account had."""
 
     row: int
+    ad_account_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +94,7 @@ class Excluded:
 
     row: int
     code: str
+    ad_account_id: str = ""
 
 
 Outcome = Event | Rejection | Duplicate | Excluded

@@ -35,10 +35,12 @@ REASONS: Final[dict[str, str]] = {
     "bad_action_source": "action_source is not one of app_android, app_ios, web, offline.",
     "bad_currency": "currency is not an ISO 4217 code.",
     "ldp_without_region": "opt_out_type asks for limited data processing, which counts only with st and country.",
+    "bad_account": "The cell of ad_account_id_column does not name an ad account.",
     "too_large": "The event alone is larger than max_batch_bytes.",
     # found by Pinterest
     "pinterest_failed": "Pinterest reported that this event failed.",
     "pinterest_refused": "Pinterest rejects every request that contains this event.",
+    "account_refused": "Pinterest refuses the ad account of this event, so none of its events is sent.",
     # excluded by the user's rules
     **EXCLUSIONS,
     # not found out

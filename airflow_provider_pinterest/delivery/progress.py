@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
 from airflow_provider_pinterest.conversions.outcomes import Event, Rejection, Stage
+from airflow_provider_pinterest.delivery import account_counts
 from airflow_provider_pinterest.delivery.batch_outcome import Snapshot, counted, held
 from airflow_provider_pinterest.delivery.checkpoint import (
     EVERY,
@@ -142,6 +144,7 @@ class Progress:
         self.valid_latencies = LatencyHistogram()
         """Latencies of events that were only validated."""
         self.validated = 0
+        self.validated_accounts: account_counts.AccountCounts = Counter()
         self._store = store
         self._rejects = rejects
         self._every_answers = every_answers
@@ -242,6 +245,8 @@ class Progress:
             self.valid_latencies.add(times, self._wall(), offline=offline)
         accounted = self.accounted.plus(flight.section, Settled(DeliveryCounters()))
         self.validated += len(events)
+        if events and events[0].ad_account_id:
+            self.validated_accounts[events[0].ad_account_id, account_counts.VALIDATED] += len(events)
         self._state = replace(self._state, accounted=accounted, under_way=())
 
     def checkpoint_due(self) -> bool:
@@ -307,6 +312,7 @@ class Progress:
         for section in unread:
             counts = counts.plus(section.counts)
             delivered.already_sent += section.counts.already_sent
+            delivered.accounts.update(account_counts.only(section.counts.accounts, account_counts.ALREADY_SENT))
         return RunCounters(
             rows_read=counts.rows,
             events_built=counts.events,
@@ -317,6 +323,7 @@ class Progress:
             reasons=counts.reasons,
             delivered=delivered,
             valid_latencies=self.valid_latencies,
+            accounts=account_counts.total(counts.accounts, delivered.accounts, self.validated_accounts),
         )
 
     def flush(self) -> None:
@@ -466,6 +473,16 @@ def _settled(flight: InFlightBatch, snapshot: Snapshot, now: float) -> Settled:
     unsent = _held(flight)
     delivered.merge(counted(unsent))
     rejections = [*snapshot.rejections, *unsent]
+    if flight.section.counts.accounts:
+        delivered.accounts.update(
+            account_counts.of_batch(
+                flight.section.ad_account_id,
+                flight.section.counts.accounts,
+                processed=snapshot.delivered.processed,
+                calls=snapshot.delivered.calls,
+                rejections=rejections,
+            )
+        )
     if flight.unknown and flight.done:
         again = flight.unknown - snapshot.unsettled
         late = sum(event.time < now - HOUR and event.row in again for event in flight.batch.events)

@@ -81,6 +81,8 @@ class SendConversionsOperator(BaseOperator):
     :param exclude_networks: exclude events from these networks, such as ``203.0.113.0/24``.
     :param pinterest_conn_id: the Pinterest connection.
     :param ad_account_id: the ad account, digits only; ``None``: that of the connection.
+    :param ad_account_id_column: the column that names the ad account of each row, for rows of several accounts. Rows
+        whose cell is empty are sent to ``ad_account_id`` if it is set here, and are rejected if not.
     :param test: send with ``?test=true``: Pinterest validates the events and does not record them.
     :param validate_only: do everything except the calls, and log one event as it would be sent.
     :param max_rejected: how many rows may be rejected or fail: an int counts rows, a float is a share of the rows read.
@@ -152,6 +154,7 @@ class SendConversionsOperator(BaseOperator):
         exclude_networks: Sequence[str] | str = (),
         pinterest_conn_id: str = "pinterest_default",
         ad_account_id: str | int | None = None,
+        ad_account_id_column: str | None = None,
         test: bool | str = False,
         validate_only: bool | str = False,
         max_rejected: float | str = 0.01,
@@ -194,6 +197,7 @@ class SendConversionsOperator(BaseOperator):
         self.exclude_networks = exclude_networks
         self.pinterest_conn_id = pinterest_conn_id
         self.ad_account_id = ad_account_id
+        self.ad_account_id_column = ad_account_id_column
         self.test = test
         self.validate_only = validate_only
         self.max_rejected = max_rejected

@@ -221,6 +221,7 @@ class SyncOptions:
     exclude_bots: Annotated[bool, SWITCH] = False
     exclude_networks: Annotated[Sequence[str], NAMES] = ()
     ad_account_id: Annotated[str | int | None, ACCOUNT] = None
+    ad_account_id_column: Annotated[str | None, TEXT] = None
     test: Annotated[bool, SWITCH] = False
     validate_only: Annotated[bool, SWITCH] = False
     max_rejected: Annotated[float, TOLERANCE] = 0.01
@@ -266,6 +267,8 @@ class SyncOptions:
             key_columns=self.key_columns,
             event_names=self.event_names or {},
             consent_column=self.consent_column,
+            ad_account_id_column=self.ad_account_id_column,
+            ad_account_id=str(self.ad_account_id or "").strip() if self.ad_account_id_column else "",
             **({} if self.placeholders is None else {"placeholders": self.placeholders}),
         )
 

@@ -285,6 +285,25 @@ class TestManyAccounts:
             assert arrived[key]["ph"] == [digests["ph"]]
 
 
+class TestAgency:
+    @pytest.fixture
+    def ran(self, dags):
+        return dags.run("pinterest_agency", dags.shop.quarter.end)
+
+    def test_one_task_sends_each_shop_s_orders_to_its_account_and_to_no_other(self, dags, ran):
+        (result,) = ran.results
+        for shop, account, _, active in SHOPS:
+            own = {key for key in dags.shop.keys[Feed.CHECKOUTS] if key.startswith(f"checkout-{shop.upper()}")}
+            assert ids(ran.received, ad_account_id=account) == once(own if active else ())
+            assert result["accounts"].get(account, {}).get("events_processed", 0) == (len(own) if active else 0)
+
+    def test_every_row_is_accounted_for(self, ran):
+        (result,) = ran.results
+        assert imbalances(result) == []
+        assert result["events_processed"] == planted.SENT[Feed.CHECKOUTS]
+        assert result["accounts_read"] == len([shop for shop in SHOPS if shop[3]])
+
+
 class TestGoingLive:
     def run(self, dags, mode):
         window = {name: moment.isoformat() for name, moment in dags.shop.quarter._asdict().items()}

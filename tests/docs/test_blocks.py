@@ -57,6 +57,8 @@ COLUMNS: dict[str, object] = {
 
 OTHER_COLUMNS: dict[str, dict[str, object]] = {
     "Rows that are not sent": {"marketing_consent": True},
+    "Several ad accounts": {"ad_account_id": "549755885175"},
+    "ad_account_id_column": {"ad_account_id": "549755885175"},
     "parameters": {"loaded_at": "2026-11-21 09:30:00"},
     "field_map": {"email": ..., "mail": "jane@example.com", "grand_total": 72.39, "internal_note": "gift",
                   "custom_data": '{"experiment": "b"}'},

@@ -311,6 +311,10 @@ class TestResult:
                 "user_data.em": 1.0,
             },
             "unlisted_event_names": {"own_name": 1},
+            "accounts": {},
+            "accounts_read": 0,
+            "accounts_refused": 0,
+            "other_accounts": {},
             "rejects_path": None,
             "resumed_from": None,
         }

@@ -38,6 +38,7 @@ WRONG_TYPES: dict[str, list[Any]] = {
     "pinterest_conn_id": [None, 5, ""],
     "ad_account_id": ["", "abc", 5.0, -5, True, ["1"], "1" * 19],
     "test": ["", "None", "maybe", "1", "yes", None, 2, []],
+    "ad_account_id_column": ["", " ", 5, ["account"]],
     "validate_only": ["", "maybe", None, 0],
     "max_rejected": [-1, -0.1, 1.1, float("nan"), float("inf"), True, "0.01", None],
     "max_duplicates": [-1, 1.1, True, "0.5", None],
