@@ -10,6 +10,7 @@
     ├── AccountingError                 a bug: at the end of a run, a row is not accounted for
     ├── ResultError                     everything was delivered, and the parameters do not allow the result
     ├── RejectsError(OSError)           the rejects could not be written
+    ├── OutcomesError                   the outcome table could not be read or written
     ├── MissingConnectionError          Airflow has no such connection
     ├── StoppedError                    the run was told to stop
     ├── StateConflictError              another process has continued the run
@@ -40,6 +41,7 @@ __all__ = [
     "DeliveryError",
     "MappingError",
     "MissingConnectionError",
+    "OutcomesError",
     "ParameterError",
     "PinterestError",
     "RefusedError",
@@ -121,6 +123,10 @@ class ResultError(PinterestError):
 
 class RejectsError(PinterestError, OSError):
     """The rejects cannot be written."""
+
+
+class OutcomesError(PinterestError):
+    """The outcome table cannot be read or written."""
 
 
 class MissingConnectionError(PinterestError):

@@ -189,6 +189,8 @@ class BatchTransformer:
                 fields.keys[row],
                 fields.reasons(row),
                 ad_account_id=accounts[row],
+                event_name=names[row] or None,
+                time=moments[row] or None,
             )
             for row in sorted(fields.problems)
         }

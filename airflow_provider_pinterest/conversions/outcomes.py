@@ -75,6 +75,8 @@ class Rejection:
     reasons: tuple[Reason, ...]
     stage: Stage = Stage.VALIDATION
     ad_account_id: str = ""
+    event_name: str | None = None
+    time: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,7 @@ class Duplicate:
 
     row: int
     ad_account_id: str = ""
+    event: Event | None = None
 
 
 @dataclass(frozen=True, slots=True)

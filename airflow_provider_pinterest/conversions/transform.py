@@ -116,7 +116,7 @@ class Transform:
                 self._warnings.subtract(noticed(outcome.name, type(outcome.time)))
                 self._coverage.subtract(fields_of(outcome.body))
                 self._unlisted.subtract(_unlisted(outcome.name))
-                outcomes.append(Duplicate(outcome.row, outcome.ad_account_id))
+                outcomes.append(Duplicate(outcome.row, outcome.ad_account_id, outcome))
             else:
                 outcomes.append(outcome)
         return outcomes

@@ -52,6 +52,9 @@ _ROWS: Final[Mapping[type, str]] = {
 }
 """Kind of outcome → its kind of count."""
 
+_SENT_BEFORE: Final = frozenset((ALREADY_SENT, PROCESSED))
+"""The kinds of a row whose event was sent before, by another run or by an earlier attempt."""
+
 STORED: Final = (PROCESSED, FAILED, HELD, REFUSED, ALREADY_SENT, CALLS)
 """The kinds that a checkpoint keeps, in order. The others are counted again when the rows are read again."""
 
@@ -103,14 +106,14 @@ def of_batch(
     :param rejections: its events that failed or are held.
     """
     counts = of_rejections(rejections)
-    counts.update(only(rows, ALREADY_SENT))
+    counts.update(sent_before(rows))
     counts.update({(ad_account_id, kind): count for kind, count in ((PROCESSED, processed), (CALLS, calls)) if count})
     return counts
 
 
-def only(counts: AccountCounts, kind: str) -> AccountCounts:
-    """Return the counts of one kind."""
-    return Counter({(account, one): count for (account, one), count in counts.items() if one == kind})
+def sent_before(rows: AccountCounts) -> AccountCounts:
+    """Return the counts of rows whose events were sent before."""
+    return Counter({key: count for key, count in rows.items() if key[1] in _SENT_BEFORE})
 
 
 def total(rows: AccountCounts, events: AccountCounts, validated: AccountCounts) -> AccountCounts:
@@ -118,7 +121,7 @@ def total(rows: AccountCounts, events: AccountCounts, validated: AccountCounts) 
 
     :param rows: counts of rows. Their events that were sent before are counted in `events` as well.
     """
-    found: AccountCounts = Counter({key: count for key, count in rows.items() if key[1] != ALREADY_SENT})
+    found: AccountCounts = Counter({key: count for key, count in rows.items() if key[1] not in _SENT_BEFORE})
     found.update(events)
     found.update(validated)
     return found

@@ -29,6 +29,7 @@ class Snapshot(NamedTuple):
     :param outcome_unknown: unsettled rows that may have arrived: a request with them was started, and no answer says
         that it was not accepted.
     :param announced: unsettled rows that are about to be sent, or are being sent.
+    :param settled: the settled events, in the order in which they were settled.
     """
 
     delivered: DeliveryCounters
@@ -36,6 +37,7 @@ class Snapshot(NamedTuple):
     unsettled: frozenset[int]
     outcome_unknown: frozenset[int]
     announced: frozenset[int]
+    settled: Sequence[Sequence[Event]] = ()
 
 
 class BatchOutcome:
@@ -50,6 +52,8 @@ class BatchOutcome:
     def __init__(self, events: Sequence[Event], unknown: Iterable[int] = ()) -> None:
         self.delivered = DeliveryCounters()
         self.rejections: list[Rejection] = []
+        self.claimed: set[int] = set()
+        """Rows of the events that the ledger lets this attempt send; used by the thread that sends them."""
         self._events = events
         self._settled: list[Sequence[Event]] = []
         self._settled_count = 0
@@ -120,6 +124,7 @@ class BatchOutcome:
                 unsettled,
                 unsettled & unknown,
                 unsettled & announced,
+                tuple(self._settled),
             )
 
     @cached_property
@@ -149,6 +154,14 @@ def held(event: Event, cause: object) -> Rejection:
     """Return the rejection of an event whose outcome is unknown and that is not sent again."""
     message = f"sent, outcome unknown ({cause}); look for it in Ads Manager before sending it again"
     return _rejection(event, "outcome_unknown", message, Stage.OUTCOME_UNKNOWN)
+
+
+def held_by(event: Event, run: str, *, own: bool) -> Rejection:
+    """Return the rejection of an event that was being sent by a run that did not record its outcome.
+
+    :param own: whether that is this run.
+    """
+    return held(event, "an earlier attempt of this run sent it" if own else f"run {run} sent it")
 
 
 def counted(rejections: Sequence[Rejection]) -> DeliveryCounters:

@@ -162,6 +162,7 @@ class Finished:
     :param problem: why the task failed; ``None`` if it succeeded.
     :param written: Unix seconds.
     :param forced: whether it sent everything again by request.
+    :param ledger: the ledger that has all its events; empty if there is none.
     """
 
     fingerprint: Mapping[str, str]
@@ -177,6 +178,7 @@ class Finished:
     problem: str | None
     written: float
     forced: bool = False
+    ledger: str = ""
 
     @property
     def accepted(self) -> int:
@@ -228,6 +230,7 @@ class Finished:
             "problem": self.problem,
             "written": self.written,
             "forced": self.forced,
+            "ledger": self.ledger,
         }
 
     @classmethod
@@ -247,6 +250,7 @@ class Finished:
             problem=stored.text_or_none(values["problem"]),
             written=stored.seconds(values["written"]),
             forced=stored.truth(values["forced"]),
+            ledger=stored.text(values.get("ledger", "")),
         )
 
 
@@ -273,6 +277,7 @@ class Checkpoint:
         ``None`` if there are no such attempts.
     :param forced: whether the run sends everything again by request.
     :param identity: identity of the attempt that started the run, see :class:`Finished`.
+    :param ledger: the ledger that has a claim for every event that was sent; empty if there is none.
     :param parts: the parts of the rejects, see :attr:`~.rejects.Rejects.known`; ``None`` if not known.
     :param version: version of the stored form.
     """
@@ -294,6 +299,7 @@ class Checkpoint:
     unknown_before: float | None = None
     forced: bool = False
     identity: Mapping[str, Any] = field(default_factory=dict)
+    ledger: str = ""
     parts: Mapping[str, int] | None = None
     version: int = VERSION
 
@@ -309,6 +315,12 @@ class Checkpoint:
         if self.earlier is not None and row <= self.earlier.rows and self.earlier.keeps(stage):
             return True
         return stage != Stage.VALIDATION and any(batch.settles(row) for batch in self.pending)
+
+    def covers(self, row: int) -> bool:
+        """Return whether this tells what became of a row, so that no ledger is asked while the row is read."""
+        if row <= self.rows or (self.earlier is not None and row <= self.earlier.rows):
+            return True
+        return any(batch.first <= row <= batch.last for batch in self.pending)
 
     def deduplicable(self, now: float) -> bool:
         """Return whether Pinterest deduplicates everything that was sent, if it is sent again now."""
@@ -337,6 +349,7 @@ class Checkpoint:
             "unknown_before": self.unknown_before,
             "forced": self.forced,
             "identity": dict(self.identity),
+            "ledger": self.ledger,
             "parts": None if self.parts is None else dict(self.parts),
         }
 
@@ -362,5 +375,6 @@ class Checkpoint:
             unknown_before=None if unknown is None else stored.seconds(unknown),
             forced=stored.truth(values["forced"]),
             identity=stored.mapping(values["identity"]),
+            ledger=stored.text(values.get("ledger", "")),
             parts=None if parts is None else dict(stored.counts(parts)),
         )

@@ -48,6 +48,8 @@ class InFlightBatch:
     failure: BaseException | None = None
     noted: int = 0
     """Rejections of its events that were passed to the rejects file."""
+    recorded: int = 0
+    """Settled parts of the batch whose outcomes were recorded."""
     wants_to_send: threading.Event | None = None
     """Set by the run when the checkpoint names the events that are about to be sent."""
 

@@ -26,7 +26,7 @@ from airflow_provider_pinterest.delivery.resuming import in_flight
 from airflow_provider_pinterest.delivery.sections import Section
 from airflow_provider_pinterest.delivery.sender import Sender
 from airflow_provider_pinterest.delivery.stop import StopSignal
-from airflow_provider_pinterest.exceptions import DeliveryError, ResendRefusedError
+from airflow_provider_pinterest.exceptions import DeliveryError, OutcomesError, ResendRefusedError
 
 log = logging.getLogger(__name__)
 
@@ -224,6 +224,8 @@ class PipelineRun:
             flight.done and flight.dispatched and flight.error is None for flight in flights
         )
         moved = self.progress.settled()
+        if self._dispatcher is not None and self._dispatcher.sender.claims is not None:
+            self.progress.record()  # so that other runs, and a later attempt, find few claims without an outcome
         oldest = self.progress.under_way[0] if self.progress.under_way else None
         if oldest is not None and oldest.done and oldest.failure is not None:
             raise oldest.failure
@@ -274,9 +276,10 @@ class PipelineRun:
             self._warned = True
             self._observer.not_deduplicable()
         self.progress.take(flight)
-        if sender.may_resend_any and not self._offline and any(event.offline for event in flight.batch.events):
+        unmarked = sender.may_resend_any or sender.claims is not None
+        if unmarked and not self._offline and any(event.offline for event in flight.batch.events):
             self._offline = True
-            self.progress.checkpoint(offline=True)  # the next attempt may have other parameters
+            self.progress.checkpoint(offline=True)  # the next attempt may have other parameters, or no ledger
         self._dispatcher.dispatch(flight, len(self.progress.under_way))
         if sender.max_bytes is not None:
             self._batcher.max_bytes = min(self._batcher.max_bytes, sender.max_bytes)
@@ -314,7 +317,7 @@ class PipelineRun:
             self._unread = self._sections.stop()
             self.progress.flush()
             return
-        if isinstance(error, DeliveryError | ResendRefusedError) and not self._stop.is_set():
+        if isinstance(error, DeliveryError | ResendRefusedError | OutcomesError) and not self._stop.is_set():
             dispatcher.sender.stop()
             patience = float("inf")  # each call has its own time-out
         else:

@@ -26,6 +26,7 @@ from airflow_provider_pinterest.delivery.checkpoint import (
     RowsHash,
 )
 from airflow_provider_pinterest.delivery.dispatcher import InFlightBatch
+from airflow_provider_pinterest.delivery.outcome_log import OutcomeLog, of_processed, of_rejection, of_unsent
 from airflow_provider_pinterest.delivery.rejection_lines import rejection_line
 from airflow_provider_pinterest.delivery.rejects import Rejects
 from airflow_provider_pinterest.delivery.result import HOUR, DeliveryCounters, LatencyHistogram, RunCounters
@@ -114,6 +115,7 @@ class Progress:
     :param first: the checkpoint to start from.
     :param store: where checkpoints are stored; ``None``: the last one is kept in memory only, for a deferral.
     :param rejects: where rows that did not become processed events are written, if anywhere.
+    :param outcomes: where the outcome of each row is recorded, if anywhere.
     :param every_answers: largest number of settled batches between two checkpoints.
     :param may_resend: returns whether a second copy of an event may be sent.
     :param ahead: largest number of events that may be sent between two checkpoints.
@@ -128,6 +130,7 @@ class Progress:
         store: StateStore | None,
         *,
         rejects: Rejects | None = None,
+        outcomes: OutcomeLog | None = None,
         every_answers: int = 1,
         may_resend: Callable[[Event], bool] = lambda _: True,
         ahead: int = 0,
@@ -147,6 +150,7 @@ class Progress:
         self.validated_accounts: account_counts.AccountCounts = Counter()
         self._store = store
         self._rejects = rejects
+        self._outcomes = outcomes
         self._every_answers = every_answers
         self._may_resend = may_resend
         self._ahead = ahead
@@ -216,6 +220,7 @@ class Progress:
         )
         unsent = _held(flight)
         self._add(self._lines(unsent), unsent)
+        self._record_unsent(section, unsent)
         self._add_rejected_rows(section)
         self._flush_full()
 
@@ -265,6 +270,8 @@ class Progress:
         self._offline = self._offline or offline
         if not self.durable:
             self._answers = 0
+            self._written = self._clock()
+            self.record()
             return
         self._save(final=False)
 
@@ -297,6 +304,7 @@ class Progress:
             problem,
             self._wall(),
             first.forced,
+            first.ledger,
         )
 
     def counters(self, unread: Sequence[Section] = ()) -> RunCounters:
@@ -312,7 +320,8 @@ class Progress:
         for section in unread:
             counts = counts.plus(section.counts)
             delivered.already_sent += section.counts.already_sent
-            delivered.accounts.update(account_counts.only(section.counts.accounts, account_counts.ALREADY_SENT))
+            delivered.accounts.update(account_counts.sent_before(section.counts.accounts))
+            delivered.processed += section.counts.processed
         return RunCounters(
             rows_read=counts.rows,
             events_built=counts.events,
@@ -327,11 +336,18 @@ class Progress:
         )
 
     def flush(self) -> None:
-        """Write the waiting rejects, if this attempt may still write."""
-        if self._rejects is None or not self._rejects.waiting or not self._writable:
+        """Write the waiting rejects and outcomes, if this attempt may still write."""
+        if not self._writable:
             return
-        self._fence()
-        self._rejects.flush()
+        if self._rejects is not None and self._rejects.waiting:
+            self._fence()
+            self._rejects.flush()
+        self.record()
+
+    def record(self) -> None:
+        """Write the waiting outcomes. An attempt that was replaced may do so too: what it knows stays true."""
+        if self._outcomes is not None and self._outcomes.waiting and self._writable:
+            self._outcomes.flush()
 
     def _sweep(self) -> None:
         """Try to remove rejects that replaced attempts wrote late."""
@@ -351,7 +367,33 @@ class Progress:
         new = snapshot.rejections[flight.noted :]
         self._add(self._lines(new), new)
         flight.noted = len(snapshot.rejections)
+        if self._outcomes is not None and len(snapshot.settled) > flight.recorded:
+            self._record_settled(self._outcomes, flight, snapshot)
         return snapshot
+
+    def _record_settled(self, outcomes: OutcomeLog, flight: InFlightBatch, snapshot: Snapshot) -> None:
+        """Record the outcomes of events that were settled since the last time."""
+        account = flight.batch.ad_account_id
+        rejections = {one.row: one for one in snapshot.rejections}
+        for part in snapshot.settled[flight.recorded :]:
+            others = [event for event in part if event.row in rejections] if rejections else ()
+            processed = [event for event in part if event.row not in rejections] if others else part
+            for event in others:
+                outcomes.add(of_rejection(account, rejections[event.row], event))
+            for outcome in of_processed(account, processed):
+                outcomes.add(outcome)
+        flight.recorded = len(snapshot.settled)
+
+    def _record_unsent(self, section: Section, held: Sequence[Rejection]) -> None:
+        """Record the rows of a section that are not sent."""
+        if self._outcomes is None:
+            return
+        events = {event.row: event for event in (*section.events, *section.held)} if held else {}
+        for one in held:
+            self._outcomes.add(of_rejection(one.ad_account_id or section.ad_account_id, one, events.get(one.row)))
+        usual = "" if section.counts.accounts else section.ad_account_id
+        for outcome in section.unsent:
+            self._outcomes.add(of_unsent(outcome.ad_account_id or usual, outcome))
 
     def _lines(self, rejections: Sequence[Rejection]) -> Sequence[bytes]:
         return [rejection_line(one) for one in rejections] if self._rejects else ()
@@ -371,7 +413,7 @@ class Progress:
             self._add((line,), ())
 
     def _flush_full(self) -> None:
-        if self._rejects is not None and self._rejects.full:
+        if (self._rejects is not None and self._rejects.full) or (self._outcomes is not None and self._outcomes.full):
             self.flush()
 
     def _fence(self) -> None:
@@ -468,6 +510,7 @@ def _settled(flight: InFlightBatch, snapshot: Snapshot, now: float) -> Settled:
     delivered = flight.prior.copy()
     delivered.merge(snapshot.delivered)
     delivered.already_sent += flight.section.counts.already_sent
+    delivered.processed += flight.section.counts.processed
     if flight.section.balance is not None:
         delivered.merge(flight.section.balance)
     unsent = _held(flight)

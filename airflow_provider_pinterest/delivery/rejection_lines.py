@@ -87,6 +87,14 @@ def row_and_stage(line: bytes) -> tuple[int, str] | None:
     return (row, stage) if isinstance(row, int) and isinstance(stage, str) else None
 
 
+def keys_of(keys: Mapping[str, Any]) -> dict[str, Any]:
+    """Return key columns as values that JSON can hold, of bounded size. Never raises."""
+    try:
+        return _keys(keys, _LIMITS[1])
+    except Exception:  # noqa: BLE001 - a cell may run its own code
+        return {}
+
+
 def _document(rejection: Rejection, limits: _LineLimits) -> dict[str, Any]:
     document: dict[str, Any] = {
         "row": rejection.row,

@@ -21,6 +21,11 @@ from airflow_provider_pinterest.exceptions import ResendRefusedError
 
 log = logging.getLogger(__name__)
 
+LEDGER_TELLS = (
+    "The rows are sent, except for events that the outcome table has as processed, because skip_already_sent=True is "
+    "set."
+)
+
 SEND_AGAIN = "To send every row again and accept that events may be counted twice, set send_everything_again=True."
 
 
@@ -37,6 +42,7 @@ class Attempt:
     :param may_be_forgotten: whether the state of an earlier attempt may be gone.
     :param may_resend_any: whether the user accepts second copies of any event.
     :param send_again: whether the user wants every row sent regardless of earlier attempts.
+    :param ledger: the ledger that tells which events were sent; empty if there is none.
     """
 
     number: int
@@ -48,6 +54,7 @@ class Attempt:
     may_be_forgotten: bool = False
     may_resend_any: bool = False
     send_again: bool = False
+    ledger: str = ""
 
     @property
     def not_deduplicable(self) -> str:
@@ -59,6 +66,11 @@ class Attempt:
     def begun(self, **changes: Any) -> Checkpoint:
         """Return the checkpoint of a run that starts."""
         return Checkpoint(self.fingerprint, self.now, written=self.now, identity=self.identity, **changes)
+
+    def knows(self, state: Checkpoint | Finished) -> bool:
+        """Return whether the ledger has every event that an earlier attempt sent."""
+        earlier = state.earlier if isinstance(state, Checkpoint) else None
+        return bool(self.ledger) and state.ledger == self.ledger and (earlier is None or self.knows(earlier))
 
     def is_retry_of(self, identity: Mapping[str, Any]) -> bool:
         """Return whether this attempt belongs to the same run, with no Clear in between."""
@@ -110,6 +122,10 @@ def start_over(state: Checkpoint | Finished, attempt: Attempt, what: str) -> Sta
     :param what: what has changed, as the subject of a sentence.
     :raises ResendRefusedError: Pinterest cannot deduplicate everything that was sent.
     """
+    if attempt.knows(state):
+        begun = attempt.begun(ledger=attempt.ledger, offline=False)
+        notice = f"{what} changed since the previous attempt. {LEDGER_TELLS}"
+        return Start(replace(begun, clock=state.clock), notice=notice, warn=True)
     if not state.deduplicable(attempt.now):
         raise ResendRefusedError(
             f"{what} changed since the previous attempt, which sent {state.accepted:,} events. Pinterest cannot "
@@ -138,9 +154,15 @@ def _forced(state: Checkpoint | Finished | str | None, attempt: Attempt) -> Star
 
 def _nothing_stored(attempt: Attempt) -> Start:
     if attempt.number == 1:
-        return Start(attempt.begun())
+        return Start(attempt.begun(ledger=attempt.ledger))
     if attempt.remembers and not attempt.may_be_forgotten:
-        return Start(attempt.begun(), notice="No earlier attempt sent anything, so this one starts at the first row.")
+        return Start(
+            attempt.begun(ledger=attempt.ledger),
+            notice="No earlier attempt sent anything, so this one starts at the first row.",
+        )
+    if attempt.ledger:
+        notice = f"It is not known where earlier attempts ended. {LEDGER_TELLS}"
+        return Start(attempt.begun(ledger=attempt.ledger), notice=notice, warn=True)
     notice = (
         "It is not known what earlier attempts sent. All rows are sent; Pinterest deduplicates by event_name and "
         "event_id for 24 hours."
@@ -160,7 +182,7 @@ def _after_the_end(finished: Finished, attempt: Attempt) -> Start | Finished:
     if changed:
         return start_over(finished, attempt, changed)
     return Start(
-        replace(attempt.begun(earlier=finished), clock=finished.clock),
+        replace(attempt.begun(earlier=finished, ledger=attempt.ledger), clock=finished.clock),
         resume=True,
         notice=f"This run had already completed: {finished.delivered.accepted:,} of its events were accepted. Its "
         f"{finished.rows:,} rows are read again and compared; accepted events are not sent again.",
@@ -170,6 +192,8 @@ def _after_the_end(finished: Finished, attempt: Attempt) -> Start | Finished:
 def _unfinished(checkpoint: Checkpoint, attempt: Attempt) -> Start:
     """Continue, if the parameters are the same."""
     changed = changes(checkpoint.fingerprint, attempt)
+    if not changed and checkpoint.ledger and not attempt.knows(checkpoint):
+        changed = "The ledger (skip_already_sent or the outcome table)"
     if changed:
         return start_over(checkpoint, attempt, changed)
     if _no_account_accepted(checkpoint):
@@ -209,9 +233,18 @@ def changes(fingerprint: Mapping[str, str], attempt: Attempt) -> str:
 def in_flight(section: Section, sender: Sender, now: float, resume: Checkpoint | None = None) -> InFlightBatch:
     """Return the batch of a section: the events to send, and the events to hold.
 
+    With a ledger that has every claim of the earlier attempt, nothing is held here: the claims tell what was sent.
+
     :param resume: the checkpoint of an earlier attempt.
     """
     pending = section.pending
+    if resume is not None and resume.ledger and sender.claims is not None:
+        if pending is None:
+            return _batch(section, section.events, (), (), since=now)
+        left = [event for event in section.events if event.row in pending.unknown or event.row in pending.open]
+        flight = _batch(section, left, (), (), since=now)
+        flight.prior = pending.delivered.copy()
+        return flight
     if pending is not None:
         events = [event for event in section.events if event.row in pending.unknown or event.row in pending.open]
         unknown = [event for event in events if event.row in pending.unknown]

@@ -14,7 +14,7 @@ from typing import Final
 
 from airflow_provider_pinterest.conversions.batches import Batcher
 from airflow_provider_pinterest.conversions.outcomes import Duplicate, Event, Excluded, Outcome, Rejection
-from airflow_provider_pinterest.delivery.account_counts import ALREADY_SENT, AccountCounts, kind_of
+from airflow_provider_pinterest.delivery.account_counts import ALREADY_SENT, PROCESSED, AccountCounts, kind_of
 from airflow_provider_pinterest.delivery.checkpoint import (
     V2_DIGEST,
     Checkpoint,
@@ -24,6 +24,7 @@ from airflow_provider_pinterest.delivery.checkpoint import (
     form_of,
     trace_of,
 )
+from airflow_provider_pinterest.delivery.ledger import AlreadySent
 from airflow_provider_pinterest.delivery.rejection_lines import rejection_line
 from airflow_provider_pinterest.delivery.result import DeliveryCounters
 
@@ -33,8 +34,15 @@ EXAMPLES: Final = 5
 LINES_BYTES: Final = 4_000_000
 """Bytes of reject lines above which a section ends."""
 
+RECORD_BYTES: Final = 500
+"""Approximate size of a row that is recorded without a reject line."""
+
 HASHED_AT_ONCE: Final = 500
 """Rows whose outcomes are hashed together."""
+
+
+Row = Outcome | AlreadySent
+"""What a row became before it is sent."""
 
 
 class SourceChangedError(Exception):
@@ -64,6 +72,8 @@ class RowCounts:
     """Codes of rejected and excluded rows."""
     accounts: AccountCounts = field(default_factory=Counter)
     """Counts per ad account; empty if the rows do not name their account."""
+    processed: int = 0
+    """Events that an earlier attempt of this run sent, as the ledger says."""
 
     def plus(self, other: RowCounts) -> RowCounts:
         """Return the sum of both."""
@@ -76,6 +86,7 @@ class RowCounts:
             self.excluded + other.excluded,
             self.reasons + other.reasons,
             _added(self.accounts, other.accounts),
+            self.processed + other.processed,
         )
 
 
@@ -107,6 +118,7 @@ class Section:
         attempt sent them.
     :param balance: counts to add, see :meth:`~.checkpoint.Finished.correction`.
     :param ad_account_id: the account that receives its events.
+    :param unsent: its rejected rows and duplicates, if they are recorded.
     """
 
     first: int
@@ -123,6 +135,7 @@ class Section:
     since: float | None = None
     balance: DeliveryCounters | None = None
     ad_account_id: str = ""
+    unsent: Sequence[Rejection | Duplicate] = ()
 
     @property
     def size(self) -> int:
@@ -138,6 +151,7 @@ class SectionCutter:
     :param resends_held: whether events that a finished run held are sent again.
     :param unknown_before: see :class:`~.checkpoint.Checkpoint`.
     :param lines: whether to make lines for the rejects file.
+    :param records: whether to keep rejected rows and duplicates, to record them.
     """
 
     def __init__(
@@ -148,6 +162,7 @@ class SectionCutter:
         resends_held: bool = False,
         unknown_before: float | None = None,
         lines: bool = True,
+        records: bool = False,
     ) -> None:
         self.batcher = batcher
         self.rows = 0
@@ -159,6 +174,7 @@ class SectionCutter:
         self._unknown_before = unknown_before
         self._wants_lines = lines
         self._several_accounts = batcher.several_accounts
+        self._wants_records = records
         self._hash = RowsHash()
         self._section_hash = RowsHash()
         self._traces: list[str] = []
@@ -166,7 +182,7 @@ class SectionCutter:
         self._balance: DeliveryCounters | None = None
         self._begin()
 
-    def sections(self, outcomes: Iterator[Outcome]) -> Iterator[Section]:
+    def sections(self, outcomes: Iterator[Row]) -> Iterator[Section]:
         """Yield the sections of a source.
 
         :raises SourceChangedError: the rows are not those of the earlier attempt.
@@ -192,7 +208,7 @@ class SectionCutter:
         batch = self.batcher.rest()
         return self._cut(batch.events if batch else ()) if self._counts.rows else None
 
-    def _take(self, outcome: Outcome, since: float | None = None) -> Section | None:
+    def _take(self, outcome: Row, since: float | None = None) -> Section | None:
         """Add a row; return the section that it completes or no longer fits into."""
         if type(outcome) is not Event:
             self._note(outcome)
@@ -239,7 +255,7 @@ class SectionCutter:
             raise SourceChangedError(event.row)
         return True
 
-    def _note(self, outcome: Outcome) -> None:
+    def _note(self, outcome: Row) -> None:
         """Count and hash a row.
 
         :raises SourceChangedError: this is the last row of a finished run, and its rows have changed.
@@ -247,15 +263,25 @@ class SectionCutter:
         counts = self._counts
         counts.rows += 1
         self.rows = outcome.row
-        self._traces.append(trace_of(outcome))
+        plain = outcome.event if isinstance(outcome, AlreadySent) else outcome
+        self._traces.append(trace_of(plain))
         if len(self._traces) >= HASHED_AT_ONCE:
             self._hash_traces()
         if self._several_accounts:
-            counts.accounts[kind_of(outcome)] += 1
+            counts.accounts[kind_of(plain)] += 1
+            if isinstance(outcome, AlreadySent):
+                counts.accounts[plain.ad_account_id, PROCESSED if outcome.own else ALREADY_SENT] += 1
         if type(outcome) is Event:
             counts.events += 1
+        elif type(outcome) is AlreadySent:
+            counts.events += 1
+            if outcome.own:
+                counts.processed += 1
+            else:
+                counts.already_sent += 1
         elif isinstance(outcome, Duplicate):
             counts.duplicates += 1
+            self._record(outcome)
         elif isinstance(outcome, Excluded):
             counts.excluded += 1
             counts.reasons[outcome.code] += 1
@@ -267,11 +293,18 @@ class SectionCutter:
             if self._wants_lines:
                 self._lines.append(rejection_line(outcome))
                 self._lines_size += len(self._lines[-1])
+            self._record(outcome)
         if self._earlier is not None and outcome.row == self._earlier.rows:
             self._hash_traces()
             if self._hash.hexdigest() != self._earlier.digest:
                 raise SourceChangedError(outcome.row)
             self._balance = self._earlier.correction()
+
+    def _record(self, outcome: Rejection | Duplicate) -> None:
+        """Keep a row that is not sent, to record it."""
+        if self._wants_records:
+            self._unsent.append(outcome)
+            self._lines_size += RECORD_BYTES
 
     def _hash_traces(self) -> None:
         self._hash.add(self._traces)
@@ -285,6 +318,7 @@ class SectionCutter:
         self._held_size = 0
         self._lines: list[bytes] = []
         self._lines_size = 0
+        self._unsent: list[Rejection | Duplicate] = []
         self._examples: list[Rejection] = []
         self._section_hash = RowsHash()
         self._since = None
@@ -312,21 +346,23 @@ class SectionCutter:
             self._since,
             self._balance,
             (events[0].ad_account_id if events else "") or self.batcher.ad_account_id,
+            () if prefix else self._unsent,
         )
         self._begin()
         return section
 
-    def _resumed(self, outcomes: Iterator[Outcome], resume: Checkpoint) -> Iterator[Section]:
+    def _resumed(self, outcomes: Iterator[Row], resume: Checkpoint) -> Iterator[Section]:
         """Verify the rows of an earlier attempt, and yield them as sections."""
         if resume.rows:
             verify = _Verified(resume.digest)
-            wants_lines, self._wants_lines = self._wants_lines, False
+            wanted = self._wants_lines, self._wants_records
+            self._wants_lines = self._wants_records = False
             earlier, self._earlier = self._earlier, None
             for outcome in verify.through(outcomes, resume.rows):
                 if earlier is not None and type(outcome) is Event:
                     self._verifies(outcome, earlier)
                 self._note(outcome)
-            self._wants_lines, self._earlier = wants_lines, earlier
+            (self._wants_lines, self._wants_records), self._earlier = wanted, earlier
             verify.check()
             yield self._cut((), prefix=True)
         for pending in resume.pending:
@@ -346,7 +382,7 @@ class SectionCutter:
             yield self._cut(events, pending)
         left = resume.ahead
         while left and (found := next(outcomes, None)) is not None:
-            left -= type(found) is Event
+            left -= type(found) in (Event, AlreadySent)
             yield from filter(None, [self._take(found, resume.ahead_since)])
 
 
@@ -363,13 +399,13 @@ class _Verified:
         self._row = 0
         self._last = 0
 
-    def through(self, outcomes: Iterator[Outcome], last: int, row: int = 0) -> Iterator[Outcome]:
+    def through(self, outcomes: Iterator[Row], last: int, row: int = 0) -> Iterator[Row]:
         """Yield outcomes up to the row `last`; the next one stays in the source."""
         self._last = last
         traces: list[str] = []
         for outcome in _through(outcomes, last, row):
             self._row = outcome.row
-            traces.append(self._trace(outcome))
+            traces.append(self._trace(outcome.event if isinstance(outcome, AlreadySent) else outcome))
             if len(traces) >= HASHED_AT_ONCE:
                 self._hash.add(traces)
                 traces = []
@@ -385,7 +421,7 @@ class _Verified:
             raise SourceChangedError(self._last)
 
 
-def _through(outcomes: Iterator[Outcome], last: int, row: int = 0) -> Iterator[Outcome]:
+def _through(outcomes: Iterator[Row], last: int, row: int = 0) -> Iterator[Row]:
     """Yield outcomes up to the row `last`; the next one stays in the source."""
     while row < last:
         outcome = next(outcomes, None)

@@ -11,6 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from enum import StrEnum
 from typing import Final
 
@@ -35,9 +36,10 @@ from airflow_provider_pinterest.delivery.decide import (
     Stop,
     decide,
 )
+from airflow_provider_pinterest.delivery.ledger import Claims
 from airflow_provider_pinterest.delivery.result import HOUR
 from airflow_provider_pinterest.delivery.standings import SAME_REFUSALS, Standings
-from airflow_provider_pinterest.exceptions import DeliveryError, RefusedError
+from airflow_provider_pinterest.exceptions import DeliveryError, OutcomesError, RefusedError
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +72,9 @@ class Sender:
     :param on_unknown_outcome: what to do with events whose outcome is unknown; ``None``: resend those that Pinterest
         can deduplicate, hold the others.
     :param max_wait: seconds that a batch may wait after its first failure before the run ends.
+    :param claims: claims events before they are sent; ``None`` without a ledger.
+    :param marks: whether a checkpoint must name events that Pinterest cannot deduplicate before they are sent. Not
+        needed if every event of the run is claimed.
     :param guard: called before each call; raises ``Stopped`` if this process must stop sending.
     :param clock: monotonic seconds.
     :param wall: Unix seconds.
@@ -84,6 +89,8 @@ class Sender:
         *,
         on_unknown_outcome: OnUnknownOutcome | None = None,
         max_wait: float = MAX_WAIT,
+        claims: Claims | None = None,
+        marks: bool = True,
         guard: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
@@ -95,6 +102,8 @@ class Sender:
         self._rate_limiter = rate_limiter
         self.on_unknown_outcome = on_unknown_outcome
         self._max_wait = max_wait
+        self.claims = claims
+        self._marks = marks
         self._guard = guard
         self._clock = clock
         self._wall = wall
@@ -185,10 +194,14 @@ class Sender:
                 waiting += reversed(self._settle(waiting.pop(), outcome, announce, refused))
         except (DeliveryError, Stopped) as raised:
             error = raised
+        wrong: DeliveryError | None = None
         if refused and not isinstance(error, RefusedError):
             wrong = self._standings.reject_all(batch.ad_account_id, _all_refused(refused[-1][1]))
-            if wrong is not None:
-                return error or wrong
+            error = error or wrong
+        if error is not None and self.claims is not None:
+            with suppress(OutcomesError):  # the claims then stay, and a later run takes the outcome for unknown
+                self.claims.release(batch, outcome)
+        if refused and wrong is None and not isinstance(error, RefusedError):
             try:
                 rejections = [failed(event, trace.message, "pinterest_refused") for event, trace in refused]
                 outcome.settle([event for event, _ in refused], counted(rejections), rejections)
@@ -219,7 +232,11 @@ class Sender:
             asked = answer is None
             if answer is None:
                 self._rate_limiter.wait(part.ad_account_id)
-                if not deduplicable:
+                if self.claims is not None:
+                    left = self._admitted(self.claims, part, outcome)
+                    if len(left) < len(part):
+                        return (left,) if left.events else ()
+                if not deduplicable and self._marks:
                     announce(part.events)
                 self._guard()
                 token = credential.token
@@ -265,6 +282,8 @@ class Sender:
                         self._warn_of_late_copies(part, outcome)
                     if for_all:
                         self._rate_limiter.pause(after, part.ad_account_id)
+                    if self.claims is not None:
+                        self.claims.release(part, outcome, wait=after)
                     self._rate_limiter.sleep(after)
                     self.waited = max(self.waited, self._clock() - first_failure)
                 case Renew():
@@ -288,6 +307,12 @@ class Sender:
                     if asked and isinstance(answer, AccessDenied):
                         self._standings.deny(part.ad_account_id, answer.trace.status)
                     raise error
+
+    def _admitted(self, claims: Claims, part: Batch, outcome: BatchOutcome) -> Batch:
+        """Return the events of a part that this attempt may send, as the ledger says."""
+        return claims.admit(
+            part, outcome, may_resend=self.may_resend, may_resend_any=self.may_resend_any, now=self._wall
+        )
 
     def _kind(self, part: Batch) -> Deduplicability:
         others = sum(not self.may_resend(event) for event in part.events)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from airflow.providers.common.sql.hooks.sql import DbApiHook
+
 from airflow_provider_pinterest.airflow_versions import AirflowNotFoundException, BaseHook, Connection
-from airflow_provider_pinterest.exceptions import MissingConnectionError
+from airflow_provider_pinterest.exceptions import MissingConnectionError, ParameterError
 
 
 class ConnectionNotFoundError(MissingConnectionError, AirflowNotFoundException):
@@ -26,3 +31,22 @@ def find_connection(name: str, parameter: str) -> Connection:
         advice=f"Create it (Admin → Connections, or the environment variable AIRFLOW_CONN_{name.upper()}), or "
         f"correct {parameter}.",
     )
+
+
+def find_database(
+    name: str, parameter: str, *, hook_params: Mapping[str, Any] | None = None, otherwise: str = ""
+) -> DbApiHook:
+    """Return the hook of an SQL database.
+
+    :param parameter: the parameter that names the connection, for the message.
+    :param otherwise: what else to do if it is another kind of connection, for the message.
+    :raises MissingConnectionError: there is no such connection.
+    :raises ParameterError: it is not the connection of an SQL database.
+    """
+    hook = find_connection(name, parameter).get_hook(hook_params=hook_params)  # type: ignore[no-untyped-call]
+    if not isinstance(hook, DbApiHook):
+        raise ParameterError(
+            f"Connection {name!r} uses {type(hook).__name__}, which is not a DbApiHook.",
+            advice=f"Use the connection of an SQL database{otherwise}.",
+        )
+    return hook

@@ -11,6 +11,7 @@
 - ``templates``: templates that have no value in a run.
 - ``task_attempt``: the number, identity and folders of a task's attempt.
 - ``task_runner``: runs one attempt: connection, state store, XCom, deferral.
+- ``task_outcomes``: the outcome table of a task, and its state in the same database.
 - ``error_report``: the log lines before a task fails, and the exception that Airflow gets.
 - ``errors``: exceptions of this package that are Airflow's exceptions too.
 """

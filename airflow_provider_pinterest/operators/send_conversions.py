@@ -10,8 +10,6 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.sql.hooks.sql import DbApiHook
-
 from airflow_provider_pinterest.airflow_versions import BaseOperator, XComArg, conf, in_any_thread
 from airflow_provider_pinterest.conversions.batches import MAX_EVENTS
 from airflow_provider_pinterest.exceptions import ParameterError, problems
@@ -106,6 +104,11 @@ class SendConversionsOperator(BaseOperator):
     :param key_columns: columns that are copied into the rejects, so that a person can find the row.
     :param resume: on Airflow 3.3 and later, let a retry continue where an earlier attempt ended, and let Clear send
         only events that were not accepted.
+    :param outcomes_conn_id: the connection of a database where a table gets one row for each event; its hook must be a
+        ``DbApiHook``. Before Airflow 3.3, the same database keeps the state of the task, so that ``resume`` works.
+    :param outcomes_table: the name of that table. It is created if it does not exist.
+    :param skip_already_sent: do not send events that the table has as processed, by any run. They are counted as
+        ``already_sent``. Needs ``outcomes_conn_id``.
     :param defer_after: with ``deferrable``, the longest time that the task waits in the worker before it defers.
     :param send_everything_again: send every row, even if an earlier attempt sent it. Events that Pinterest does not
         deduplicate are counted twice. A retry of such a run continues where it ended.
@@ -171,6 +174,9 @@ class SendConversionsOperator(BaseOperator):
         rejects_path: str | os.PathLike[str] | None = None,
         key_columns: Sequence[str] | str = (),
         resume: bool | str = True,
+        outcomes_conn_id: str | None = None,
+        outcomes_table: str = "pinterest_outcomes",
+        skip_already_sent: bool | str = False,
         defer_after: dt.timedelta | str = dt.timedelta(minutes=1),
         send_everything_again: bool | str = False,
         **kwargs: Any,
@@ -216,6 +222,9 @@ class SendConversionsOperator(BaseOperator):
         self.rejects_path = rejects_path
         self.key_columns = key_columns
         self.resume = resume
+        self.outcomes_conn_id = outcomes_conn_id
+        self.outcomes_table = outcomes_table
+        self.skip_already_sent = skip_already_sent
         self.defer_after = defer_after
         self.send_everything_again = send_everything_again
         self._killed = False
@@ -328,7 +337,7 @@ class SendConversionsOperator(BaseOperator):
 
         :raises ParameterError: there is none, or more than one, or it cannot be read.
         """
-        from airflow_provider_pinterest.hooks.lookup import find_connection
+        from airflow_provider_pinterest.hooks.lookup import find_database
         from airflow_provider_pinterest.operators.task_events import problem_of_events
         from airflow_provider_pinterest.sources.iterables import IterableSource
         from airflow_provider_pinterest.sources.sql import SqlSource
@@ -346,10 +355,10 @@ class SendConversionsOperator(BaseOperator):
                 raise ParameterError(problem)
             return IterableSource(events)
         options = TaskOptions.of(self)
-        hook = find_connection(options.sql_conn_id or "", "sql_conn_id").get_hook(hook_params=options.hook_params)  # type: ignore[no-untyped-call]
-        if not isinstance(hook, DbApiHook):
-            raise ParameterError(
-                f"Connection {options.sql_conn_id!r} uses {type(hook).__name__}, which is not a DbApiHook.",
-                advice="Use the connection of an SQL database, or pass the rows as events.",
-            )
+        hook = find_database(
+            options.sql_conn_id or "",
+            "sql_conn_id",
+            hook_params=options.hook_params,
+            otherwise=", or pass the rows as events",
+        )
         return SqlSource(hook, options.sql or "", options.parameters)

@@ -14,6 +14,7 @@ class ConversionsTask(Protocol):
     """A task that sends conversions; its templates are rendered."""
 
     resume: Any
+    outcomes_conn_id: Any
     delivered_to: str | None
     pushes_result: bool
 

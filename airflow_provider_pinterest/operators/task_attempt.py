@@ -6,11 +6,12 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow_provider_pinterest.airflow_versions import ObjectStoragePath, may_be_forgotten
+from airflow_provider_pinterest.airflow_versions import ObjectStoragePath, may_be_forgotten, state_store
 from airflow_provider_pinterest.api.interruptible import Stopped
 from airflow_provider_pinterest.delivery import checkpoint_v2
 from airflow_provider_pinterest.delivery.rejects import folder_name, legacy_folder_name
 from airflow_provider_pinterest.operators.task_options import DEFAULTS
+from airflow_provider_pinterest.outcomes.table import LONGEST_RUN
 from airflow_provider_pinterest.sync.attempt import DECISIVE, NEWER, AttemptInfo
 from airflow_provider_pinterest.sync.verdict import Vocabulary
 
@@ -46,7 +47,7 @@ def attempt_info(
     return AttemptInfo(
         number=try_number(context),
         identity=identity(context),
-        may_be_forgotten=may_be_forgotten(context),
+        may_be_forgotten=may_be_forgotten(context) or _stores_elsewhere(options, context),
         carried=carried,
         guard=not_orphaned(),
         earlier_rejects=_earlier_rejects(options, context),
@@ -68,6 +69,14 @@ def _set(options: TaskOptions, names: Sequence[str]) -> list[str]:
 def rejects_folder(options: TaskOptions, context: Context) -> Any:
     """Return the folder of this run's rejects, the same for every attempt; ``None`` if they are not written."""
     return ObjectStoragePath(options.rejects_path) / folder_name(*_run(context)) if options.rejects_path else None
+
+
+def run_name(context: Context) -> str:
+    """Return the name of this run in the outcome table: readable, and the same for every attempt."""
+    parts = [str(part) for part in _run(context) if part not in (None, "")]
+    name = "/".join(parts)
+    plain = name == name.strip() and not any("/" in part for part in parts)
+    return name if plain and 0 < len(name) <= LONGEST_RUN else folder_name(*_run(context))
 
 
 def try_number(context: Context) -> int:
@@ -114,6 +123,11 @@ def _run(context: Context) -> tuple[object, ...]:
     index = getattr(ti, "map_index", -1)
     parts = (getattr(ti, name, None) for name in ("dag_id", "run_id", "task_id"))
     return *parts, index if index not in (-1, None) else ""
+
+
+def _stores_elsewhere(options: TaskOptions, context: Context) -> bool:
+    """Return whether the state is in a database of the user's, where an earlier attempt may not have stored it."""
+    return options.outcomes_conn_id is not None and state_store(context) is None
 
 
 def _earlier_rejects(options: TaskOptions, context: Context) -> Sequence[Any]:

@@ -65,6 +65,8 @@ class TaskOptions(SyncOptions):
     pinterest_conn_id: Annotated[str, TEXT] = "pinterest_default"
     deferrable: Annotated[bool, SWITCH] = False
     resume: Annotated[bool, SWITCH] = True
+    outcomes_conn_id: Annotated[str | None, TEXT] = None
+    outcomes_table: Annotated[str, TEXT] = "pinterest_outcomes"
     defer_after: Annotated[dt.timedelta, WAIT] = dt.timedelta(minutes=1)
 
     @classmethod

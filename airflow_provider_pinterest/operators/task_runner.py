@@ -21,6 +21,7 @@ from airflow_provider_pinterest.operators.task_attempt import (
     try_number,
 )
 from airflow_provider_pinterest.operators.task_options import TaskOptions
+from airflow_provider_pinterest.operators.task_outcomes import outcome_table, store_of
 from airflow_provider_pinterest.problems import Problems
 from airflow_provider_pinterest.sources.protocol import LazySource
 from airflow_provider_pinterest.sync.observer import SyncObserver
@@ -79,6 +80,7 @@ class TaskRunner:
                 attempt=self._begin(lambda: attempt_info(options, self._context, account=account, carried=carried)),
                 observer=_Publisher(self._task, self._context, self._will_defer(options)),
                 stop=self._stop,
+                outcomes=self._begin(lambda: outcome_table(options, self._context)),
             )
         except UnavailableError as error:
             if not options.deferrable:
@@ -102,7 +104,7 @@ class TaskRunner:
         sends = not options.validate_only
         found.checked(lambda: hook.check(options.ad_account_id, sends=sends, in_rows=in_rows), otherwise=None)
         found.raise_all()
-        store = state_store(self._context) if options.resume else None
+        store = store_of(options, self._context) if options.resume else None
         connection = None if options.validate_only else hook.api_connection()
         account = str(options.ad_account_id or "").strip() if in_rows else hook.ad_account_id(options.ad_account_id)
         return options, connection, account, store
@@ -126,7 +128,8 @@ class TaskRunner:
             raise
 
     def _not_begun(self) -> str:
-        remembers = self._task.resume is not False and state_store(self._context) is not None
+        kept = self._task.outcomes_conn_id is not None or state_store(self._context) is not None
+        remembers = self._task.resume is not False and kept
         return not_begun(remembers=remembers, first=try_number(self._context) == 1, vocabulary=AIRFLOW)
 
     def _will_defer(self, options: TaskOptions) -> Callable[[BaseException | None], bool]:

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from airflow.providers.common.sql.hooks.sql import DbApiHook
-
-from airflow_provider_pinterest.exceptions import ParameterError
-from airflow_provider_pinterest.hooks.lookup import find_connection
+from airflow_provider_pinterest.hooks.lookup import find_database
 from airflow_provider_pinterest.sources.sql import SqlSource
 
 
@@ -23,10 +20,5 @@ def warehouse_query(
     :raises MissingConnectionError: there is no such connection.
     :raises ParameterError: the connection is not that of an SQL database.
     """
-    hook = find_connection(sql_conn_id, "sql_conn_id").get_hook(hook_params=hook_params)  # type: ignore[no-untyped-call]
-    if not isinstance(hook, DbApiHook):
-        raise ParameterError(
-            f"Connection {sql_conn_id!r} uses {type(hook).__name__}, which is not a DbApiHook.",
-            advice="Use the connection of an SQL database, or pass the rows themselves.",
-        )
+    hook = find_database(sql_conn_id, "sql_conn_id", hook_params=hook_params, otherwise=", or pass the rows themselves")
     return SqlSource(hook, sql, parameters)

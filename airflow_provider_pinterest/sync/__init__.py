@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from airflow_provider_pinterest.api.connection import PinterestConnection
     from airflow_provider_pinterest.conversions.outcomes import RowBatch
     from airflow_provider_pinterest.delivery.stop import StopSignal
+    from airflow_provider_pinterest.outcomes.table import OutcomeTable
     from airflow_provider_pinterest.sources.files import FileSource
     from airflow_provider_pinterest.sources.iterables import IterableSource
     from airflow_provider_pinterest.sources.protocol import OpenSource, Source
@@ -36,6 +37,7 @@ _MODULES: Final = {
     "FileStateStore": "sync.state",
     "IterableSource": "sources.iterables",
     "OpenSource": "sources.protocol",
+    "OutcomeTable": "outcomes.table",
     "PinterestConnection": "api.connection",
     "RowBatch": "conversions.outcomes",
     "RunResult": "sync.run",
@@ -56,6 +58,7 @@ __all__ = [
     "FileStateStore",
     "IterableSource",
     "OpenSource",
+    "OutcomeTable",
     "PinterestConnection",
     "RowBatch",
     "RunResult",

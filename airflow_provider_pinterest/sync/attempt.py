@@ -72,6 +72,7 @@ def attempt_of(
     account: str,
     host: str,
     remembers: bool,
+    ledger: str = "",
     clock: Callable[[], float] = time.time,
 ) -> Attempt:
     """Return this attempt, for the comparison with earlier ones.
@@ -79,6 +80,7 @@ def attempt_of(
     :param source: fingerprint of the source.
     :param host: base URL of the API.
     :param remembers: whether there is a state store.
+    :param ledger: the ledger that tells which events were sent; empty if there is none.
     """
     defaults = defaults_of(SyncOptions)
     decisive = {name: getattr(options, name) for name in DECISIVE}
@@ -93,6 +95,7 @@ def attempt_of(
         may_be_forgotten=info.may_be_forgotten,
         may_resend_any=options.on_unknown_outcome == OnUnknownOutcome.RESEND,
         send_again=options.send_everything_again,
+        ledger=ledger,
     )
 
 

@@ -236,6 +236,7 @@ class SyncOptions:
     max_wait: Annotated[dt.timedelta, WAIT] = dt.timedelta(minutes=10)
     rejects_path: Annotated[Any, FOLDER] = None
     key_columns: Annotated[Sequence[str], NAMES] = ()
+    skip_already_sent: Annotated[bool, SWITCH] = False
     send_everything_again: Annotated[bool, SWITCH] = False
 
     def __post_init__(self) -> None:
@@ -328,6 +329,8 @@ def problems_with(options: type[Any], given: Mapping[str, Any]) -> list[str]:
             found.append(f"{name} must be {kind.says}, got {shown}.")
     if given.get("on_unknown_outcome") == "hold" and "rejects_path" in given and not given["rejects_path"]:
         found.append("on_unknown_outcome='hold' needs rejects_path, because held events are listed there.")
+    if given.get("skip_already_sent") is True and given.get("outcomes_conn_id", given) is None:
+        found.append("skip_already_sent=True needs outcomes_conn_id, the database that tells which events were sent.")
     return found
 
 

@@ -17,11 +17,12 @@ from airflow_provider_pinterest.api.interruptible import Stopped
 from airflow_provider_pinterest.conversions.batches import ENVELOPE, Batcher
 from airflow_provider_pinterest.conversions.exclusions import Exclusions
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
-from airflow_provider_pinterest.conversions.outcomes import Event, RowBatch
+from airflow_provider_pinterest.conversions.outcomes import Event, Outcome, RowBatch
 from airflow_provider_pinterest.conversions.transform import Transform
 from airflow_provider_pinterest.delivery import account_counts
 from airflow_provider_pinterest.delivery.checkpoint import VERSION, Checkpoint, Finished
 from airflow_provider_pinterest.delivery.dispatcher import Dispatcher
+from airflow_provider_pinterest.delivery.ledger import Claims, without_sent
 from airflow_provider_pinterest.delivery.pipeline import Mailbox, PipelineObserver, PipelineRun
 from airflow_provider_pinterest.delivery.progress import Progress
 from airflow_provider_pinterest.delivery.reader import ReadAhead, Reading
@@ -29,6 +30,7 @@ from airflow_provider_pinterest.delivery.rejects import Rejects
 from airflow_provider_pinterest.delivery.result import Result, RunCounters
 from airflow_provider_pinterest.delivery.resuming import Attempt, Start, decide_start, start_over
 from airflow_provider_pinterest.delivery.sections import (
+    Row,
     Section,
     SectionCutter,
     SourceChangedError,
@@ -47,6 +49,7 @@ from airflow_provider_pinterest.exceptions import (
     UnavailableError,
 )
 from airflow_provider_pinterest.logs import log_lines
+from airflow_provider_pinterest.outcomes.table import OpenOutcomeTable, OutcomeTable
 from airflow_provider_pinterest.problems import Problems, raise_all
 from airflow_provider_pinterest.sources.protocol import SelectiveSource
 from airflow_provider_pinterest.state_store import StateStore
@@ -55,7 +58,13 @@ from airflow_provider_pinterest.sync.attempt import AttemptInfo, ReadOnce, attem
 from airflow_provider_pinterest.sync.observer import SyncObserver
 from airflow_provider_pinterest.sync.options import SyncOptions
 from airflow_provider_pinterest.sync.preview import shortened
-from airflow_provider_pinterest.sync.verdict import Ending, all_accepted_before, failure_reason, not_begun
+from airflow_provider_pinterest.sync.verdict import (
+    Ending,
+    all_accepted_before,
+    all_sent_by_others,
+    failure_reason,
+    not_begun,
+)
 
 if TYPE_CHECKING:
     from airflow_provider_pinterest.conversions.event_names import UnlistedName
@@ -79,6 +88,7 @@ def sync(
     attempt: AttemptInfo | None = None,
     observer: SyncObserver | None = None,
     stop: StopSignal | None = None,
+    outcomes: OutcomeTable | None = None,
 ) -> RunResult:
     """Send the rows of a source to Pinterest, account for every row, and return the counts.
 
@@ -92,6 +102,7 @@ def sync(
     :param attempt: what an orchestrator knows about this attempt.
     :param observer: receives the result, even if the run fails.
     :param stop: ends the run from another thread or from a signal handler.
+    :param outcomes: a table that gets a row for each event; needed for ``skip_already_sent``.
     :return: the counts by name.
     :raises ParameterError: an option, a column or the connection is wrong.
     :raises SourceError: the source could not be read to its end.
@@ -100,8 +111,9 @@ def sync(
     :raises ResultError: everything was delivered, and the options do not allow the result.
     :raises StoppedError: ``stop`` was set.
     :raises StateConflictError: another process has continued the run.
+    :raises OutcomesError: the outcome table cannot be used.
     """
-    raise_all(_wrong_arguments(source, options, connection, state))
+    raise_all(_wrong_arguments(source, options, connection, state, outcomes))
     return _Sync(
         source,
         options or SyncOptions(),
@@ -110,6 +122,7 @@ def sync(
         attempt or AttemptInfo(),
         observer or SyncObserver(),
         stop or StopSignal(),
+        outcomes,
     ).run()
 
 
@@ -140,6 +153,7 @@ class _Sync:
     info: AttemptInfo
     observer: SyncObserver
     stop: StopSignal
+    outcomes: OutcomeTable | None = None
 
     def run(self) -> RunResult:
         """Deliver; if the rows of the source have changed, start over at once."""
@@ -185,8 +199,22 @@ class _Sync:
                 account=account,
                 host=connection.url() if connection is not None and not options.validate_only else "",
                 remembers=store is not None,
+                ledger=self._ledger(),
             ),
         )
+
+    def _ledger(self) -> str:
+        """Return the name of the ledger; empty if events are sent without one."""
+        options = self.options
+        if self.outcomes is None or not options.skip_already_sent or not options.sends or options.send_everything_again:
+            return ""
+        return self.outcomes.identity
+
+    def _open_outcomes(self) -> OpenOutcomeTable | None:
+        """Open the outcome table, if there is one and events are sent."""
+        if self.outcomes is None or self.options.validate_only:
+            return None
+        return self.outcomes.open(test=self.options.test, stopped=self.stop.is_set)
 
     def _account(self) -> str:
         """Return the ad account; with ``ad_account_id_column``, that of rows that name none, which may be empty.
@@ -207,7 +235,9 @@ class _Sync:
             (log.warning if start.warn else log.info)("%s", start.notice)
         with self._followed_by(lambda: self._said_at_start(parts, start)):
             source = self.source.open()
-            sender = self._sender()
+            table = self._open_outcomes()
+            ledger = table if parts.attempt.ledger else None
+            sender = self._sender(ledger, start)
             fence(parts.store, checkpoint)
             rejects = self._rejects(parts, start)
             self.stop.check()
@@ -217,11 +247,12 @@ class _Sync:
                 "the same order."
             )
         mailbox = Mailbox()
-        reading = _Rows(options, parts, start, (source, self.source.open), sender)
+        reading = _Rows(options, parts, start, (source, self.source.open), sender, table=table, ledger=ledger)
         progress = Progress(
             checkpoint,
             parts.store,
             rejects=rejects,
+            outcomes=table,
             every_answers=options.max_in_flight,
             may_resend=sender.may_resend if sender else lambda _: True,
             ahead=2 * options.max_in_flight * options.batch_size,
@@ -266,6 +297,8 @@ class _Sync:
             reading.close()
             if sender is not None:
                 sender.close()
+            if table is not None:
+                table.close()
         result = self._result(parts, run, reading, rejects, checkpoint)
         changed = isinstance(error, SourceChangedError)
         unexpected = not changed and error is not None and not isinstance(error, PinterestError)
@@ -316,6 +349,8 @@ class _Sync:
         if error is not None:
             raise error
         earlier = progress.last.earlier
+        if earlier is None and not counters.events_sent and counters.delivered.already_sent:
+            log.warning("%s", all_sent_by_others(counters))
         if earlier is not None and not counters.events_sent and counters.delivered.already_sent:
             when = dt.datetime.fromtimestamp(earlier.written, dt.UTC).strftime("%Y-%m-%d %H:%M UTC")
             log.warning("%s", all_accepted_before(counters, when))
@@ -398,14 +433,18 @@ class _Sync:
     def _stopped(self, sentence: str) -> StoppedError:
         return StoppedError(f"{self.info.vocabulary.name} was told to stop.").followed_by(sentence)
 
-    def _sender(self) -> Sender | None:
+    def _sender(self, ledger: OpenOutcomeTable | None, start: Start) -> Sender | None:
         """Return the sender; ``None`` to validate only."""
         options, connection = self.options, self.connection
         if options.validate_only or connection is None:
             return None
+        rate_limiter = connection.rate_limiter(test=options.test)
+        claims = None if ledger is None else Claims(ledger, counts_own=start.resume, sleep=rate_limiter.sleep)
         sender = Sender(
             connection.events(test=options.test, connections=options.max_in_flight),
-            connection.rate_limiter(test=options.test),
+            rate_limiter,
+            claims=claims,
+            marks=claims is None or not start.checkpoint.ledger,
             on_unknown_outcome=OnUnknownOutcome(options.on_unknown_outcome) if options.on_unknown_outcome else None,
             max_wait=options.max_wait.total_seconds(),
             guard=self.info.guard,
@@ -452,7 +491,7 @@ class _Sync:
             )
 
 
-def _wrong_arguments(source: object, options: object, connection: object, state: object) -> list[str]:
+def _wrong_arguments(source: object, options: object, connection: object, state: object, outcomes: object) -> list[str]:
     """Return the problems with the types of arguments."""
     found = []
     if not (hasattr(source, "open") and hasattr(source, "fingerprint")):
@@ -466,6 +505,10 @@ def _wrong_arguments(source: object, options: object, connection: object, state:
         found.append(f"connection must be a PinterestConnection, got {type(connection).__name__}.")
     if state is not None and not (hasattr(state, "get") and hasattr(state, "set")):
         found.append(f"state must be a state store with get and set, got {type(state).__name__}.")
+    if not isinstance(outcomes, OutcomeTable | None):
+        found.append(f"outcomes must be an OutcomeTable, got {type(outcomes).__name__}.")
+    if outcomes is None and isinstance(options, SyncOptions) and options.skip_already_sent:
+        found.append("skip_already_sent=True needs an outcome table, which tells what was sent.")
     return found
 
 
@@ -514,12 +557,17 @@ class _Rows:
         start: Start,
         source: tuple[OpenSource, Callable[[], OpenSource]],
         sender: Sender | None,
+        *,
+        table: OpenOutcomeTable | None,
+        ledger: OpenOutcomeTable | None,
     ) -> None:
         opened, opens = source
         checkpoint = start.checkpoint
         self.state = Reading()
         self._options = options
         self._parts = parts
+        self._ledger = ledger
+        self._start = start
         self._clock = checkpoint.clock
         self._source = opened
         self._earlier = checkpoint.earlier if start.resume else None
@@ -544,6 +592,7 @@ class _Rows:
             resends_held=self._resends_held,
             unknown_before=checkpoint.unknown_before,
             lines=parts.folder is not None,
+            records=table is not None,
         )
 
     def sections(self) -> Iterator[Section]:
@@ -555,7 +604,20 @@ class _Rows:
                 outcomes = transform.events(self.state.unlocked(row_batches))
                 self.cutter.expect(verify_finished(outcomes, earlier, resends_held=self._resends_held))
         with closing(self._source.row_batches()) as row_batches:
-            yield from self.cutter.sections(self._transform.events(self._counted(row_batches)))
+            yield from self.cutter.sections(self._unsent(self._transform.events(self._counted(row_batches))))
+
+    def _unsent(self, outcomes: Iterator[Outcome]) -> Iterator[Row]:
+        """Yield outcomes, without the events that earlier runs sent, if there is a ledger."""
+        if self._ledger is None:
+            return outcomes
+        start, account = self._start, self._parts.account
+        return without_sent(
+            outcomes,
+            self._ledger,
+            lambda event: event.ad_account_id or account,
+            covered=start.checkpoint.covers if start.resume else lambda _: False,
+            counts_own=start.resume,
+        )
 
     @property
     def warnings(self) -> Mapping[str, int]:

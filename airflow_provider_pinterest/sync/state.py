@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import fcntl
 import os
-import re
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -16,15 +15,13 @@ from typing import Any, Final
 import orjson
 
 from airflow_provider_pinterest.exceptions import ParameterError, StateConflictError
-from airflow_provider_pinterest.sources.paramstyles import paramstyle
+from airflow_provider_pinterest.outcomes.database import SqlDatabase, checked_table
 from airflow_provider_pinterest.state_store import StateStore
 
 __all__ = ["FileStateStore", "SqlStateStore", "StateStore"]
 
 LONGEST_RUN: Final = 255
 """Most characters of a run's name: every database supports keys of this length."""
-
-_TABLE: Final = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*){0,2}", re.ASCII)
 
 _REVISION: Final = "revision"
 _VALUES: Final = "values"
@@ -150,15 +147,13 @@ class SqlStateStore(_RevisionedStore):
 
     def __init__(self, connect: Callable[[], Any], run: str, *, table: str = "pinterest_sync_state") -> None:
         super().__init__()
-        if not _TABLE.fullmatch(table):
-            raise ParameterError(f"table must be a name such as analytics.pinterest_sync_state, got {table[:60]!r}.")
         if not run or run != run.strip() or len(run) > LONGEST_RUN:
             raise ParameterError(
                 f"run must be 1 to {LONGEST_RUN} characters without spaces around them, got {run[:60]!r}."
             )
         self._connect = connect
         self._run = run
-        self._table = table
+        self._table = checked_table(table, "analytics.pinterest_sync_state")
         self._exists = False
 
     def _take_over(self) -> _Stored:
@@ -189,7 +184,7 @@ class _Row:
     """The row of one run, by a connection."""
 
     def __init__(self, connection: Any, table: str, run: str) -> None:
-        self._connection = connection
+        self._database = SqlDatabase(connection)
         self._table = table
         self._run = run
 
@@ -222,9 +217,9 @@ class _Row:
             else:
                 update = "UPDATE {table} SET state = {}, revision = {} WHERE run = {} AND revision = {}"
                 self._execute(update, state, revision, self._run, expected)
-            self._commit()
+            self._database.commit()
         except Exception:
-            self._roll_back()
+            self._database.roll_back()
             if self._revision() in (expected, revision):
                 raise
             return False
@@ -232,63 +227,32 @@ class _Row:
 
     def create_table(self) -> None:
         """Create the table if it does not exist, or if another process has not just done so."""
-        if self._has_table():
-            return
-        driver = type(self._connection).__module__.lower()
+        self._database.create_table(self._table, "run", self._create_statement)
+
+    def _create_statement(self) -> str:
+        driver = self._database.driver
         text, exact = "TEXT", ""
         if any(name in driver for name in ("mysql", "mariadb")):
             text, exact = "LONGTEXT", " CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
         elif "oracle" in driver:
             text = "CLOB"
-        try:
-            self._execute(
-                f"CREATE TABLE {{table}} (run VARCHAR({LONGEST_RUN}){exact} NOT NULL PRIMARY KEY, "
-                f"revision VARCHAR(32) NOT NULL, state {text} NOT NULL)"
-            )
-            self._commit()
-        except Exception:
-            self._roll_back()
-            if not self._has_table():
-                raise
-
-    def _has_table(self) -> bool:
-        try:
-            self._fetch("SELECT run FROM {table} WHERE 1 = 0")
-        except Exception:  # noqa: BLE001 - each driver has exceptions of its own
-            self._roll_back()
-            return False
-        return True
-
-    def _roll_back(self) -> None:
-        with suppress(Exception):  # drivers that commit each statement by itself
-            self._connection.rollback()
+        elif "bigquery" in driver:
+            return f"CREATE TABLE {self._table} (run STRING NOT NULL, revision STRING NOT NULL, state STRING NOT NULL)"
+        return (
+            f"CREATE TABLE {self._table} (run VARCHAR({LONGEST_RUN}){exact} NOT NULL PRIMARY KEY, "
+            f"revision VARCHAR(32) NOT NULL, state {text} NOT NULL)"
+        )
 
     def _revision(self) -> str | None:
         rows = self._fetch("SELECT revision FROM {table} WHERE run = {}", self._run)
         return str(rows[0][0]) if rows else None
 
-    def _commit(self) -> None:
-        try:
-            self._connection.commit()
-        except Exception as error:
-            if "no transaction" not in str(error):  # a driver that commits each statement by itself
-                raise
-
     def _fetch(self, statement: str, *values: str | None) -> list[Any]:
-        with closing(self._connection.cursor()) as cursor:
-            cursor.execute(*self._bound(statement, values))
-            return list(cursor.fetchall())
+        return self._database.fetch(self._named(statement), values)
 
     def _execute(self, statement: str, *values: str | None) -> None:
-        with closing(self._connection.cursor()) as cursor:
-            cursor.execute(*self._bound(statement, values))
+        self._database.execute(self._named(statement), values)
 
-    def _bound(self, statement: str, values: tuple[str | None, ...]) -> tuple[Any, ...]:
-        """Return the arguments of ``execute`` for a statement with ``{}`` for each value and ``{table}``."""
-        if not values:
-            return (statement.format(table=self._table),)
-        style = paramstyle(self._connection) or "qmark"
-        mark = {"format": "%s", "numeric": ":{0}", "named": ":p{0}", "pyformat": "%(p{0})s"}.get(style, "?")
-        marks = [mark.format(number) for number in range(1, len(values) + 1)]
-        by_name = {f"p{number}": value for number, value in enumerate(values, 1)}
-        return statement.format(*marks, table=self._table), by_name if style in ("named", "pyformat") else values
+    def _named(self, statement: str) -> str:
+        """Return a statement with the name of the table in place of ``{table}``."""
+        return statement.replace("{table}", self._table)

@@ -304,6 +304,15 @@ def _after_clear(counters: RunCounters, again: str, *, remembers: bool, offline:
     return f"{again} does not send accepted events again, if the rows are still the same."
 
 
+def all_sent_by_others(counters: RunCounters) -> str:
+    """Return the message for a run whose events were all sent by earlier runs."""
+    return (
+        f"Pinterest had already accepted {counters.delivered.already_sent:,} events of these rows from earlier runs, "
+        "as the outcome table says, so no event was sent. To send them again, set send_everything_again=True; events "
+        "that Pinterest does not deduplicate are then counted twice."
+    )
+
+
 def all_accepted_before(counters: RunCounters, when: str) -> str:
     """Return the message for a cleared run that has nothing left to send."""
     return (

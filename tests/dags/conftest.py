@@ -17,6 +17,7 @@ from demo import stage, warehouse
 from demo.verdict import rejects
 from demo.warehouse import Warehouse
 from harness import dag_runs
+from harness.airflow import sqlite_connection
 from harness.dag_runs import TaskRun
 from tests.dags.databases import copy_to_postgres
 
@@ -53,6 +54,7 @@ class ExampleDags:
         self._connections["AIRFLOW_CONN_WAREHOUSE"] = database
         self.exports = rejects_path.parent / "exports"
         self._connections["AIRFLOW_VAR_PINTEREST_EXPORTS"] = str(self.exports)
+        self._connections["AIRFLOW_CONN_OUTCOMES"] = sqlite_connection(rejects_path.with_name("outcomes.db"))
         oauth = {**pinterest.connection(), "password": pinterest.oauth_token}
         self._connections["AIRFLOW_CONN_PINTEREST_OAUTH"] = json.dumps(oauth)
         self._dags = dag_runs.load(folder)

@@ -85,7 +85,8 @@ def _exports(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def database(warehouse):
+def database(warehouse, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_ANALYTICS", sqlite_connection(warehouse.path.with_name("analytics.db")))
     with closing(sqlite3.connect(warehouse.path)) as connection:
         yield connection
 

@@ -1,0 +1,11 @@
+"""The outcome table: one row for each event in a database of the user's. Does not import Airflow.
+
+- ``database``: statements through a DB-API connection of any driver.
+- ``database_thread``: a thread that owns the connection of a run.
+- ``dialects``: the SQL of each database.
+- ``records``: a row of the table.
+- ``__main__``: prints the statement that creates the table.
+- ``table``: the table, and what a run writes into it and reads from it.
+"""
+
+from __future__ import annotations

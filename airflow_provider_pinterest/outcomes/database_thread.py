@@ -1,0 +1,120 @@
+"""A thread that owns the database connection of a run. Some drivers allow a connection in one thread only."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import suppress
+from typing import Any, Final, TypeVar
+
+from airflow_provider_pinterest.exceptions import OutcomesError, PinterestError
+from airflow_provider_pinterest.outcomes.database import SqlDatabase
+from airflow_provider_pinterest.redaction import clean
+
+log = logging.getLogger(__name__)
+
+WAITS: Final = (0.1, 0.5, 1.0, 2.0)
+"""Seconds before each further try of a job that failed. A job can be repeated without harm."""
+
+LOOK_AGAIN: Final = 0.25
+"""Seconds between two checks for a stop."""
+
+GRACE: Final = 3.0
+"""Seconds that a job may take after the run was told to stop."""
+
+T = TypeVar("T")
+
+Work = Callable[[SqlDatabase], T]
+
+
+class DatabaseThread:
+    """Runs jobs one after the other, each with the connection of the thread.
+
+    :param connect: returns a new connection.
+    :param name: names the table in errors.
+    :param stopped: returns whether the run was told to stop.
+    """
+
+    def __init__(self, connect: Callable[[], Any], name: str, *, stopped: Callable[[], bool] = lambda: False) -> None:
+        self._connect = connect
+        self._name = name
+        self._stopped = stopped
+        self._jobs: queue.SimpleQueue[tuple[Work[Any], Future[Any]] | None] = queue.SimpleQueue()
+        self._database: SqlDatabase | None = None
+        self._closed = False
+        self._thread = threading.Thread(target=self._work, name="pinterest-outcomes", daemon=True)
+        try:
+            self._thread.start()
+        except RuntimeError as error:
+            raise PinterestError(f"A thread for the outcome table could not be started: {error}.") from None
+
+    def call(self, work: Work[T]) -> T:
+        """Run a job and return its result.
+
+        :raises OutcomesError: the database does not do it, or not in time after a stop.
+        """
+        if self._closed:
+            raise OutcomesError(f"The run has ended, so {self._name} is not used any more.")
+        future: Future[T] = Future()
+        self._jobs.put((work, future))
+        since: float | None = None
+        while True:
+            try:
+                return future.result(timeout=LOOK_AGAIN)
+            except FutureTimeoutError:
+                if future.done():
+                    raise
+            if self._stopped():
+                since = time.monotonic() if since is None else since
+                if time.monotonic() - since > GRACE:
+                    raise OutcomesError(f"The database of {self._name} did not answer before the run had to stop.")
+
+    def close(self) -> None:
+        """Close the connection once the jobs are done; waits for a short time."""
+        self._closed = True
+        self._jobs.put(None)
+        self._thread.join(GRACE)
+
+    def _work(self) -> None:
+        while (found := self._jobs.get()) is not None:
+            work, future = found
+            try:
+                future.set_result(self._tried(work))
+            except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
+                future.set_exception(error)
+        self._disconnect()
+
+    def _tried(self, work: Work[T]) -> T:
+        """Run a job, again if it fails: the connection may be lost, or another run may be in the way."""
+        for wait in (*WAITS, None):
+            try:
+                if self._database is None:
+                    self._database = SqlDatabase(self._connect())
+                return work(self._database)
+            except PinterestError:
+                self._disconnect()
+                raise
+            except Exception as error:  # noqa: BLE001 - each driver has exceptions of its own
+                self._disconnect()
+                problem = f"{type(error).__name__}: {clean(error)}"
+            if wait is None or self._stopped():
+                break
+            log.info("The outcome table %s could not be used (%s); trying again", self._name, problem)
+            time.sleep(wait)
+        raise OutcomesError(
+            f"The outcome table {self._name} cannot be used ({problem}).",
+            advice="Check the connection outcomes_conn_id and its rights: SELECT, INSERT, UPDATE and DELETE on the "
+            "table. SQLite needs its own file, or the WAL mode, if the rows come from the same file.",
+        )
+
+    def _disconnect(self) -> None:
+        database, self._database = self._database, None
+        if database is not None:
+            database.roll_back()
+            with suppress(Exception):
+                database.connection.close()

@@ -1,0 +1,239 @@
+"""The SQL of each database, for the outcome table. Pure functions: nothing is executed here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Final
+
+from airflow_provider_pinterest.outcomes.records import COLUMNS
+
+_KEY: Final = COLUMNS[0]
+
+_of_new: Final = re.compile(r"\{new\}\.(\w+)").sub
+_of_old: Final = re.compile(r"\{old\}\.(\w+)").sub
+
+_UPDATED: Final = tuple(name for name in COLUMNS if name not in (_KEY, "status"))
+"""Columns that change with an outcome. MySQL reads the old status only if it is assigned last."""
+
+_KEPT: Final = "{old}.status <> 'processed' AND ({new}.status <> 'rejected' OR {old}.status NOT IN ('sending', 'held'))"
+"""When an outcome replaces an earlier one. A rejected row says nothing about an event that may have been sent."""
+
+_CLAIMABLE: Final = "{old}.status NOT IN ('processed', 'sending', 'held')"
+"""When an event may be claimed although it is in the table."""
+
+_CLAIMED: Final = ("key_columns", "run", "source_row", "event_time", "written_at", "match_keys", "claim")
+"""Columns that a claim changes, besides the status and the status before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How a database spells the statements.
+
+    :param name: its name.
+    :param drivers: parts of the names of its drivers' modules.
+    :param upsert: returns the statement that inserts or changes rows: (dialect, table, rows, changes, condition).
+    :param types: column type → the database's word for it.
+    :param primary_key: whether keys are unique.
+    :param binds_null: whether a value may be ``None``; otherwise the statement says NULL.
+    :param json: returns what follows FROM to read all rows from one value, the JSON of a list of objects; ``None``:
+        the statement has a place for each value.
+    :param many: whether the driver executes a statement for one row many times faster than one for many rows.
+    :param rows: most rows of a statement.
+    """
+
+    name: str
+    drivers: Sequence[str]
+    upsert: Callable[[Dialect, str, int, Mapping[str, str], str], str]
+    types: Mapping[str, str] = field(default_factory=dict)
+    primary_key: bool = True
+    binds_null: bool = True
+    json: Callable[[Dialect], str] | None = None
+    many: bool = False
+    rows: int = 500
+
+    def type_of(self, column: str) -> str:
+        """Return the type of a column."""
+        kind = _TYPES.get(column, "TEXT")
+        return self.types.get(column) or self.types.get(kind) or kind
+
+    def create_table(self, table: str) -> str:
+        """Return the statement that creates the table."""
+        end = " NOT NULL PRIMARY KEY" if self.primary_key else " NOT NULL"
+        needed = {_KEY: end, "status": " NOT NULL", "run": " NOT NULL", "written_at": " NOT NULL"}
+        columns = ",\n  ".join(f"{name} {self.type_of(name)}{needed.get(name, '')}" for name in COLUMNS)
+        return f"CREATE TABLE {table} (\n  {columns}\n)"
+
+    def write(self, table: str, rows: int) -> str:
+        """Return the statement that stores outcomes, with ``{}`` for each value."""
+        changes = {name: f"{{new}}.{name}" for name in (*_UPDATED, "status")}
+        return self.upsert(self, table, rows, changes, _KEPT)
+
+    def claim(self, table: str, rows: int) -> str:
+        """Return the statement that claims events, with ``{}`` for each value."""
+        changes = {
+            **{name: f"{{new}}.{name}" for name in _CLAIMED},
+            "status_before": "{old}.status",
+            "status": "{new}.status",
+        }
+        return self.upsert(self, table, rows, changes, _CLAIMABLE)
+
+
+def others(table: str, keys: int) -> str:
+    """Return the query for events that a claim did not get: keys, then the claim."""
+    return f"{_known(table, keys)} AND (claim IS NULL OR claim <> {{}})"
+
+
+def processed(table: str, keys: int) -> str:
+    """Return the query for events that were processed, for some keys."""
+    return f"{_known(table, keys)} AND status = 'processed'"
+
+
+def restore(table: str, keys: int) -> str:
+    """Return the statement that gives up claims of events that were in the table before: the claim, then keys."""
+    return (
+        f"UPDATE {table} SET status = status_before, status_before = NULL, claim = NULL "  # noqa: S608 - checked names
+        f"WHERE claim = {{}} AND status = 'sending' AND status_before IS NOT NULL AND {_KEY} IN ({_marks(keys)})"
+    )
+
+
+def remove(table: str, keys: int) -> str:
+    """Return the statement that gives up claims of events that were not in the table before: the claim, then keys."""
+    return (
+        f"DELETE FROM {table} "  # noqa: S608 - checked names
+        f"WHERE claim = {{}} AND status = 'sending' AND status_before IS NULL AND {_KEY} IN ({_marks(keys)})"
+    )
+
+
+def settle(table: str, keys: int) -> str:
+    """Return the statement for claimed events that were processed: the time, then keys."""
+    return (
+        f"UPDATE {table} SET status = 'processed', written_at = {{}}, status_before = NULL, claim = NULL "  # noqa: S608
+        f"WHERE {_KEY} IN ({_marks(keys)})"
+    )
+
+
+def dialect_of(driver: str) -> Dialect:
+    """Return the dialect of a connection.
+
+    :param driver: the names of the driver's modules.
+    """
+    return next((one for one in DIALECTS.values() if any(name in driver for name in one.drivers)), ANSI)
+
+
+def _known(table: str, keys: int) -> str:
+    return f"SELECT {_KEY}, status, run, written_at FROM {table} WHERE {_KEY} IN ({_marks(keys)})"  # noqa: S608
+
+
+def _marks(count: int) -> str:
+    return ", ".join(["{}"] * count)
+
+
+def _named(text: str, old: str, new: str) -> str:
+    return text.replace("{old}", old).replace("{new}", new)
+
+
+def _on_conflict(dialect: Dialect, table: str, rows: int, changes: Mapping[str, str], condition: str) -> str:
+    """PostgreSQL, SQLite and DuckDB."""
+    old = table.rpartition(".")[2]
+    sets = ", ".join(f"{name} = {_named(value, old, 'excluded')}" for name, value in changes.items())
+    insert = _insert(table, rows) if dialect.json is None else _insert_json(table, dialect.json(dialect))
+    return f"{insert} ON CONFLICT ({_KEY}) DO UPDATE SET {sets} WHERE {_named(condition, old, 'excluded')}"
+
+
+def _on_duplicate_key(dialect: Dialect, table: str, rows: int, changes: Mapping[str, str], condition: str) -> str:
+    """MySQL and MariaDB. Names without a table are those of the row that is there already."""
+    del dialect
+
+    def named(text: str) -> str:
+        return _of_old(r"\1", _of_new(r"VALUES(\1)", text))
+
+    sets = ", ".join(f"{name} = IF({named(condition)}, {named(value)}, {name})" for name, value in changes.items())
+    return f"{_insert(table, rows)} ON DUPLICATE KEY UPDATE {sets}"
+
+
+def _merge(dialect: Dialect, table: str, rows: int, changes: Mapping[str, str], condition: str) -> str:
+    """Snowflake, BigQuery and others. The first row of the source gives the columns their names."""
+    casts = [f"CAST({{}} AS {dialect.type_of(name)})" for name in COLUMNS]
+    first = ", ".join(f"{cast} AS {name}" for cast, name in zip(casts, COLUMNS, strict=True))
+    columns = ", ".join(COLUMNS)
+    values = ", ".join(f"n.{name}" for name in COLUMNS)
+    source = f"SELECT {first}" + f" UNION ALL SELECT {', '.join(casts)}" * (rows - 1)
+    sets = ", ".join(f"{name} = {_named(value, 'o', 'n')}" for name, value in changes.items())
+    return (
+        f"MERGE INTO {table} o USING ({source}) n ON o.{_KEY} = n.{_KEY} "  # noqa: S608 - checked names
+        f"WHEN MATCHED AND {_named(condition, 'o', 'n')} THEN UPDATE SET {sets} "
+        f"WHEN NOT MATCHED THEN INSERT ({columns}) VALUES ({values})"
+    )
+
+
+@lru_cache(maxsize=64)
+def _insert(table: str, rows: int) -> str:
+    one = f"({_marks(len(COLUMNS))})"
+    return f"INSERT INTO {table} ({', '.join(COLUMNS)}) VALUES {', '.join([one] * rows)}"  # noqa: S608 - checked names
+
+
+@lru_cache(maxsize=64)
+def _insert_json(table: str, source: str) -> str:
+    columns = ", ".join(COLUMNS)
+    return f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {source}"  # noqa: S608 - checked names
+
+
+def _postgres_json(dialect: Dialect) -> str:
+    columns = ", ".join(f"{name} {dialect.type_of(name)}" for name in COLUMNS)
+    return f"json_to_recordset(CAST({{}} AS json)) AS n({columns})"
+
+
+def _duckdb_json(dialect: Dialect) -> str:
+    types = ",".join(f'"{name}":"{dialect.type_of(name).partition("(")[0]}"' for name in COLUMNS)
+    # The braces of the JSON are doubled, because the statement is formatted.
+    return f"(SELECT unnest(from_json({{}}, '[{{{{{types}}}}}]'), recursive := true)) AS n"
+
+
+_TYPES: Final = {
+    _KEY: "VARCHAR(64)",
+    "ad_account_id": "VARCHAR(32)",
+    "status": "VARCHAR(16)",
+    "run": "VARCHAR(255)",
+    "source_row": "BIGINT",
+    "event_time": "TIMESTAMP",
+    "written_at": "TIMESTAMP",
+    "is_test": "SMALLINT",
+    "claim": "VARCHAR(32)",
+    "status_before": "VARCHAR(16)",
+}
+"""Column → type; the others are text."""
+
+_EXACT: Final = " CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
+
+_STRINGS: Final = {f"VARCHAR({size})": "STRING" for size in (16, 32, 64, 255)} | {
+    "TEXT": "STRING",
+    "BIGINT": "INT64",
+    "SMALLINT": "INT64",
+}
+
+DIALECTS: Final[Mapping[str, Dialect]] = {
+    "postgresql": Dialect("postgresql", ("psycopg", "pg8000"), _on_conflict, json=_postgres_json, rows=1_000),
+    "sqlite": Dialect("sqlite", ("sqlite",), _on_conflict, many=True),
+    "duckdb": Dialect("duckdb", ("duckdb",), _on_conflict, json=_duckdb_json, rows=1_000),
+    "mysql": Dialect(
+        "mysql",
+        ("mysql", "mariadb"),
+        _on_duplicate_key,
+        {
+            "TIMESTAMP": "DATETIME(6)",
+            "TEXT": f"LONGTEXT{_EXACT}",
+            **{f"VARCHAR({size})": f"VARCHAR({size}){_EXACT}" for size in (16, 32, 64, 255)},
+        },
+    ),
+    "snowflake": Dialect(
+        "snowflake", ("snowflake",), _merge, {"TIMESTAMP": "TIMESTAMP_NTZ"}, primary_key=False, rows=250
+    ),
+    "bigquery": Dialect("bigquery", ("bigquery",), _merge, _STRINGS, primary_key=False, binds_null=False, rows=250),
+}
+"""Name → dialect."""
+
+ANSI: Final = Dialect("ansi", (), _merge, {"TEXT": "VARCHAR(4000)"}, primary_key=False, rows=100)
+"""For other databases with MERGE."""

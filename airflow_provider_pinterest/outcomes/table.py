@@ -1,0 +1,281 @@
+"""The outcome table of a run: what the run writes into it, and the ledger that it reads from it."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final, TypeVar
+
+import orjson
+
+from airflow_provider_pinterest.conversions.outcomes import Event
+from airflow_provider_pinterest.delivery.ledger import Entry
+from airflow_provider_pinterest.delivery.outcome_log import EventOutcome, Status
+from airflow_provider_pinterest.exceptions import OutcomesError, ParameterError
+from airflow_provider_pinterest.outcomes import dialects
+from airflow_provider_pinterest.outcomes.database import SqlDatabase, checked_table
+from airflow_provider_pinterest.outcomes.database_thread import DatabaseThread
+from airflow_provider_pinterest.outcomes.records import (
+    COLUMNS,
+    Record,
+    event_outcome_key,
+    record,
+    seconds,
+    timestamp,
+)
+from airflow_provider_pinterest.redaction import clean
+
+TABLE: Final = "pinterest_outcomes"
+
+LONGEST_RUN: Final = 255
+"""Most characters of a run's name."""
+
+FULL: Final = 5_000
+"""Waiting outcomes that are written before more are added."""
+
+LOOKED_UP: Final = 500
+"""Most keys of a query."""
+
+_STATUS: Final = COLUMNS.index("status")
+
+T = TypeVar("T")
+
+
+def create_table_statement(dialect: str, table: str = TABLE) -> str:
+    """Return the statement that creates the outcome table.
+
+    :param dialect: ``postgresql``, ``mysql``, ``sqlite``, ``duckdb``, ``snowflake`` or ``bigquery``.
+    :raises ParameterError: the dialect is not known, or the name of the table cannot work.
+    """
+    if dialect not in dialects.DIALECTS:
+        raise ParameterError(f"dialect must be one of {', '.join(dialects.DIALECTS)}, got {dialect[:60]!r}.")
+    return dialects.DIALECTS[dialect].create_table(checked_table(table, f"analytics.{TABLE}"))
+
+
+class OutcomeTable:
+    """A table with one row for each event, in a database of the user's.
+
+    It is created if it does not exist. It holds no personal data, hashed or not.
+
+    :param connect: returns a new connection of any DB-API driver.
+    :param run: names the run, such as a date; the same for each attempt.
+    :param table: its name, with or without a schema.
+    :param name: names the database in the state of a run, such as a connection id.
+    :raises ParameterError: the name of the run or of the table cannot work.
+    """
+
+    def __init__(self, connect: Callable[[], Any], run: str, *, table: str = TABLE, name: str = "") -> None:
+        if not isinstance(run, str) or not run or run != run.strip() or len(run) > LONGEST_RUN:
+            raise ParameterError(
+                f"run must be 1 to {LONGEST_RUN} characters without spaces around them, got {str(run)[:60]!r}."
+            )
+        self.connect = connect
+        self.run = run
+        self.table = checked_table(table, f"analytics.{TABLE}")
+        self.identity = f"{name}:{table}"
+        """Names the table in the state of a run."""
+
+    def open(self, *, test: bool, stopped: Callable[[], bool] = lambda: False) -> OpenOutcomeTable:
+        """Connect, and create the table if it does not exist.
+
+        :param test: whether the events are sent in test mode.
+        :param stopped: returns whether the run was told to stop.
+        :raises OutcomesError: the database cannot be used.
+        """
+        thread = DatabaseThread(self.connect, self.table, stopped=stopped)
+        try:
+            return OpenOutcomeTable(thread, self.table, self.run, test=test)
+        except BaseException:
+            thread.close()
+            raise
+
+
+class OpenOutcomeTable:
+    """The outcome table during a run: an :class:`~.delivery.outcome_log.OutcomeLog` and a ledger.
+
+    :param thread: runs the statements.
+    :param test: whether the events are sent in test mode.
+    :param wall: Unix seconds.
+    """
+
+    def __init__(
+        self, thread: DatabaseThread, table: str, run: str, *, test: bool, wall: Callable[[], float] = time.time
+    ) -> None:
+        self._thread = thread
+        self._table = table
+        self._run = run
+        self._test = test
+        self._wall = wall
+        self._claim = uuid.uuid4().hex
+        self._claimed: set[str] = set()
+        """Keys of the events that this attempt has claimed and not settled; changed with ``_lock``."""
+        self._lock = threading.Lock()
+        self._waiting: list[EventOutcome] = []
+        self._dialect = thread.call(self._prepare)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether outcomes wait to be written."""
+        return bool(self._waiting)
+
+    @property
+    def full(self) -> bool:
+        """Whether enough outcomes wait."""
+        return len(self._waiting) >= FULL
+
+    def add(self, outcome: EventOutcome) -> None:
+        """Add an outcome; :meth:`flush` writes it."""
+        self._waiting.append(outcome)
+
+    def flush(self) -> None:
+        """Write the outcomes that wait.
+
+        :raises OutcomesError: they cannot be written; they still wait.
+        """
+        waiting = self._waiting[:]
+        if not waiting:
+            return
+        now = timestamp(self._wall()) or ""
+        records: dict[str, Record] = {}
+        claimed: list[str] = []
+        for outcome in waiting:
+            if outcome.status is Status.PROCESSED and self._claimed:
+                key = event_outcome_key(outcome.ad_account_id, outcome.name or "", outcome.id or "", test=self._test)
+                if key in self._claimed:
+                    claimed.append(key)
+                    continue
+            made = record(outcome, self._run, now, test=self._test)
+            before = records.get(made[0])
+            if before is None or before[_STATUS] != Status.PROCESSED:  # a statement may name a key only once
+                records[made[0]] = made
+        ordered = [records[key] for key in sorted(records)]  # two runs lock rows in the same order
+
+        def work(database: SqlDatabase) -> None:
+            for some in _chunks(sorted(claimed), LOOKED_UP):
+                database.execute(dialects.settle(self._table, len(some)), [now, *some])
+                database.commit()
+            self._upsert(database, self._dialect.write, ordered)
+
+        self._thread.call(work)
+        with self._lock:
+            self._claimed.difference_update(claimed)
+        del self._waiting[: len(waiting)]
+
+    def processed(self, ad_account_id: str, events: Sequence[Event]) -> Mapping[int, Entry]:
+        """Return the events that were processed, by row."""
+        by_key = self._keys(ad_account_id, events)
+        found = self._thread.call(lambda database: self._select(database, dialects.processed, sorted(by_key)))
+        return self._entries(found, by_key)
+
+    def claim(self, ad_account_id: str, events: Sequence[Event]) -> Mapping[int, Entry]:
+        """Claim events for this attempt, durably; return those that it did not get, by row."""
+        by_key = self._keys(ad_account_id, events)
+        now = timestamp(self._wall())
+        records = [self._claim_record(key, ad_account_id, by_key[key], now) for key in sorted(by_key)]
+
+        def work(database: SqlDatabase) -> list[Any]:
+            self._upsert(database, self._dialect.claim, records)
+            return self._select(database, dialects.others, sorted(by_key), [self._claim])
+
+        found = self._thread.call(work)
+        with self._lock:
+            self._claimed.update(by_key)
+            self._claimed.difference_update(str(row[0]) for row in found)
+        return self._entries(found, by_key)
+
+    def release(self, ad_account_id: str, events: Sequence[Event]) -> None:
+        """Give up claims of events that were certainly not accepted."""
+        keys = sorted(self._keys(ad_account_id, events))
+
+        def work(database: SqlDatabase) -> None:
+            for some in _chunks(keys, LOOKED_UP):
+                for statement in (dialects.restore, dialects.remove):
+                    database.execute(statement(self._table, len(some)), [self._claim, *some])
+                database.commit()
+
+        with self._lock:
+            self._claimed.difference_update(keys)
+        self._thread.call(work)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._thread.close()
+
+    def _prepare(self, database: SqlDatabase) -> dialects.Dialect:
+        """Create the table if it does not exist.
+
+        :raises OutcomesError: it cannot be created; the message has the statement.
+        """
+        dialect = dialects.dialect_of(database.driver)
+        statement = dialect.create_table(self._table)
+        try:
+            database.create_table(self._table, "status_before", lambda: statement)
+        except Exception as error:  # noqa: BLE001 - each driver has exceptions of its own
+            raise OutcomesError(
+                f"The outcome table {self._table} does not exist and cannot be created "
+                f"({type(error).__name__}: {clean(error)}).",
+                advice=f"Create it, or let somebody create it who may:\n{statement};",
+            ) from None
+        return dialect
+
+    def _keys(self, ad_account_id: str, events: Sequence[Event]) -> dict[str, Event]:
+        return {event_outcome_key(ad_account_id, event.name, event.id, test=self._test): event for event in events}
+
+    def _claim_record(self, key: str, account: str, event: Event, now: str | None) -> Record:
+        outcome = EventOutcome(
+            account, event.row, Status.SENDING, event.name, event.id, event.time, event.keys, (), event.body
+        )
+        made = record(outcome, self._run, now or "", test=self._test)
+        return (key, *made[1:-2], self._claim, None)
+
+    def _entries(self, found: Sequence[Any], by_key: Mapping[str, Event]) -> dict[int, Entry]:
+        """Return rows of the table by the row of the event."""
+        entries: dict[int, Entry] = {}
+        for key, status, run, written in found:
+            event = by_key[str(key)]
+            entry = Entry(
+                status == Status.PROCESSED, run == self._run, status == Status.SENDING, str(run), seconds(written)
+            )
+            if event.row not in entries or entry.sent:  # a database without unique keys may have several
+                entries[event.row] = entry
+        return entries
+
+    def _upsert(self, database: SqlDatabase, statement: Callable[[str, int], str], records: Sequence[Record]) -> None:
+        dialect = self._dialect
+        for some in _chunks(records, dialect.rows):
+            if dialect.many:
+                database.execute_many(statement(self._table, 1), some)
+                database.commit()
+                continue
+            text = statement(self._table, len(some))
+            if dialect.json is not None:
+                objects = [dict(zip(COLUMNS, one, strict=True)) for one in some]
+                database.execute(text, [orjson.dumps(objects).decode()])
+                database.commit()
+                continue
+            values = [value for one in some for value in one]
+            if not dialect.binds_null:
+                text = text.format(*("NULL" if value is None else "{}" for value in values))
+                values = [value for value in values if value is not None]
+            database.execute(text, values)
+            database.commit()
+
+    def _select(
+        self,
+        database: SqlDatabase,
+        statement: Callable[[str, int], str],
+        keys: Sequence[str],
+        more: Sequence[Any] = (),
+    ) -> list[Any]:
+        found: list[Any] = []
+        for some in _chunks(keys, LOOKED_UP):
+            found += database.fetch(statement(self._table, len(some)), [*some, *more])
+        database.roll_back()  # ends the transaction, so that the next query sees later changes
+        return found
+
+
+def _chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
