@@ -21,8 +21,7 @@ from airflow_provider_pinterest.exceptions import (
     UnavailableError,
 )
 from airflow_provider_pinterest.problems import raise_all
-from airflow_provider_pinterest.sources.iterables import IterableSource
-from airflow_provider_pinterest.sources.ndjson import NdjsonFile
+from airflow_provider_pinterest.sources.files import FileSource
 from airflow_provider_pinterest.sources.sql import Database, SqlSource
 from airflow_provider_pinterest.sync import FileStateStore, PinterestConnection, SyncOptions, sync
 from airflow_provider_pinterest.sync.options import kinds_of
@@ -44,7 +43,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("command", choices=("validate", "send"), help="validate: do everything but the calls")
     source = found.add_mutually_exclusive_group(required=True)
     source.add_argument("--sql", help="a statement that returns one row for each event")
-    source.add_argument("--file", metavar="PATH", help="a file with one JSON object on each line")
+    source.add_argument("--file", metavar="PATH", help="Parquet, CSV or NDJSON files: a file, a folder or a pattern")
     found.add_argument(
         "--sql-url",
         metavar="URL",
@@ -118,9 +117,7 @@ def run(arguments: argparse.Namespace, environment: Mapping[str, str], stop: Sto
         token_field=f"environment variable {TOKEN}",
     )
     return sync(
-        SqlSource(database_of(arguments.sql_url), arguments.sql)
-        if arguments.sql
-        else IterableSource(NdjsonFile(arguments.file)),
+        SqlSource(database_of(arguments.sql_url), arguments.sql) if arguments.sql else FileSource(arguments.file),
         options,
         connection=None if validate_only else connection,
         state=FileStateStore(arguments.state) if arguments.state else None,

@@ -60,6 +60,10 @@ ADVICE: Final[dict[str, str]] = {
         "external id or a click id alone is not enough. If the row also has an `unusable_em` warning, its e-mail "
         "address is not valid. If such rows are normal for you, exclude them in the `WHERE`."
     ),
+    "bad_row": (
+        "The message names the line. Look at it: an unquoted delimiter, a cut-off line, or text between the rows. See "
+        "[Files](files.md)."
+    ),
     "bad_cell": (
         "The message names the object's type. Cast the column to text or to a number in the SQL, or convert the "
         "objects in the function that returns the rows."
@@ -90,11 +94,19 @@ ADVICE: Final[dict[str, str]] = {
         "Select `state` and `country` for these people, or exclude the rows. Without both, Pinterest ignores the "
         "person's choice and does not report it."
     ),
+    "bad_account": (
+        "Select an account for each row, 1 to 18 digits. To send rows with an empty cell to one account, set "
+        "`ad_account_id`. See [Several ad accounts](accounts.md#the-column)."
+    ),
     "too_large": "An event this large is a mistake in the data, usually in `contents`. Look up the row.",
     "pinterest_failed": "The message is Pinterest's. Correct the data; the other events of the request arrived.",
     "pinterest_refused": (
         "The message is Pinterest's. The event was found by splitting the request into smaller parts; the others "
         "arrived. Run the row with `validate_only=True` to see what would be sent."
+    ),
+    "account_refused": (
+        "The message is Pinterest's. Give the token's user a role on the account, and clear the task. See [Several ad "
+        "accounts](accounts.md#accounts-that-are-refused)."
     ),
     "outcome_unknown": (
         "Look for the event in Ads Manager. If it did not arrive, send it alone. See [Guarantees](guarantees.md)."

@@ -5,6 +5,7 @@ It does not import them, and is not part of the wheel.
 - ``processes``        start a process, wait until it is ready, measure it, end it with everything it started
 - ``loopback``         free ports and requests on 127.0.0.1
 - ``postgres``, ``mariadb``, ``redis``   real database servers, each in its own folder
+- ``s3``               a server that speaks S3
 - ``pinterest``        the package's local Pinterest in a separate process, and connections to it
 - ``counting_server``  a fast replacement for Pinterest that only counts events
 - ``scripted_server``  answers each request as a test says, also as no proper server does; proxies and silent ports

@@ -29,10 +29,21 @@ def imbalances(result: Mapping[str, Any]) -> list[str]:
     wrong = [f"{name} is {value!r}" for name, value in counts.items() if type(value) is not int or value < 0]
     if wrong:
         return wrong
-    return [
+    return _account_imbalances(result) or [
         f"{whole} is {result[whole]:,}, its parts are {' + '.join(f'{result[name]:,} {name}' for name in parts)}"
         for whole, parts in (("rows_read", ROW_SUM), ("events_sent", EVENT_SUM))
         if result[whole] != sum(result[name] for name in parts)
+    ]
+
+
+def _account_imbalances(result: Mapping[str, Any]) -> list[str]:
+    """Return the counts whose sum over the ad accounts is wrong, for a run whose rows name their account."""
+    rows = [*result.get("accounts", {}).values(), result.get("other_accounts") or {}]
+    sums = {name: sum(row.get(name, 0) for row in rows) for name in (*ROW_SUM, *EVENT_SUM, "rows_read", "calls")}
+    return [
+        f"{name} is {result[name]:,}, the sum of the accounts is {count:,}"
+        for name, count in (sums.items() if result.get("accounts") else ())
+        if result[name] != count
     ]
 
 

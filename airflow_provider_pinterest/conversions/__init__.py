@@ -40,8 +40,8 @@ Rows:
 
 - ``outcomes``: row batches, events, rejections. ``weights``: the memory of rows.
 - ``coalescing``: row batches → column batches. ``column_batches``: column batches and their parsed fields.
-- ``batch_transformer``: a column batch → events. ``exclusions``: rows that rules exclude. ``id_parts``: parts of an
-  ``event_id``.
+- ``batch_transformer``: a column batch → events. ``exclusions``: rows that rules exclude. ``ad_accounts``: the ad
+  account of each row. ``id_parts``: parts of an ``event_id``.
 - ``transform``: the whole transformation, in order. ``duplicates``: events seen before. ``transform_pool``,
   ``pickling``: transformation in other processes.
 - ``batches``: events → batches to send.

@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from airflow_provider_pinterest.conversions import values
+from airflow_provider_pinterest.conversions.ad_accounts import AccountReader
 from airflow_provider_pinterest.conversions.cells import cut, kind
 from airflow_provider_pinterest.conversions.column_batches import ColumnBatch, ParsedColumns
 from airflow_provider_pinterest.conversions.column_parser import EncodedCells, inside
@@ -25,7 +26,7 @@ from airflow_provider_pinterest.conversions.field_maps import PLACES
 from airflow_provider_pinterest.conversions.fields import BY_PATH, COUNTRY, LDP, OFFLINE, REQUIRED
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 from airflow_provider_pinterest.conversions.mapping_compiler import MappingCompiler
-from airflow_provider_pinterest.conversions.outcomes import Event, Excluded, Rejection
+from airflow_provider_pinterest.conversions.outcomes import UNREADABLE, Event, Excluded, Rejection
 from airflow_provider_pinterest.conversions.reasons import Reason
 from airflow_provider_pinterest.conversions.region_hashes import has_us_state, in_both_cases
 
@@ -123,6 +124,9 @@ class BatchTransformer:
         self._earliest = now - max_event_age.total_seconds() if max_event_age else 0
         self._max_bytes = max_event_bytes
         self._exclusions = exclusions
+        self._accounts = (
+            AccountReader(mapping.ad_account_id, mapping.placeholders) if mapping.ad_account_id_column else None
+        )
 
     @classmethod
     def of(cls, settings: tuple[Any, float, dt.timedelta | None, int, dict[str, Any] | None]) -> BatchTransformer:
@@ -138,6 +142,9 @@ class BatchTransformer:
 
     def transform(self, column_batch: ColumnBatch) -> TransformResult:
         """Transform the rows of a column batch."""
+        if column_batch.names == UNREADABLE:
+            reasons = [Reason("bad_row", "", reason) for reason in column_batch.columns[0]]
+            return _joined([_rejected(column_batch.first + row, reason) for row, reason in enumerate(reasons)])
         try:
             return self._transform(column_batch)
         except Exception:  # noqa: BLE001 - found again below, for each row by itself
@@ -148,11 +155,7 @@ class BatchTransformer:
         try:
             return self._transform(row)
         except Exception as error:  # noqa: BLE001 - a row must not affect other rows
-            reason = Reason("bad_cell", "", f"the row cannot be read: {kind(error)}")
-            nothing: Mapping[str, Any] = {}
-            events = ([row.first], [""], [""], [0], [False], [b""], [nothing])
-            rejection = Rejection(row.first, None, nothing, (reason,))
-            return TransformResult(events, {0: rejection}, Counter(), Counter(), Counter(), Counter())
+            return _rejected(row.first, Reason("bad_cell", "", f"the row cannot be read: {kind(error)}"))
 
     def _transform(self, column_batch: ColumnBatch) -> TransformResult:
         fields = ParsedColumns(self.compiler, column_batch)
@@ -160,6 +163,9 @@ class BatchTransformer:
         _check_match_keys(fields)
         self._check_times(fields)
         _check_region(fields)
+        accounts = [""] * fields.size
+        if self._accounts is not None:
+            accounts = self._accounts.read(fields.accounts(), fields.reject)
         written = bodies(fields)
         self._check_sizes(fields, written)
         if self._exclusions is not None:
@@ -173,6 +179,7 @@ class BatchTransformer:
             [source == OFFLINE for source in sources],
             written,
             fields.keys,
+            accounts,
         )
         found, unlisted = _noticed(fields)
         others: dict[int, Rejection | Excluded] = {
@@ -181,12 +188,15 @@ class BatchTransformer:
                 ids[row] and cut(ids[row]),
                 fields.keys[row],
                 fields.reasons(row),
+                ad_account_id=accounts[row],
                 event_name=names[row] or None,
                 time=moments[row] or None,
             )
             for row in sorted(fields.problems)
         }
-        others |= {row: Excluded(column_batch.first + row, code) for row, code in fields.excluded.items()}
+        others |= {
+            row: Excluded(column_batch.first + row, code, accounts[row]) for row, code in fields.excluded.items()
+        }
         return TransformResult(events, others, _coverage(fields), found, fields.warnings, unlisted)
 
     @staticmethod
@@ -214,6 +224,14 @@ class BatchTransformer:
             if row not in fields.problems:
                 message = f"the event's JSON has {len(bodies[row]):,} bytes, more than max_batch_bytes {largest:,}"
                 fields.reject(row, Reason("too_large", "", message))
+
+
+def _rejected(row: int, reason: Reason) -> TransformResult:
+    """Return the result of a single row that is rejected as a whole."""
+    nothing: Mapping[str, Any] = {}
+    events = ([row], [""], [""], [0], [False], [b""], [nothing], [""])
+    rejection = Rejection(row, None, nothing, (reason,))
+    return TransformResult(events, {0: rejection}, Counter(), Counter(), Counter(), Counter())
 
 
 def _check_match_keys(fields: ParsedColumns) -> None:

@@ -62,10 +62,22 @@ class Batcher:
     :param max_events: most events of a batch.
     :param max_bytes: most bytes of a batch's body; may be lowered while it runs.
     :param ad_account_id: the ad account of the batches.
+    :param several_accounts: whether each event names its account. A batch then ends where the account changes.
     """
 
-    def __init__(self, max_events: int = MAX_EVENTS, max_bytes: int = 2_000_000, *, ad_account_id: str = "") -> None:
-        self.ad_account_id = ad_account_id
+    def __init__(
+        self,
+        max_events: int = MAX_EVENTS,
+        max_bytes: int = 2_000_000,
+        *,
+        ad_account_id: str = "",
+        several_accounts: bool = False,
+    ) -> None:
+        self.ad_account_id = "" if several_accounts else ad_account_id
+        self.several_accounts = several_accounts
+        self.returns = 0
+        """How often an account came again after another one."""
+        self._ended: set[str] = set()
         self.max_events = max_events
         self.max_bytes = max_bytes
         self._events: list[Event] = []
@@ -75,12 +87,22 @@ class Batcher:
         """Add an event; return a batch if this event completed it or did not fit into it."""
         size = len(event.body) + 1
         full = None
-        if self._events and self._size + size > self.max_bytes:
+        if self.several_accounts and event.ad_account_id != self.ad_account_id:
+            full = self._change_account(event.ad_account_id)
+        elif self._events and self._size + size > self.max_bytes:
             full = self.rest()
         self._events.append(event)
         self._size += size
         if full is None and len(self._events) >= self.max_events:
             full = self.rest()
+        return full
+
+    def _change_account(self, ad_account_id: str) -> Batch | None:
+        """Start a batch of another account; return the batch collected so far, if any."""
+        full = self.rest()
+        self._ended.add(self.ad_account_id)
+        self.returns += ad_account_id in self._ended
+        self.ad_account_id = ad_account_id
         return full
 
     def rest(self) -> Batch | None:

@@ -31,6 +31,8 @@ def coalesce(row_batches: Iterable[RowBatch], mapping: ColumnMapping) -> Iterato
     before = None
     try:
         for row_batch in row_batches:
+            if not row_batch.rows:
+                continue
             if not gathered.takes(row_batch.columns):
                 yield from gathered.emptied()
                 gathered.begin(row_batch.columns)

@@ -127,6 +127,11 @@ class ParsedColumns:
         position = self._compiled.consent
         return [None] * self.size if position is None else self._columns[position]
 
+    def accounts(self) -> Cells:
+        """Return the cells of the column of the ad account, ``None`` where there is none."""
+        position = self._compiled.account
+        return [None] * self.size if position is None else self._columns[position]
+
     @property
     def not_events(self) -> Collection[int]:
         """Positions of the rows that do not become events."""

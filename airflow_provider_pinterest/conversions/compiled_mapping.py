@@ -45,6 +45,7 @@ class CompiledMapping:
     :param unknown: the columns that do not match any field.
     :param id_parts: the parts of a missing ``event_id``; ``None``: a part is missing.
     :param consent: which column says whether a row may be sent; ``None``: there is none.
+    :param account: which column names the ad account; ``None``: there is none.
     :param keys: (name, position) of the columns copied into a rejection; ``None``: the rows do not have it.
     """
 
@@ -56,6 +57,7 @@ class CompiledMapping:
     id_parts: tuple[IdPart, ...] | None
     keys: tuple[tuple[str, int | None], ...]
     consent: int | None = None
+    account: int | None = None
 
 
 class NamePositions:

@@ -65,6 +65,8 @@ class ColumnMapping:
     :param timezone: name of the time zone of naive times.
     :param key_columns: columns copied into rejections so that a person finds the row; they need not be fields.
     :param consent_column: the column that says whether a row may be sent; it need not be a field.
+    :param ad_account_id_column: the column that names the ad account of each row; it need not be a field.
+    :param ad_account_id: the ad account of rows whose cell in that column is empty; empty: they are rejected.
     :param event_names: name of an event in the source, in any spelling → the name to send. A name that is mapped to
         itself is sent as it is.
     :param placeholders: words that mean "empty" in an identifier or an id, in any case.
@@ -79,6 +81,8 @@ class ColumnMapping:
     key_columns: Sequence[str] = ()
     event_names: Mapping[str, str] = field(default_factory=dict)
     consent_column: str | None = None
+    ad_account_id_column: str | None = None
+    ad_account_id: str = ""
     placeholders: Sequence[str] = PLACEHOLDERS
     default_members: Mapping[str, Default] = field(init=False, repr=False, compare=False)
     """Field path → its default."""
@@ -98,7 +102,8 @@ class ColumnMapping:
             self._set(name, problems.checked(checked_names, name, getattr(self, name), otherwise=none))
         words = problems.checked(checked_names, "placeholders", self.placeholders, "words", otherwise=none)
         self._set("placeholders", words)
-        others = (*self.key_columns, *self.event_id_from, *([self.consent_column] if self.consent_column else []))
+        named = [name for name in (self.consent_column, self.ad_account_id_column) if name]
+        others = (*self.key_columns, *self.event_id_from, *named)
         self._set("_other_columns", frozenset(map(folded, others)))
         self._set("_targets", FieldMap(self.field_map, problems))
         options = FieldOptions(
@@ -133,6 +138,11 @@ class ColumnMapping:
             return True, PATHS[name]
         return name in self._other_columns, None
 
+    def reads(self, column: str) -> bool:
+        """Return whether the cells of a column matter, or the column is unknown and must be reported."""
+        known, path = self.target(column)
+        return not known or path is not None or folded(column) in self._other_columns
+
     def is_mapped(self, column: str) -> bool:
         """Return whether ``field_map`` names a column."""
         return folded(column) in self._targets.columns
@@ -153,11 +163,10 @@ class ColumnMapping:
         clashes = clashing_columns(columns, [path for _, path in targets])
         found = [*map(unknown_column, unknown), *(clash_message(path, names) for path, names in clashes.items())]
         have = {folded(column) for column in columns}
-        if self.consent_column and folded(self.consent_column) not in have:
-            found.append(
-                f"consent_column names {self.consent_column!r}, which the source does not have"
-                f"{suggestion(self.consent_column, columns)}"
-            )
+        for parameter in ("consent_column", "ad_account_id_column"):
+            name = getattr(self, parameter)
+            if name and folded(name) not in have:
+                found.append(f"{parameter} names {name!r}, which the source does not have{suggestion(name, columns)}")
         for parameter in ("field_map", "key_columns", "event_id_from") if complete else ():
             for name in getattr(self, parameter):
                 if parameter == "field_map":

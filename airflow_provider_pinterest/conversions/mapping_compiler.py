@@ -95,6 +95,7 @@ class MappingCompiler:
             id_parts=None if not id_parts or None in id_parts else id_parts,  # type: ignore[arg-type]
             keys=tuple((key, position.get(folded(key))) for key in mapping.key_columns),
             consent=position.get(folded(mapping.consent_column)) if mapping.consent_column else None,
+            account=position.get(folded(mapping.ad_account_id_column)) if mapping.ad_account_id_column else None,
         )
 
     def _is_member(self, name: str) -> bool:

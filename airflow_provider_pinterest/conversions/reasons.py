@@ -21,6 +21,7 @@ REASONS: Final[dict[str, str]] = {
     # found before sending
     "missing_field": "A field that Pinterest requires is missing or empty.",
     "no_match_key": "user_data needs a usable em, or hashed_maids, or both client_ip_address and client_user_agent.",
+    "bad_row": "The row of a file cannot be read: its line is not a JSON object, or does not have the header's cells.",
     "bad_cell": "The cell is an object that cannot be read.",
     "bad_type": "The cell cannot be turned into the field's type without loss.",
     "bad_value": "The value is outside the field's limits or not one of its choices.",
@@ -34,10 +35,12 @@ REASONS: Final[dict[str, str]] = {
     "bad_action_source": "action_source is not one of app_android, app_ios, web, offline.",
     "bad_currency": "currency is not an ISO 4217 code.",
     "ldp_without_region": "opt_out_type asks for limited data processing, which counts only with st and country.",
+    "bad_account": "The cell of ad_account_id_column does not name an ad account.",
     "too_large": "The event alone is larger than max_batch_bytes.",
     # found by Pinterest
     "pinterest_failed": "Pinterest reported that this event failed.",
     "pinterest_refused": "Pinterest rejects every request that contains this event.",
+    "account_refused": "Pinterest refuses the ad account of this event, so none of its events is sent.",
     # excluded by the user's rules
     **EXCLUSIONS,
     # not found out

@@ -61,6 +61,7 @@ class Transform:
         )
         self._processes = _processes(self._transformer, processes) if processes else None
         self._seen = SeenEvents()
+        self._several_accounts = mapping.ad_account_id_column is not None
         self._warnings: Counter[str] = Counter()
         self._coverage: Counter[str] = Counter()
         self._unlisted: Counter[str] = Counter()
@@ -107,12 +108,15 @@ class Transform:
         add_names(self._unlisted, result.unlisted)
         outcomes: deque[Outcome] = deque()
         add = self._seen.add
+        several = self._several_accounts
         for outcome in result.outcomes():
-            if type(outcome) is Event and not add(event_key(outcome.name, outcome.id)):
+            if type(outcome) is Event and not add(
+                event_key(f"{outcome.ad_account_id}\0{outcome.name}" if several else outcome.name, outcome.id)
+            ):
                 self._warnings.subtract(noticed(outcome.name, type(outcome.time)))
                 self._coverage.subtract(fields_of(outcome.body))
                 self._unlisted.subtract(_unlisted(outcome.name))
-                outcomes.append(Duplicate(outcome.row, outcome))
+                outcomes.append(Duplicate(outcome.row, outcome.ad_account_id, outcome))
             else:
                 outcomes.append(outcome)
         return outcomes

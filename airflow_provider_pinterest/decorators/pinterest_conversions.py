@@ -46,7 +46,7 @@ class _SendConversionsDecorated(DecoratedOperator, SendConversionsOperator):
         op_kwargs: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        for source in ("sql", "events"):
+        for source in ("sql", "events", "path"):
             if kwargs.get(source) is not None:
                 raise ParameterError(
                     f"@task.pinterest_conversions takes its rows from the function, so remove the parameter {source}."

@@ -7,13 +7,14 @@ The run:
 - ``pipeline``: the loop of a run; takes sections, settles batches, writes checkpoints.
 - ``dispatcher``: sends batches with a few threads.
 - ``sender``: sends one batch until every event is settled.
+- ``standings``: decides what a refusal means for an ad account and for the run.
 - ``decide``: decides what to do after an answer.
 - ``batch_outcome``: the outcome of each event of a batch, at any moment.
 - ``outcome_log``: the interface that records the outcome of each row.
 - ``ledger``: skips events that earlier runs sent, and claims events before they are sent.
 - ``progress``: the accounted prefix of the source and the batches in flight.
 - ``stop``: tells a run to stop.
-- ``result``: counts, and the result of a run.
+- ``result``: counts, and the result of a run. ``account_counts``: the counts per ad account.
 
 The state between attempts:
 

@@ -177,4 +177,4 @@ def counted(rejections: Sequence[Rejection]) -> DeliveryCounters:
 
 
 def _rejection(event: Event, code: str, message: str, stage: Stage) -> Rejection:
-    return Rejection(event.row, event.id, event.keys, (Reason(code, "", message),), stage)
+    return Rejection(event.row, event.id, event.keys, (Reason(code, "", message),), stage, event.ad_account_id)

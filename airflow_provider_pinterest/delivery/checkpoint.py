@@ -2,7 +2,8 @@
 
 A checkpoint names a prefix of the source whose rows are all accounted for, and its counts. The next attempt reads the
 source again from its first row. It sends nothing of the prefix, and continues only if each row of the prefix gives the
-same outcome as before: an event with the same name, id and kind of source, a rejection, a duplicate or an exclusion.
+same outcome as before: an event with the same name, id, kind of source and ad account, a rejection, a duplicate or an
+exclusion.
 Batches in flight beyond the prefix are listed one by one and verified in the same way.
 
 The end of a run is stored too (:class:`Finished`), so that a cleared task sends only what was not accepted.
@@ -17,6 +18,7 @@ from typing import Any, Final
 
 from airflow_provider_pinterest.conversions.outcomes import Duplicate, Event, Excluded, Outcome, Stage
 from airflow_provider_pinterest.delivery import stored
+from airflow_provider_pinterest.delivery.account_counts import correction
 from airflow_provider_pinterest.delivery.result import DeliveryCounters
 from airflow_provider_pinterest.delivery.rowset import RowSet
 
@@ -58,8 +60,10 @@ class RowsHash:
 def trace_of(outcome: Outcome) -> str:
     """Return a text that identifies the outcome of a row at its place."""
     if type(outcome) is Event:
-        return f"{'o' if outcome.offline else 'w'}{outcome.name}\0{outcome.id}\0"
-    return _TRACES.get(type(outcome), "r\0")
+        found = f"{'o' if outcome.offline else 'w'}{outcome.name}\0{outcome.id}\0"
+    else:
+        found = _TRACES.get(type(outcome), "r\0")
+    return f"{found}@{outcome.ad_account_id}\0" if outcome.ad_account_id else found
 
 
 _TRACES: Final[Mapping[type, str]] = {Duplicate: "d\0", Excluded: "x\0"}
@@ -203,6 +207,9 @@ class Finished:
         if not self.held.complete:
             counts.held = self.delivered.held
         counts.already_sent = -(counts.failed + counts.held)
+        counts.accounts = correction(
+            self.delivered.accounts, failed=not self.failed.complete, held=not self.held.complete
+        )
         return counts
 
     def as_json(self) -> dict[str, Any]:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
 from airflow_provider_pinterest.conversions.outcomes import Event, Rejection, Stage
+from airflow_provider_pinterest.delivery import account_counts
 from airflow_provider_pinterest.delivery.batch_outcome import Snapshot, counted, held
 from airflow_provider_pinterest.delivery.checkpoint import (
     EVERY,
@@ -145,6 +147,7 @@ class Progress:
         self.valid_latencies = LatencyHistogram()
         """Latencies of events that were only validated."""
         self.validated = 0
+        self.validated_accounts: account_counts.AccountCounts = Counter()
         self._store = store
         self._rejects = rejects
         self._outcomes = outcomes
@@ -247,6 +250,8 @@ class Progress:
             self.valid_latencies.add(times, self._wall(), offline=offline)
         accounted = self.accounted.plus(flight.section, Settled(DeliveryCounters()))
         self.validated += len(events)
+        if events and events[0].ad_account_id:
+            self.validated_accounts[events[0].ad_account_id, account_counts.VALIDATED] += len(events)
         self._state = replace(self._state, accounted=accounted, under_way=())
 
     def checkpoint_due(self) -> bool:
@@ -315,6 +320,7 @@ class Progress:
         for section in unread:
             counts = counts.plus(section.counts)
             delivered.already_sent += section.counts.already_sent
+            delivered.accounts.update(account_counts.sent_before(section.counts.accounts))
             delivered.processed += section.counts.processed
         return RunCounters(
             rows_read=counts.rows,
@@ -326,6 +332,7 @@ class Progress:
             reasons=counts.reasons,
             delivered=delivered,
             valid_latencies=self.valid_latencies,
+            accounts=account_counts.total(counts.accounts, delivered.accounts, self.validated_accounts),
         )
 
     def flush(self) -> None:
@@ -383,9 +390,10 @@ class Progress:
             return
         events = {event.row: event for event in (*section.events, *section.held)} if held else {}
         for one in held:
-            self._outcomes.add(of_rejection(section.ad_account_id, one, events.get(one.row)))
+            self._outcomes.add(of_rejection(one.ad_account_id or section.ad_account_id, one, events.get(one.row)))
+        usual = "" if section.counts.accounts else section.ad_account_id
         for outcome in section.unsent:
-            self._outcomes.add(of_unsent(section.ad_account_id, outcome))
+            self._outcomes.add(of_unsent(outcome.ad_account_id or usual, outcome))
 
     def _lines(self, rejections: Sequence[Rejection]) -> Sequence[bytes]:
         return [rejection_line(one) for one in rejections] if self._rejects else ()
@@ -508,6 +516,16 @@ def _settled(flight: InFlightBatch, snapshot: Snapshot, now: float) -> Settled:
     unsent = _held(flight)
     delivered.merge(counted(unsent))
     rejections = [*snapshot.rejections, *unsent]
+    if flight.section.counts.accounts:
+        delivered.accounts.update(
+            account_counts.of_batch(
+                flight.section.ad_account_id,
+                flight.section.counts.accounts,
+                processed=snapshot.delivered.processed,
+                calls=snapshot.delivered.calls,
+                rejections=rejections,
+            )
+        )
     if flight.unknown and flight.done:
         again = flight.unknown - snapshot.unsettled
         late = sum(event.time < now - HOUR and event.row in again for event in flight.batch.events)

@@ -106,6 +106,8 @@ def _document(rejection: Rejection, limits: _LineLimits) -> dict[str, Any]:
         ],
         "stage": str(rejection.stage),
     }
+    if rejection.ad_account_id:
+        document["ad_account_id"] = rejection.ad_account_id
     if len(rejection.reasons) > limits.reasons:
         document["more_reasons"] = len(rejection.reasons) - limits.reasons
     return document

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from airflow_provider_pinterest.conversions.reasons import EXCLUSIONS
-from airflow_provider_pinterest.delivery import stored
+from airflow_provider_pinterest.delivery import account_counts, stored
+from airflow_provider_pinterest.delivery.account_counts import AccountCounts
 from airflow_provider_pinterest.exceptions import AccountingError
 
 HOUR: Final = 3_600
@@ -118,6 +119,8 @@ class DeliveryCounters:
     reasons: Counter[str] = field(default_factory=Counter)
     warnings: Counter[str] = field(default_factory=Counter)
     latencies: LatencyHistogram = field(default_factory=LatencyHistogram)
+    accounts: AccountCounts = field(default_factory=Counter)
+    """Counts per ad account; empty if the rows do not name their account."""
 
     @property
     def accepted(self) -> int:
@@ -132,7 +135,11 @@ class DeliveryCounters:
     def copy(self) -> DeliveryCounters:
         """Return an independent copy."""
         return replace(
-            self, reasons=self.reasons.copy(), warnings=self.warnings.copy(), latencies=self.latencies.copy()
+            self,
+            reasons=self.reasons.copy(),
+            warnings=self.warnings.copy(),
+            latencies=self.latencies.copy(),
+            accounts=self.accounts.copy(),
         )
 
     def merge(self, other: DeliveryCounters) -> None:
@@ -145,6 +152,7 @@ class DeliveryCounters:
         self.retries += other.retries
         self.reasons.update(other.reasons)
         self.warnings.update(other.warnings)
+        self.accounts.update(other.accounts)
         self.latencies.merge(other.latencies)
 
     def as_json(self) -> dict[str, Any]:
@@ -159,6 +167,7 @@ class DeliveryCounters:
             "reasons": dict(self.reasons),
             "warnings": dict(self.warnings),
             "latencies": self.latencies.as_json(),
+            **({"accounts": account_counts.written(self.accounts)} if self.accounts else {}),
         }
 
     @classmethod
@@ -174,6 +183,7 @@ class DeliveryCounters:
             reasons=stored.counts(values["reasons"]),
             warnings=stored.counts(values["warnings"]),
             latencies=LatencyHistogram.from_json(values["latencies"]),
+            accounts=account_counts.read(values.get("accounts", "")),
         )
 
 
@@ -192,6 +202,8 @@ class RunCounters:
     delivered: DeliveryCounters = field(default_factory=DeliveryCounters)
     valid_latencies: LatencyHistogram = field(default_factory=LatencyHistogram)
     """Latencies of events that were only validated."""
+    accounts: AccountCounts = field(default_factory=Counter)
+    """All counts per ad account; empty if the rows do not name their account."""
 
     @property
     def events_sent(self) -> int:
@@ -299,6 +311,7 @@ class Result:
                     for name, count in sorted(coverage.items(), key=lambda item: (-item[1], item[0]))
                 },
                 "unlisted_event_names": dict(unlisted or {}),
+                **account_counts.result(counters.accounts),
                 "rejects_path": rejects_path,
                 "resumed_from": resumed_from,
             }
@@ -323,7 +336,9 @@ class Result:
         ]
         shown = [row for row in rows if row[1] or not row[0].startswith("  ") or row[0].strip() in _ALWAYS]
         fresh = value["freshness"]
-        lines = [f"Ad account {value['ad_account_id']}{mode}"]
+        several = value["accounts_read"]
+        accounts = f"{several:,} ad account{'' if several == 1 else 's'}" if value["accounts"] else ""
+        lines = [f"{accounts or 'Ad account ' + value['ad_account_id']}{mode}"]
         lines += (f"{name:<18}{count:>12,}  {note}".rstrip() for name, count, note in shown)
         lines.append(f"calls: {value['calls']:,}, including {value['retries']:,} retries, {value['seconds']:,.1f} s")
         if fresh["max_s"] is not None:

@@ -196,9 +196,25 @@ def _unfinished(checkpoint: Checkpoint, attempt: Attempt) -> Start:
         changed = "The ledger (skip_already_sent or the outcome table)"
     if changed:
         return start_over(checkpoint, attempt, changed)
+    if _no_account_accepted(checkpoint):
+        notice = "No ad account accepted an event in the previous attempt, so this one starts at row 1."
+        return Start(attempt.begun(forced=checkpoint.forced), notice=notice)
     batches = f" Batches in flight when it ended: {len(checkpoint.pending)}." if checkpoint.pending else ""
     notice = f"Resuming: {checkpoint.rows:,} rows were already accounted for by the previous attempt.{batches}"
     return Start(replace(checkpoint, fingerprint=attempt.fingerprint), resume=True, notice=notice)
+
+
+def _no_account_accepted(checkpoint: Checkpoint) -> bool:
+    """Return whether an attempt with several ad accounts ended because it was refused everywhere."""
+    known = [checkpoint.delivered, *(batch.delivered for batch in checkpoint.pending)]
+    return (
+        bool(checkpoint.delivered.accounts)
+        and not any(one.accepted or one.held for one in known)
+        and not any(batch.unknown for batch in checkpoint.pending)
+        and not checkpoint.ahead
+        and checkpoint.earlier is None
+        and checkpoint.unknown_before is None
+    )
 
 
 def changes(fingerprint: Mapping[str, str], attempt: Attempt) -> str:

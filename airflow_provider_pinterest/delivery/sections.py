@@ -14,6 +14,7 @@ from typing import Final
 
 from airflow_provider_pinterest.conversions.batches import Batcher
 from airflow_provider_pinterest.conversions.outcomes import Duplicate, Event, Excluded, Outcome, Rejection
+from airflow_provider_pinterest.delivery.account_counts import ALREADY_SENT, PROCESSED, AccountCounts, kind_of
 from airflow_provider_pinterest.delivery.checkpoint import (
     V2_DIGEST,
     Checkpoint,
@@ -69,6 +70,8 @@ class RowCounts:
     excluded: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     """Codes of rejected and excluded rows."""
+    accounts: AccountCounts = field(default_factory=Counter)
+    """Counts per ad account; empty if the rows do not name their account."""
     processed: int = 0
     """Events that an earlier attempt of this run sent, as the ledger says."""
 
@@ -82,8 +85,18 @@ class RowCounts:
             self.already_sent + other.already_sent,
             self.excluded + other.excluded,
             self.reasons + other.reasons,
+            _added(self.accounts, other.accounts),
             self.processed + other.processed,
         )
+
+
+def _added(counts: AccountCounts, more: AccountCounts) -> AccountCounts:
+    """Return the sum of two counters. The second one is much smaller than the first."""
+    if not more:
+        return counts
+    found = counts.copy()
+    found.update(more)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +173,7 @@ class SectionCutter:
         self._expected: Iterator[int] = iter(())
         self._unknown_before = unknown_before
         self._wants_lines = lines
+        self._several_accounts = batcher.several_accounts
         self._wants_records = records
         self._hash = RowsHash()
         self._section_hash = RowsHash()
@@ -226,6 +240,8 @@ class SectionCutter:
             self._held_size += len(event.body)
         else:
             self._counts.already_sent += 1
+            if event.ad_account_id:
+                self._counts.accounts[event.ad_account_id, ALREADY_SENT] += 1
         return False
 
     def _verifies(self, event: Event, earlier: Finished) -> bool:
@@ -247,9 +263,14 @@ class SectionCutter:
         counts = self._counts
         counts.rows += 1
         self.rows = outcome.row
-        self._traces.append(trace_of(outcome.event if isinstance(outcome, AlreadySent) else outcome))
+        plain = outcome.event if isinstance(outcome, AlreadySent) else outcome
+        self._traces.append(trace_of(plain))
         if len(self._traces) >= HASHED_AT_ONCE:
             self._hash_traces()
+        if self._several_accounts:
+            counts.accounts[kind_of(plain)] += 1
+            if isinstance(outcome, AlreadySent):
+                counts.accounts[plain.ad_account_id, PROCESSED if outcome.own else ALREADY_SENT] += 1
         if type(outcome) is Event:
             counts.events += 1
         elif type(outcome) is AlreadySent:
@@ -324,7 +345,7 @@ class SectionCutter:
             prefix,
             self._since,
             self._balance,
-            self.batcher.ad_account_id,
+            (events[0].ad_account_id if events else "") or self.batcher.ad_account_id,
             () if prefix else self._unsent,
         )
         self._begin()

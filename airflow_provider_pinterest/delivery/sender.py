@@ -38,12 +38,10 @@ from airflow_provider_pinterest.delivery.decide import (
 )
 from airflow_provider_pinterest.delivery.ledger import Claims
 from airflow_provider_pinterest.delivery.result import HOUR
+from airflow_provider_pinterest.delivery.standings import SAME_REFUSALS, Standings
 from airflow_provider_pinterest.exceptions import DeliveryError, OutcomesError, RefusedError
 
 log = logging.getLogger(__name__)
-
-SAME_REFUSALS: Final = 50
-"""Consecutive single events that are rejected with the same error before the mapping counts as wrong."""
 
 MAX_WAIT: Final = 600.0
 """Seconds that a batch may wait to be accepted, in total."""
@@ -81,6 +79,7 @@ class Sender:
     :param clock: monotonic seconds.
     :param wall: Unix seconds.
     :param jitter: returns random numbers from 0 to 1.
+    :param standings: decides what a refusal means for the run; ``None``: the run has one account.
     """
 
     def __init__(
@@ -96,6 +95,7 @@ class Sender:
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
         jitter: Callable[[], float] = random.random,
+        standings: Standings | None = None,
     ) -> None:
         self._endpoint = endpoint
         self._client = endpoint.client
@@ -110,9 +110,7 @@ class Sender:
         self._jitter = jitter
         self._stopping = self._aborting = False
         self._lock = threading.Lock()
-        self._accepted_any = False
-        self._last_refusal: str | None = None
-        self._same_refusals = 0
+        self._standings = standings or Standings()
         self.max_bytes: int | None = None
         """Largest body to send, in bytes, once a larger one was refused for its size."""
         self.waited = 0.0
@@ -133,7 +131,7 @@ class Sender:
 
     def trust(self) -> None:
         """Record that Pinterest accepted events of this mapping before, so a refusal is about single rows."""
-        self._accepted_any = True
+        self._standings.trust()
 
     def stop(self) -> None:
         """Start no further call; calls in flight continue."""
@@ -164,20 +162,46 @@ class Sender:
         :param announce: called before a request with events that Pinterest cannot deduplicate.
         :return: the reason why the run must end, with events left open; ``None`` if all events are settled.
         """
+        account = batch.ad_account_id
+        try:
+            refusal = self._standings.begin(account, lambda: self._rate_limiter.sleep(0))
+        except Stopped as stopped:
+            return stopped
+        try:
+            error = refusal or self._send_all(batch, outcome, announce)
+        except BaseException as failure:
+            self._standings.end(account, failure)
+            raise
+        alone = self._standings.end(account, error)
+        if error is None or not alone:
+            return error
+        try:
+            _fail_open_events(batch, outcome, error)
+        except Stopped as stopped:
+            return stopped
+        return None
+
+    def _send_all(self, batch: Batch, outcome: BatchOutcome, announce: Announce) -> DeliveryError | Stopped | None:
+        """Send a batch until every event is settled; return why some are not.
+
+        Single events that Pinterest rejects fail, unless it accepts none, or rejects too many with the same error.
+        """
         refused: list[tuple[Event, Trace]] = []
         error: DeliveryError | Stopped | None = None
         waiting = [batch]
         try:
             while waiting:
                 waiting += reversed(self._settle(waiting.pop(), outcome, announce, refused))
-            if refused and not self._accepted_any:
-                error = _all_refused(refused[-1][1])
         except (DeliveryError, Stopped) as raised:
             error = raised
+        wrong: DeliveryError | None = None
+        if refused and not isinstance(error, RefusedError):
+            wrong = self._standings.reject_all(batch.ad_account_id, _all_refused(refused[-1][1]))
+            error = error or wrong
         if error is not None and self.claims is not None:
             with suppress(OutcomesError):  # the claims then stay, and a later run takes the outcome for unknown
                 self.claims.release(batch, outcome)
-        if refused and self._accepted_any and not isinstance(error, RefusedError):
+        if refused and wrong is None and not isinstance(error, RefusedError):
             try:
                 rejections = [failed(event, trace.message, "pinterest_refused") for event, trace in refused]
                 outcome.settle([event for event, _ in refused], counted(rejections), rejections)
@@ -205,6 +229,7 @@ class Sender:
             attempt += 1
             token = credential.token
             answer: Answer | None = renewal.renew()
+            asked = answer is None
             if answer is None:
                 self._rate_limiter.wait(part.ad_account_id)
                 if self.claims is not None:
@@ -276,9 +301,11 @@ class Sender:
                     self._hold(part.events, trace, outcome)
                     return ()
                 case Isolated(trace):
-                    self._isolate(part.events[0], trace, refused)
+                    self._isolate(part.ad_account_id, part.events[0], trace, refused)
                     return ()
                 case Stop(error):
+                    if asked and isinstance(answer, AccessDenied):
+                        self._standings.deny(part.ad_account_id, answer.trace.status)
                     raise error
 
     def _admitted(self, claims: Claims, part: Batch, outcome: BatchOutcome) -> Batch:
@@ -322,9 +349,7 @@ class Sender:
         if listed.warnings:
             delivered.warnings["pinterest_warning"] = listed.warnings
         outcome.settle(part.events, delivered, rejections)
-        with self._lock:
-            self._accepted_any = True
-            self._last_refusal, self._same_refusals = None, 0
+        self._standings.accept(part.ad_account_id)
 
     def _warn_of_late_copies(self, part: Batch, outcome: BatchOutcome) -> None:
         """Count events that are sent again and may be so late that Pinterest counts them as offline."""
@@ -333,18 +358,31 @@ class Sender:
         if late and not self._endpoint.test:
             outcome.warn(Counter(dedup_uncertain=late))
 
-    def _isolate(self, event: Event, trace: Trace, refused: list[tuple[Event, Trace]]) -> None:
+    def _isolate(self, ad_account_id: str, event: Event, trace: Trace, refused: list[tuple[Event, Trace]]) -> None:
         """Note an event that makes Pinterest reject its request.
 
         :raises RefusedError: too many consecutive events were rejected with the same error.
         """
-        with self._lock:
-            same = trace.message == self._last_refusal
-            self._last_refusal, self._same_refusals = trace.message, self._same_refusals + 1 if same else 1
-            too_many = self._same_refusals >= SAME_REFUSALS
+        too_many = self._standings.reject_event(ad_account_id, trace.message)
         refused.append((event, trace))
         if too_many:
             raise _all_refused(trace, SAME_REFUSALS)
+
+
+def _fail_open_events(batch: Batch, outcome: BatchOutcome, error: BaseException) -> None:
+    """Settle the open events of a batch whose account is refused. Those that may have arrived are held.
+
+    :raises Stopped: the batch is closed.
+    """
+    snapshot = outcome.snapshot()
+    events = [event for event in batch.events if event.row in snapshot.unsettled]
+    rejections = [
+        held(event, "the ad account was refused later")
+        if event.row in snapshot.outcome_unknown
+        else failed(event, str(error).partition("\n")[0], "account_refused")
+        for event in events
+    ]
+    outcome.settle(events, counted(rejections), rejections)
 
 
 def _all_refused(trace: Trace, consecutive: int | None = None) -> RefusedError:

@@ -113,15 +113,17 @@ class PinterestHook(BaseHook):
             )
         return account_id(found)
 
-    def check(self, ad_account_id: str | int | None = None, *, sends: bool = True) -> None:
+    def check(self, ad_account_id: str | int | None = None, *, sends: bool = True, in_rows: bool = False) -> None:
         """Check the required fields of the connection.
 
         :param ad_account_id: the account of the task; ``None``: that of the connection.
         :param sends: whether calls are made. If not, only the ad account is required.
+        :param in_rows: whether the rows name their ad account, so that none is required.
         :raises ParameterError: the message names every field that is wrong.
         """
         found = Problems()
-        found.checked(self.ad_account_id, ad_account_id, otherwise="")
+        if not in_rows:
+            found.checked(self.ad_account_id, ad_account_id, otherwise="")
         if sends:
             found.checked(self.api_connection().check, otherwise=None)
         found.raise_all()

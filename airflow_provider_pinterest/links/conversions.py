@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_pinterest.airflow_versions import BaseOperatorLink, XCom
@@ -15,8 +16,23 @@ RESULT_KEY: Final = "pinterest_result"
 """The XCom key of a run's result."""
 
 
+SEVERAL: Final = "several"
+"""Stands for the account of a run that sent to several accounts."""
+
+
+def account_of(result: Mapping[str, Any]) -> str:
+    """Return the ad account of a result, or :data:`SEVERAL`; empty if it has none."""
+    accounts = [account for account in result.get("accounts") or () if account.isdecimal()]
+    if result.get("accounts_read", 0) > 1:
+        return SEVERAL
+    return accounts[0] if accounts else str(result.get("ad_account_id") or "")
+
+
 class AdsManagerConversionsLink(BaseOperatorLink):
-    """Opens the conversions page of the ad account that the task sent to; empty before it has a result."""
+    """Opens the conversions page of the ad account that the task sent to; empty before it has a result.
+
+    If the task sent to several accounts, it opens the start page of Ads Manager, which lists them.
+    """
 
     name = "Pinterest Ads Manager"
 
@@ -31,5 +47,7 @@ class AdsManagerConversionsLink(BaseOperatorLink):
         account = getattr(operator, "delivered_to", None)
         if account is None:
             result = XCom.get_value(key=RESULT_KEY, ti_key=ti_key)
-            account = result.get("ad_account_id") if isinstance(result, dict) else None
+            account = account_of(result) if isinstance(result, dict) else ""
+        if account == SEVERAL:
+            return "https://ads.pinterest.com/"
         return f"https://ads.pinterest.com/advertiser/{account}/conversions/" if account else ""

@@ -7,6 +7,7 @@
 - ``task``: the interface of a task for the code that runs it.
 - ``task_options``: the operator's parameters and their allowed values.
 - ``task_events``: checks the rows that a task is given.
+- ``task_files``: the files that a task reads.
 - ``templates``: templates that have no value in a run.
 - ``task_attempt``: the number, identity and folders of a task's attempt.
 - ``task_runner``: runs one attempt: connection, state store, XCom, deferral.

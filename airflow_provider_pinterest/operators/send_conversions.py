@@ -47,10 +47,10 @@ class RedactedRows:
 class SendConversionsOperator(BaseOperator):
     """Send conversion events to Pinterest: read, map, hash, validate, batch, deliver, and account for every row.
 
-    The rows come from one source: ``sql`` or ``events``. A column that is named like a field of the API, or like one of
-    its aliases, needs no mapping. Rows that are not valid events are rejected with coded reasons; all other rows are
-    sent. ``execute`` returns the result of the run. The result is also pushed to XCom as ``pinterest_result``, before
-    the task can fail.
+    The rows come from one source: ``sql``, ``events`` or ``path``. A column that is named like a field of the API, or
+    like one of its aliases, needs no mapping. Rows that are not valid events are rejected with coded reasons; all other
+    rows are sent. ``execute`` returns the result of the run. The result is also pushed to XCom as ``pinterest_result``,
+    before the task can fail.
 
     All parameters except ``events`` are templated. Constants are checked when the DAG file is parsed, templates when
     the task runs.
@@ -63,6 +63,8 @@ class SendConversionsOperator(BaseOperator):
     :param parameters: values that the driver binds to the statement.
     :param events: a list of rows or complete events, or the ``.output`` of an upstream task. Never stored in the
         rendered fields of the task.
+    :param path: files with the rows, Parquet, CSV or NDJSON: a path or a URL, a folder, a pattern, or a list of them. A
+        URL may name a connection, such as ``s3://aws_default@bucket/events/{{ ds }}/*.parquet``.
     :param field_map: column → field path or alias; ``None`` ignores the column.
     :param identifiers: switches per identifier, such as ``{"ph": {"country": "DE"}}``.
     :param defaults: field path or alias → value for rows that lack it.
@@ -77,6 +79,8 @@ class SendConversionsOperator(BaseOperator):
     :param exclude_networks: exclude events from these networks, such as ``203.0.113.0/24``.
     :param pinterest_conn_id: the Pinterest connection.
     :param ad_account_id: the ad account, digits only; ``None``: that of the connection.
+    :param ad_account_id_column: the column that names the ad account of each row, for rows of several accounts. Rows
+        whose cell is empty are sent to ``ad_account_id`` if it is set here, and are rejected if not.
     :param test: send with ``?test=true``: Pinterest validates the events and does not record them.
     :param validate_only: do everything except the calls, and log one event as it would be sent.
     :param max_rejected: how many rows may be rejected or fail: an int counts rows, a float is a share of the rows read.
@@ -138,6 +142,7 @@ class SendConversionsOperator(BaseOperator):
         hook_params: dict[str, Any] | str | None = None,
         parameters: Mapping[str, Any] | Sequence[Any] | str | None = None,
         events: Iterable[Mapping[str, Any]] | XComArg | None = None,
+        path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | XComArg | None = None,
         field_map: Mapping[str, str | None] | str | None = None,
         identifiers: Mapping[str, Mapping[str, Any]] | str | None = None,
         defaults: Mapping[str, Any] | str | None = None,
@@ -152,6 +157,7 @@ class SendConversionsOperator(BaseOperator):
         exclude_networks: Sequence[str] | str = (),
         pinterest_conn_id: str = "pinterest_default",
         ad_account_id: str | int | None = None,
+        ad_account_id_column: str | None = None,
         test: bool | str = False,
         validate_only: bool | str = False,
         max_rejected: float | str = 0.01,
@@ -182,6 +188,7 @@ class SendConversionsOperator(BaseOperator):
         self.hook_params = hook_params
         self.parameters = parameters
         self.events = events
+        self.path = path
         self.field_map = field_map
         self.identifiers = identifiers
         self.defaults = defaults
@@ -196,6 +203,7 @@ class SendConversionsOperator(BaseOperator):
         self.exclude_networks = exclude_networks
         self.pinterest_conn_id = pinterest_conn_id
         self.ad_account_id = ad_account_id
+        self.ad_account_id_column = ad_account_id_column
         self.test = test
         self.validate_only = validate_only
         self.max_rejected = max_rejected
@@ -276,9 +284,11 @@ class SendConversionsOperator(BaseOperator):
         """Return the problems with the choice of a source."""
         if type(self).source is not SendConversionsOperator.source:
             return []
-        if (self.sql is None) == (self.events is None):
-            which = "neither" if self.sql is None else "both"
-            return [f"Pass one source of rows, sql or events; got {which}."]
+        given = [name for name in ("sql", "events", "path") if getattr(self, name) is not None]
+        if len(given) != 1:
+            return [f"Pass one source of rows, sql, events or path; got {' and '.join(given) or 'none'}."]
+        if self.path is not None:
+            return []
         if self.sql is not None:
             needed = self.sql_conn_id is None
             return ["sql needs sql_conn_id, the connection of the warehouse."] if needed else []
@@ -333,6 +343,10 @@ class SendConversionsOperator(BaseOperator):
         from airflow_provider_pinterest.sources.sql import SqlSource
 
         raise_all(self._problems_of_source())
+        if self.path is not None:
+            from airflow_provider_pinterest.operators.task_files import open_files
+
+            return open_files(TaskOptions.of(self).path)
         if self.sql is None:
             events: Any = self.events.rows if isinstance(self.events, RedactedRows) else self.events
             events = in_any_thread(events.resolve(context)) if is_output(events) else events

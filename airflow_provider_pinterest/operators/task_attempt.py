@@ -32,7 +32,7 @@ AIRFLOW: Final = Vocabulary(
 SOURCE: Final = ("sql", "sql_conn_id", "hook_params", "parameters")
 """Parameters that decide which rows a source yields."""
 
-NEWER_SOURCE: Final[tuple[str, ...]] = ()
+NEWER_SOURCE: Final[tuple[str, ...]] = ("path",)
 """More such parameters, added later. Only values other than the defaults count, because older checkpoints lack them."""
 
 

@@ -6,6 +6,7 @@ Constants are checked when the DAG file is parsed. Templates are checked when th
 from __future__ import annotations
 
 import datetime as dt
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Self
@@ -22,6 +23,7 @@ from airflow_provider_pinterest.sync.options import (
     defaults_of,
     kinds_of,
     problems_with,
+    read_structure,
 )
 
 
@@ -37,6 +39,17 @@ def is_late(value: object) -> bool:
     return is_output(value) or callable(value)
 
 
+def _is_path(value: object) -> bool:
+    return (isinstance(value, (str, os.PathLike)) or hasattr(value, "iterdir")) and bool(str(value).strip())
+
+
+PATHS: Final = ParameterKind(
+    "the path or the URL of files, or a list of them",
+    lambda value: _is_path(value) or (isinstance(value, (list, tuple)) and bool(value) and all(map(_is_path, value))),
+    lambda text: read_structure(text) if text.lstrip().startswith("[") else text,
+)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TaskOptions(SyncOptions):
     """The checked parameters of one attempt; the operator's docstring explains them.
@@ -46,6 +59,7 @@ class TaskOptions(SyncOptions):
 
     sql: Annotated[str | None, STATEMENT] = None
     sql_conn_id: Annotated[str | None, TEXT] = None
+    path: Annotated[Any, PATHS] = None
     hook_params: Annotated[Mapping[str, Any] | None, ANY_MAPPING] = None
     parameters: Annotated[Mapping[str, Any] | Sequence[Any] | None, BOUND] = None
     pinterest_conn_id: Annotated[str, TEXT] = "pinterest_default"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from airflow_provider_pinterest.airflow_versions import state_store
 from airflow_provider_pinterest.exceptions import PinterestError, StoppedError, UnavailableError
 from airflow_provider_pinterest.hooks.pinterest import PinterestHook
-from airflow_provider_pinterest.links.conversions import RESULT_KEY
+from airflow_provider_pinterest.links.conversions import RESULT_KEY, account_of
 from airflow_provider_pinterest.logs import log_lines
 from airflow_provider_pinterest.operators.error_report import for_airflow, report
 from airflow_provider_pinterest.operators.task_attempt import (
@@ -100,16 +100,19 @@ class TaskRunner:
         options = read or TaskOptions.of_what_fits(self._task)
         hook = PinterestHook(options.pinterest_conn_id)
         found.checked(options.check, otherwise=None)
-        found.checked(lambda: hook.check(options.ad_account_id, sends=not options.validate_only), otherwise=None)
+        in_rows = options.ad_account_id_column is not None
+        sends = not options.validate_only
+        found.checked(lambda: hook.check(options.ad_account_id, sends=sends, in_rows=in_rows), otherwise=None)
         found.raise_all()
         store = store_of(options, self._context) if options.resume else None
         connection = None if options.validate_only else hook.api_connection()
-        return options, connection, hook.ad_account_id(options.ad_account_id), store
+        account = str(options.ad_account_id or "").strip() if in_rows else hook.ad_account_id(options.ad_account_id)
+        return options, connection, account, store
 
     def _sync_options(self, options: TaskOptions, account: str) -> SyncOptions:
         """Return the options of the run."""
         given = {one.name: getattr(options, one.name) for one in fields(SyncOptions)}
-        found = SyncOptions(**{**given, "ad_account_id": account})
+        found = SyncOptions(**{**given, "ad_account_id": account or None})
         if options.deferrable:
             found = replace(found, max_wait=min(options.max_wait, options.defer_after))
         return replace(found, rejects_path=rejects_folder(options, self._context))
@@ -163,6 +166,6 @@ class _Publisher(SyncObserver):
 
     def ended(self, result: Mapping[str, Any], error: BaseException | None) -> None:
         """Push the result, and set the account for the link."""
-        self._task.delivered_to = str(result.get("ad_account_id") or "")
+        self._task.delivered_to = account_of(result)
         if self._task.pushes_result and not self._defers(error):
             self._context["ti"].xcom_push(key=RESULT_KEY, value=dict(result))

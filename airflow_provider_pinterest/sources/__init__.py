@@ -5,7 +5,10 @@
 - ``drivers``: how the rows of a query are read through each database driver.
 - ``paramstyles``: the placeholders of statements, by driver.
 - ``iterables``: the rows of a list or a generator.
-- ``ndjson``: the rows of a file with one JSON object on each line.
+- ``files``: the rows of files.
+- ``file_listing``: the files of a path.
+- ``formats``: how the rows of a file are read in each format.
+- ``grouping``: groups single rows into row batches.
 """
 
 from __future__ import annotations

@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Mapping
-from itertools import groupby
-from typing import Any, Final
+from typing import Any
 
 from airflow_provider_pinterest.conversions.outcomes import RowBatch
-from airflow_provider_pinterest.conversions.weights import EVERY, weight
 from airflow_provider_pinterest.exceptions import ParameterError, SourceError
-
-MAX_ROWS: Final = 2_000
-"""Largest number of rows in a row batch."""
-
-MAX_BYTES: Final = 4_000_000
-"""Approximate largest size of a row batch, in bytes."""
+from airflow_provider_pinterest.sources.grouping import by_columns
 
 
 class IterableSource:
@@ -61,23 +54,7 @@ class IterableSource:
 
         :raises SourceError: a row is not a mapping.
         """
-        for columns, same in groupby(_rows(self._events, SourceError), key=tuple):
-            row_batch: list[list[Any]] = []
-            taken = 0
-            try:
-                for row in same:
-                    row_batch.append(list(row.values()))
-                    if len(row_batch) % EVERY == 1:
-                        taken += EVERY * weight(row_batch[-1])
-                    if len(row_batch) == MAX_ROWS or taken > MAX_BYTES:
-                        full, row_batch, taken = row_batch, [], 0
-                        yield RowBatch(columns, full)
-            except Exception:
-                if row_batch:
-                    yield RowBatch(columns, row_batch)
-                raise
-            if row_batch:
-                yield RowBatch(columns, row_batch)
+        return by_columns(_rows(self._events, SourceError))
 
 
 def problem_of(events: object, *, replayable: bool = False) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from airflow_provider_pinterest.conversions.outcomes import RowBatch
 
@@ -32,6 +32,19 @@ class OpenSource(Protocol):
 
     def cancel(self) -> None:
         """Stop reading. Called in another thread; :meth:`row_batches` then raises soon."""
+
+
+@runtime_checkable
+class SelectiveSource(Protocol):
+    """An open source that can leave out columns whose cells do not matter."""
+
+    def select_columns(self, reads: Callable[[str], bool]) -> None:
+        """Leave out columns. Called before the rows are read.
+
+        The first row batch still has all columns, so that they can be checked.
+
+        :param reads: returns whether the cells of a column matter.
+        """
 
 
 class Source(Protocol):

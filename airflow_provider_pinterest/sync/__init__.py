@@ -17,9 +17,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from airflow_provider_pinterest.api.connection import PinterestConnection
+    from airflow_provider_pinterest.conversions.outcomes import RowBatch
     from airflow_provider_pinterest.delivery.stop import StopSignal
     from airflow_provider_pinterest.outcomes.table import OutcomeTable
+    from airflow_provider_pinterest.sources.files import FileSource
     from airflow_provider_pinterest.sources.iterables import IterableSource
+    from airflow_provider_pinterest.sources.protocol import OpenSource, Source
     from airflow_provider_pinterest.sources.sql import Database, SqlSource
     from airflow_provider_pinterest.sync.attempt import AttemptInfo
     from airflow_provider_pinterest.sync.observer import SyncObserver
@@ -30,11 +33,15 @@ if TYPE_CHECKING:
 _MODULES: Final = {
     "AttemptInfo": "sync.attempt",
     "Database": "sources.sql",
+    "FileSource": "sources.files",
     "FileStateStore": "sync.state",
     "IterableSource": "sources.iterables",
+    "OpenSource": "sources.protocol",
     "OutcomeTable": "outcomes.table",
     "PinterestConnection": "api.connection",
+    "RowBatch": "conversions.outcomes",
     "RunResult": "sync.run",
+    "Source": "sources.protocol",
     "SqlSource": "sources.sql",
     "SqlStateStore": "sync.state",
     "StateStore": "sync.state",
@@ -47,11 +54,15 @@ _MODULES: Final = {
 __all__ = [
     "AttemptInfo",
     "Database",
+    "FileSource",
     "FileStateStore",
     "IterableSource",
+    "OpenSource",
     "OutcomeTable",
     "PinterestConnection",
+    "RowBatch",
     "RunResult",
+    "Source",
     "SqlSource",
     "SqlStateStore",
     "StateStore",

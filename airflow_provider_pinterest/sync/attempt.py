@@ -35,6 +35,7 @@ NEWER: Final = (
     "excluded_categories",
     "exclude_bots",
     "exclude_networks",
+    "ad_account_id_column",
 )
 """More such options, added later. Only values other than the defaults count, because older checkpoints lack them."""
 

@@ -120,7 +120,7 @@ def _read_duration(text: str) -> object:
         return text
 
 
-def _read_structure(text: str) -> object:
+def read_structure(text: str) -> object:
     """Read JSON, or a Python list or dictionary literal."""
     for read in (json.loads, ast.literal_eval):
         try:
@@ -132,7 +132,7 @@ def _read_structure(text: str) -> object:
 
 def _read_names(text: str) -> object:
     """Read a list, or names separated by commas."""
-    found = _read_structure(text) if text.lstrip().startswith(("[", "(")) else text
+    found = read_structure(text) if text.lstrip().startswith(("[", "(")) else text
     return [name.strip() for name in text.split(",") if name.strip()] if isinstance(found, str) else found
 
 
@@ -147,7 +147,7 @@ def at_least(least: int) -> ParameterKind:
 
 
 def _mapping_of(says: str, of: Callable[[Any], bool]) -> ParameterKind:
-    return ParameterKind(says, lambda value: _is_mapping(value, of), _read_structure, shown=False)
+    return ParameterKind(says, lambda value: _is_mapping(value, of), read_structure, shown=False)
 
 
 def or_none(kind: ParameterKind) -> ParameterKind:
@@ -187,7 +187,7 @@ NAMES: Final = ParameterKind("a list of names", _is_list_of_names, _read_names)
 BOUND: Final = ParameterKind(
     "a dict or a list of values",
     lambda value: isinstance(value, (Mapping, Sequence)) and not isinstance(value, (str, bytes)),
-    _read_structure,
+    read_structure,
     shown=False,
 )
 ANY_MAPPING: Final = _mapping_of("a dict with names as keys", lambda _: True)
@@ -221,6 +221,7 @@ class SyncOptions:
     exclude_bots: Annotated[bool, SWITCH] = False
     exclude_networks: Annotated[Sequence[str], NAMES] = ()
     ad_account_id: Annotated[str | int | None, ACCOUNT] = None
+    ad_account_id_column: Annotated[str | None, TEXT] = None
     test: Annotated[bool, SWITCH] = False
     validate_only: Annotated[bool, SWITCH] = False
     max_rejected: Annotated[float, TOLERANCE] = 0.01
@@ -267,6 +268,8 @@ class SyncOptions:
             key_columns=self.key_columns,
             event_names=self.event_names or {},
             consent_column=self.consent_column,
+            ad_account_id_column=self.ad_account_id_column,
+            ad_account_id=str(self.ad_account_id or "").strip() if self.ad_account_id_column else "",
             **({} if self.placeholders is None else {"placeholders": self.placeholders}),
         )
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_pinterest.api.connection import PinterestConnection
 from airflow_provider_pinterest.api.interruptible import Stopped
@@ -17,6 +19,7 @@ from airflow_provider_pinterest.conversions.exclusions import Exclusions
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 from airflow_provider_pinterest.conversions.outcomes import Event, Outcome, RowBatch
 from airflow_provider_pinterest.conversions.transform import Transform
+from airflow_provider_pinterest.delivery import account_counts
 from airflow_provider_pinterest.delivery.checkpoint import VERSION, Checkpoint, Finished
 from airflow_provider_pinterest.delivery.dispatcher import Dispatcher
 from airflow_provider_pinterest.delivery.ledger import Claims, without_sent
@@ -35,6 +38,7 @@ from airflow_provider_pinterest.delivery.sections import (
     verify_finished,
 )
 from airflow_provider_pinterest.delivery.sender import OnUnknownOutcome, Sender
+from airflow_provider_pinterest.delivery.standings import AccountStandings
 from airflow_provider_pinterest.delivery.stop import StopSignal
 from airflow_provider_pinterest.exceptions import (
     ParameterError,
@@ -47,6 +51,7 @@ from airflow_provider_pinterest.exceptions import (
 from airflow_provider_pinterest.logs import log_lines
 from airflow_provider_pinterest.outcomes.table import OpenOutcomeTable, OutcomeTable
 from airflow_provider_pinterest.problems import Problems, raise_all
+from airflow_provider_pinterest.sources.protocol import SelectiveSource
 from airflow_provider_pinterest.state_store import StateStore
 from airflow_provider_pinterest.sync.advice import advice
 from airflow_provider_pinterest.sync.attempt import AttemptInfo, ReadOnce, attempt_of, fence, stored_state
@@ -66,6 +71,9 @@ if TYPE_CHECKING:
     from airflow_provider_pinterest.sources.protocol import OpenSource, Source
 
 log = logging.getLogger(__name__)
+
+MOST_RETURNS: Final = 20
+"""How often an ad account may come again after another one before a warning advises to sort the rows."""
 
 RunResult = dict[str, Any]
 """The counts of a run by name, see the page "The result"."""
@@ -209,14 +217,14 @@ class _Sync:
         return self.outcomes.open(test=self.options.test, stopped=self.stop.is_set)
 
     def _account(self) -> str:
-        """Return the ad account.
+        """Return the ad account; with ``ad_account_id_column``, that of rows that name none, which may be empty.
 
         :raises ParameterError: there is none, or a connection is needed and missing.
         """
         options = self.options
-        if self.connection is None:
-            if not options.validate_only:
-                raise ParameterError("A connection is needed, unless validate_only=True is set.")
+        if self.connection is None and not options.validate_only:
+            raise ParameterError("A connection is needed, unless validate_only=True is set.")
+        if self.connection is None or options.ad_account_id_column:
             return str(options.ad_account_id or "").strip()
         return self.connection.account(options.ad_account_id)
 
@@ -351,7 +359,8 @@ class _Sync:
     def _ended_before(self, finished: Finished) -> RunResult:
         """End as the earlier attempt did, whose worker died before its orchestrator knew."""
         log.info("An earlier attempt of this run had already completed, so nothing is sent again.")
-        result = {"rows_excluded": 0, "unlisted_event_names": {}, **finished.result}  # an earlier version had neither
+        newer = {"rows_excluded": 0, "unlisted_event_names": {}, **account_counts.result(Counter())}
+        result = {**newer, **finished.result}  # an earlier version did not have all keys
         error = ResultError(finished.problem) if finished.problem else None
         self.observer.ended(result, error)
         if error is not None:
@@ -439,6 +448,7 @@ class _Sync:
             on_unknown_outcome=OnUnknownOutcome(options.on_unknown_outcome) if options.on_unknown_outcome else None,
             max_wait=options.max_wait.total_seconds(),
             guard=self.info.guard,
+            standings=AccountStandings() if options.ad_account_id_column else None,
         )
         self.stop.on_set(sender.abort)
         return sender
@@ -485,8 +495,10 @@ def _wrong_arguments(source: object, options: object, connection: object, state:
     """Return the problems with the types of arguments."""
     found = []
     if not (hasattr(source, "open") and hasattr(source, "fingerprint")):
-        hint = "; pass IterableSource(rows)" if isinstance(source, Iterable) else ""
-        found.append(f"source must be an SqlSource or an IterableSource, got {type(source).__name__}{hint}.")
+        found.append(
+            "source must be an SqlSource, a FileSource, an IterableSource or an object with fingerprint and open, got "
+            f"{type(source).__name__}{_source_hint(source)}."
+        )
     if not isinstance(options, SyncOptions | None):
         found.append(f"options must be SyncOptions, got {type(options).__name__}.")
     if not isinstance(connection, PinterestConnection | None):
@@ -498,6 +510,13 @@ def _wrong_arguments(source: object, options: object, connection: object, state:
     if outcomes is None and isinstance(options, SyncOptions) and options.skip_already_sent:
         found.append("skip_already_sent=True needs an outcome table, which tells what was sent.")
     return found
+
+
+def _source_hint(source: object) -> str:
+    """Return what to pass instead of a value that is not a source."""
+    if isinstance(source, str | os.PathLike):
+        return "; pass FileSource(path)"
+    return "; pass IterableSource(rows)" if isinstance(source, Iterable) else ""
 
 
 def _folder(path: Any) -> Any:
@@ -519,6 +538,8 @@ def _log_result(run: PipelineRun, result: Result, remarks: Iterable[str]) -> Non
     """Log the result, and some of the rejected rows."""
     if run.counters.rows_read or run.finished:
         log.info("%s", result.table())
+        for line in account_counts.lines(run.counters.accounts):
+            log.info("%s", line)
     for rejection in run.progress.examples:
         for code, field, message in rejection.reasons:
             log.warning("Row %d, %s: %s %s", rejection.row, code, field or "the event", message)
@@ -550,14 +571,23 @@ class _Rows:
         self._clock = checkpoint.clock
         self._source = opened
         self._earlier = checkpoint.earlier if start.resume else None
+        self._interleaved = False
         self._resends_held = bool(sender and sender.may_resend_any)
         self._verifies = self._earlier is not None and needs_verification(
             self._earlier, resends_held=self._resends_held
         )
         self._first_source = opens() if self._verifies and opened.once else opened
+        for one in {self._source, self._first_source}:
+            if isinstance(one, SelectiveSource):
+                one.select_columns(parts.mapping.reads)
         self._transform = self._new_transform(options.processes)
         self.cutter = SectionCutter(
-            Batcher(options.batch_size, options.max_batch_bytes, ad_account_id=parts.account),
+            Batcher(
+                options.batch_size,
+                options.max_batch_bytes,
+                ad_account_id=parts.account,
+                several_accounts=bool(options.ad_account_id_column),
+            ),
             checkpoint if start.resume else None,
             resends_held=self._resends_held,
             unknown_before=checkpoint.unknown_before,
@@ -584,7 +614,7 @@ class _Rows:
         return without_sent(
             outcomes,
             self._ledger,
-            lambda _: account,
+            lambda event: event.ad_account_id or account,
             covered=start.checkpoint.covers if start.resume else lambda _: False,
             counts_own=start.resume,
         )
@@ -627,3 +657,16 @@ class _Rows:
                 self._parts.mapping.check(row_batch.columns, complete=self._source.columns_complete)
             self.state.rows += len(row_batch.rows)
             yield row_batch
+            self._notice_interleaved_accounts()
+
+    def _notice_interleaved_accounts(self) -> None:
+        """Warn once if batches are small because the rows of the accounts come in turns."""
+        if self._interleaved or self.cutter.batcher.returns < MOST_RETURNS:
+            return
+        self._interleaved = True
+        column = self._options.ad_account_id_column
+        log.warning(
+            "The rows of the ad accounts come in turns. A request holds events of one account, so batches are small "
+            "and the run is slow. Sort the rows by account: ORDER BY %s, then the columns of the present order.",
+            column,
+        )

@@ -5,9 +5,11 @@ Pure functions from counts to text.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from airflow_provider_pinterest.delivery import account_counts
 from airflow_provider_pinterest.delivery.result import RunCounters
 from airflow_provider_pinterest.exceptions import advised
 
@@ -33,6 +35,9 @@ class Vocabulary:
 
 
 WITHOUT_ORCHESTRATOR: Final = Vocabulary()
+
+ACCOUNTS_NAMED: Final = 10
+"""Most refused ad accounts that a message names."""
 
 DEDUPLICATES: Final = "Pinterest deduplicates by event_name and event_id for 24 hours"
 
@@ -215,6 +220,13 @@ def failure_reason(
         after = _after_clear(counters, again, remembers=remembers, offline=offline, counted=counted)
         end = f"{_accepted(counters)}. {after}"
     held = counters.delivered.held
+    refused = account_counts.refused(counters.accounts)
+    if refused:
+        happened = f"{_refused(refused)} Their events were not sent.{where}"
+        if held:
+            happened += f" {_events(held)} with unknown outcome are held, look for them in Ads Manager."
+        do = "Give the token's user a role on these accounts, or remove their rows. The log has Pinterest's answers."
+        return f"{advised(happened, do)}\n{end}"
     if held:
         clear = (
             f"{again} does not send accepted events again. It sends the held events only with "
@@ -254,6 +266,13 @@ def failure_reason(
         happened = f"Only {counters.arrived:,} events were processed. min_events requires {min_events:,}."
         return f"{advised(happened, 'Check whether the source has fewer rows than usual.')}\n{end}"
     return None
+
+
+def _refused(accounts: Mapping[str, int]) -> str:
+    """Return a sentence that names refused ad accounts."""
+    named = ", ".join(f"{account} ({_events(count)})" for account, count in list(accounts.items())[:ACCOUNTS_NAMED])
+    more = f" and {len(accounts) - ACCOUNTS_NAMED:,} more" if len(accounts) > ACCOUNTS_NAMED else ""
+    return f"Pinterest refuses {len(accounts):,} ad account{'' if len(accounts) == 1 else 's'}: {named}{more}."
 
 
 def _allowed(limit: float, counters: RunCounters) -> float:

@@ -19,7 +19,7 @@ from airflow_provider_pinterest.conversions.event_names import EVENT_NAMES
 from airflow_provider_pinterest.conversions.field_maps import NAMES
 from airflow_provider_pinterest.conversions.fields import ACTION_SOURCES, FIELDS, WARNINGS
 from airflow_provider_pinterest.conversions.mapping_compiler import SETS_KEPT
-from airflow_provider_pinterest.conversions.outcomes import Event, Rejection, RowBatch, Stage
+from airflow_provider_pinterest.conversions.outcomes import Event, Rejection, RowBatch, Stage, unreadable_row
 from airflow_provider_pinterest.conversions.reasons import EXCLUSIONS, REASONS
 from airflow_provider_pinterest.sandbox.judge import verdicts
 from airflow_provider_pinterest.sandbox.schema import HASHED_FIELDS, request_schema
@@ -78,6 +78,7 @@ FAULTS = [
     ("missing_field", "event_id", {name: cell for name, cell in GOOD.items() if name != "event_id"}, None),
     ("no_match_key", "user_data", good(email=None), None),
     ("bad_type", "event_name", good(event_name=True), None),
+    ("bad_row", "", unreadable_row("is not a JSON object (line 2 of rows.ndjson)"), None),
     ("bad_cell", "event_id", good(event_id=object()), None),
     ("bad_type", "event_id", good(event_id=b"\xff"), None),
     ("bad_type", "custom_data.value", good(value=math.inf), None),

@@ -52,6 +52,8 @@ class ExampleDags:
         self._pinterest = pinterest
         self._connections = stage.connections(shop.path, pinterest.url, rejects_path)
         self._connections["AIRFLOW_CONN_WAREHOUSE"] = database
+        self.exports = rejects_path.parent / "exports"
+        self._connections["AIRFLOW_VAR_PINTEREST_EXPORTS"] = str(self.exports)
         self._connections["AIRFLOW_CONN_OUTCOMES"] = sqlite_connection(rejects_path.with_name("outcomes.db"))
         oauth = {**pinterest.connection(), "password": pinterest.oauth_token}
         self._connections["AIRFLOW_CONN_PINTEREST_OAUTH"] = json.dumps(oauth)

@@ -233,6 +233,39 @@ class TestEventsFromTask:
         assert {device["brand"] for device in devices} == {"Apple", "Samsung"}
 
 
+class TestFromFiles:
+    @pytest.fixture
+    def ran(self, dags):
+        pa = pytest.importorskip("pyarrow")
+        pq = pytest.importorskip("pyarrow.parquet")
+        folder = dags.exports / "checkouts" / f"{dags.shop.day.start:%Y-%m-%d}"
+        folder.mkdir(parents=True, exist_ok=True)
+        for number, orders in enumerate((["1", "2"], ["3"], ["4", "5", "6"])):
+            columns = {
+                "order_id": orders,
+                "event_id": [f"checkout-{order}" for order in orders],
+                "ordered_at": [dags.shop.day.start + SECOND] * len(orders),
+                "email": [f"ada{order}@example.com" for order in orders],
+                "value": pa.array([72.39] * len(orders), pa.float32()),
+                "currency": ["EURO" if order == "6" else "EUR" for order in orders],
+                "customer_note": ["Please ring twice."] * len(orders),
+                "marketing_consent": [order != "5" for order in orders],
+            }
+            pq.write_table(pa.table(columns), folder / f"part-{number}.parquet")
+        return dags.run("pinterest_from_files", dags.shop.day.end)
+
+    def test_the_rows_of_all_files_of_the_day_arrive_once(self, ran):
+        assert ids(ran.received) == once([f"checkout-{order}" for order in "1234"])
+        assert {event.event["custom_data"]["value"] for event in ran.received} == {"72.39"}
+
+    def test_every_row_is_accounted_for(self, ran):
+        [result] = ran.results
+
+        assert imbalances(result) == []
+        assert (result["rows_read"], result["reasons"]) == (6, {"bad_currency": 1, "no_consent": 1})
+        assert [row["keys"] for row in ran.rejects()] == [{"order_id": "6"}]
+
+
 class TestManyAccounts:
     @pytest.fixture
     def ran(self, dags):
@@ -262,6 +295,25 @@ class TestManyAccounts:
 
         for key, digests in dags.shop.proofs[kind].items():
             assert arrived[key]["ph"] == [digests["ph"]]
+
+
+class TestAgency:
+    @pytest.fixture
+    def ran(self, dags):
+        return dags.run("pinterest_agency", dags.shop.quarter.end)
+
+    def test_one_task_sends_each_shop_s_orders_to_its_account_and_to_no_other(self, dags, ran):
+        (result,) = ran.results
+        for shop, account, _, active in SHOPS:
+            own = {key for key in dags.shop.keys[Feed.CHECKOUTS] if key.startswith(f"checkout-{shop.upper()}")}
+            assert ids(ran.received, ad_account_id=account) == once(own if active else ())
+            assert result["accounts"].get(account, {}).get("events_processed", 0) == (len(own) if active else 0)
+
+    def test_every_row_is_accounted_for(self, ran):
+        (result,) = ran.results
+        assert imbalances(result) == []
+        assert result["events_processed"] == planted.SENT[Feed.CHECKOUTS]
+        assert result["accounts_read"] == len([shop for shop in SHOPS if shop[3]])
 
 
 class TestGoingLive:

@@ -151,7 +151,7 @@ def test_an_empty_list_is_a_success_of_zeroes(pinterest):
     assert ran["rows_read"] == 0
 
 
-@pytest.mark.parametrize("source", [{"sql": "SELECT 1"}, {"events": []}])
+@pytest.mark.parametrize("source", [{"sql": "SELECT 1"}, {"events": []}, {"path": "a.csv"}])
 def test_a_second_source_is_refused_when_the_dag_is_parsed(source):
     def orders():
         return []

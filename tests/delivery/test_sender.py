@@ -16,7 +16,8 @@ from airflow_provider_pinterest.api.rate_limit import RateLimiter, Stopped
 from airflow_provider_pinterest.api.responses import AccessDenied, OutcomeUnknown, TooLarge, Trace, Unavailable
 from airflow_provider_pinterest.conversions.batches import Batch
 from airflow_provider_pinterest.delivery.checkpoint import KEY, Checkpoint
-from airflow_provider_pinterest.delivery.sender import SAME_REFUSALS, OnUnknownOutcome, Sender
+from airflow_provider_pinterest.delivery.sender import OnUnknownOutcome, Sender
+from airflow_provider_pinterest.delivery.standings import SAME_REFUSALS
 from airflow_provider_pinterest.delivery.stored_state import read_state
 from airflow_provider_pinterest.exceptions import CredentialError, RefusedError, UnavailableError
 from airflow_provider_pinterest.redaction import Secret

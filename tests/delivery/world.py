@@ -34,6 +34,7 @@ from airflow_provider_pinterest.delivery.rejects import Rejects
 from airflow_provider_pinterest.delivery.resuming import Start
 from airflow_provider_pinterest.delivery.sections import Section, SectionCutter
 from airflow_provider_pinterest.delivery.sender import OnUnknownOutcome, Sender
+from airflow_provider_pinterest.delivery.standings import Standings
 from airflow_provider_pinterest.delivery.stop import StopSignal
 from airflow_provider_pinterest.delivery.stored_state import read_state
 from harness.task import MemoryStateStore
@@ -381,11 +382,17 @@ def transform() -> Transform:
     return Transform(ColumnMapping(key_columns=("order",)), now=NOW)
 
 
-def read_ahead(cutter: SectionCutter, source: Iterator[RowBatch], mailbox: Mailbox) -> ReadAhead:
+def read_ahead(
+    cutter: SectionCutter,
+    source: Iterator[RowBatch],
+    mailbox: Mailbox,
+    outcomes: Callable[[Iterator[RowBatch]], Iterator[Any]] | None = None,
+) -> ReadAhead:
     """Read a source in a thread."""
-    reading, made = Reading(), transform()
+    reading = Reading()
+    outcomes = outcomes or transform().events
     return ReadAhead(
-        lambda: cutter.sections(made.events(reading.unlocked(source))), reading, rest=cutter.rest, wake=mailbox.wake
+        lambda: cutter.sections(outcomes(reading.unlocked(source))), reading, rest=cutter.rest, wake=mailbox.wake
     )
 
 
@@ -495,6 +502,16 @@ class Scenario:
         """Yield the source's rows."""
         return row_batches(self.kinds, self.chance.randint(1, 9), fault_point)
 
+    def outcomes(self, read: Iterator[RowBatch]) -> Iterator[Any]:
+        """Yield the outcomes of the source's rows."""
+        return transform().events(read)
+
+    def new_batcher(self) -> Batcher:
+        return Batcher(self.batch_size)
+
+    def new_standings(self) -> Standings:
+        return Standings()
+
     def verify(self, cutter: SectionCutter, resume: Checkpoint | None, fault_point: FaultPoint) -> None:
         """Read the source before anything is sent, if that is needed."""
 
@@ -513,6 +530,7 @@ class Scenario:
             FakeClient(self.pinterest, fault_point),
             on_unknown_outcome=self.on_unknown_outcome,
             wall=lambda: self.pinterest.now,
+            standings=self.new_standings(),
         )
 
     def every_answers(self) -> int:
@@ -554,7 +572,7 @@ class Scenario:
             wall=lambda: self.pinterest.now,
         )
         self.attempts += 1
-        batcher = Batcher(self.batch_size)
+        batcher = self.new_batcher()
         cutter = SectionCutter(
             batcher,
             resume,
@@ -567,11 +585,11 @@ class Scenario:
         if self.threads:
             mailbox = Mailbox()
             dispatcher = Dispatcher(made, self.in_flight, mailbox.wake)
-            sections = read_ahead(cutter, read, mailbox)
+            sections = read_ahead(cutter, read, mailbox, self.outcomes)
         else:
             dispatcher = ScriptedDispatcher(made, self.in_flight, self.chance)
             mailbox = ScriptedMailbox(dispatcher, fault_point)
-            sections = InlineSections(cutter.sections(transform().events(read)), cutter.rest)
+            sections = InlineSections(cutter.sections(self.outcomes(read)), cutter.rest)
         self.run = PipelineRun(
             sections,
             batcher,

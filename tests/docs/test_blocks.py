@@ -8,6 +8,7 @@ import shlex
 import sqlite3
 import types
 from contextlib import closing, nullcontext
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -56,6 +57,8 @@ COLUMNS: dict[str, object] = {
 
 OTHER_COLUMNS: dict[str, dict[str, object]] = {
     "Rows that are not sent": {"marketing_consent": True},
+    "Several ad accounts": {"ad_account_id": "549755885175"},
+    "ad_account_id_column": {"ad_account_id": "549755885175"},
     "parameters": {"loaded_at": "2026-11-21 09:30:00"},
     "field_map": {"email": ..., "mail": "jane@example.com", "grand_total": 72.39, "internal_note": "gift",
                   "custom_data": '{"experiment": "b"}'},
@@ -68,6 +71,17 @@ OTHER_COLUMNS: dict[str, dict[str, object]] = {
     },
 }  # fmt: skip
 """Heading → columns that its example has besides, or (``...``) has not."""
+
+
+EXPORTS = Path("exports", "2026-11-24")
+
+
+@pytest.fixture(autouse=True)
+def _exports(tmp_path, monkeypatch):
+    """A folder with exports, in the working directory."""
+    monkeypatch.chdir(tmp_path)
+    EXPORTS.mkdir(parents=True)
+    (EXPORTS / "checkouts.csv").write_text(f"{','.join(COLUMNS)}\n{','.join(map(str, COLUMNS.values()))}\n")
 
 
 @pytest.fixture
@@ -93,6 +107,8 @@ def deliver(operator):
         is_file = operator.sql.endswith(tuple(operator.template_ext))
         operator.sql = "SELECT * FROM checkouts" if is_file else for_sqlite(operator.sql)
         operator.parameters = operator.parameters and {"start": "2026-11-21", "end": "2026-11-22"}
+    if operator.path:
+        operator.path = str(EXPORTS.absolute())
     ti = RecordingTaskInstance()
     result = operator.execute({"ti": ti})
     assert ti.pushed == {"pinterest_result": result}

@@ -7,6 +7,7 @@ import inspect
 import os
 import shlex
 import sqlite3
+import time
 from contextlib import closing
 from functools import partial
 
@@ -26,6 +27,9 @@ def test_an_example_runs(block, sandbox, tmp_path):
     with closing(sqlite3.connect(tmp_path / "shop.db")) as shop, shop:
         shop.execute("CREATE TABLE orders (order_id, ordered_at, ordered_on, email)")
         shop.execute("INSERT INTO orders VALUES (7, strftime('%s'), '2026-11-24', 'jane@example.com')")
+    (tmp_path / "exports" / "2026-11-24").mkdir(parents=True)
+    row = f"event_id,event_name,action_source,event_time,email\n7,checkout,web,{time.time():.0f},jane@example.com\n"
+    (tmp_path / "exports" / "2026-11-24" / "checkouts.csv").write_text(row)
     variables = {"PINTEREST_ACCESS_TOKEN": sandbox.token, "SANDBOX": sandbox.url, "PYTHONPATH": str(REPOSITORY)}
     text = block.text.replace(ACCOUNT, f'{ACCOUNT}, host=os.environ["SANDBOX"]')
 

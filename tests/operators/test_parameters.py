@@ -311,6 +311,10 @@ class TestResult:
                 "user_data.em": 1.0,
             },
             "unlisted_event_names": {"own_name": 1},
+            "accounts": {},
+            "accounts_read": 0,
+            "accounts_refused": 0,
+            "other_accounts": {},
             "rejects_path": None,
             "resumed_from": None,
         }
@@ -431,7 +435,7 @@ class TestRejects:
 
     def test_an_object_store_takes_them_too(self, pinterest):
         from airflow.providers.common.compat.sdk import ObjectStoragePath
-        from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[import-untyped]
+        from fsspec.implementations.memory import MemoryFileSystem
 
         home = next(name for name in ("airflow.sdk.io", "airflow.io.store") if _exists(name))  # since 3.0, before
         attach = import_module(home).attach

@@ -20,6 +20,7 @@ from tests.running import row, rows
 WRONG_TYPES: dict[str, list[Any]] = {
     "sql": [5, ["SELECT 1"], b"SELECT 1", "", {}],
     "sql_conn_id": [5, "", " ", ["warehouse"]],
+    "path": [5, "", " ", [], [5], {"a.csv": 1}, b"a.csv"],
     "hook_params": ["schema", [("schema", "marts")], 5, {1: "a"}],
     "parameters": ["2026-11-01", 5, dt.date(2026, 11, 1), b"x"],
     "field_map": [["email"], "email", {"email": 5}, {5: "email"}],
@@ -37,6 +38,7 @@ WRONG_TYPES: dict[str, list[Any]] = {
     "pinterest_conn_id": [None, 5, ""],
     "ad_account_id": ["", "abc", 5.0, -5, True, ["1"], "1" * 19],
     "test": ["", "None", "maybe", "1", "yes", None, 2, []],
+    "ad_account_id_column": ["", " ", 5, ["account"]],
     "validate_only": ["", "maybe", None, 0],
     "max_rejected": [-1, -0.1, 1.1, float("nan"), float("inf"), True, "0.01", None],
     "max_duplicates": [-1, 1.1, True, "0.5", None],
@@ -58,7 +60,8 @@ WRONG_TYPES: dict[str, list[Any]] = {
 
 
 def operator(**parameters: Any) -> SendConversionsOperator:
-    return SendConversionsOperator(**{"task_id": "send", "sql": "SELECT 1", "sql_conn_id": "warehouse"} | parameters)
+    source = {} if "path" in parameters else {"sql": "SELECT 1", "sql_conn_id": "warehouse"}
+    return SendConversionsOperator(**{"task_id": "send"} | source | parameters)
 
 
 def test_every_parameter_has_its_wrong_values_here():
@@ -99,8 +102,9 @@ def test_what_may_be_secret_or_personal_is_not_shown(name):
 @pytest.mark.parametrize(
     ("parameters", "words"),
     [
-        ({"sql": None}, "got neither"),
-        ({"events": []}, "got both"),
+        ({"sql": None}, "got none"),
+        ({"events": []}, "got sql and events"),
+        ({"path": "a.csv", "sql": "SELECT 1"}, "got sql and path"),
         ({"sql_conn_id": None}, "sql needs sql_conn_id"),
         ({"sql": None, "events": '[{"email": "ada@example.com"}]'}, "events=upstream.output"),
         ({"sql": None, "events": {"data": []}}, "Pass the list in its 'data'"),

@@ -9,6 +9,7 @@ from airflow_provider_pinterest.operators.task_options import TaskOptions
 
 def test_a_parameter_of_a_source_that_was_added_later_counts_only_if_it_is_set(monkeypatch):
     """Otherwise every checkpoint of an earlier version would seem to be that of other rows."""
+    assert source_parameters(TaskOptions(path="a.csv")).keys() - set(SOURCE) == {"path"}
     monkeypatch.setattr(task_attempt, "NEWER_SOURCE", ("processes",))
 
     assert set(source_parameters(TaskOptions())) == set(SOURCE)

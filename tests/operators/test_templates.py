@@ -68,11 +68,12 @@ def rendered(native: Any = False, params: Any = None, **parameters: Any) -> Send
 
 @pytest.mark.parametrize("native", [False, True], ids=["text", "native"])
 def test_every_parameter_may_be_one_template(native):
-    operator = rendered(native, VALUES, **{name: f"{{{{ params.{name} }}}}" for name in KINDS})
+    operator = rendered(native, VALUES, **{name: f"{{{{ params.{name} }}}}" for name in VALUES})
 
     options = operator.options()
 
-    assert {name: getattr(options, name) for name in KINDS} == VALUES | {"ad_account_id": 42 if native else "42"}
+    assert VALUES.keys() == KINDS.keys() - {"path"}, "a task has one source"
+    assert {name: getattr(options, name) for name in VALUES} == VALUES | {"ad_account_id": 42 if native else "42"}
 
 
 def test_structures_may_be_json():

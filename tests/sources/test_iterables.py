@@ -8,7 +8,8 @@ from types import MappingProxyType
 import pytest
 
 from airflow_provider_pinterest.exceptions import ParameterError, SourceError
-from airflow_provider_pinterest.sources.iterables import MAX_BYTES, MAX_ROWS, IterableSource
+from airflow_provider_pinterest.sources.grouping import MAX_BYTES, MAX_ROWS
+from airflow_provider_pinterest.sources.iterables import IterableSource
 
 
 def laid_out(events):

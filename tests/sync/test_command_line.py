@@ -91,14 +91,24 @@ def test_a_line_that_is_no_object_is_named_by_its_number(tmp_path):
     code, _, said = call("validate", "--file", path)
 
     assert code == FAILED
-    assert "Line 3 of rows.ndjson is not a JSON object." in said
+    assert "Row 2, bad_row: the event is not a JSON object (line 3 of rows.ndjson)" in said
+    assert "1 of 2 rows were rejected" in said
 
 
 def test_a_file_that_does_not_exist_is_named(tmp_path):
     code, _, said = call("validate", "--file", tmp_path / "rows.ndjson")
 
     assert code == FAILED
-    assert "rows.ndjson cannot be read: No such file or directory." in said
+    assert f"No file matches {tmp_path / 'rows.ndjson'}." in said
+
+
+def test_files_of_several_formats_are_read_by_a_pattern(tmp_path):
+    first, second = rows(2)
+    (tmp_path / "a.ndjson").write_text(json.dumps(first))
+    (tmp_path / "b.csv").write_text(f"{','.join(second)}\n{','.join(map(str, second.values()))}\n")
+    code, result, _ = call("validate", "--file", tmp_path / "*.*")
+
+    assert (code, result["validated_only"]) == (SUCCESS, 2)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import sqlite3
 import threading
+from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,13 +26,16 @@ from airflow_provider_pinterest.sync import (
     Database,
     FileStateStore,
     IterableSource,
+    OpenSource,
     PinterestConnection,
+    RowBatch,
+    Source,
     SqlSource,
     StopSignal,
     SyncOptions,
     sync,
 )
-from tests.running import ids, impersonal, row, rows
+from tests.running import Row, ids, impersonal, row, rows
 from tests.sync.plain import connection, orchestrator_words, run
 
 NO_WAIT = dt.timedelta(0)
@@ -249,6 +254,11 @@ class TestParameters:
             assert words in str(caught.value)
         assert impersonal(str(caught.value))
 
+    @pytest.mark.parametrize("path", ["exports/*.csv", Path("exports")])
+    def test_a_path_is_not_a_source(self, path):
+        with pytest.raises(ParameterError, match=r"source must be an SqlSource, .*; pass FileSource\(path\)\."):
+            sync(path, SyncOptions(validate_only=True))
+
     @pytest.mark.parametrize("name", ["test", "validate_only", "exclude_bots", "send_everything_again"])
     def test_a_switch_that_is_the_text_false_is_off(self, name):
         options: dict[str, Any] = {name: "False"}
@@ -329,3 +339,53 @@ def test_a_host_that_nobody_answers_at_is_told_in_plain_words(sandbox):
     ran = run(rows(2), None, call={"connection": connection(sandbox)}, max_wait=NO_WAIT)
 
     assert isinstance(ran.error, UnavailableError)
+
+
+class Pages:
+    """A source of a user: the rows of a service that answers page by page, and may break off."""
+
+    ordered = True
+    columns_complete = True
+    once = False
+
+    def __init__(self, *pages: list[Row], broken: bool = False) -> None:
+        self.pages = pages
+        self.broken = broken
+
+    @property
+    def fingerprint(self) -> dict[str, object]:
+        return {"pages": len(self.pages)}
+
+    def open(self) -> OpenSource:
+        return self
+
+    def cancel(self) -> None:
+        """Do nothing."""
+
+    def row_batches(self) -> Generator[RowBatch, None, None]:
+        for page in self.pages:
+            yield RowBatch(tuple(page[0]), [tuple(one.values()) for one in page])
+        if self.broken:
+            raise SourceError("The service answers no more.")
+
+
+class TestSourcesOfUsers:
+    def test_its_rows_arrive_once(self, sandbox):
+        found = rows(10)
+        source: Source = Pages(found[:4], found[4:])
+        ran = run(source, sandbox)
+
+        assert ran["events_processed"] == 10
+        assert sandbox.copies() == ids(10)
+
+    def test_its_error_comes_after_its_rows(self, sandbox):
+        ran = run(Pages(rows(10), broken=True), sandbox, batch_size=5)
+
+        assert "The service answers no more." in ran.said
+        assert sandbox.copies() == ids(10)
+
+    def test_its_columns_are_checked(self, sandbox):
+        ran = run(Pages(rows(1)), sandbox, key_columns=["order_nr"])
+
+        assert "key_columns names 'order_nr'" in ran.said
+        assert sandbox.calls() == []

@@ -1,0 +1,193 @@
+"""What Pinterest's answers say about the ad accounts of a run, and what a refusal means for the run.
+
+In a run with one account, a refusal of the account or of the mapping ends the run. In a run with several accounts it
+ends for that account alone, unless so many accounts are refused that the token or the mapping must be wrong.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from airflow_provider_pinterest.exceptions import CredentialError, DeliveryError, RefusedError
+
+log = logging.getLogger(__name__)
+
+SAME_REFUSALS: Final = 50
+"""Consecutive single events that are rejected with the same error before the mapping counts as wrong."""
+
+OF_THE_ACCOUNT: Final = frozenset({403, 404})
+"""Statuses about one account: the token has no role on it, or it does not exist. 401 is about the token."""
+
+FIRST_DENIED: Final = 10
+"""Accounts without access at which the run ends, if no account has accepted an event."""
+
+FIRST_FRUITLESS: Final = 3
+"""Accounts whose events are all rejected at which the run ends, if no account has accepted an event."""
+
+REFUSED_IN_A_ROW: Final = 50
+"""Refused accounts at which the run ends, if no event was accepted in between."""
+
+LOOK_AGAIN: Final = 0.25
+"""Seconds between two checks for a stop, while a batch waits for the first batch of its account."""
+
+
+@dataclass(slots=True)
+class _Rejected:
+    """Consecutive single events that were rejected with the same error."""
+
+    message: str | None = None
+    events: int = 0
+
+
+class Standings:
+    """The standing of the one account of a run. Used by several threads at once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._accepted_any = False
+        self._rejected: defaultdict[str, _Rejected] = defaultdict(_Rejected)
+
+    def trust(self) -> None:
+        """Record that Pinterest accepted events of this mapping before, so a rejection is about single events."""
+        self._accepted_any = True
+
+    def accept(self, ad_account_id: str) -> None:
+        """Record that an account has accepted events."""
+        with self._lock:
+            self._accepted_any = True
+            self._rejected.pop(ad_account_id, None)
+
+    def reject_event(self, ad_account_id: str, message: str) -> bool:
+        """Record that a single event was rejected; return whether so many were that the mapping is wrong."""
+        with self._lock:
+            found = self._rejected[ad_account_id]
+            found.events = found.events + 1 if found.message == message else 1
+            found.message = message
+            return found.events >= SAME_REFUSALS
+
+    def reject_all(self, ad_account_id: str, error: RefusedError) -> RefusedError | None:
+        """Record that all events of a batch were rejected one by one; return the error if the mapping is wrong."""
+        del ad_account_id
+        return None if self._accepted_any else error
+
+    def deny(self, ad_account_id: str, status: int | None) -> None:
+        """Record that Pinterest denies access to an account."""
+
+    def begin(self, ad_account_id: str, check: Callable[[], None]) -> DeliveryError | None:
+        """Wait until a batch may be sent; return why it must not be sent.
+
+        :param check: called while it waits; raises ``Stopped`` if the run was told to stop.
+        """
+        del ad_account_id, check
+        return None
+
+    def end(self, ad_account_id: str, error: BaseException | None) -> bool:
+        """Record that a batch was sent; return whether its error is about its account alone.
+
+        :param error: why the batch is not settled; ``None`` if it is.
+        """
+        del ad_account_id, error
+        return False
+
+
+class AccountStandings(Standings):
+    """The standings of the accounts of a run with several accounts.
+
+    The first batch of each account is sent alone for this account. The others wait until it is settled.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._changed = threading.Condition(self._lock)
+        self._begun: set[str] = set()
+        self._answered: set[str] = set()
+        self._denied: set[str] = set()
+        self._refused: dict[str, DeliveryError] = {}
+        self._denied_in_a_row: set[str] = set()
+        self._fruitless_in_a_row: set[str] = set()
+
+    def accept(self, ad_account_id: str) -> None:
+        """Record that an account has accepted events."""
+        super().accept(ad_account_id)
+        if self._denied_in_a_row or self._fruitless_in_a_row:
+            with self._lock:
+                self._denied_in_a_row.clear()
+                self._fruitless_in_a_row.clear()
+
+    def reject_all(self, ad_account_id: str, error: RefusedError) -> RefusedError | None:
+        """Record that all events of a batch were rejected one by one; return the error if the mapping is wrong.
+
+        A first batch may have few events, so it does not tell that the mapping is wrong.
+        """
+        with self._lock:
+            if self._accepted_any:
+                return None
+            self._fruitless_in_a_row.add(ad_account_id)
+            return error if self._too_many() else None
+
+    def deny(self, ad_account_id: str, status: int | None) -> None:
+        """Record that Pinterest denies access to an account."""
+        if status in OF_THE_ACCOUNT:
+            with self._lock:
+                self._denied.add(ad_account_id)
+
+    def begin(self, ad_account_id: str, check: Callable[[], None]) -> DeliveryError | None:
+        """Wait until a batch may be sent; return why it must not be sent.
+
+        :param check: called while it waits; raises ``Stopped`` if the run was told to stop.
+        """
+        with self._changed:
+            while self._is_first_under_way(ad_account_id):
+                check()
+                self._changed.wait(LOOK_AGAIN)
+            self._begun.add(ad_account_id)
+            return self._refused.get(ad_account_id)
+
+    def end(self, ad_account_id: str, error: BaseException | None) -> bool:
+        """Record that a batch was sent; return whether its error is about its account alone.
+
+        :param error: why the batch is not settled; ``None`` if it is.
+        """
+        with self._changed:
+            if error is None:
+                self._answered.add(ad_account_id)
+                self._changed.notify_all()
+                return True
+            denied = isinstance(error, CredentialError) and ad_account_id in self._denied
+            if not isinstance(error, DeliveryError) or not (denied or isinstance(error, RefusedError)):
+                self._let_another_begin(ad_account_id)
+                return False
+            if ad_account_id in self._refused:
+                return True
+            (self._denied_in_a_row if denied else self._fruitless_in_a_row).add(ad_account_id)
+            if self._too_many():
+                self._let_another_begin(ad_account_id)
+                return False
+            self._refused[ad_account_id] = error
+            self._changed.notify_all()
+        said = " ".join(str(error).splitlines())
+        log.error("Ad account %s is refused, so no more of its events are sent. %s", ad_account_id, said)
+        return True
+
+    def _let_another_begin(self, ad_account_id: str) -> None:
+        """Make another batch the first one of an account. The run ends at the oldest batch, which may wait for it."""
+        self._begun.discard(ad_account_id)
+        self._changed.notify_all()
+
+    def _is_first_under_way(self, ad_account_id: str) -> bool:
+        known = ad_account_id in self._answered or ad_account_id in self._refused
+        return not known and ad_account_id in self._begun
+
+    def _too_many(self) -> bool:
+        """Return whether the token or the mapping must be wrong."""
+        if len(self._denied_in_a_row | self._fruitless_in_a_row) >= REFUSED_IN_A_ROW:
+            return True
+        first = not self._accepted_any
+        return first and (
+            len(self._denied_in_a_row) >= FIRST_DENIED or len(self._fruitless_in_a_row) >= FIRST_FRUITLESS
+        )

@@ -1,0 +1,75 @@
+"""Rows of a Parquet file. Only the columns that matter are read, a few thousand rows at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from typing import IO, Any, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from airflow_provider_pinterest.conversions.outcomes import RowBatch
+from airflow_provider_pinterest.redaction import clean
+from airflow_provider_pinterest.sources.formats.arrow_cells import python_cells
+from airflow_provider_pinterest.sources.formats.broken import BrokenFileError
+from airflow_provider_pinterest.sources.grouping import MAX_BYTES, MAX_ROWS
+
+BUFFER: Final = 1024 * 1024
+"""Bytes of a column that are read at once. Without it, the whole column of a row group would be in memory."""
+
+LEAST_ROWS: Final = 16
+"""Smallest number of rows that are decoded at once."""
+
+
+def parquet_rows(file: IO[bytes], reads: Callable[[str], bool]) -> Generator[RowBatch, None, None]:
+    """Yield all columns of a file as a row batch without rows, then the rows, with the columns that matter.
+
+    :param reads: returns whether the cells of a column matter.
+    :raises BrokenFileError: the file is not a Parquet file, or a row group is damaged.
+    """
+    try:
+        opened = pq.ParquetFile(file, pre_buffer=False, buffer_size=BUFFER)
+        names: list[str] = opened.schema_arrow.names
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise BrokenFileError(f"it is not a complete Parquet file: {clean(error)}.", place="its footer") from None
+    yield RowBatch((*names,), ())
+    wanted = [name for name in dict.fromkeys(names) if reads(name)] or names[:1]
+    groups = opened.num_row_groups
+    known = 0
+    for group in range(groups):
+        most = rows_at_once(opened.metadata.row_group(group), {*wanted}, known)
+        try:
+            for batch in opened.iter_batches(most, row_groups=[group], columns=wanted, use_threads=False):
+                known = max(known, batch.nbytes // max(batch.num_rows, 1))
+                yield from _row_batches(batch, {*wanted})
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise BrokenFileError(f"{clean(error)}.", place=f"row group {group + 1:,} of {groups:,}") from None
+
+
+def rows_at_once(group: Any, wanted: set[str], known: int) -> int:
+    """Return how many rows of a row group to decode at once, so that they take a few megabytes.
+
+    :param wanted: the columns that are read.
+    :param known: bytes of a decoded row, from row groups before; the size in the file may be far less.
+    """
+    columns = [group.column(position) for position in range(group.num_columns)]
+    taken = sum(one.total_uncompressed_size for one in columns if _is_of(one.path_in_schema, wanted))
+    row = max(taken // max(group.num_rows, 1), known, 1)
+    return int(max(LEAST_ROWS, min(MAX_ROWS, MAX_BYTES // row)))
+
+
+def _is_of(path: str, columns: set[str]) -> bool:
+    """Return whether a path, such as ``items.list.element.id``, belongs to one of the columns."""
+    return path in columns or any(path.startswith(f"{column}.") for column in columns)
+
+
+def _row_batches(batch: pa.RecordBatch, wanted: set[str]) -> Generator[RowBatch, None, None]:
+    """Yield the rows of a record batch, in parts if they are large."""
+    chosen = [position for position, name in enumerate(batch.schema.names) if name in wanted]
+    columns = tuple(batch.schema.names[position] for position in chosen)
+    size = max(1, min(batch.num_rows, MAX_BYTES * batch.num_rows // max(batch.nbytes, 1)))
+    for first in range(0, batch.num_rows, size):
+        part = batch.slice(first, size)
+        cells: Sequence[Sequence[Any]] = [python_cells(part.column(position)) for position in chosen]
+        rows = list(zip(*cells, strict=True))
+        yield RowBatch(columns, rows)

@@ -1,0 +1,118 @@
+"""Runs with several ad accounts that are killed, interrupted and refused at random, against a model of every row."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from airflow_provider_pinterest.conversions.batches import Batcher
+from airflow_provider_pinterest.conversions.outcomes import Event, RowBatch
+from airflow_provider_pinterest.delivery import account_counts
+from airflow_provider_pinterest.delivery.sender import OnUnknownOutcome
+from airflow_provider_pinterest.delivery.standings import AccountStandings
+from tests.delivery.test_model import kinds, run_attempts
+from tests.delivery.world import Scenario, transform
+
+BLOCK = 60
+"""Scenarios of a test."""
+
+
+def account_of(row: int) -> str:
+    """Return the account of a row: three accounts, which come again."""
+    return str(701 + row // 4 % 3)
+
+
+class AccountScenario(Scenario):
+    """A run whose rows name their account."""
+
+    def outcomes(self, read: Iterator[RowBatch]) -> Iterator[Any]:
+        outcome: Any
+        for outcome in transform().events(read):
+            account = account_of(outcome.row)
+            if type(outcome) is Event:
+                yield outcome._replace(ad_account_id=account)
+            else:
+                yield dataclasses.replace(outcome, ad_account_id=account)
+
+    def new_batcher(self) -> Batcher:
+        return Batcher(self.batch_size, several_accounts=True)
+
+    def new_standings(self) -> AccountStandings:
+        return AccountStandings()
+
+
+def scenario(seed: int, *, threads: bool = False) -> AccountScenario:
+    chance = random.Random(seed)  # noqa: S311
+    made = AccountScenario(
+        kinds(chance),
+        chance,
+        on_unknown_outcome=chance.choice((None, None, OnUnknownOutcome.HOLD, OnUnknownOutcome.RESEND)),
+        batch_size=chance.randint(1, 6),
+        in_flight=chance.randint(1, 4),
+        threads=threads,
+    )
+    valid = sorted(made.events)
+    made.pinterest.failing = set(chance.sample(valid, min(len(valid), chance.choice((0, 0, 1, 3)))))
+    return made
+
+
+def check(made: AccountScenario, run: Any) -> None:
+    """Compare what Pinterest has, the rejects and the counts of each account with the rows."""
+    copies, events, counters = made.pinterest.copies, made.events, run.counters
+    lines = made.folder.lines()
+    codes = {line["event_id"]: line["reasons"][0]["code"] for line in lines if line["stage"] != "validation"}
+
+    assert not [one for one in events if not copies[one] and one not in codes], "rows are lost"
+    assert len({line["row"] for line in lines}) == len(lines), "a row is among the rejects twice"
+    assert all(line["ad_account_id"] == account_of(line["row"]) for line in lines)
+    assert not [one for one, code in codes.items() if code == "account_refused" and copies[one]], "failed and arrived"
+    once_only = {one for one, kind in events.items() if kind == "offline"}
+    if made.on_unknown_outcome is not OnUnknownOutcome.RESEND:
+        assert not [one for one in once_only if copies[one] > 1], "sent twice what must not be"
+    for one in events:
+        assert copies[one] <= 1 + made.pinterest.unknown[one] + made.broken
+
+    counters.check(len(made.kinds))
+    expected: dict[str, Counter[str]] = {}
+    for number, kind in enumerate(made.kinds, 1):
+        code = codes.get(f"e-{number}", "")
+        end = {
+            "": "events_processed",
+            "outcome_unknown": "events_held",
+            "pinterest_failed": "events_failed",
+            "account_refused": "events_failed",
+        }[code]
+        name = {"invalid": "rows_rejected", "duplicate": "duplicates_dropped"}.get(kind, end)
+        counts = expected.setdefault(account_of(number), Counter())
+        counts[name] += 1
+        counts["events_refused"] += code == "account_refused"
+    found = account_counts.table(counters.accounts)
+    assert set(found) == set(expected)
+    for account, counts in expected.items():
+        shown = {
+            name: count for name, count in found[account].items() if name not in ("rows_read", "events_sent", "calls")
+        }
+        assert +Counter(shown) == +counts, account
+    assert sum(row["calls"] for row in found.values()) == counters.delivered.calls
+
+
+@pytest.mark.parametrize("start", range(0, 300, BLOCK))
+def test_each_account_is_accounted_for_whatever_happens(start: int) -> None:
+    for seed in range(start, start + BLOCK):
+        made = scenario(seed)
+        run, _ = run_attempts(made)
+        if run is not None:
+            check(made, run)
+
+
+def test_the_same_with_threads() -> None:
+    for seed in range(1_000, 1_040):
+        made = scenario(seed, threads=True)
+        run, _ = run_attempts(made, interrupts=False)
+        if run is not None:
+            check(made, run)
