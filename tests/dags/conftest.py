@@ -20,6 +20,7 @@ from demo import stage, warehouse
 from demo.verdict import rejects
 from demo.warehouse import Warehouse
 from harness import dag_runs
+from harness.airflow import sqlite_connection
 from harness.dag_runs import TaskRun
 from tests.dags.databases import copy_to_postgres
 
@@ -47,24 +48,30 @@ class ExampleDagRun(NamedTuple):
 class ExampleDags:
     """Runs the example DAGs, each way of running one once a session."""
 
-    def __init__(self, folder: Path, shop: Warehouse, database: str, pinterest: Sandbox, rejects_path: Path) -> None:
+    def __init__(
+        self, folder: Path, shop: Warehouse, database: str, outcomes: str, pinterest: Sandbox, rejects_path: Path
+    ) -> None:
         self.shop = shop
-        self._pinterest = pinterest
+        self.pinterest = pinterest
         self._connections = stage.connections(shop.path, pinterest.url, rejects_path)
         self._connections["AIRFLOW_CONN_WAREHOUSE"] = database
+        self._connections["AIRFLOW_CONN_OUTCOMES"] = outcomes
         self._dags = dag_runs.load(folder)
         self._ran: dict[str, ExampleDagRun] = {}
 
-    def run(self, dag_id: str, when: dt.datetime | None, conf: dict[str, Any] | None = None) -> ExampleDagRun:
+    def run(
+        self, dag_id: str, when: dt.datetime | None, conf: dict[str, Any] | None = None, **variables: str
+    ) -> ExampleDagRun:
         """Run a DAG at a time, or return what it did when it was run so before."""
-        key = json.dumps([dag_id, when and when.isoformat(), conf], sort_keys=True)
+        key = json.dumps([dag_id, when and when.isoformat(), conf, variables], sort_keys=True)
+        environment = self._connections | {f"AIRFLOW_VAR_{name.upper()}": value for name, value in variables.items()}
         if key not in self._ran:
-            self._pinterest.clear()
-            with warnings.catch_warnings(), mock.patch.dict(os.environ, self._connections):
+            self.pinterest.clear()
+            with warnings.catch_warnings(), mock.patch.dict(os.environ, environment):
                 warnings.simplefilter("ignore")  # of Airflow's own making; the DAG files' are tested apart
                 tasks = dag_runs.run(self._dags[dag_id], when, conf)
             assert [task for task in tasks if task.state != "success"] == []
-            self._ran[key] = ExampleDagRun(tasks, self._pinterest.events(test=False), self._pinterest.events(test=True))
+            self._ran[key] = ExampleDagRun(tasks, self.pinterest.events(test=False), self.pinterest.events(test=True))
         return self._ran[key]
 
 
@@ -83,10 +90,11 @@ def dags(
 ) -> Iterator[ExampleDags]:
     work = tmp_path_factory.mktemp("dags")
     shop = warehouse.build(work / "warehouse.db", now=dt.datetime.now(dt.UTC))
-    database = json.dumps({"conn_type": "sqlite", "host": str(shop.path)})
+    database = sqlite_connection(shop.path)
+    outcomes = sqlite_connection(work / "outcomes.db")
     if request.param == "postgres":
         server = dataclasses.replace(request.getfixturevalue("postgres"), database="example_dags")
         copy_to_postgres(shop.path, server)
-        database = server.connection_json
+        database = outcomes = server.connection_json
     with Sandbox() as pinterest:
-        yield ExampleDags(example_folder, shop, database, pinterest, work / "rejects")
+        yield ExampleDags(example_folder, shop, database, outcomes, pinterest, work / "rejects")
