@@ -30,7 +30,8 @@ count their calls together in a Redis. Without it each of them counts its own ca
 
 **Needs** the connections `pinterest_default`, `warehouse` and `outcomes`, optionally the Variable
 `pinterest_rejects_path`. `outcomes` is a database in which the table can be created. It may be the warehouse, but not
-if that is a SQLite file: SQLite does not allow writing while the query reads. On Airflow 3.1 and 3.2 the question also needs a running triggerer.
+if that is a SQLite file: SQLite does not allow writing while the query reads. On Airflow 3.1 and 3.2 the question also
+needs a running triggerer.
 """
 
 from __future__ import annotations
@@ -133,6 +134,7 @@ else:
 
         def poke(self, context: Any) -> bool:
             """Return whether the Variable has the answer."""
+            del context
             if is_approved(self.answer):
                 return True
             self.log.warning(

@@ -59,13 +59,14 @@ def faults(
     found = [f"{run.name}: {wrong}" for run in runs for wrong in imbalances(run.result)]
     sent = sum(run.result["events_processed"] for run in runs)
     arrived = arrivals(expected, copies)
-    for name in ("missing", "unknown", "twice"):
-        if number := getattr(arrived, name):
-            found.append(f"{number:,} events are {name}")
-    for what, number in (("the local Pinterest", sum(copies.values())), ("the table", statuses.get("processed", 0))):
-        if number != sent:
-            found.append(f"The runs sent {sent:,} events, but {what} has {number:,}")
-    return found
+    of_each = {name: getattr(arrived, name) for name in ("missing", "unknown", "twice")}
+    found += [f"{number:,} events are {name}" for name, number in of_each.items() if number]
+    counted = {"the local Pinterest": sum(copies.values()), "the table": statuses.get("processed", 0)}
+    differing = {what: number for what, number in counted.items() if number != sent}
+    return [
+        *found,
+        *(f"The runs sent {sent:,} events, but {what} has {number:,}" for what, number in differing.items()),
+    ]
 
 
 def _line(name: str, counts: Mapping[str, Any]) -> str:

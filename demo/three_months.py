@@ -88,7 +88,7 @@ def rounds(end: dt.datetime, days: int = DAYS) -> list[tuple[BackfillRun, ...]]:
         pair = special.get(day, ())
         if run not in pair:
             waiting.append(run)
-        if len(waiting) == 2 or (pair and waiting):  # noqa: PLR2004 - a pair
+        if len(waiting) == 2 or (pair and waiting):
             found.append(tuple(waiting))
             waiting = []
         if pair:

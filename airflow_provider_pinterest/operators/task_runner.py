@@ -13,7 +13,6 @@ from airflow_provider_pinterest.hooks.pinterest import PinterestHook
 from airflow_provider_pinterest.links.conversions import RESULT_KEY
 from airflow_provider_pinterest.logs import log_lines
 from airflow_provider_pinterest.operators.error_report import for_airflow, report
-from airflow_provider_pinterest.operators.task_outcomes import outcome_table, store_of
 from airflow_provider_pinterest.operators.task_attempt import (
     AIRFLOW,
     attempt_info,
@@ -22,6 +21,7 @@ from airflow_provider_pinterest.operators.task_attempt import (
     try_number,
 )
 from airflow_provider_pinterest.operators.task_options import TaskOptions
+from airflow_provider_pinterest.operators.task_outcomes import outcome_table, store_of
 from airflow_provider_pinterest.problems import Problems
 from airflow_provider_pinterest.sources.protocol import LazySource
 from airflow_provider_pinterest.sync.observer import SyncObserver

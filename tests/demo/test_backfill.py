@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
+import psycopg2
 import pytest
 
 from demo import backfill, runs_table, three_months
 from demo.three_months import DAYS, SALES
+from tests.docs.pages import DOCS, blocks
 
 pytestmark = pytest.mark.timeout(600)
 
 UNIQUE = DAYS * SALES
+CODES = ("no_match_key", "bad_currency", "too_old")
 LOADED_AGAIN = three_months.AGAIN
 
 
 @pytest.fixture(scope="module")
 def postgresql(request, tmp_path_factory):
     server = request.getfixturevalue("postgres")
-    import psycopg2
-
     folder = tmp_path_factory.mktemp("months")
     with psycopg2.connect(server.dsn) as connection, connection.cursor() as cursor:
         cursor.execute("DROP TABLE IF EXISTS pinterest_outcomes")
     connection.close()
     database = backfill.OutcomeDatabase("PostgreSQL", server.connection_json, lambda: psycopg2.connect(server.dsn))
     report = backfill.backfill(folder, database)
-    print("\n".join(runs_table.lines(report.runs)))
+    print("\n".join(runs_table.lines(report.runs)))  # noqa: T201 - for people
     return report
 
 
@@ -69,6 +72,24 @@ def test_a_table_in_sqlite_counts_the_same(tmp_path):
 
     assert report.faults == []
     assert sum(run.result["events_processed"] for run in report.runs) == 20 * SALES
+
+
+def test_the_queries_of_the_page_find_what_did_not_arrive(postgresql, postgres):
+    by_status, by_reason, missing = [block.text for block in blocks(DOCS / "backfills.md", "sql")]
+    with closing(psycopg2.connect(postgres.dsn)) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TEMP TABLE store_sales (receipt_no text, loaded_at timestamptz)")
+        receipts = ["R000-0000", "R091-0119", "bad-000-0", "never-sent"]
+        cursor.executemany("INSERT INTO store_sales VALUES (%s, '2026-09-01')", [(receipt,) for receipt in receipts])
+        found = []
+        for query in (by_status, by_reason, missing):
+            cursor.execute(query)
+            found.append(cursor.fetchall())
+
+    assert dict(found[0])["processed"] == UNIQUE
+    assert {row[1:3] for row in found[1]} == {
+        ("rejected", code) for code in ("no_match_key", "bad_currency", "too_old")
+    }
+    assert found[2] == [("bad-000-0",), ("never-sent",)]
 
 
 def test_a_second_copy_is_found(postgresql):
