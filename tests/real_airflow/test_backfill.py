@@ -158,7 +158,9 @@ def test_the_command_of_airflow_2_waits_for_the_variable(home: Path, sandbox: Sa
     assert arrived(sandbox) == ONCE
 
     airflow_command(local, home, "variables", "set", APPROVED, "no")
-    again = subprocess.run([*command, "--reset-dagruns", "--yes"], env=local, cwd=home, check=False, timeout=900)
+    one_day = "--start-date", f"{DAYS[0]:%Y-%m-%d}", "--end-date", f"{DAYS[0]:%Y-%m-%d}"
+    command = [sys.executable, "-m", "airflow", "dags", "backfill", DAG_ID, *one_day, "--reset-dagruns", "--yes"]
+    again = subprocess.run(command, env=local, cwd=home, check=False, timeout=900)
     assert again.returncode != 0
     assert arrived(sandbox) == ONCE
 
