@@ -159,9 +159,9 @@ with DAG(
 ):
 
     @task.short_circuit
-    def only_backfills(run_type: str) -> bool:
+    def only_backfills(scheduled: str) -> bool:
         """End the runs of the schedule."""
-        return run_type != "scheduled"
+        return scheduled != "True"
 
     validate = SendConversionsOperator(task_id="validate", validate_only=True, **STORE_SALES)
     approve = BackfillApproval(
@@ -178,4 +178,4 @@ with DAG(
         max_active_tis_per_dag=2,  # in all runs, also in those of a backfill
         **STORE_SALES,
     )
-    only_backfills("{{ dag_run.run_type }}") >> validate >> approve >> send
+    only_backfills("{{ dag_run.run_type == 'scheduled' }}") >> validate >> approve >> send

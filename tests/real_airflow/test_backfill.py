@@ -112,8 +112,8 @@ def test_three_days_ask_once_and_are_sent_once(home: Path, sandbox: Sandbox) -> 
     with standalone(home, connections(home, sandbox)) as running:
         backfill = Backfill(running)
         running.wait_for_dags([DAG_ID])
-        wait_for(lambda: backfill.runs() == {"success": 1}, "the run of the schedule", every=0.5)
-        assert backfill.states("validate") == {"skipped": 1}
+        wait_for(lambda: backfill.states("validate") == {"skipped": 1}, "the nightly run", every=0.5, seconds=600)
+        wait_for(lambda: backfill.runs() == {"success": 1}, "its end", every=0.5, seconds=600)
 
         backfill.start(DAYS[0], DAYS[-1])
         wait_for(lambda: backfill.states("validate") == {"success": 3}, "validation", every=0.5, seconds=600)
