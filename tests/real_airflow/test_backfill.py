@@ -72,7 +72,7 @@ def connections(home: Path, sandbox: Sandbox) -> dict[str, dict[str, Any]]:
 
 
 def arrived(sandbox: Sandbox) -> Counter[str]:
-    return Counter(event.event["custom_data"]["order_id"] for event in sandbox.events())
+    return Counter((event.event or {})["custom_data"]["order_id"] for event in sandbox.events())
 
 
 class Backfill:
