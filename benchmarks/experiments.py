@@ -6,6 +6,7 @@ To add one: write a function of (:class:`BenchmarkStage`, :class:`Effort`) that 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
@@ -14,6 +15,7 @@ from typing import Final
 from benchmarks import rows
 from benchmarks.measures import Sample
 from benchmarks.stage import BenchmarkStage, MeasureCall
+from harness import airflow
 from harness.pinterest import running_pinterest
 from harness.postgres import find_programs, running_postgres
 from harness.processes import say
@@ -340,6 +342,42 @@ def safeties(stage: BenchmarkStage, effort: Effort) -> ReportSection:
     )
 
 
+def outcome_table(stage: BenchmarkStage, effort: Effort) -> ReportSection:
+    """Measure the cost of the outcome table and of the ledger: the same rows without, with, and with both."""
+    size = min(SHORT, effort.pipeline[-1])
+    stage.stock(size)
+    with contextlib.ExitStack() as stack:
+        databases = {"SQLite": airflow.sqlite_connection(stage.folder / "outcomes.db")}
+        if find_programs() is None:
+            say("PostgreSQL is not installed: left out")
+        else:
+            databases["PostgreSQL"] = stack.enter_context(running_postgres()).connection_json
+        calls = {"without": MeasureCall("pipeline", {"count": size})}
+        for name, connection in databases.items():
+            for what, options in (("table", {}), ("table and ledger", {"skip_already_sent": True})):
+                calls[f"{name}: {what}"] = MeasureCall(
+                    "pipeline",
+                    {"count": size, "options": {"outcomes_conn_id": "outcomes", **options}},
+                    environment={"AIRFLOW_CONN_OUTCOMES": connection},
+                )
+        samples = stage.alternate(calls, effort.times)
+    base = median(sample["seconds"] / sample["rows"] for sample in samples["without"])
+    lines = []
+    for what, taken in samples.items():
+        cpu = [sample["cpu"] / sample["rows"] * 1e6 for sample in taken]
+        seconds = [sample["seconds"] / sample["rows"] for sample in taken]
+        more = (median(seconds) - base) * 1e6
+        lines.append((what, spread(cpu), f"{more:+.0f}", f"{median(seconds) / base:.2f}"))
+    return ReportSection(
+        "What the outcome table costs",
+        f"{size:,} rows from SQLite, answers without delay. CPU is that of the task; the database takes its share of "
+        "the same cores, which the seconds include.",
+        ("", "CPU µs a row", "seconds per million rows", "times the seconds without"),
+        lines,
+        samples,
+    )
+
+
 def judged(stage: BenchmarkStage, effort: Effort) -> ReportSection | None:
     """Run once against the package's local Pinterest, which validates and stores every event."""
     size = min(20_000, effort.pipeline[-1])
@@ -365,6 +403,7 @@ EXPERIMENTS: Final[dict[str, Experiment]] = {
         postgres,
         in_flight,
         safeties,
+        outcome_table,
         judged,
         start_up,
     )

@@ -4,6 +4,7 @@
 - ``database_thread``: a thread that owns the connection of a run.
 - ``dialects``: the SQL of each database.
 - ``records``: a row of the table.
+- ``__main__``: prints the statement that creates the table.
 - ``table``: the table, and what a run writes into it and reads from it.
 """
 

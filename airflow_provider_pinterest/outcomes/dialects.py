@@ -38,6 +38,9 @@ class Dialect:
     :param types: column type → the database's word for it.
     :param primary_key: whether keys are unique.
     :param binds_null: whether a value may be ``None``; otherwise the statement says NULL.
+    :param json: returns what follows FROM to read all rows from one value, the JSON of a list of objects; ``None``:
+        the statement has a place for each value.
+    :param many: whether the driver executes a statement for one row many times faster than one for many rows.
     :param rows: most rows of a statement.
     """
 
@@ -47,6 +50,8 @@ class Dialect:
     types: Mapping[str, str] = field(default_factory=dict)
     primary_key: bool = True
     binds_null: bool = True
+    json: Callable[[Dialect], str] | None = None
+    many: bool = False
     rows: int = 500
 
     def type_of(self, column: str) -> str:
@@ -102,6 +107,14 @@ def remove(table: str, keys: int) -> str:
     )
 
 
+def settle(table: str, keys: int) -> str:
+    """Return the statement for claimed events that were processed: the time, then keys."""
+    return (
+        f"UPDATE {table} SET status = 'processed', written_at = {{}}, status_before = NULL, claim = NULL "  # noqa: S608
+        f"WHERE {_KEY} IN ({_marks(keys)})"
+    )
+
+
 def dialect_of(driver: str) -> Dialect:
     """Return the dialect of a connection.
 
@@ -124,12 +137,10 @@ def _named(text: str, old: str, new: str) -> str:
 
 def _on_conflict(dialect: Dialect, table: str, rows: int, changes: Mapping[str, str], condition: str) -> str:
     """PostgreSQL, SQLite and DuckDB."""
-    del dialect
     old = table.rpartition(".")[2]
     sets = ", ".join(f"{name} = {_named(value, old, 'excluded')}" for name, value in changes.items())
-    return (
-        f"{_insert(table, rows)} ON CONFLICT ({_KEY}) DO UPDATE SET {sets} WHERE {_named(condition, old, 'excluded')}"
-    )
+    insert = _insert(table, rows) if dialect.json is None else _insert_json(table, dialect.json(dialect))
+    return f"{insert} ON CONFLICT ({_KEY}) DO UPDATE SET {sets} WHERE {_named(condition, old, 'excluded')}"
 
 
 def _on_duplicate_key(dialect: Dialect, table: str, rows: int, changes: Mapping[str, str], condition: str) -> str:
@@ -164,6 +175,23 @@ def _insert(table: str, rows: int) -> str:
     return f"INSERT INTO {table} ({', '.join(COLUMNS)}) VALUES {', '.join([one] * rows)}"  # noqa: S608 - checked names
 
 
+@lru_cache(maxsize=64)
+def _insert_json(table: str, source: str) -> str:
+    columns = ", ".join(COLUMNS)
+    return f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {source}"  # noqa: S608 - checked names
+
+
+def _postgres_json(dialect: Dialect) -> str:
+    columns = ", ".join(f"{name} {dialect.type_of(name)}" for name in COLUMNS)
+    return f"json_to_recordset(CAST({{}} AS json)) AS n({columns})"
+
+
+def _duckdb_json(dialect: Dialect) -> str:
+    types = ",".join(f'"{name}":"{dialect.type_of(name).partition("(")[0]}"' for name in COLUMNS)
+    # The braces of the JSON are doubled, because the statement is formatted.
+    return f"(SELECT unnest(from_json({{}}, '[{{{{{types}}}}}]'), recursive := true)) AS n"
+
+
 _TYPES: Final = {
     _KEY: "VARCHAR(64)",
     "ad_account_id": "VARCHAR(32)",
@@ -187,9 +215,9 @@ _STRINGS: Final = {f"VARCHAR({size})": "STRING" for size in (16, 32, 64, 255)} |
 }
 
 DIALECTS: Final[Mapping[str, Dialect]] = {
-    "postgresql": Dialect("postgresql", ("psycopg", "pg8000"), _on_conflict),
-    "sqlite": Dialect("sqlite", ("sqlite",), _on_conflict),
-    "duckdb": Dialect("duckdb", ("duckdb",), _on_conflict),
+    "postgresql": Dialect("postgresql", ("psycopg", "pg8000"), _on_conflict, json=_postgres_json, rows=1_000),
+    "sqlite": Dialect("sqlite", ("sqlite",), _on_conflict, many=True),
+    "duckdb": Dialect("duckdb", ("duckdb",), _on_conflict, json=_duckdb_json, rows=1_000),
     "mysql": Dialect(
         "mysql",
         ("mysql", "mariadb"),

@@ -39,6 +39,8 @@ Record = tuple[Any, ...]
 _TEXT: Final = 1_024
 """Most characters of an event name, an event id and the names of match keys."""
 
+_EPOCH: Final = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - databases keep it without a zone
+
 _LATEST: Final = 253_402_300_799
 """The last second that a timestamp can hold."""
 
@@ -64,7 +66,7 @@ def record(outcome: EventOutcome, run: str, now: str, *, test: bool) -> Record:
     :param now: the time of writing.
     """
     name, event_id = outcome.name, outcome.id
-    shown = None if not event_id or _personal(event_id) else _stored(event_id)
+    shown = None if not event_id else _shown(event_id)
     if not name or not event_id or outcome.status == "duplicate" or (outcome.status == "rejected" and shown is None):
         key = row_outcome_key(run, outcome.row)
     else:
@@ -72,7 +74,7 @@ def record(outcome: EventOutcome, run: str, now: str, *, test: bool) -> Record:
     return (
         key,
         outcome.ad_account_id,
-        None if not name or _personal(name) else _stored(name),
+        _shown_name(name) if name else None,
         shown,
         key_columns(outcome.keys),
         outcome.status,
@@ -112,7 +114,7 @@ def timestamp(moment: float | None) -> str | None:
     """Return Unix seconds as the text of a timestamp in UTC."""
     if moment is None or not 0 < moment <= _LATEST:
         return None
-    return dt.datetime.fromtimestamp(moment, dt.UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+    return (_EPOCH + dt.timedelta(seconds=moment)).isoformat(" ", "microseconds")
 
 
 def seconds(stored: object) -> float:
@@ -124,10 +126,15 @@ def seconds(stored: object) -> float:
     return (found if found.tzinfo else found.replace(tzinfo=dt.UTC)).timestamp()
 
 
-def _personal(text: str) -> bool:
-    return has_at(text) and has_address(text)
+@lru_cache(maxsize=256)
+def _shown_name(name: str) -> str | None:
+    return _shown(name)
 
 
-def _stored(text: str) -> str:
-    """Return text that every database can hold."""
+def _shown(text: str) -> str | None:
+    """Return text that every database can hold; ``None`` if it has an e-mail address."""
+    if text.isalnum() and text.isascii() and len(text) <= _TEXT:
+        return text
+    if has_at(text) and has_address(text):
+        return None
     return text[:_TEXT].replace("\0", "").encode("utf-8", "replace").decode()

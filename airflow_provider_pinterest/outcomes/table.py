@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar
+
+import orjson
 
 from airflow_provider_pinterest.conversions.outcomes import Event
 from airflow_provider_pinterest.delivery.ledger import Entry
@@ -106,6 +109,9 @@ class OpenOutcomeTable:
         self._test = test
         self._wall = wall
         self._claim = uuid.uuid4().hex
+        self._claimed: set[str] = set()
+        """Keys of the events that this attempt has claimed and not settled; changed with ``_lock``."""
+        self._lock = threading.Lock()
         self._waiting: list[EventOutcome] = []
         self._dialect = thread.call(self._prepare)
 
@@ -133,13 +139,28 @@ class OpenOutcomeTable:
             return
         now = timestamp(self._wall()) or ""
         records: dict[str, Record] = {}
+        claimed: list[str] = []
         for outcome in waiting:
+            if outcome.status is Status.PROCESSED and self._claimed:
+                key = event_outcome_key(outcome.ad_account_id, outcome.name or "", outcome.id or "", test=self._test)
+                if key in self._claimed:
+                    claimed.append(key)
+                    continue
             made = record(outcome, self._run, now, test=self._test)
             before = records.get(made[0])
             if before is None or before[_STATUS] != Status.PROCESSED:  # a statement may name a key only once
                 records[made[0]] = made
         ordered = [records[key] for key in sorted(records)]  # two runs lock rows in the same order
-        self._thread.call(lambda database: self._upsert(database, self._dialect.write, ordered))
+
+        def work(database: SqlDatabase) -> None:
+            for some in _chunks(sorted(claimed), LOOKED_UP):
+                database.execute(dialects.settle(self._table, len(some)), [now, *some])
+                database.commit()
+            self._upsert(database, self._dialect.write, ordered)
+
+        self._thread.call(work)
+        with self._lock:
+            self._claimed.difference_update(claimed)
         del self._waiting[: len(waiting)]
 
     def processed(self, ad_account_id: str, events: Sequence[Event]) -> Mapping[int, Entry]:
@@ -152,25 +173,31 @@ class OpenOutcomeTable:
         """Claim events for this attempt, durably; return those that it did not get, by row."""
         by_key = self._keys(ad_account_id, events)
         now = timestamp(self._wall())
-        records = [self._claimed(key, ad_account_id, by_key[key], now) for key in sorted(by_key)]
+        records = [self._claim_record(key, ad_account_id, by_key[key], now) for key in sorted(by_key)]
 
-        def job(database: SqlDatabase) -> list[Any]:
+        def work(database: SqlDatabase) -> list[Any]:
             self._upsert(database, self._dialect.claim, records)
             return self._select(database, dialects.others, sorted(by_key), [self._claim])
 
-        return self._entries(self._thread.call(job), by_key)
+        found = self._thread.call(work)
+        with self._lock:
+            self._claimed.update(by_key)
+            self._claimed.difference_update(str(row[0]) for row in found)
+        return self._entries(found, by_key)
 
     def release(self, ad_account_id: str, events: Sequence[Event]) -> None:
         """Give up claims of events that were certainly not accepted."""
         keys = sorted(self._keys(ad_account_id, events))
 
-        def job(database: SqlDatabase) -> None:
+        def work(database: SqlDatabase) -> None:
             for some in _chunks(keys, LOOKED_UP):
                 for statement in (dialects.restore, dialects.remove):
                     database.execute(statement(self._table, len(some)), [self._claim, *some])
                 database.commit()
 
-        self._thread.call(job)
+        with self._lock:
+            self._claimed.difference_update(keys)
+        self._thread.call(work)
 
     def close(self) -> None:
         """Close the connection."""
@@ -196,7 +223,7 @@ class OpenOutcomeTable:
     def _keys(self, ad_account_id: str, events: Sequence[Event]) -> dict[str, Event]:
         return {event_outcome_key(ad_account_id, event.name, event.id, test=self._test): event for event in events}
 
-    def _claimed(self, key: str, account: str, event: Event, now: str | None) -> Record:
+    def _claim_record(self, key: str, account: str, event: Event, now: str | None) -> Record:
         outcome = EventOutcome(
             account, event.row, Status.SENDING, event.name, event.id, event.time, event.keys, (), event.body
         )
@@ -218,8 +245,17 @@ class OpenOutcomeTable:
     def _upsert(self, database: SqlDatabase, statement: Callable[[str, int], str], records: Sequence[Record]) -> None:
         dialect = self._dialect
         for some in _chunks(records, dialect.rows):
-            values = [value for one in some for value in one]
+            if dialect.many:
+                database.execute_many(statement(self._table, 1), some)
+                database.commit()
+                continue
             text = statement(self._table, len(some))
+            if dialect.json is not None:
+                objects = [dict(zip(COLUMNS, one, strict=True)) for one in some]
+                database.execute(text, [orjson.dumps(objects).decode()])
+                database.commit()
+                continue
+            values = [value for one in some for value in one]
             if not dialect.binds_null:
                 text = text.format(*("NULL" if value is None else "{}" for value in values))
                 values = [value for value in values if value is not None]

@@ -326,6 +326,8 @@ def problems_with(options: type[SyncOptions], given: Mapping[str, Any]) -> list[
             found.append(f"{name} must be {kind.says}, got {shown}.")
     if given.get("on_unknown_outcome") == "hold" and "rejects_path" in given and not given["rejects_path"]:
         found.append("on_unknown_outcome='hold' needs rejects_path, because held events are listed there.")
+    if given.get("skip_already_sent") is True and given.get("outcomes_conn_id", given) is None:
+        found.append("skip_already_sent=True needs outcomes_conn_id, the database that tells which events were sent.")
     return found
 
 

@@ -48,14 +48,12 @@ class ExampleDagRun(NamedTuple):
 class ExampleDags:
     """Runs the example DAGs, each way of running one once a session."""
 
-    def __init__(
-        self, folder: Path, shop: Warehouse, database: str, outcomes: str, pinterest: Sandbox, rejects_path: Path
-    ) -> None:
+    def __init__(self, folder: Path, shop: Warehouse, database: str, pinterest: Sandbox, rejects_path: Path) -> None:
         self.shop = shop
         self.pinterest = pinterest
         self._connections = stage.connections(shop.path, pinterest.url, rejects_path)
         self._connections["AIRFLOW_CONN_WAREHOUSE"] = database
-        self._connections["AIRFLOW_CONN_OUTCOMES"] = outcomes
+        self._folder = rejects_path.parent
         self._dags = dag_runs.load(folder)
         self._ran: dict[str, ExampleDagRun] = {}
 
@@ -64,7 +62,11 @@ class ExampleDags:
     ) -> ExampleDagRun:
         """Run a DAG at a time, or return what it did when it was run so before."""
         key = json.dumps([dag_id, when and when.isoformat(), conf, variables], sort_keys=True)
-        environment = self._connections | {f"AIRFLOW_VAR_{name.upper()}": value for name, value in variables.items()}
+        environment = {
+            **self._connections,
+            "AIRFLOW_CONN_OUTCOMES": sqlite_connection(self._folder / f"outcomes-{dag_id}.db"),
+            **{f"AIRFLOW_VAR_{name.upper()}": value for name, value in variables.items()},
+        }
         if key not in self._ran:
             self.pinterest.clear()
             with warnings.catch_warnings(), mock.patch.dict(os.environ, environment):
@@ -91,10 +93,9 @@ def dags(
     work = tmp_path_factory.mktemp("dags")
     shop = warehouse.build(work / "warehouse.db", now=dt.datetime.now(dt.UTC))
     database = sqlite_connection(shop.path)
-    outcomes = sqlite_connection(work / "outcomes.db")
     if request.param == "postgres":
         server = dataclasses.replace(request.getfixturevalue("postgres"), database="example_dags")
         copy_to_postgres(shop.path, server)
-        database = outcomes = server.connection_json
+        database = server.connection_json
     with Sandbox() as pinterest:
-        yield ExampleDags(example_folder, shop, database, outcomes, pinterest, work / "rejects")
+        yield ExampleDags(example_folder, shop, database, pinterest, work / "rejects")

@@ -213,6 +213,18 @@ class TestStoreSales:
         assert all(re.fullmatch(r"S[123]", row["keys"]["store_id"]) for row in ran.rejects())
 
 
+class TestOutcomes:
+    def test_each_sale_is_sent_once_although_the_windows_overlap(self, dags):
+        first = dags.run("pinterest_outcomes", dags.shop.day.end)
+        second = dags.run("pinterest_outcomes", dags.shop.day.end + DAY)
+
+        orders = Counter(event.event["custom_data"]["order_id"] for event in first.received)
+        assert orders == once(orders)
+        assert orders.keys() >= dags.shop.keys[Feed.STORE_SALES]
+        assert second.results[0]["already_sent"] == first.results[0]["events_processed"]
+        assert second.results[0]["calls"] == second.results[0]["events_processed"] == 0
+
+
 class TestEventsFromTask:
     @pytest.fixture
     def ran(self, dags):

@@ -70,6 +70,7 @@ def connections(pinterest, tmp_path, monkeypatch):
     path = tmp_path / "warehouse.db"
     monkeypatch.setenv("AIRFLOW_CONN_PINTEREST_DEFAULT", json.dumps(pinterest.connection()))
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", sqlite_connection(path))
+    monkeypatch.setenv("AIRFLOW_CONN_ANALYTICS", sqlite_connection(path.with_name("analytics.db")))
     with sqlite3.connect(path) as warehouse:
         yield warehouse
     warehouse.close()

@@ -1,4 +1,4 @@
-"""Several processes on one table, and processes that are killed: each event is accepted once, or is known to be held."""
+"""Several processes on one table, and killed processes: each event is accepted once, or is known to be held."""
 
 from __future__ import annotations
 
@@ -113,14 +113,14 @@ def test_two_processes_at_once_send_each_event_once(shared, server):
 @pytest.mark.parametrize("seed", [1])
 @pytest.mark.parametrize("kinds", [("offline",), ("offline", "web")], ids=["offline", "mixed"])
 def test_a_killed_run_loses_nothing_and_sends_no_offline_event_twice(shared, server, tmp_path, seed, kinds):
-    chance = random.Random(seed)
+    chance = random.Random(seed)  # noqa: S311 - repeatable
     state = tmp_path / "state.json"
     kills = 0
     options = {"kinds": kinds, "state": state, "rejects_path": str(tmp_path / "rejects")}
     for _ in range(4):
         process = start(shared, server, "monday", 0, 3_000, **options)
         time.sleep(0.5)  # it starts
-        until(lambda: bool(copies(server)) or process.poll() is not None)
+        until(lambda process=process: bool(copies(server)) or process.poll() is not None)
         time.sleep(chance.uniform(0.0, 1.0))
         process.kill()
         process.communicate()
