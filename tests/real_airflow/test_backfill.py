@@ -48,7 +48,12 @@ def home(tmp_path: Path) -> Path:
     """Lay out the DAG and a warehouse in which each till loads two sales again on the next day."""
     dags = tmp_path / "dags"
     dags.mkdir()
-    shutil.copy(stage.DAGS / f"{DAG_ID}.py", dags)
+    text = (stage.DAGS / f"{DAG_ID}.py").read_text("utf-8")
+    paused = "    catchup=False,\n    is_paused_upon_creation=True,\n"  # until Airflow has started
+    if not airflow.__version__.startswith("2."):
+        text = text.replace("    catchup=False,\n", paused)
+    text = text.replace("minutes=5", "seconds=1")
+    (dags / f"{DAG_ID}.py").write_text(text, "utf-8")
     shutil.copytree(stage.DAGS / "sql", dags / "sql")
     with closing(sqlite3.connect(tmp_path / "warehouse.db")) as database, database:
         database.executescript(warehouse.SCHEMA.read_text("utf-8"))
@@ -112,6 +117,7 @@ def test_three_days_ask_once_and_are_sent_once(home: Path, sandbox: Sandbox) -> 
     with standalone(home, connections(home, sandbox)) as running:
         backfill = Backfill(running)
         running.wait_for_dags([DAG_ID])
+        running.api("PATCH", f"dags/{DAG_ID}", {"is_paused": False})
         wait_for(lambda: backfill.states("validate") == {"skipped": 1}, "the nightly run", every=0.5, seconds=600)
         wait_for(lambda: backfill.runs() == {"success": 1}, "its end", every=0.5, seconds=600)
 
