@@ -15,10 +15,25 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from airflow.configuration import conf
-    from airflow.sdk import BaseHook, BaseOperator, BaseOperatorLink, Connection, Context, ObjectStoragePath, XComArg
+    from airflow.sdk import (
+        BaseHook,
+        BaseOperator,
+        BaseOperatorLink,
+        BaseSensorOperator,
+        Connection,
+        Context,
+        ObjectStoragePath,
+        XComArg,
+    )
     from airflow.sdk.bases.decorator import DecoratedOperator, TaskDecorator, determine_kwargs, task_decorator_factory
     from airflow.sdk.definitions.context import context_merge
-    from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowNotFoundException
+    from airflow.sdk.exceptions import (
+        AirflowException,
+        AirflowFailException,
+        AirflowNotFoundException,
+        AirflowSensorTimeout,
+        AirflowSkipException,
+    )
     from airflow.sdk.execution_time.xcom import XCom
     from airflow.sdk.log import mask_secret
 
@@ -30,9 +45,12 @@ else:
         "AirflowException": _EXCEPTIONS,
         "AirflowFailException": _EXCEPTIONS,
         "AirflowNotFoundException": _EXCEPTIONS,
+        "AirflowSensorTimeout": _EXCEPTIONS,
+        "AirflowSkipException": _EXCEPTIONS,
         "BaseHook": ("airflow.sdk", "airflow.hooks.base"),
         "BaseOperator": ("airflow.sdk", "airflow.models"),
         "BaseOperatorLink": ("airflow.sdk", "airflow.models"),
+        "BaseSensorOperator": ("airflow.sdk", "airflow.sensors.base"),
         "Connection": ("airflow.sdk", "airflow.models"),
         "DecoratedOperator": _DECORATORS,
         "ObjectStoragePath": ("airflow.sdk", "airflow.io.path"),
@@ -61,9 +79,12 @@ __all__ = [
     "AirflowException",
     "AirflowFailException",
     "AirflowNotFoundException",
+    "AirflowSensorTimeout",
+    "AirflowSkipException",
     "BaseHook",
     "BaseOperator",
     "BaseOperatorLink",
+    "BaseSensorOperator",
     "Connection",
     "Context",
     "DecoratedOperator",

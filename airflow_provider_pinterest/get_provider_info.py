@@ -38,7 +38,16 @@ def get_provider_info() -> dict[str, Any]:
         "operators": [
             {
                 "integration-name": _INTEGRATION,
-                "python-modules": ["airflow_provider_pinterest.operators.send_conversions"],
+                "python-modules": [
+                    "airflow_provider_pinterest.operators.send_conversions",
+                    "airflow_provider_pinterest.operators.request_deletion",
+                ],
+            }
+        ],
+        "sensors": [
+            {
+                "integration-name": _INTEGRATION,
+                "python-modules": ["airflow_provider_pinterest.sensors.deletion_request"],
             }
         ],
         "triggers": [

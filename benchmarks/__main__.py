@@ -15,7 +15,7 @@ from benchmarks import plots, report
 from benchmarks.experiments import EXPERIMENTS, LEAST_RATIO, QUICK, Effort, ReportSection
 from benchmarks.stage import set_up
 from harness.processes import HarnessError, say
-from harness.tables import put_between
+from harness.tables import put_between, save
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -60,7 +60,7 @@ def _run(names: tuple[str, ...] | list[str], effort: Effort) -> dict[str, Report
 def _keep(found: report.Document, folder: Path) -> None:
     """Save the results. Update the documentation if they are saved in the repository."""
     kept = report.merged(found, folder)
-    report.save(kept, folder)
+    save(folder, "latest", kept, report.markdown(kept))
     if folder == report.RESULTS:
         put_between(report.PAGE, report.BEGIN, report.END, report.markdown(kept))
         plots.draw(kept, report.IMAGES)

@@ -8,24 +8,22 @@ connection costs one more round trip, with TLS two.
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import os
 import tempfile
 import time
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import closing
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 from airflow_provider_pinterest.api.client import Client
 from airflow_provider_pinterest.api.credentials import Credential, Tokens
 from airflow_provider_pinterest.api.events_endpoint import EventsEndpoint, PerEventResults
 from airflow_provider_pinterest.redaction import Secret
-from harness.certificates import certificate, server_context
+from harness.certificates import certificate
+from harness.processes import IMPORTS, python_server
 
-PROCESSED = b'{"events":[{"status":"processed"}]}'
-BODIES = {"2 KB": b"x" * 2_000, "1 MB": b"x" * 1_000_000}
+BODIES = {size: b'{"event_id":"%b"}' % (b"x" * length) for size, length in (("2 KB", 2_000), ("1 MB", 1_000_000))}
 
 
 def main() -> None:
@@ -41,25 +39,21 @@ def main() -> None:
 
 
 def _measure(scheme: str, folder: Path, calls: int, rounds: int) -> None:
-    tls = scheme == "https"
-    if tls:
+    command = ["-m", "harness.counting_server"]
+    if scheme == "https":
         os.environ["REQUESTS_CA_BUNDLE"] = str(certificate(folder)[1])
-    here, there = multiprocessing.Pipe()
-    server = multiprocessing.get_context("spawn").Process(target=_serve, args=(there, folder if tls else None))
-    server.start()
-    client = Client(f"{scheme}://localhost:{here.recv()}/v5", Credential(Tokens(Secret("t"))))
-    events = EventsEndpoint(client)
-    try:
+        command += ["--tls", str(folder)]
+    with (
+        python_server("counting", command, folder, os.environ | IMPORTS) as (_, port),
+        closing(Client(f"{scheme}://localhost:{port}/v5", Credential(Tokens(Secret("t"))))) as client,
+    ):
+        events = EventsEndpoint(client)
         for size, body in BODIES.items():
             kept, fresh = (
                 1_000 * median(_seconds(lambda: _post(events, body, fresh=fresh), calls) for _ in range(rounds))  # noqa: B023
                 for fresh in (False, True)
             )
             print(f"| {scheme} | {size} | {kept:.2f} | {fresh:.2f} | {fresh - kept:.2f} |")
-    finally:
-        client.close()
-        server.terminate()
-        server.join()
 
 
 def _post(events: EventsEndpoint, body: bytes, *, fresh: bool) -> None:
@@ -71,30 +65,6 @@ def _seconds(action: Callable[[], None], times: int) -> float:
     for _ in range(times):
         action()
     return (time.perf_counter() - started) / times
-
-
-def _serve(pipe: Any, folder: Path | None) -> None:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    server.daemon_threads = True
-    if folder is not None:
-        server.socket = server_context(folder).wrap_socket(server.socket, server_side=True)
-    pipe.send(server.server_port)
-    server.serve_forever()
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    wbufsize = -1
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(PROCESSED)))
-        self.end_headers()
-        self.wfile.write(PROCESSED)
-
-    def log_message(self, *_: object) -> None: ...
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from statistics import median
 from typing import Final
 
 from benchmarks import rows
+from benchmarks.columns import TYPED
 from benchmarks.measures import Sample
 from benchmarks.stage import BenchmarkStage, MeasureCall
 from harness import airflow
@@ -172,6 +173,31 @@ def stages(stage: BenchmarkStage, effort: Effort) -> ReportSection:
         ("step", "µs an event", "share"),
         [(what, spread(found, 2), f"{median(found) / median(whole):.0%}") for what, found in parts.items()],
         {"stages": taken},
+    )
+
+
+def columns(stage: BenchmarkStage, effort: Effort) -> ReportSection:
+    """Measure each column alone, as text and as the types that drivers return."""
+    taken = stage.alternate({"columns": MeasureCall("columns", {"count": effort.transform})}, effort.often)["columns"]
+
+    def cost(kind: str, name: str) -> list[float]:
+        return [sample[f"{kind}:{name}"] for sample in taken]
+
+    lines = []
+    for name in sorted(rows.COLUMNS, key=lambda name: -median(cost("text", name))):
+        text = cost("text", name)
+        line = (name, spread(text, 2), "", "", "")
+        if name in TYPED:
+            typed = cost("typed", name)
+            line = (*line[:2], TYPED[name][0], spread(typed, 2), f"{median(typed) / median(text):.2f}")
+        lines.append(line)
+    return ReportSection(
+        "Each column by itself",
+        f"{effort.transform:,} rows on one core: parsing the cells of one column and writing their JSON, hashed where "
+        "the field is. Columns for which drivers return other types are measured with both, in turn.",
+        ("column", "as text, µs a cell", "typed as", "typed, µs a cell", "typed / text"),
+        lines,
+        {"columns": taken},
     )
 
 
@@ -398,6 +424,7 @@ EXPERIMENTS: Final[dict[str, Experiment]] = {
     for experiment in (
         side_by_side,
         stages,
+        columns,
         pipeline,
         processes,
         postgres,

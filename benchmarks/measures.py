@@ -22,6 +22,7 @@ from typing import Any, Final
 from unittest.mock import patch
 
 from benchmarks import rows
+from benchmarks.columns import columns
 from harness.task import MemoryStateStore, RecordingTaskInstance
 
 Sample = dict[str, float]
@@ -306,7 +307,17 @@ def official_pipeline(count: int, warehouse: str, host: str, ad_account_id: str)
 
 MEASURES: Final[dict[str, Callable[..., Sample]]] = {
     measure.__name__: measure
-    for measure in (idle, start_up, transform, stages, ceiling, pipeline, official_transform, official_pipeline)
+    for measure in (
+        idle,
+        start_up,
+        transform,
+        stages,
+        columns,
+        ceiling,
+        pipeline,
+        official_transform,
+        official_pipeline,
+    )
 }
 
 

@@ -59,11 +59,3 @@ def merged(new: Document, folder: Path) -> Document:
     old = json.loads(path.read_text(encoding="utf-8"))["sections"] if path.exists() else {}
     sections = old | new["sections"]
     return {**new, "sections": {name: sections[name] for name in EXPERIMENTS if name in sections}}
-
-
-def save(found: Document, folder: Path) -> None:
-    """Write ``latest.json`` and ``latest.md``."""
-    folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(found, indent=1, ensure_ascii=False)
-    (folder / "latest.json").write_text(f"{text}\n", encoding="utf-8")
-    (folder / "latest.md").write_text(markdown(found), encoding="utf-8")

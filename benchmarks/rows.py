@@ -2,7 +2,7 @@
 
 A row becomes an event with 9 to 11 hashed identifiers, two items and about 1.4 KB of JSON. Values repeat:
 about two million customers share a few hundred first names, cities and postal codes, as in real data.
-Addresses are under example.com, in the network reserved for benchmarks (198.18.0.0/15), and in area code 000.
+Addresses are under example.com, in the network reserved for benchmarks (198.18.0.0/15), and in area code 555.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def rows(count: int, *, now: dt.datetime, seed: int = SEED) -> Iterator[Row]:
             "checkout",
             f"https://shop.example.com/{code.lower()}/checkout/complete?basket={number(10**9)}",
             f"{'Shopper' if customer % 9 == 0 else 'shopper'}.{customer}@Example.com",
-            None if customer % 7 == 0 else _DIALLED[code].format(customer % 1_000, customer // 1_000),
+            None if customer % 7 == 0 else _DIALLED[code].format(200 + customer % 800, customer // 800),
             first,
             last,
             None if customer % 5 == 0 else "fmn"[customer % 3],

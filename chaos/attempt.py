@@ -11,14 +11,14 @@ import sqlite3
 import sys
 import time
 import traceback
-import urllib.error
-import urllib.request
 from dataclasses import dataclass
 from enum import IntEnum
+from http.client import CONFLICT
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
 
+import requests
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
 from airflow.providers.sqlite.hooks.sqlite import SqliteHook
 
@@ -99,8 +99,7 @@ class RemoteStore:
     def get(self, key: str, default: Any = None) -> Any:
         """Return the stored value; an earlier attempt gets the default."""
         assert key == KEY
-        with urllib.request.urlopen(self._url, timeout=60) as answer:  # noqa: S310 - this machine
-            value = json.load(answer)
+        value = requests.get(self._url, timeout=60).json()
         return default if value is None else value
 
     def set(self, key: str, value: Any) -> None:
@@ -109,18 +108,11 @@ class RemoteStore:
         :raises ReplacedError: this attempt is not the current one.
         """
         assert key == KEY
-        text = json.dumps(value)
-        assert json.loads(text) == value, "Airflow accepts only JSON values, not tuples"
-        request = urllib.request.Request(self._url, text.encode(), method="PUT")  # noqa: S310
-        try:
-            urllib.request.urlopen(request, timeout=60).close()  # noqa: S310
-        except urllib.error.HTTPError as error:
-            error.close()
-            if error.code != 409:
-                raise
-        else:
-            return
-        raise ReplacedError
+        assert json.loads(json.dumps(value)) == value, "Airflow accepts only JSON values, not tuples"
+        answer = requests.put(self._url, json=value, timeout=60)
+        if answer.status_code == CONFLICT:
+            raise ReplacedError
+        answer.raise_for_status()
 
 
 class StallingHook(SqliteHook):

@@ -39,11 +39,7 @@ FREQUENT: Final[tuple[dict[str, Any], ...]] = (
 ONCE: Final[tuple[dict[str, Any], ...]] = (
     {"kind": "status", "status": 429, "times": 1, "headers": {"X-RateLimit-Reset": "1"}},
     {"kind": "status", "status": 429, "times": 1, "headers": {"Retry-After": "soon"}},
-    {"kind": "status", "status": 401, "times": 1},
-    {"kind": "status", "status": 402, "times": 1},
-    {"kind": "status", "status": 403, "times": 1},
-    {"kind": "status", "status": 404, "times": 1},
-    {"kind": "status", "status": 451, "times": 1},
+    *({"kind": "status", "status": status, "times": 1} for status in (401, 402, 403, 404, 451)),
     {"kind": "redirect", "times": 1},
     {"kind": "stall", "times": 1, "seconds": 3.0},
 )

@@ -75,24 +75,33 @@ class Findings:
     broken: list[str] = field(default_factory=list)
 
 
+@dataclass
+class Tolerance:
+    """What may have happened to events because of what the storm did.
+
+    :param copies: web events that may have been sent twice.
+    :param unknown: ids of offline events with an unknown outcome, because the attempt was killed.
+    :param formerly_web: ids of events that were sent as web events before their row changed.
+    """
+
+    copies: int = 0
+    unknown: set[str] = field(default_factory=set)
+    formerly_web: set[str] = field(default_factory=set)
+
+
 def judge(
     folder: Path,
     expected: ExpectedOutcome,
     result: Mapping[str, Any],
+    tolerance: Tolerance,
     *,
-    allowed: int,
     unaccepted: Collection[str],
-    in_doubt: Collection[str],
-    formerly_web: Collection[str],
     frozen: Collection[int] = (),
 ) -> Findings:
     """Check a run that has ended.
 
     :param result: the result of the task.
-    :param allowed: web events that may have been sent twice.
     :param unaccepted: ids of the events that Pinterest does not accept.
-    :param in_doubt: ids of offline events with an unknown outcome, because the attempt was killed.
-    :param formerly_web: ids of events that were sent as web events before their row changed.
     :param frozen: numbers of attempts that were frozen when the last one began. An attempt that is frozen just before
         it writes a part of the rejects writes it when it continues. Until another attempt starts, its lines may be
         there twice.
@@ -109,14 +118,16 @@ def judge(
     stages = Counter(line["stage"] for line in rejects)
     refused = {line["event_id"] for line in rejects if line["stage"] == "pinterest"}
     held = {line["event_id"] for line in rejects if line["stage"] == "outcome_unknown"}
-    found = Findings(allowed=allowed + events_in_unclear_calls(folder), rejects=len(rejects))
+    found = Findings(allowed=tolerance.copies + events_in_unclear_calls(folder), rejects=len(rejects))
     found.late_lines = len(lines) - len(rejects)
     found.lost = sum(one not in copies and one not in refused | held for one in expected.web | expected.offline)
     found.web_twice = sum(count - 1 for count in copies.web.values() if count > 1)
-    both = copies.web.keys() & copies.offline.keys() - set(formerly_web)
+    both = copies.web.keys() & copies.offline.keys() - tolerance.formerly_web
     found.offline_twice = sum(count - 1 for count in copies.offline.values() if count > 1) + len(both)
     found.held = result["events_held"]
-    never_sent = {one for one in held & expected.offline if one not in copies} - set(in_doubt) - not_accepted(folder)
+    never_sent = (
+        {one for one in held & expected.offline if one not in copies} - tolerance.unknown - not_accepted(folder)
+    )
     failed = result["events_failed"]
     sums: Sequence[tuple[str, object, object]] = (
         ("rows are lost", found.lost, 0),

@@ -10,12 +10,11 @@ from __future__ import annotations
 import ctypes
 import os
 import random
-import shutil
 import signal
 import time
-from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import requests
 
@@ -23,19 +22,18 @@ from airflow_provider_pinterest.delivery.checkpoint import Checkpoint, Finished
 from chaos import faults
 from chaos.attempt import BATCH, MAX_IN_FLIGHT, AttemptPlan, Exit, fork_attempt
 from chaos.frozen import FrozenAttempts
-from chaos.judge import ServerRecord, judge, received, result, sent_again
+from chaos.interruptions import END_SECONDS, Interruptions
+from chaos.judge import ServerRecord, Tolerance, judge, received, result, sent_again
 from chaos.report import PromiseBrokenError, StormReport
-from chaos.state import DAMAGES, StoredState
-from chaos.warehouse import CHANGES, ChangingWarehouse, RowChange
+from chaos.state import StoredState
+from chaos.tampering import Tampering
+from chaos.warehouse import ChangingWarehouse
 from harness import pinterest
 from harness.airflow import sqlite_connection
 from harness.processes import IMPORTS, python_server
 
 STORM_SECONDS: Final = 900.0
 """The maximum duration of a storm."""
-
-END_SECONDS: Final = 5.0
-"""Seconds that an attempt has to end after SIGTERM."""
 
 POISON: Final = 5
 FAILING: Final = 5
@@ -72,32 +70,29 @@ class Storm:
         expected = warehouse.expected()
         unaccepted = self._chance.sample(sorted(expected.web | expected.offline), POISON + FAILING)
         self._poison, self._failing = unaccepted[:POISON], unaccepted[POISON:]
-        self._unchanged = frozenset(unaccepted)
-        self._interruptions = ["kill"] * kills + ["end"] * max(1, kills // 5) + ["freeze"] * max(1, kills // 4)
-        self._chance.shuffle(self._interruptions)
-        self._rows_apart = max(2, len(warehouse.rows) // (len(self._interruptions) + 1))
+        self._deadline = time.monotonic() + STORM_SECONDS
+        self._tolerance = Tolerance()
+        self._tampering = Tampering(
+            folder, warehouse, self._chance, self.report, self._tolerance, frozenset(unaccepted)
+        )
+        left = ["kill"] * kills + ["end"] * max(1, kills // 5) + ["freeze"] * max(1, kills // 4)
+        self._chance.shuffle(left)
+        self._frozen = FrozenAttempts(self.report)
+        self._frozen_beside: frozenset[int] = frozenset()
+        rows_apart = max(2, len(warehouse.rows) // (len(left) + 1))
+        self._interruptions = Interruptions(
+            self._chance, self.report, self._tolerance, self._frozen, self._deadline, left, rows_apart
+        )
         self._processes = int(seed % 4 == 0)
         self._retries = self._max_tries = 3
         self._cleared_at = 1
         self._number = 0
-        self._deadline = 0.0
         self._state = StoredState(folder / "state.json", "")
-        self._frozen = FrozenAttempts(self.report)
-        self._frozen_beside: frozenset[int] = frozenset()
-        self._change: RowChange | None = None
-        self._changed_at = 0.0
-        self._backup: Any = None
-        self._offline_before: Mapping[str, int] = {}
-        self._tampered = False
         self._force = False
-        self._allowed = 0
-        self._in_doubt: set[str] = set()
-        self._formerly_web: set[str] = set()
 
     def run(self) -> StormReport:
         """Start the server, run the storm, check the outcome."""
         report, started = self.report, time.monotonic()
-        self._deadline = started + STORM_SECONDS
         command = ["-m", "chaos.server", str(self._folder)]
         command += ["--partial-failure", self._chance.choice(faults.FAILURE_SHAPES)]
         command += ["--max-body-bytes", str(self._chance.choice(faults.BODY_LIMITS))]
@@ -155,14 +150,13 @@ class Storm:
         while time.monotonic() < self._deadline:
             self._disturb()
             number = self._begin()
-            interruption = self._interruptions[-1] if self._interruptions else ""
-            pid = fork_attempt(self._folder, self._attempt(interruption))
-            code = self._watch(pid, interruption)
+            pid = fork_attempt(self._folder, self._attempt(self._interruptions.next))
+            code = self._interruptions.watch(pid, number, self._state)
+            self._note_unknown()
             if code is None:
                 continue  # frozen
-            self._note_doubt()
             if code in ENDED:
-                self._backup, self._change = None, None
+                self._tampering.forget()
                 self._judge(number)
                 return number
             self._react(code)
@@ -187,7 +181,7 @@ class Storm:
             store=self._state.url,
             rows=len(self._warehouse.rows),
             stalls=self._chance.randrange(3),
-            long_stall=self._state.rows() + self._chance.randrange(self._rows_apart) if long else None,
+            long_stall=self._state.rows() + self._chance.randrange(self._interruptions.rows_apart) if long else None,
             breaks=self._chance.random() < 0.05,
             seed=self._chance.randrange(2**31),
         )
@@ -199,42 +193,8 @@ class Storm:
             self._force = False  # it is stored; a Clear with it would send everything again
         if self._chance.random() < 0.15 and not self._force:
             self._clear()
-        if not isinstance(state, Checkpoint) or self._force or self._backup is not None:
-            return
-        if self._change is not None and (state.written <= self._changed_at or state.rows < self._change.last + 1):
-            return  # the change may not have been read yet
-        what = self._chance.random()
-        if what < 0.3:
-            self._change_rows(state)
-        elif what < 0.4:
-            self._damage()
-
-    def _change_rows(self, state: Checkpoint | Finished) -> None:
-        rows = len(self._warehouse.rows)
-        near = state.rows + self._chance.randrange(-3_000, 9_000)
-        index = near if 0 <= near < rows - 300 else self._chance.randrange(rows)
-        change = self._warehouse.change(self._chance.choice(CHANGES), index, unchanged=self._unchanged)
-        if change is None:
-            return
-        self._change, self._changed_at = change, time.time()
-        self._tampered = True
-        if not state.offline:
-            self._allowed += received(self._folder).distinct  # all may be sent again
-        pending = state.pending if isinstance(state, Checkpoint) else ()
-        if change.first + 1 > max([state.rows, *(batch.last for batch in pending)]):
-            self._formerly_web |= change.flipped  # no checkpoint can know yet that they were sent
-        self.report.note(f"change ({change.kind})")
-
-    def _damage(self) -> None:
-        """Make the stored state unreadable."""
-        self._backup = self._state.stored()
-        kind = self._chance.choice(sorted(DAMAGES))
-        self._state.replace(DAMAGES[kind](self._backup))
-        shutil.copytree(self._folder / "rejects", self._folder / "rejects.backup", dirs_exist_ok=True)
-        self._allowed += received(self._folder).distinct
-        self._offline_before = received(self._folder).offline
-        self._tampered = True
-        self.report.note(f"damage ({kind})")
+        if isinstance(state, Checkpoint) and not self._force and self._tampering.backup is None:
+            self._tampering.tamper(state, self._state)
 
     def _clear(self, *, same_number: bool = False) -> None:
         """Clear the task, as Airflow does.
@@ -254,28 +214,21 @@ class Storm:
         self.report.note(Exit(code).name.lower().replace("_", " ") if code > 0 else signal.Signals(-code).name)
         match code:
             case Exit.SOURCE_CHANGED:
-                if self._change is None:
+                if self._tampering.change is None:
                     raise PromiseBrokenError("the task refuses a change of the source that was not made, or was undone")
-                self._warehouse.undo(self._change)
-                self._formerly_web -= self._change.flipped
-                self._change = None
+                self._tampering.undo_change()
                 self._clear()
-            case Exit.NOT_KNOWN_WHAT_WAS_SENT if self._backup is not None:
-                if received(self._folder).offline != self._offline_before:
+            case Exit.NOT_KNOWN_WHAT_WAS_SENT if self._tampering.backup is not None:
+                if not self._tampering.repair(self._state):
                     raise PromiseBrokenError("offline events were sent although it was not known what had been sent")
-                self._state.replace(self._backup)
-                shutil.rmtree(self._folder / "rejects")
-                (self._folder / "rejects.backup").rename(self._folder / "rejects")
-                self._backup = None
-                self._allowed += received(self._folder).distinct
                 self._clear()
-            case Exit.NOT_KNOWN_WHAT_WAS_SENT if self._change is not None:
+            case Exit.NOT_KNOWN_WHAT_WAS_SENT if self._tampering.change is not None:
                 copies = received(self._folder)
                 if copies.offline:
                     raise PromiseBrokenError("the task started over although offline events were sent")
                 self._force = True
-                self._formerly_web |= copies.web.keys()
-                self._allowed += copies.distinct
+                self._tolerance.formerly_web |= copies.web.keys()
+                self._tolerance.copies += copies.distinct
                 self._clear()
             case Exit.NOT_RETRIED:
                 self._clear()
@@ -285,49 +238,6 @@ class Storm:
                 pass
             case _:
                 raise PromiseBrokenError(f"an attempt ended with {Exit(code).name}, see {self._folder}/log.txt")
-
-    # Interruptions of a running attempt
-
-    def _watch(self, pid: int, interruption: str) -> int | None:
-        """Wait for an attempt, or interrupt it. Return its exit code; ``None`` if it is frozen."""
-        early = self._chance.random() < 0.15
-        target = 0 if early else self._state.rows() + self._chance.randrange(1, self._rows_apart)
-        delay = self._chance.random() * (0.5 if early else 0.05)
-        latest = time.monotonic() + (3 if interruption == "end" else 10)
-        while True:
-            done, status = os.waitpid(pid, os.WNOHANG)
-            if done:
-                return os.waitstatus_to_exitcode(status)
-            self._frozen.look()
-            now = time.monotonic()
-            late = now > self._deadline
-            if late or (interruption and (self._state.rows() >= target or now > latest)):
-                time.sleep(delay)
-                return self._interrupt(pid, "kill" if late else interruption)
-            time.sleep(0.002)
-
-    def _interrupt(self, pid: int, interruption: str) -> int | None:
-        """Kill, terminate or freeze an attempt."""
-        if interruption in self._interruptions:
-            self._interruptions.remove(interruption)
-        self.report.note({"kill": "kills", "end": "asked to end", "freeze": "freezes"}[interruption])
-        if interruption == "kill":
-            self._allowed += 2 * MAX_IN_FLIGHT * BATCH
-            return _kill(pid)
-        if interruption == "freeze":
-            os.kill(pid, signal.SIGSTOP)
-            self._allowed += 4 * MAX_IN_FLIGHT * BATCH
-            time.sleep(0.01)
-            self._note_doubt()
-            self._frozen.add(pid, self._number, self._chance.uniform(0.02, 4))
-            return None
-        started = time.monotonic()
-        os.kill(pid, signal.SIGTERM)
-        code = self._frozen.wait_for(pid, 6 * END_SECONDS)
-        took = time.monotonic() - started
-        if code is None or took > END_SECONDS:
-            self.report.broken.append(f"attempt {self._number} took {took:.1f} seconds to end when it was asked to")
-        return _kill(pid) if code is None else code
 
     # After the end of the run
 
@@ -342,14 +252,14 @@ class Storm:
         self._frozen.wait_for_all()
         before = received(self._folder)
         last = self._number
-        self._tampered = False
+        self._tampering.happened = False
         if step == "retry after the end":  # the worker died before Airflow knew
             self._retry_after_the_end(before, last)
             return
         self._clear(same_number=step == "clear, other retries")
         if step == "clear, corrected":
             self._failing = []
-            self._unchanged = frozenset(self._poison)
+            self._tampering.unchanged = frozenset(self._poison)
             requests.delete(f"{self._url}/sandbox/faults", timeout=10).raise_for_status()
             self._switch_faults_on(self._poison, self._failing)
         if step == "clear, appended":
@@ -357,14 +267,14 @@ class Storm:
         if step == "clear, changed":
             state = self._state.state()
             assert isinstance(state, Finished)
-            self._change_rows(state)
+            self._tampering.change_rows(state)
         if step == "clear, damaged":
-            self._damage()
+            self._tampering.damage(self._state)
         if self._chance.random() < 0.5:
-            self._interruptions.append(self._chance.choice(("kill", "end", "freeze")))
+            self._interruptions.left.append(self._chance.choice(("kill", "end", "freeze")))
         self._send()
         again = sent_again(before, received(self._folder))
-        if again and not self._tampered:
+        if again and not self._tampering.happened:
             raise PromiseBrokenError(f"{again} accepted events were accepted again after '{step}'")
 
     def _retry_after_the_end(self, before: ServerRecord, last: int) -> None:
@@ -377,27 +287,25 @@ class Storm:
 
     # Checks
 
-    def _note_doubt(self) -> None:
+    def _note_unknown(self) -> None:
         """Record the offline events whose outcome an attempt left unknown."""
         state = self._state.state()
         if isinstance(state, Checkpoint):
             for batch in state.pending:
-                self._in_doubt.update(self._warehouse.ids(list(batch.unknown.rows()), "offline"))
+                self._tolerance.unknown.update(self._warehouse.ids(list(batch.unknown.rows()), "offline"))
 
     def _judge(self, number: int) -> None:
         """Check the run that has just ended.
 
         :raises PromiseBrokenError: the promise did not hold.
         """
-        allowed = self._allowed + self._number * MAX_IN_FLIGHT * BATCH
+        copies = self._tolerance.copies + self._number * MAX_IN_FLIGHT * BATCH
         self.report.findings = found = judge(
             self._folder,
             self._warehouse.expected(),
             result(self._folder, number),
-            allowed=allowed,
+            replace(self._tolerance, copies=copies),
             unaccepted=[*self._poison, *self._failing],
-            in_doubt=self._in_doubt,
-            formerly_web=self._formerly_web,
             frozen=self._frozen_beside,
         )
         if found.late_lines:
@@ -405,9 +313,3 @@ class Storm:
         if found.broken:
             found.broken, broken = [], found.broken
             raise PromiseBrokenError(f"attempt {number}: {'; '.join(broken)} (see {self._folder})")
-
-
-def _kill(pid: int) -> int:
-    """Kill an attempt and return its exit code."""
-    os.kill(pid, signal.SIGKILL)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])

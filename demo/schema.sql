@@ -99,6 +99,11 @@ CREATE TABLE signups (
     payload         TEXT NOT NULL      -- JSON: a ready event, kept by the sign-up service
 );
 
+CREATE TABLE erasure_requests (
+    email           TEXT NOT NULL,     -- of a person who asked the shop to erase their data
+    received_at     TIMESTAMPTZ NOT NULL
+);
+
 CREATE TABLE stores (
     store_id        TEXT PRIMARY KEY,
     name            TEXT NOT NULL,

@@ -48,6 +48,9 @@ STORES: Final = (
     ("S2", "Altstadt", "Köln", "50667"),
     ("S3", "Isartor", "München", "80331"),
 )
+ERASED: Final = ("Ruth.Erased@example.com", "omar.erased@example.com", "li.erased@example.com")
+"""People who asked the shop to erase their data, on the day of the daily DAGs; the first of them twice."""
+
 STORE_TIMEZONE: Final = zoneinfo.ZoneInfo("Europe/Berlin")
 HISTORY_DAYS: Final = 3
 CUSTOMERS: Final = 1_500
@@ -141,6 +144,8 @@ class _Builder:
         self._insert("customers", self.customers)
         self._insert("ad_accounts", SHOPS)
         self._insert("stores", STORES)
+        noon = stamp(self.books.day.start + DAY / 2)
+        self._insert("erasure_requests", [(email, noon) for email in (*ERASED, ERASED[0].lower())])
         self._checkouts()
         self._history()
         self._browsing()

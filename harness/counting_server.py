@@ -25,6 +25,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from harness.certificates import server_context
 from harness.processes import write_port
 
 ROOM: Final = 256 * 1024
@@ -211,12 +212,19 @@ class CountingConnection(asyncio.BufferedProtocol):
             self._transport.write(content)
 
 
-async def serve(port_file: Path, *, remember: bool = False) -> None:
-    """Serve until cancelled. The port is written to the file when the server is ready."""
+async def serve(port_file: Path, *, remember: bool = False, tls: Path | None = None) -> None:
+    """Serve until cancelled. The port is written to the file when the server is ready.
+
+    :param tls: the folder of :func:`certificate`, to serve HTTPS.
+    """
     records: defaultdict[str, AccountRecord] = defaultdict(AccountRecord)
     chance = random.Random(7)
     server = await asyncio.get_running_loop().create_server(
-        lambda: CountingConnection(records, chance, remember=remember), "127.0.0.1", 0, backlog=128
+        lambda: CountingConnection(records, chance, remember=remember),
+        "127.0.0.1",
+        0,
+        backlog=128,
+        ssl=server_context(tls) if tls else None,
     )
     write_port(port_file, server.sockets[0].getsockname()[1])
     async with server:
@@ -228,9 +236,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m harness.counting_server", description="Count events.")
     parser.add_argument("--port-file", type=Path, required=True, help="write the port to this file when ready")
     parser.add_argument("--remember", action="store_true", help="keep each call and each event id")
+    parser.add_argument("--tls", type=Path, help="serve HTTPS with the certificate in this folder")
     options = parser.parse_args()
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(serve(options.port_file, remember=options.remember))
+        asyncio.run(serve(**vars(options)))
 
 
 if __name__ == "__main__":

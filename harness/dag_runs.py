@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 import sys
+import warnings
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 
 class TaskRun(NamedTuple):
@@ -43,28 +46,27 @@ def load(dags_folder: Path) -> dict[str, Any]:
     return dict(bag.dags)
 
 
-def run(dag: Any, logical_date: dt.datetime | None, conf: dict[str, Any] | None = None) -> list[TaskRun]:
+def run(
+    dag: Any, logical_date: dt.datetime | None, conf: dict[str, Any] | None = None, **environment: str
+) -> list[TaskRun]:
     """Run one DAG once, each task tried once, and return its tasks in the order of their names.
 
     :param logical_date: when the run comes; its data interval is the last one complete by then. A partitioned
         run has neither.
+    :param environment: variables to set meanwhile, such as connections.
     """
     for task in dag.tasks:
         task.retries = 0
     import airflow
 
     when = {"execution_date" if airflow.__version__.startswith("2.") else "logical_date": logical_date}
-    finished = dag.test(run_conf=conf, **when)
-    return sorted(
-        TaskRun(
-            dag.dag_id,
-            ti.task_id,
-            ti.map_index,
-            str(ti.state),
-            _result(ti),
+    with warnings.catch_warnings(), patch.dict(os.environ, environment):
+        warnings.simplefilter("ignore")  # of Airflow's own making
+        finished = dag.test(run_conf=conf, **when)
+        return sorted(
+            TaskRun(dag.dag_id, ti.task_id, ti.map_index, str(ti.state), _result(ti))
+            for ti in finished.get_task_instances()
         )
-        for ti in finished.get_task_instances()
-    )
 
 
 def _result(ti: Any) -> dict[str, Any] | None:

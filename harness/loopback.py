@@ -6,7 +6,7 @@ import json
 import socket
 import urllib.parse
 import urllib.request
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any
 
 
@@ -35,3 +35,11 @@ def get(port: int, path: str, **query: str) -> bytes:
 def get_json(port: int, path: str, **query: str) -> Any:
     """Return the JSON response to a GET request."""
     return json.loads(get(port, path, **query))
+
+
+def first_bytes(port: int, question: bytes = b"") -> bytes:
+    """Return the first bytes that a server sends, after a question if it needs one; nothing if it does not answer."""
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1) as connection:
+        connection.sendall(question)
+        return connection.recv(5)
+    return b""

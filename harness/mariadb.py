@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import getpass
 import shutil
-import socket
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.loopback import first_bytes
 from harness.processes import HarnessError, server_on_free_port
 
 
@@ -44,11 +44,5 @@ def running_mariadb() -> Iterator[MariaDbServer]:
                 "--innodb-flush-log-at-trx-commit=0 --character-set-server=utf8mb4"
             ).split()
 
-        with server_on_free_port("MariaDB", command, _answers, Path(folder)) as (_, port):
+        with server_on_free_port("MariaDB", command, first_bytes, Path(folder)) as (_, port):
             yield MariaDbServer("127.0.0.1", port)
-
-
-def _answers(port: int) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1) as connection:
-        return bool(connection.recv(1))
-    return False

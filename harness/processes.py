@@ -19,10 +19,10 @@ from harness.loopback import free_port
 
 REPOSITORY: Final = Path(__file__).resolve().parent.parent
 
-PATIENCE: Final = 120.0
+WAIT_SECONDS: Final = 120.0
 """Seconds to wait for a condition, by default."""
 
-POLITE: Final = 15.0
+END_SECONDS: Final = 15.0
 """Seconds that a process has to end by itself."""
 
 START_ATTEMPTS: Final = 3
@@ -60,7 +60,7 @@ class Service:
         try:
             self.process.send_signal(self.asks)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(POLITE)
+                self.process.wait(END_SECONDS)
         finally:  # also after a second Ctrl-C
             self._kill(every)
 
@@ -74,7 +74,7 @@ class Service:
         for pid in {*every, *descendants(self.pid), *_session(self.pid)}:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        self.process.wait(POLITE)
+        self.process.wait(END_SECONDS)
 
 
 def start(
@@ -145,7 +145,7 @@ def write_port(port_file: Path, port: int) -> None:
 def server_on_free_port(
     name: str,
     command: Callable[[int], Sequence[str | Path]],
-    answers: Callable[[int], bool],
+    answers: Callable[[int], object],
     folder: Path,
     **options: Any,
 ) -> Iterator[tuple[Service, int]]:
@@ -176,7 +176,7 @@ def wait_for(
     *,
     services: Iterable[Service] = (),
     every: float = 0.1,
-    seconds: float = PATIENCE,
+    seconds: float = WAIT_SECONDS,
 ) -> None:
     """Wait until a condition holds.
 

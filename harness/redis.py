@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import shutil
 import signal
-import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.loopback import first_bytes
 from harness.processes import HarnessError, Service, server_on_free_port
 
 
@@ -43,12 +43,8 @@ def running_redis(folder: Path) -> Iterator[RedisServer]:
     def command(port: int) -> list[str]:
         return [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
 
-    with server_on_free_port("Redis", command, _answers, work, asks=signal.SIGKILL) as (service, port):
+    def answers(port: int) -> bool:
+        return first_bytes(port, b"PING\r\n") == b"+PONG"
+
+    with server_on_free_port("Redis", command, answers, work, asks=signal.SIGKILL) as (service, port):
         yield RedisServer(port, service)
-
-
-def _answers(port: int) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1) as connection:
-        connection.sendall(b"PING\r\n")
-        return connection.recv(5) == b"+PONG"
-    return False

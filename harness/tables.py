@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import importlib.metadata
+import json
 import os
 import platform
 from collections.abc import Iterable, Mapping, Sequence
@@ -32,6 +33,13 @@ def machine_line(facts: Mapping[str, Any]) -> str:
     """Return the facts of :func:`machine` as one sentence."""
     versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
     return f"{facts['cores']} cores ({facts['architecture']}), Python {facts['python']}, {versions}; {facts['date']}."
+
+
+def save(folder: Path, name: str, document: Mapping[str, Any], tables: str) -> None:
+    """Write results into a folder, as JSON and as Markdown."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.json").write_text(f"{json.dumps(document, indent=1, ensure_ascii=False)}\n", encoding="utf-8")
+    (folder / f"{name}.md").write_text(tables, encoding="utf-8")
 
 
 def put_between(page: Path, begin: str, end: str, tables: str) -> None:

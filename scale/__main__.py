@@ -13,7 +13,7 @@ from typing import Any
 from harness.processes import HarnessError, say
 from scale import report
 from scale.cluster import whole_airflow
-from scale.runs import CONTROL, FULL, KILLED, LIMITED, Bench, ScalePlan, connections
+from scale.runs import FULL, KILLED, LIMITED, NOT_SHARED, Bench, ScalePlan, connections
 from scale.stage import set_up
 
 WORKERS = ("worker-1", "worker-2")
@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
             for slots in plan.slots:
                 bench.full(slots)
             bench.limited(LIMITED)
-            bench.limited(CONTROL)
+            bench.limited(NOT_SHARED)
             bench.killed(KILLED)
             store = bench.store_cost()
     except HarnessError as problem:

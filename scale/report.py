@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -11,8 +10,9 @@ from typing import Any, Final
 
 from harness.processes import REPOSITORY
 from harness.tables import machine, machine_line, put_between, table
+from harness.tables import save as write
 from scale.judge import Check, ScaleRun
-from scale.runs import CONTROL, KILLED, LIMITED
+from scale.runs import KILLED, LIMITED, NOT_SHARED
 
 RESULTS: Final = Path(__file__).parent / "results"
 PAGE: Final = REPOSITORY / "docs" / "scaling.md"
@@ -79,7 +79,7 @@ def _run(run: ScaleRun) -> Document:
 def markdown(found: Document) -> str:
     """Return the tables."""
     runs = {run["title"]: run for run in found["runs"]}
-    full = [run for run in found["runs"] if run["title"] not in (LIMITED, CONTROL, KILLED)]
+    full = [run for run in found["runs"] if run["title"] not in (LIMITED, NOT_SHARED, KILLED)]
     last = full[-1]
     store = found["store"]
     return f"""\
@@ -87,43 +87,44 @@ def markdown(found: Document) -> str:
 
 ### What arrived
 
-By the server's own record: every call's arrival, every event id's copies. The busiest minute is that of all stretches
-of sixty seconds, wherever they begin; the last column is the shortest stretch that held one call more than the limit.
+According to the server, which records the arrival of each call and the copies of each event id. The busiest minute is
+the period of sixty seconds with the most calls, with any start. The last column is the shortest period that had one
+call more than the limit.
 
 {_arrivals(found["runs"])}
-### Who ran what
+### Shards and workers
 
 *{last["title"]}*: {last["rows"]:,} rows in {last["seconds"]:.0f} s.
 
 {_shards(last)}
 ### Throughput
 
-From the start of the first mapped task to the end of the last, pauses between tasks included.
+From the start of the first mapped task to the end of the last, with the pauses between tasks.
 
 {_speeds(full)}
 ### CPU
 
-Seconds of processor time for a million events. A task process counts from its fork to its end, the reading of the DAG
-file included. The others are counted for the whole run, with what they do when nothing is sent.
+Seconds of processor time for a million events. The time of a task process counts from its fork to its end and includes
+the parsing of the DAG file. The time of the others counts for the whole run, also while nothing is sent.
 
 {_cpu(full)}
 ### A worker dies
 
-*{KILLED}*: one of two workers was killed while it sent, with all its processes. {_cut(runs[KILLED])} of its shards
-were cut off. Airflow missed their heartbeats after thirty seconds and tried them again on the other worker.
+*{KILLED}*: one of two workers was killed with all its processes while it was sending. {_cut(runs[KILLED])} of its
+shards were interrupted. After thirty seconds without heartbeats, Airflow retried them on the other worker.
 
 {_resumed(runs[KILLED])}
-### What the shared limit costs the Redis
+### The cost of the shared limit in Redis
 
-{store["server_us"]:.0f} µs of the Redis' time a call, {store["client_us"]:.0f} µs of waiting for the task;
-{store["bytes"] / 1000:,.0f} kB an account, with 5,000 calls in the window.
+Redis needs {store["server_us"]:.0f} µs for a call, and the task waits {store["client_us"]:.0f} µs for it. An account
+needs {store["bytes"] / 1000:,.0f} kB, with 5,000 calls in the window.
 
 {_billion(full, store)}"""
 
 
 def _arrivals(runs: Sequence[Document]) -> str:
     head = ("Run", "Rows", "Events at the server", "Missing", "Copies over one", "Calls", "Limit", "Busiest minute",
-            "Limit passed in, s")  # fmt: skip
+            "Shortest period over the limit, s")  # fmt: skip
     return table(
         head,
         (
@@ -145,7 +146,7 @@ def _arrivals(runs: Sequence[Document]) -> str:
 
 def _shards(run: Document) -> str:
     return table(
-        ("Shard", "Worker", "Began after, s", "Seconds", "Rows", "Processed", "CPU s"),
+        ("Shard", "Worker", "Started after, s", "Seconds", "Rows", "Processed", "CPU s"),
         (
             (
                 str(shard["shard"]),
@@ -163,7 +164,7 @@ def _shards(run: Document) -> str:
 
 def _speeds(runs: Sequence[Document]) -> str:
     return table(
-        ("Mapped tasks at once", "Workers", "Rows", "Seconds", "Events/s", "Times the first"),
+        ("Mapped tasks at once", "Workers", "Rows", "Seconds", "Events/s", "Compared with the first"),
         (
             (
                 str(run["at_once"]),
@@ -181,7 +182,7 @@ def _speeds(runs: Sequence[Document]) -> str:
 def _cpu(runs: Sequence[Document]) -> str:
     parts = list(runs[0]["cpu_seconds"])
     return table(
-        ("Mapped tasks at once", *(f"{part[0].upper()}{part[1:]}" for part in parts), "Together"),
+        ("Mapped tasks at once", *(f"{part[0].upper()}{part[1:]}" for part in parts), "Total"),
         (
             (
                 str(run["at_once"]),
@@ -199,7 +200,7 @@ def _cut(run: Document) -> int:
 
 def _resumed(run: Document) -> str:
     return table(
-        ("Shard", "Worker in the end", "Tries", "Rows", "Went on after row"),
+        ("Shard", "Last worker", "Tries", "Rows", "Resumed after row"),
         (
             (
                 str(shard["shard"]),
@@ -232,13 +233,13 @@ def _billion(full: Sequence[Document], store: Mapping[str, float]) -> str:
                 f"{math.ceil(rate / one['events_per_second'])}",
             )
         )
-    head = ("Rate", "Events/s", "Calls/s", "Of one account's limit", "Cores for tasks", "Cores for PostgreSQL",
-            "Of the Redis' core", "Tasks at once")  # fmt: skip
+    head = ("Rate", "Events/s", "Calls/s", "Share of one account's limit", "Cores for tasks", "Cores for PostgreSQL",
+            "Share of Redis' core", "Tasks at once")  # fmt: skip
     return (
-        f"### A billion events a day, by these numbers\n\n"
-        f"With {last['at_once']} tasks at once, a task took {cpu['task processes']:.0f} µs of a core for an event, and "
-        f"PostgreSQL {cpu['PostgreSQL']:.0f} µs to hand the row over.\n"
-        f"One task alone sent {one['events_per_second']:,} events a second, the pauses between tasks included.\n\n"
+        f"### A billion events a day, calculated from these numbers\n\n"
+        f"With {last['at_once']} tasks at once, a task needed {cpu['task processes']:.0f} µs of a core for an event, "
+        f"and PostgreSQL {cpu['PostgreSQL']:.0f} µs to return the row.\n"
+        f"One task alone sent {one['events_per_second']:,} events a second, with the pauses between tasks.\n\n"
         f"{table(head, lines)}"
     )
 
@@ -253,8 +254,6 @@ def verdict(found: Document) -> str:
 
 def save(found: Document, folder: Path = RESULTS, page: Path = PAGE) -> None:
     """Write ``scale.json`` and ``scale.md``, and put the tables into the documentation."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "scale.json").write_text(f"{json.dumps(found, indent=1, ensure_ascii=False)}\n", encoding="utf-8")
     tables = markdown(found)
-    (folder / "scale.md").write_text(f"{tables}\n```text\n{verdict(found)}\n```\n", encoding="utf-8")
+    write(folder, "scale", found, f"{tables}\n```text\n{verdict(found)}\n```\n")
     put_between(page, BEGIN, END, tables)

@@ -27,7 +27,7 @@ IN_FLIGHT: Final = 8
 """Batches in flight in a task, the operator's default."""
 
 LIMITED: Final = "a low limit, shared"
-CONTROL: Final = "the same, not shared"
+NOT_SHARED: Final = "the same, not shared"
 KILLED: Final = "a worker dies"
 
 
@@ -94,7 +94,7 @@ class Bench:
 
     def limited(self, title: str) -> None:
         """Send few rows with a low limit, counted for all workers together, or as a control by each worker."""
-        shared = title != CONTROL
+        shared = title != NOT_SHARED
         slots = SLOTS * len(self._cluster.workers)
         conn_id = "pinterest_low" if shared else "pinterest_low_alone"
         run = self._take(title, slots, rows=self._plan.few, conn_id=conn_id, limit=self._plan.low_limit)

@@ -56,11 +56,17 @@ def mariadb() -> Iterator[MariaDbServer]:
 
 
 @pytest.fixture
-def pinterest(connect: Callable[..., None]) -> Iterator[Sandbox]:
+def sandbox() -> Iterator[Sandbox]:
+    """Run a local Pinterest."""
+    with Sandbox() as running:
+        yield running
+
+
+@pytest.fixture
+def pinterest(sandbox: Sandbox, connect: Callable[..., None]) -> Sandbox:
     """Run a local Pinterest that ``pinterest_default`` leads to."""
-    with Sandbox() as sandbox:
-        connect(sandbox)
-        yield sandbox
+    connect(sandbox)
+    return sandbox
 
 
 @pytest.fixture

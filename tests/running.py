@@ -118,16 +118,27 @@ def run(
     return Ran(result, error, log.getvalue())
 
 
-def deliver(**parameters: Any) -> Ran:
-    """Run the operator with these parameters."""
+def deliver(*, render: Mapping[str, Any] | None = None, **parameters: Any) -> Ran:
+    """Run the operator with these parameters.
+
+    :param render: a context to render its templates with first.
+    """
     try:
         operator = SendConversionsOperator(task_id="send", **parameters)
     except ParameterError as error:
         refused = error
     else:
-        return run(operator)
+        return run(operator, render=render is not None, **(render or {}))
     assert impersonal(str(refused))
     return Ran({}, refused, "")
+
+
+def refusal(pinterest: Sandbox, **parameters: Any) -> str:
+    """Check that these parameters are refused before any call, and return the message."""
+    ran = deliver(**parameters)
+    assert isinstance(ran.error, ParameterError)
+    assert pinterest.calls() == []
+    return ran.said
 
 
 def impersonal(text: str) -> bool:

@@ -217,7 +217,9 @@ class Client:
         except BaseException as interruption:  # noqa: BLE001 - raised again, without the library's frames, which hold the token
             raise interruption.with_traceback(None)  # noqa: B904
         status = response.status
-        log.debug("POST %s: HTTP %d, %d bytes", self._route.path + request.path, status, len(content or b""))
+        log.debug(
+            "%s %s: HTTP %d, %d bytes", request.method, self._route.path + request.path, status, len(content or b"")
+        )
         reply = Reply(status, response.headers, content)
         return reply, complete and status >= 200 and status not in _WRONG_CONNECTION and not connection.is_closed
 
@@ -225,14 +227,14 @@ class Client:
         # The server may answer and close before it has read the whole body.
         with suppress(BrokenPipeError, ConnectionResetError):
             connection.request(
-                "POST",
+                request.method,
                 self._route.path + request.path,
-                body=request.body(),
+                body=None if request.body is None else request.body(),
                 headers={
                     "User-Agent": USER_AGENT,
                     "Accept": "application/json",
                     "Accept-Encoding": "identity",
-                    "Content-Type": request.content_type,
+                    **({} if request.body is None else {"Content-Type": request.content_type}),
                     **({"Connection": "close"} if fresh else {}),
                     "Authorization": (request.authorization or self.credential.bearer)(),
                 },

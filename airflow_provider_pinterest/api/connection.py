@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Self
 
+from airflow_provider_pinterest.api.ad_account import account_id
 from airflow_provider_pinterest.api.client import Client, base_url
 from airflow_provider_pinterest.api.credentials import Credential, Tokens, is_token
-from airflow_provider_pinterest.api.events_endpoint import EventsEndpoint, account_id
+from airflow_provider_pinterest.api.events_endpoint import EventsEndpoint
 from airflow_provider_pinterest.api.rate_limit import CALLS_PER_MINUTE, MEMORY, RateLimiter, storage
 from airflow_provider_pinterest.exceptions import ParameterError
 from airflow_provider_pinterest.problems import Problems

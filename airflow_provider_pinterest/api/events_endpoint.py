@@ -7,12 +7,12 @@ https://developers.pinterest.com/docs/api/v5/events-create/
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from airflow_provider_pinterest.api.ad_account import account_id
 from airflow_provider_pinterest.api.client import Client
 from airflow_provider_pinterest.api.request import Request
 from airflow_provider_pinterest.api.responses import (
@@ -28,7 +28,6 @@ from airflow_provider_pinterest.api.responses import (
     trace_of,
     without_result,
 )
-from airflow_provider_pinterest.exceptions import ParameterError
 from airflow_provider_pinterest.redaction import clean
 
 
@@ -65,19 +64,6 @@ _ABOUT_EVENTS: Final = frozenset({400, 422})
 """The only statuses that are about events. Other 4xx statuses come from gateways or are about the whole request."""
 
 
-def account_id(value: object) -> str:
-    """Check the id of an ad account, which becomes part of the URL, and return it.
-
-    :raises ParameterError: it does not have 1 to 18 digits.
-    """
-    text = str(value).strip()
-    if not re.fullmatch(r"[0-9]{1,18}", text):
-        raise ParameterError(
-            f"ad_account_id must be 1 to 18 digits, as in Ads Manager's address bar, got {text[:40]!r}."
-        )
-    return text
-
-
 class EventsEndpoint:
     """Sends events; shared by threads.
 
@@ -100,7 +86,7 @@ class EventsEndpoint:
     ) -> Answer:
         """Send one body. Network failures are returned as answers too.
 
-        :param ad_account_id: the account that receives the events, see :func:`account_id`.
+        :param ad_account_id: the account that receives the events, see :func:`~.ad_account.account_id`.
         :param events: number of events in the body.
         :param fresh: see :meth:`~.client.Client.call`.
         :param begin: see :meth:`~.client.Client.call`.

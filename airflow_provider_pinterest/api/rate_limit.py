@@ -10,6 +10,7 @@ https://developers.pinterest.com/docs/reference/rate-limits/
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections import Counter
@@ -118,23 +119,32 @@ class RateLimiter:
         self._asking: Counter[str] = Counter()
         """Key → calls that are counted in the local window and wait for the shared store."""
 
-    def wait(self, ad_account_id: str = "") -> None:
+    def wait(self, ad_account_id: str = "", *, seconds: float = math.inf) -> bool:
         """Wait until one more call to an ad account may be made, and count it.
 
+        :param seconds: the longest wait.
+        :return: whether the call may be made; if not, ``seconds`` are too few, and nothing was counted.
         :raises Stopped: the run was told to stop.
         :raises UnavailableError: the window in memory needs a thread, and no thread can be started.
         """
         key = self._key(ad_account_id)
-        longest = time.monotonic() + self._limit.get_expiry() + 1
+        start = time.monotonic()
+        longest = start + self._limit.get_expiry() + 1
+        end = start + seconds
         while True:
-            self.sleep(self._resume.get(key, 0.0) - time.monotonic())
+            paused = self._resume.get(key, 0.0)
+            if paused > end:
+                return False
+            self.sleep(paused - time.monotonic())
             try:
                 wait = self._admit(key)
             except RuntimeError as error:
                 raise UnavailableError(f"The calls cannot be counted for the rate limit: {error}.") from None
             if wait <= 0:
                 self.sleep(0)
-                return
+                return True
+            if time.monotonic() + wait > end:
+                return False
             if time.monotonic() > longest:
                 self._local.clear(self._here, key)  # the wall clock, which `limits` uses, was set back
             self.sleep(min(max(wait, 0.005), 1.0))

@@ -18,7 +18,7 @@ import orjson
 from airflow_provider_pinterest.conversions import values
 from airflow_provider_pinterest.conversions.cells import cut, kind
 from airflow_provider_pinterest.conversions.column_batches import ColumnBatch, ParsedColumns
-from airflow_provider_pinterest.conversions.column_parser import Members, inside
+from airflow_provider_pinterest.conversions.column_parser import EncodedCells, inside
 from airflow_provider_pinterest.conversions.event_names import is_listed
 from airflow_provider_pinterest.conversions.exclusions import Exclusions, excluded
 from airflow_provider_pinterest.conversions.field_maps import PLACES
@@ -243,7 +243,7 @@ def _check_region(fields: ParsedColumns) -> None:
 
 def bodies(fields: ParsedColumns) -> list[bytes]:
     """Join the members of each row, in the order of the table, to the JSON of its event."""
-    places: dict[str, list[Members]] = {place: [] for place in PLACES}
+    places: dict[str, list[EncodedCells]] = {place: [] for place in PLACES}
     for path, field in BY_PATH.items():
         if path in fields.members and path not in fields.values:
             places[field.place].append(fields.members[path])

@@ -7,7 +7,9 @@ import re
 from contextlib import suppress
 from typing import Final
 
+from airflow_provider_pinterest.conversions.dates import date_in
 from airflow_provider_pinterest.conversions.identifier_rules import Canonical, IdentifierSettings
+from airflow_provider_pinterest.conversions.invisible import visible
 
 
 def birth_date(settings: IdentifierSettings) -> Canonical:
@@ -16,11 +18,16 @@ def birth_date(settings: IdentifierSettings) -> Canonical:
     It accepts ``YYYY-MM-DD`` with any of ``- / . `` or no separator, ``DD.MM.YYYY``, dates with ``/`` or ``-`` where
     day and month cannot be confused, English names of months, and each of these followed by a time of day.
 
+    An instant that is midnight in the time zone of the settings is the date there.
+
     The switch ``order``, ``"MDY"`` or ``"DMY"``, decides about dates such as 03/04/1990; without it they are left out.
     """
     order: str | None = settings.switches.get("order")
 
     def canonical(text: str) -> str:
+        instant = date_in(text, settings.timezone)
+        if instant is not None:
+            text = instant.isoformat()
         found = birth_dates(text)
         if len(found) < 2:
             return "".join(found)
@@ -63,7 +70,7 @@ LAST_BIRTH: Final = dt.date(2100, 1, 1)
 def birth_dates(text: str) -> tuple[str, ...]:
     """Return the possible dates of a text, as ``YYYYMMDD``. If there are two, the month-first date is first."""
     if not text.isascii():
-        text = "".join(text.translate(_ideographs).split())
+        text = "".join(visible(text).translate(_ideographs).split())
     found = _year_first(text)
     if found:
         return _dates((int(found[1]), int(found[3]), int(found[4])))

@@ -14,7 +14,7 @@ from airflow_provider_pinterest.conversions.cells import (
     only,
     ordinary,
 )
-from airflow_provider_pinterest.conversions.column_parser import ColumnParser, Members, OnError, ParseCell, as_text
+from airflow_provider_pinterest.conversions.column_parser import ColumnParser, EncodedCells, OnError, ParseCell
 from airflow_provider_pinterest.conversions.reasons import CellError
 
 MEMO_SIZE: Final = 16_384
@@ -26,8 +26,6 @@ MEMO_BYTES: Final = 4_000_000
 MEMO_CELL: Final = 160
 """Longest cell that is cached, in characters: most user agents are shorter."""
 
-_DATES: Final = frozenset({dt.date})
-
 _first = itemgetter(0)
 _second = itemgetter(1)
 
@@ -35,7 +33,7 @@ _second = itemgetter(1)
 class CachedParser(ColumnParser):
     """Parse cells that repeat from row to row, such as cities: the result for each distinct cell is cached.
 
-    Only text is cached: ``1``, ``1.0`` and ``True`` are one key and three different cells.
+    Only text and dates are cached: ``1``, ``1.0`` and ``True`` are one key and three different cells.
 
     :param lists: whether a list of one text is parsed as that text.
     :param shared: value → what other fields of the row depend on; :meth:`parse_and_encode` returns it.
@@ -57,19 +55,19 @@ class CachedParser(ColumnParser):
         self._lists = lists
         self._shared = shared
 
-    def encode(self, cells: Sequence[Any], on_error: OnError) -> Members:
+    def encode(self, cells: Sequence[Any], on_error: OnError) -> EncodedCells:
         """Return the members of cells."""
         kind = type(cells[0]) if cells else None
         if kind is float or kind is Decimal:  # the column probably has no text
             return super().encode(cells, on_error)
         return self._look_up(cells, on_error)
 
-    def parse_and_encode(self, cells: Sequence[Any], on_error: OnError) -> tuple[list[Any], Members]:
+    def parse_and_encode(self, cells: Sequence[Any], on_error: OnError) -> tuple[list[Any], EncodedCells]:
         """Return the values of cells, or what other fields depend on, and the members."""
         pairs = self._found(cells, on_error, self._known_pairs, self._pair)
         return list(map(_first, pairs)), list(map(_second, pairs))
 
-    def _look_up(self, cells: Sequence[Any], on_error: OnError) -> Members:
+    def _look_up(self, cells: Sequence[Any], on_error: OnError) -> EncodedCells:
         """Return the members of cells; cached ones are not parsed again."""
         return self._found(cells, on_error, self._known, self.encode_value)
 
@@ -81,8 +79,6 @@ class CachedParser(ColumnParser):
         :param known: the cache of results.
         :param result: value → result.
         """
-        if self._lists:  # an identifier: a date is the same as its text
-            cells = as_text(cells, _DATES)
         trusted = self._can_be_looked_up(cells)
         if not trusted and self._lists:
             cells = self._without_lists(cells)
@@ -118,7 +114,7 @@ class CachedParser(ColumnParser):
 
     @staticmethod
     def _may_keep(cell: Any) -> bool:
-        return type(cell) is str and len(cell) <= MEMO_CELL
+        return (type(cell) is str and len(cell) <= MEMO_CELL) or type(cell) is dt.date
 
     @staticmethod
     def _can_be_looked_up(cells: Sequence[Any]) -> bool:
@@ -145,7 +141,7 @@ class DependentParser(CachedParser):
         self._parse_beside = parse_cell
         self.depends_on = depends_on
 
-    def encode_beside(self, cells: Sequence[Any], others: Sequence[Any], on_error: OnError) -> Members:
+    def encode_beside(self, cells: Sequence[Any], others: Sequence[Any], on_error: OnError) -> EncodedCells:
         """Return the members of cells, given what each of them depends on."""
         return self.encode(list(zip(cells, others, strict=True)), on_error)
 

@@ -12,7 +12,7 @@ import orjson
 from airflow_provider_pinterest.conversions import values
 from airflow_provider_pinterest.conversions.cells import all_text, by_name, kind, ordinary, shown_all
 from airflow_provider_pinterest.conversions.column_errors import clash_reason, unknown_field
-from airflow_provider_pinterest.conversions.column_parser import Members
+from airflow_provider_pinterest.conversions.column_parser import EncodedCells
 from airflow_provider_pinterest.conversions.compiled_mapping import CompiledMapping, IdPart
 from airflow_provider_pinterest.conversions.field_types import number
 from airflow_provider_pinterest.conversions.fields import BY_PATH, DEPENDENCIES, REQUIRED
@@ -63,7 +63,7 @@ class ParsedColumns:
     def __init__(self, compiler: MappingCompiler, column_batch: ColumnBatch) -> None:
         size = self.size = column_batch.size
         defaults = compiler.mapping.default_members
-        self.members: dict[str, Members] = {path: [default.member] * size for path, default in defaults.items()}
+        self.members: dict[str, EncodedCells] = {path: [default.member] * size for path, default in defaults.items()}
         """Field path → its JSON member in each row; empty where the row lacks it."""
         self.values: dict[str, list[Any]] = {
             path: [defaults[path].value if path in defaults else None] * size for path in REQUIRED
@@ -98,7 +98,7 @@ class ParsedColumns:
         if compiled.id_parts and None in self.values[EVENT_ID]:
             self._identify(compiled.id_parts, columns)
 
-    def of(self, path: str) -> Members:
+    def of(self, path: str) -> EncodedCells:
         """Return the members of a field, all of them empty if no row has it."""
         return self.members.get(path) or [b""] * self.size
 
@@ -162,16 +162,16 @@ class ParsedColumns:
         """Put the members of JSON objects into separate columns, before the other columns."""
         opened: list[Cells] = []
         for position, path in compiled.objects:
-            layout = self._compiler.layout(path)
+            names = self._compiler.positions(path)
             documents: list[Mapping[str, Any]] = [
                 self._document(row, path, cell) for row, cell in enumerate(columns[position])
             ]
             for row, document in enumerate(documents):
-                if not layout.has(document):
-                    documents[row], unknown = layout.learn(document)
+                if not names.has(document):
+                    documents[row], unknown = names.learn(document)
                     if unknown and not self._compiler.mapping.ignores_unknown(path):
                         self._reject_unknown(row, unknown, path)
-            opened += ([document.get(name) for document in documents] for name in layout.spellings)
+            opened += ([document.get(name) for document in documents] for name in names.spellings)
         return self._compiler.with_members(compiled), [*opened, *columns]
 
     def _document(self, row: int, path: str, cell: Any) -> dict[str, Any]:
@@ -276,7 +276,7 @@ def _joined(late: list[Any], early: list[Any], gone: Sequence[int]) -> list[Any]
     return found
 
 
-def _joined_shared(late: list[Any], members: Members, early: list[Any], gone: Sequence[int]) -> list[Any]:
+def _joined_shared(late: list[Any], members: EncodedCells, early: list[Any], gone: Sequence[int]) -> list[Any]:
     """Return the same for what other fields depend on: the later cell counts where it has a member."""
     found = [one if member else other for one, member, other in zip(late, members, early, strict=True)]
     for row in gone:

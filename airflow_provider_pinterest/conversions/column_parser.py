@@ -11,7 +11,6 @@ cell is parsed again, one cell at a time. Each cell is first converted to a know
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from collections.abc import Set as AbstractSet
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
@@ -25,6 +24,7 @@ from airflow_provider_pinterest.conversions.cells import (
     ordinary,
     unreadable,
 )
+from airflow_provider_pinterest.conversions.invisible import visible
 from airflow_provider_pinterest.conversions.reasons import CellError, InvalidCellError, UnusableCellError
 
 ParseCell = Callable[..., Any]
@@ -36,7 +36,7 @@ It may raise :class:`InvalidCellError` or :class:`UnusableCellError`.
 OnError = Callable[[int, CellError], Any]
 """Error callback: receives the row index and the error, returns a replacement value or None."""
 
-Members = list[bytes]
+EncodedCells = list[bytes]
 """A member of a JSON object for each row, with a comma before it; empty where the row has no value."""
 
 to_json: Final = orjson.dumps
@@ -77,7 +77,7 @@ class ColumnParser:
             raise
         except Exception as error:  # noqa: BLE001 - one cell must not end the run
             if type(cell) is str:
-                seen = cell.strip(values.INVISIBLE)
+                seen = visible(cell.strip(values.INVISIBLE))
                 plain = values.unquoted(seen)
                 if plain != cell.strip() and (seen or not cell.strip()):
                     return None if plain is None else self.parse_one(plain, *beside)
@@ -113,7 +113,7 @@ class ColumnParser:
                 found.append(on_error(row, error))
         return found
 
-    def encode(self, cells: Sequence[Any], on_error: OnError) -> Members:
+    def encode(self, cells: Sequence[Any], on_error: OnError) -> EncodedCells:
         """Return the members of cells."""
         if only(cells, ORDINARY):
             parse_cell, key = self.parse_cell, self._key
@@ -126,16 +126,16 @@ class ColumnParser:
                 pass
         return self.encode_values(self.parse_each(cells, on_error), on_error)
 
-    def parse_and_encode(self, cells: Sequence[Any], on_error: OnError) -> tuple[list[Any], Members]:
+    def parse_and_encode(self, cells: Sequence[Any], on_error: OnError) -> tuple[list[Any], EncodedCells]:
         """Return the values of cells and their members."""
         found = self.parse_all(cells, on_error)
         return found, self.encode_values(found, on_error)
 
-    def encode_beside(self, cells: Sequence[Any], others: Sequence[Any], on_error: OnError) -> Members:  # noqa: ARG002
+    def encode_beside(self, cells: Sequence[Any], others: Sequence[Any], on_error: OnError) -> EncodedCells:  # noqa: ARG002
         """Return the members of cells, given what each of them depends on; see :attr:`depends_on`."""
         return self.encode(cells, on_error)
 
-    def encode_values(self, found: Sequence[Any], on_error: OnError) -> Members:
+    def encode_values(self, found: Sequence[Any], on_error: OnError) -> EncodedCells:
         """Return the members of values; invalid Unicode is an error of its cell."""
         key = self._key
         try:
@@ -166,9 +166,9 @@ class ColumnParser:
         return orjson.loads(member[len(self._key) :]) if member else None
 
 
-def as_text(cells: Sequence[Any], types: AbstractSet[type] = _TEXTLIKE) -> Sequence[Any]:
-    """Return a column of one of these types as text; return other columns unchanged."""
-    if not cells or not only(cells[:1], types) or not only(cells, {type(cells[0]), type(None)}):
+def as_text(cells: Sequence[Any]) -> Sequence[Any]:
+    """Return a column of integers or of UUIDs as text; return other columns unchanged."""
+    if not cells or not only(cells[:1], _TEXTLIKE) or not only(cells, {type(cells[0]), type(None)}):
         return cells
     try:
         written = to_json(cells).decode()
@@ -177,7 +177,7 @@ def as_text(cells: Sequence[Any], types: AbstractSet[type] = _TEXTLIKE) -> Seque
     return [None if text == "null" else text for text in written[1:-1].replace('"', "").split(",")]
 
 
-def split_members(written: bytes, between: bytes, start: bytes, end: bytes, nothing: bytes = b"") -> Members:
+def split_members(written: bytes, between: bytes, start: bytes, end: bytes, nothing: bytes = b"") -> EncodedCells:
     """Split a column that was encoded as JSON without line breaks into members.
 
     This takes a third of the time of encoding each member.
@@ -193,7 +193,7 @@ def split_members(written: bytes, between: bytes, start: bytes, end: bytes, noth
     return [b"" if member == empty else member for member in members] if joined.find(empty) >= 0 else members
 
 
-def inside(columns: Sequence[Members]) -> list[Members]:
+def inside(columns: Sequence[EncodedCells]) -> list[EncodedCells]:
     """Return parts that, joined row by row, are the content between the braces of an object, without a leading comma.
 
     :param columns: the members of the object, at least one column.

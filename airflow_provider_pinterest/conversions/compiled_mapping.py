@@ -58,7 +58,7 @@ class CompiledMapping:
     consent: int | None = None
 
 
-class Layout:
+class NamePositions:
     """The names that objects of one kind have had so far, each with a fixed position.
 
     Objects rarely have the same members in the same order. Laid out over all names seen so far, they become rows of one

@@ -224,7 +224,7 @@ def _birth_dates(cell: Any, canonical: Callable[[str], str], moment: int) -> lis
         for item in values.items(ordinary(cell)):
             plain = ordinary(item)
             if plain is not None:
-                said = plain.isoformat()[:10] if isinstance(plain, dt.date) else values.text(plain)
+                said = plain.isoformat() if isinstance(plain, dt.date) else values.text(plain)
                 text = (said or "").strip(values.INVISIBLE)
                 certain = canonical(text)
                 found += [certain] if certain else birth_dates(text) or _last_day(text, moment)

@@ -7,6 +7,9 @@ from typing import Final
 
 from airflow_provider_pinterest.conversions import (
     identifiers,
+    personal,
+    shop_items,
+    url_people,
 )
 from airflow_provider_pinterest.conversions.cached_parser import CachedParser, DependentParser
 from airflow_provider_pinterest.conversions.column_parser import ColumnParser, ParseCell
@@ -74,7 +77,12 @@ def parser_of(field: Field, options: FieldOptions) -> ColumnParser:
     if field.type in {text, plain, product_id} and field.max_length is None:
         placeholders = spellings(options.placeholders) if field.is_id or field.rule else frozenset()
         kind = ProductIdParser if field.type is product_id else TextParser
-        return kind(field.name, read, unusable, placeholders)
+        needs_care = field.rule.needs_care if field.rule else None
+        if field.type is product_id:
+            needs_care = shop_items.has_global_ids
+        elif field.personal is personal.cut:
+            needs_care = url_people.may_have_person
+        return kind(field.name, read, unusable, placeholders, as_code=field.is_code, needs_care=needs_care)
     return ColumnParser(field.name, read, unusable)
 
 

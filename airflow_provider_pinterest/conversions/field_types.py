@@ -12,15 +12,18 @@ from functools import partial
 from typing import Any, Final
 
 from airflow_provider_pinterest.conversions import (
+    array_texts,
     identifiers,
     ip_addresses,
     personal,
+    shop_items,
     values,
 )
 from airflow_provider_pinterest.conversions.codes.lists import currencies
 from airflow_provider_pinterest.conversions.column_parser import ParseCell
 from airflow_provider_pinterest.conversions.event_names import LISTED
-from airflow_provider_pinterest.conversions.identifier_rules import IdentifierSettings, Rule, Taken
+from airflow_provider_pinterest.conversions.identifier_rules import IdentifierRule, IdentifierSettings, Taken
+from airflow_provider_pinterest.conversions.invisible import visible
 from airflow_provider_pinterest.conversions.names import folded
 from airflow_provider_pinterest.conversions.placeholders import spellings
 from airflow_provider_pinterest.conversions.reasons import (
@@ -84,6 +87,7 @@ class Field:
     :param repeats: whether few different cells are likely, so that caching them is worthwhile.
     :param rivals: sets of names that may mean different things; two different values among one set are worth a warning.
     :param is_id: whether it identifies something, so that a placeholder such as ``undefined`` counts as empty.
+    :param is_price: whether a number may be a money object, such as ``{"amount": "72.39", "currencyCode": "EUR"}``.
     :param personal: handles a text with an e-mail address in it.
     :param rule: how an identifier of a person is parsed; every member of ``user_data`` has a rule.
     """
@@ -102,14 +106,17 @@ class Field:
     repeats: bool = False
     rivals: tuple[frozenset[str], ...] = ()
     is_id: bool = False
+    is_price: bool = False
     personal: personal.Handle = personal.left_out
-    rule: Rule | None = None
+    rule: IdentifierRule | None = None
 
-    def rule_and_settings(self, options: FieldOptions) -> tuple[Rule, IdentifierSettings]:
+    def rule_and_settings(self, options: FieldOptions) -> tuple[IdentifierRule, IdentifierSettings]:
         """Return the rule of an identifier, and its settings."""
         if self.rule is None:
             raise ValueError(f"{self.path} is not an identifier")
-        return self.rule, IdentifierSettings(options.identifiers.get(self.name, {}), options.placeholders)
+        return self.rule, IdentifierSettings(
+            options.identifiers.get(self.name, {}), options.placeholders, options.timezone
+        )
 
     @property
     def switches(self) -> dict[str, Taken]:
@@ -117,6 +124,11 @@ class Field:
         if self.rule is None or self.type not in {hashed, hashed_by_country}:
             return {}
         return {"already_hashed": (True, False, None), **self.rule.switches}
+
+    @property
+    def is_code(self) -> bool:
+        """Whether it is compared as a whole, so that invisible characters are removed from its text."""
+        return self.is_id or self.type in {product_id, plain}
 
     @property
     def place(self) -> str:
@@ -157,9 +169,12 @@ def text(field: Field, options: FieldOptions) -> ParseCell:
     limit = field.max_length
     handle = field.personal
     placeholders = spellings(options.placeholders) if field.is_id else frozenset()
+    as_code = field.is_code
 
     def read(cell: Any) -> str | None:
         found = values.text(cell)
+        if as_code and found is not None:
+            found = values.unquoted(visible(found))
         if found is None or found in placeholders:
             return None
         if limit is not None and len(found) > limit:
@@ -169,9 +184,22 @@ def text(field: Field, options: FieldOptions) -> ParseCell:
     return read
 
 
-def number(_: Field, __: FieldOptions) -> ParseCell:
+def number(field: Field, _: FieldOptions) -> ParseCell:
     """A number, sent as text."""
-    return values.number
+    if not field.is_price:
+        return values.number
+
+    def read(cell: Any) -> str | None:
+        if type(cell) is str and cell[:1] == "{":
+            cell = values.json(cell)
+        if type(cell) is not dict:
+            return values.number(cell)
+        found = shop_items.amount(cell)
+        if found is None:
+            raise InvalidCellError("bad_value", "expected an amount in one currency")
+        return values.number(found)
+
+    return read
 
 
 def integer(field: Field, _: FieldOptions) -> ParseCell:
@@ -209,6 +237,10 @@ def texts(field: Field, _: FieldOptions) -> ParseCell:
     def read(cell: Any) -> list[str] | None:
         try:
             found = values.texts(cell)
+            if found and len(found) == 1 and type(cell) is str and cell.lstrip()[:1] not in array_texts.OPENING:
+                found = [*(array_texts.separated(found[0]) or found)]
+            if found and not ((joined := "".join(found)).isascii() and joined.isprintable()):
+                found = [*filter(None, map(visible, found))]
             if found and any(map(personal.has_at, found)):
                 kept = [text for text in found if not personal.has_address(text)]
                 if len(kept) < len(found):
@@ -234,12 +266,18 @@ def texts(field: Field, _: FieldOptions) -> ParseCell:
     return read
 
 
+def visible_text(cell: Any) -> str | None:
+    """Return the text of a cell that is compared with a list, without invisible characters."""
+    found = values.text(cell)
+    return None if found is None else values.unquoted(visible(found))
+
+
 def choice(field: Field, _: FieldOptions) -> ParseCell:
     """One word of ``field.choices``, in any case and spelling."""
     choices = {folded(word): word for word in field.choices or ()}
 
     def read(cell: Any) -> str | None:
-        found = values.text(cell)
+        found = visible_text(cell)
         if found is None:
             return None
         word = choices.get(folded(found))
@@ -255,20 +293,32 @@ def event_name(field: Field, options: FieldOptions) -> ParseCell:
     known = {**LISTED, **options.event_names}
 
     def read(cell: Any) -> str | None:
-        found = values.text(cell)
+        found = visible_text(cell)
         return None if found is None else known.get(folded(found)) or field.personal(found)
 
     return read
+
+
+_MINOR: Final = {"GBX": "GBP", "ILA": "ILS", "ZAC": "ZAR", "USX": "USD", "EUX": "EUR"}
+"""Code of the hundredth of a unit → code of the unit."""
+
+_is_minor = re.compile(r"[A-Z]{2}[a-z]").fullmatch
+"""The last letter in lower case means the hundredth, as in ``GBp`` for a penny."""
 
 
 def currency(_: Field, __: FieldOptions) -> ParseCell:
     """An ISO 4217 code in any case: one in force, or one that was withdrawn recently."""
 
     def read(cell: Any) -> str | None:
-        found = values.text(cell)
+        found = visible_text(cell)
         if found is None:
             return None
         code = found.upper()
+        major = _MINOR.get(code) or (code if _is_minor(found) and code in currencies() else None)
+        if major:
+            raise InvalidCellError(
+                "bad_currency", f"{found} is the hundredth of a {major}; divide the values by 100 and send {major}"
+            )
         if code not in currencies():
             raise InvalidCellError("bad_currency", "expected an ISO 4217 code such as EUR")
         return code
@@ -280,7 +330,7 @@ def language(_: Field, __: FieldOptions) -> ParseCell:
     """An ISO 639-1 code; the region of a locale such as ``en-US`` is dropped."""
 
     def read(cell: Any) -> str | None:
-        found = values.text(cell)
+        found = visible_text(cell)
         if found is None:
             return None
         code = found.replace("_", "-").partition("-")[0].lower()
@@ -303,7 +353,7 @@ def flags(_: Field, options: FieldOptions) -> ParseCell:
             texts_ = values.texts(cell) or ()
         except InvalidCellError as error:
             raise InvalidCellError(error.code, error.message) from None
-        words = [word.strip() for text in texts_ for word in _between_flags(text)]
+        words = [word.strip() for text in texts_ for word in _between_flags(visible(text))]
         found = [word.upper() for word in words if word and word.lower() not in placeholders]
         if any(map(personal.has_at, found)):
             raise InvalidCellError("bad_value", "expected flags such as LDP, got text with an @")
@@ -325,7 +375,13 @@ def hashed_by_country(field: Field, options: FieldOptions) -> ParseCell:
 
 def product_id(field: Field, options: FieldOptions) -> ParseCell:
     """Text; ``0`` means "no product"."""
-    return text(field, options)
+    read_text = text(field, options)
+
+    def read(cell: Any) -> str | None:
+        found = read_text(cell)
+        return None if found is None else shop_items.product_of(found)
+
+    return read
 
 
 def plain(field: Field, options: FieldOptions) -> ParseCell:

@@ -9,12 +9,15 @@ https://developers.pinterest.com/docs/api/v5/events-create/
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from inspect import isfunction, signature
 from typing import Any, Final
 
 from airflow_provider_pinterest.conversions import (
     advertising_ids,
     birth_dates,
+    cities,
+    click_ids,
     email_addresses,
     identifiers,
     ip_addresses,
@@ -25,6 +28,7 @@ from airflow_provider_pinterest.conversions import (
     telephones,
 )
 from airflow_provider_pinterest.conversions.column_parser import ParseCell
+from airflow_provider_pinterest.conversions.declared_codes import UNKNOWN, codes_of
 from airflow_provider_pinterest.conversions.field_types import (
     LEAVE_OUT,
     REJECT,
@@ -50,7 +54,7 @@ from airflow_provider_pinterest.conversions.field_types import (
     texts,
     time,
 )
-from airflow_provider_pinterest.conversions.identifier_rules import IdentifierSettings, Rule, Taken, always
+from airflow_provider_pinterest.conversions.identifier_rules import IdentifierRule, IdentifierSettings, Taken, always
 from airflow_provider_pinterest.conversions.names import folded
 from airflow_provider_pinterest.conversions.reasons import (
     GENERAL_WARNINGS,
@@ -146,7 +150,7 @@ FIELDS: Final[tuple[Field, ...]] = (
         hashed,
         LEAVE_OUT,
         ("email", "email_address", "e_mail", "hashed_email"),
-        rule=Rule(canonical=always(email_addresses.email), plain=always(email_addresses.plain_email)),
+        rule=IdentifierRule(canonical=always(email_addresses.email), plain=always(email_addresses.plain_email)),
     ),
     Field(
         "user_data.ph",
@@ -154,7 +158,7 @@ FIELDS: Final[tuple[Field, ...]] = (
         LEAVE_OUT,
         ("phone", "phone_number", "mobile", "hashed_phone"),
         ("mobile_phone",),
-        rule=Rule(
+        rule=IdentifierRule(
             canonical=person_identifiers.phone,
             plain=always(telephones.plain),
             switches={"country": str},
@@ -171,7 +175,7 @@ FIELDS: Final[tuple[Field, ...]] = (
         LEAVE_OUT,
         ("gender", "sex"),
         repeats=True,
-        rule=Rule(canonical=always(person_identifiers.gender)),
+        rule=IdentifierRule(canonical=always(person_identifiers.gender)),
     ),
     Field(
         "user_data.db",
@@ -180,7 +184,7 @@ FIELDS: Final[tuple[Field, ...]] = (
         ("date_of_birth", "birth_date", "birthdate", "birthday", "dob"),
         ("birth", "born_on"),
         repeats=True,
-        rule=Rule(canonical=birth_dates.birth_date, switches={"order": ("MDY", "DMY", None)}),
+        rule=IdentifierRule(canonical=birth_dates.birth_date, switches={"order": ("MDY", "DMY", None)}),
     ),
     Field(
         "user_data.ln",
@@ -188,7 +192,7 @@ FIELDS: Final[tuple[Field, ...]] = (
         LEAVE_OUT,
         ("last_name", "lastname", "surname", "family_name"),
         repeats=True,
-        rule=Rule(canonical=always(person_identifiers.name)),
+        rule=IdentifierRule(canonical=always(person_identifiers.name)),
     ),
     Field(
         "user_data.fn",
@@ -197,7 +201,7 @@ FIELDS: Final[tuple[Field, ...]] = (
         ("first_name", "firstname", "given_name"),
         ("forename",),
         repeats=True,
-        rule=Rule(canonical=always(person_identifiers.name)),
+        rule=IdentifierRule(canonical=always(person_identifiers.name)),
     ),
     Field(
         "user_data.country",
@@ -206,7 +210,7 @@ FIELDS: Final[tuple[Field, ...]] = (
         ("country_code",),
         ("country_name", "nation"),
         repeats=True,
-        rule=Rule(canonical=always(places.country)),
+        rule=IdentifierRule(canonical=always(places.country)),
     ),
     Field(
         "user_data.ct",
@@ -215,7 +219,7 @@ FIELDS: Final[tuple[Field, ...]] = (
         ("city", "town"),
         ("city_name", "locality"),
         repeats=True,
-        rule=Rule(canonical=always(places.city)),
+        rule=IdentifierRule(canonical=always(cities.city)),
     ),
     Field(
         "user_data.st",
@@ -224,7 +228,7 @@ FIELDS: Final[tuple[Field, ...]] = (
         ("state", "region", "state_code"),
         ("province", "state_name"),
         repeats=True,
-        rule=Rule(canonical=always(places.state), depends_on=region_hashes.IN_COUNTRY),
+        rule=IdentifierRule(canonical=always(places.state), depends_on=region_hashes.IN_COUNTRY),
     ),
     Field(
         "user_data.zp",
@@ -233,7 +237,7 @@ FIELDS: Final[tuple[Field, ...]] = (
         ("zip", "zip_code", "zipcode", "postal_code", "postcode"),
         ("postal", "plz"),
         repeats=True,
-        rule=Rule(
+        rule=IdentifierRule(
             canonical=places.postal_code,
             switches={"letters": ("keep", "drop")},
             depends_on=region_hashes.IN_COUNTRY,
@@ -245,7 +249,7 @@ FIELDS: Final[tuple[Field, ...]] = (
         LEAVE_OUT,
         ("user_id", "customer_id"),
         ("customer_key", "person_id", "uid"),
-        rule=Rule(
+        rule=IdentifierRule(
             canonical=person_identifiers.external_id,
             plain=person_identifiers.plain_external_id,
             switches={"case": ("keep", "lower")},
@@ -257,7 +261,9 @@ FIELDS: Final[tuple[Field, ...]] = (
         LEAVE_OUT,
         ("advertising_id", "maid", "maids", "gaid", "idfa"),
         ("ad_id", "adid", "aaid", "mobile_ad_id"),
-        rule=Rule(canonical=always(advertising_ids.advertising_id), plain=always(advertising_ids.plain_advertising_id)),
+        rule=IdentifierRule(
+            canonical=always(advertising_ids.advertising_id), plain=always(advertising_ids.plain_advertising_id)
+        ),
     ),
     Field(
         "user_data.client_ip_address",
@@ -265,7 +271,7 @@ FIELDS: Final[tuple[Field, ...]] = (
         LEAVE_OUT,
         ("ip_address", "ip", "client_ip"),
         ("remote_addr", "remote_address"),
-        rule=Rule(canonical=always(ip_addresses.public_address)),
+        rule=IdentifierRule(canonical=always(ip_addresses.public_address)),
     ),
     Field(
         "user_data.client_user_agent",
@@ -274,10 +280,16 @@ FIELDS: Final[tuple[Field, ...]] = (
         ("user_agent",),
         ("ua", "http_user_agent"),
         repeats=True,
-        rule=Rule(canonical=always(identifiers.unhashed)),
+        rule=IdentifierRule(canonical=always(identifiers.unhashed)),
     ),
-    Field("user_data.click_id", plain, LEAVE_OUT, ("epik",), rule=Rule(canonical=always(identifiers.unhashed))),
-    Field("user_data.partner_id", plain, LEAVE_OUT, rule=Rule(canonical=always(identifiers.unhashed))),
+    Field(
+        "user_data.click_id",
+        plain,
+        LEAVE_OUT,
+        ("epik",),
+        rule=IdentifierRule(canonical=always(click_ids.click_id), needs_care=click_ids.needs_care),
+    ),
+    Field("user_data.partner_id", plain, LEAVE_OUT, rule=IdentifierRule(canonical=always(identifiers.unhashed))),
     # what
     Field("custom_data", object_, REJECT),
     Field("custom_data.currency", currency, REJECT, ("currency_code",), ("ccy", "currency_iso"), repeats=True),
@@ -308,8 +320,12 @@ FIELDS: Final[tuple[Field, ...]] = (
         "custom_data.contents[].item_price",
         number,
         LEAVE_OUT,
-        ("product_price", "price", "unit_price"),
+        (
+            *("product_price", "price", "unit_price", "discounted_unit_price_set", "original_unit_price_set"),
+            *("discounted_unit_price", "original_unit_price", "base_price"),
+        ),
         repeats=True,
+        is_price=True,
     ),
     Field(
         "custom_data.contents[].quantity",
@@ -473,10 +489,11 @@ def _check_types(field: Field) -> None:
             raise ValueError(f"{field.path}: {name} must be a tuple of names, such as ('email',)")  # noqa: TRY004 - see check
 
 
-def _check_arguments(field: Field, rule: Rule) -> None:
+def _check_arguments(field: Field, rule: IdentifierRule) -> None:
     """Check that the canonical form takes the text, and the value that it depends on."""
     try:
         canonical = rule.canonical(IdentifierSettings({}, frozenset()))
+        _check_codes(field, rule, codes_of(canonical))
         if isfunction(canonical):  # the signatures of built-in functions may be unknown
             signature(canonical).bind(*("text", "country")[: 2 if rule.depends_on else 1])
     except TypeError as error:
@@ -485,6 +502,14 @@ def _check_arguments(field: Field, rule: Rule) -> None:
             f"{field.path}: canonical must return a function that takes {expected}: {error}. Wrap a function without "
             "settings in always()"
         ) from None
+
+
+def _check_codes(field: Field, rule: IdentifierRule, codes: AbstractSet[str]) -> None:
+    """Check that each code under which the canonical form may be counted has a meaning."""
+    missing = codes - rule.warnings.keys() - {UNKNOWN}
+    if missing or (UNKNOWN in codes and not rule.warnings):
+        said = ", ".join(sorted(missing)) or "a code"
+        raise ValueError(f"{field.path}: canonical may raise {said}, which is not in warnings: add its meaning")
 
 
 check(FIELDS)

@@ -14,6 +14,7 @@ from uuid import UUID
 import orjson
 
 from airflow_provider_pinterest.conversions.cells import bounded, ordinary
+from airflow_provider_pinterest.conversions.invisible import visible
 
 DIGITS: Final = 1_000
 """Numbers with more digits than this on either side of the point have an exponent in their text."""
@@ -45,7 +46,7 @@ def without_zeros(number: str) -> str:
 
 def _text(cell: Any) -> str:
     if type(cell) is str:
-        return cell.strip()
+        return visible(cell.strip())
     if type(cell) is bool:
         return "true" if cell else "false"
     if type(cell) is int:

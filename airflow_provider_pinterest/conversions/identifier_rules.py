@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
@@ -35,28 +36,33 @@ class Dependency(NamedTuple):
 class IdentifierSettings(NamedTuple):
     """The settings for one identifier.
 
-    :param switches: see :attr:`Rule.switches`.
+    :param switches: see :attr:`IdentifierRule.switches`.
     :param placeholders: words that mean "empty", in lower case.
+    :param timezone: the time zone of dates that were stored as an instant.
     """
 
     switches: Mapping[str, Any]
     placeholders: frozenset[str]
+    timezone: dt.tzinfo = dt.UTC
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class IdentifierRule:
     """How an identifier is parsed.
 
     :param canonical: settings → the function that returns the canonical text, which is sent hashed or unhashed.
     :param plain: settings → a faster function for the simplest texts. It returns UTF-8, or nothing if the text needs
         the full rule, such as placeholders, digests and JSON. Only for identifiers that rarely repeat.
     :param switches: switch of the ``identifiers`` parameter → accepted values.
+    :param needs_care: whether encoded texts of a column may need the full rule. Only for identifiers that are sent
+        unhashed; without it the texts are only searched for an ``@``, placeholders and JSON.
     :param depends_on: the second argument of ``canonical``.
     :param warnings: further codes under which its cells may be counted → meaning.
     """
 
     canonical: Callable[[IdentifierSettings], Canonical]
     plain: Callable[[IdentifierSettings], Plain] | None = None
+    needs_care: Callable[[bytes], bool] | None = None
     switches: Mapping[str, Taken] = field(default_factory=dict)
     depends_on: Dependency | None = None
     warnings: Mapping[str, str] = field(default_factory=dict)

@@ -2,7 +2,8 @@
 
 Pinterest matches people by SHA-256 hex of the UTF-8 of a canonical text; two senders agree only if their
 canonical texts agree to the letter. One function per identifier returns that text for NFC-normalised, trimmed
-input, or an empty text if the input is not usable. Everything else about an identifier is in its :class:`Rule`.
+input, or an empty text if the input is not usable. Everything else about an identifier is in its
+:class:`IdentifierRule`.
 
 https://developers.pinterest.com/docs/api-features/conversion-overview/
 """
@@ -16,13 +17,15 @@ from typing import Any, Final
 
 from airflow_provider_pinterest.conversions import values
 from airflow_provider_pinterest.conversions.cells import ordinary
+from airflow_provider_pinterest.conversions.dates import date_of
 from airflow_provider_pinterest.conversions.digests import SHORTEST_DIGEST, digest, digest_of_bytes
 from airflow_provider_pinterest.conversions.identifier_rules import (
     Hashes,
+    IdentifierRule,
     IdentifierSettings,
-    Rule,
     UncertainCanonicalForm,
 )
+from airflow_provider_pinterest.conversions.invisible import visible, visible_words
 from airflow_provider_pinterest.conversions.personal import LEFT_OUT, has_at
 from airflow_provider_pinterest.conversions.placeholders import spellings
 from airflow_provider_pinterest.conversions.reasons import (
@@ -38,6 +41,9 @@ LONGEST: Final = 1_000
 
 MOST: Final = 1_000
 """Most identifiers that are parsed in one list."""
+
+_ENDS: Final = frozenset("})")
+"""Last characters of arrays that are not JSON."""
 
 _is_sha256 = re.compile(r"[0-9a-fA-F]{64}", re.ASCII).fullmatch
 
@@ -56,13 +62,14 @@ class HashedIdentifier:
     :param settings: its settings.
     """
 
-    def __init__(self, name: str, rule: Rule, settings: IdentifierSettings) -> None:
+    def __init__(self, name: str, rule: IdentifierRule, settings: IdentifierSettings) -> None:
         self.already: bool | None = settings.switches.get("already_hashed")
         self.plain = rule.plain(settings) if rule.plain and not self.already else None
         self.canonical = rule.canonical(settings)
         self._depends = rule.depends_on is not None
         self._placeholders = settings.placeholders
         self._longest_placeholder = max(map(len, settings.placeholders), default=0)
+        self._timezone = settings.timezone
         self._code = f"{IDENTIFIER_WARNING}{name}"
 
     def __call__(self, cell: Any, beside: Any = None) -> Hashes | None:
@@ -72,7 +79,7 @@ class HashedIdentifier:
         :raises UnusableCellError: the cell, or an element of its list, has no canonical form, or an uncertain one.
         """
         if type(cell) is not str:
-            single = _only_text(cell)
+            single = cell.isoformat() if type(cell) is dt.date else _only_text(cell)
             if single is None:
                 return self._several(cell, beside)
             cell = single
@@ -81,10 +88,14 @@ class HashedIdentifier:
             return None
         if text[0] == "[" and text[-1] == "]":
             return self._several(text, beside)
+        if text[-1] in _ENDS:
+            elements = values.items(text)
+            if type(elements) is list:
+                return self._several(elements, beside)
         if len(text) > LONGEST or (text[0] == "{" and text[-1] == "}" and '"' in text):
             raise UnusableCellError(self._code)
         if text[0] == '"' or text == "null" or not (text.isascii() and text.isprintable()):
-            seen = values.unquoted(text.strip(values.INVISIBLE))
+            seen = values.unquoted(visible_words(text).strip(values.INVISIBLE))
             if seen != text:
                 return None if seen is None else self(seen, beside)
         if self.already is not False:
@@ -101,8 +112,8 @@ class HashedIdentifier:
                 return [sha(plain)]
         except UnicodeEncodeError:
             pass
-        except UncertainCanonicalForm as doubtful:
-            raise UnusableCellError(doubtful.code, [sha(doubtful.text)]) from None
+        except UncertainCanonicalForm as ambiguous:
+            raise UnusableCellError(ambiguous.code, [sha(ambiguous.text)]) from None
         raise UnusableCellError(self._code)
 
     def _several(self, cell: Any, beside: Any) -> Hashes | None:
@@ -141,7 +152,7 @@ class HashedIdentifier:
             return [found]
         if plain is None:
             return None
-        text = plain.isoformat()[:10] if isinstance(plain, dt.date) else values.text(plain)
+        text = date_of(plain, self._timezone).isoformat() if isinstance(plain, dt.date) else values.text(plain)
         return self(text, beside) if text else None
 
 
@@ -171,7 +182,7 @@ class PlainIdentifier:
     :param settings: its settings.
     """
 
-    def __init__(self, name: str, rule: Rule, settings: IdentifierSettings) -> None:
+    def __init__(self, name: str, rule: IdentifierRule, settings: IdentifierSettings) -> None:
         self._canonical = rule.canonical(settings)
         self._placeholders = spellings(settings.placeholders)
         self._code = f"{IDENTIFIER_WARNING}{name}"
@@ -183,6 +194,8 @@ class PlainIdentifier:
         :raises InvalidCellError: it is not text.
         """
         found = values.text(cell)
+        if found is not None:
+            found = values.unquoted(visible(found))
         if found is None or found in self._placeholders:
             return None
         sent = self._canonical(found)

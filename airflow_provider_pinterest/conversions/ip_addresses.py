@@ -11,6 +11,7 @@ from typing import Any, Final
 from airflow_provider_pinterest.conversions import values
 from airflow_provider_pinterest.conversions.cells import ordinary
 from airflow_provider_pinterest.conversions.identifiers import LONGEST, MOST, PlainIdentifier
+from airflow_provider_pinterest.conversions.invisible import visible
 from airflow_provider_pinterest.conversions.reasons import (
     InvalidCellError,
     UnusableCellError,
@@ -64,8 +65,8 @@ class PlainIpAddress(PlainIdentifier):
             pass
         if len(text) > LONGEST:
             raise UnusableCellError(self._code)
-        text = text.strip(values.INVISIBLE)
-        if text[:1] == "[" and text[-1:] == "]":
+        text = visible(text.strip(values.INVISIBLE))
+        if text[:1] + text[-1:] in ("[]", "{}"):
             with suppress(InvalidCellError):
                 text = self._joined(values.items(text))
         return super().read(text)

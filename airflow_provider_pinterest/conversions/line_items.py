@@ -46,7 +46,35 @@ _META: Final = "delivery_category description"
 # TikTok: https://business-api.tiktok.com/portal/docs?id=1771101186666498
 _TIKTOK: Final = "content_type"
 
-OTHER_MEMBERS: Final[tuple[str, ...]] = tuple(
-    f"{_GA4} {_PINTEREST_TAG} {_SEGMENT} {_SHOPIFY} {_WOOCOMMERCE} {_META} {_TIKTOK}".split()
+# Magento: https://developer.adobe.com/commerce/webapi/rest/ (salesOrderRepositoryV1, items of an order)
+_MAGENTO: Final = """
+    additional_data amount_refunded applied_rule_ids base_amount_refunded base_cost base_discount_amount
+    base_discount_invoiced base_discount_refunded base_discount_tax_compensation_amount
+    base_discount_tax_compensation_invoiced base_discount_tax_compensation_refunded base_original_price
+    base_price_incl_tax base_row_invoiced base_row_total base_row_total_incl_tax base_tax_amount
+    base_tax_before_discount base_tax_invoiced base_tax_refunded created_at discount_amount discount_invoiced
+    discount_percent discount_refunded discount_tax_compensation_amount discount_tax_compensation_canceled
+    discount_tax_compensation_invoiced discount_tax_compensation_refunded extension_attributes free_shipping
+    gift_message_id is_qty_decimal is_virtual locked_do_invoice locked_do_ship no_discount order_id parent_item
+    parent_item_id price_incl_tax product_option product_options qty_backordered qty_canceled qty_invoiced
+    qty_refunded qty_returned qty_shipped quote_item_id quote_id row_invoiced row_total row_total_incl_tax
+    row_weight store_id tax_amount tax_before_discount tax_canceled tax_invoiced tax_percent tax_refunded
+    updated_at weee_tax_applied weight
+"""
+
+# Shopify's GraphQL APIs: https://shopify.dev/docs/api/admin-graphql/latest/objects/LineItem
+_SHOPIFY_GRAPHQL: Final = """
+    __typename attributes can_restock contract cost current_price custom_attributes cursor discounted_total
+    discounted_total_set discounted_unit_price_after_all_discounts_set duties is_gift_card line_item_group
+    merchant_editable non_fulfillable_quantity original_total original_total_set refundable_quantity restockable
+    selling_plan staff_member total_discount_set unfulfilled_discounted_total_set unfulfilled_original_total_set
+    unfulfilled_quantity
+"""
+
+_ALL: Final = (
+    *(_GA4, _PINTEREST_TAG, _SEGMENT, _SHOPIFY, _WOOCOMMERCE, _META, _TIKTOK, _MAGENTO),
+    _SHOPIFY_GRAPHQL,
 )
+
+OTHER_MEMBERS: Final[tuple[str, ...]] = tuple(dict.fromkeys(" ".join(_ALL).split()))
 """Names of members of ``contents`` that are ignored."""

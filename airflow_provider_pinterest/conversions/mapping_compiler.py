@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from airflow_provider_pinterest.conversions.column_errors import clashing_columns
-from airflow_provider_pinterest.conversions.compiled_mapping import Column, CompiledMapping, IdPart, Layout
+from airflow_provider_pinterest.conversions.compiled_mapping import Column, CompiledMapping, IdPart, NamePositions
 from airflow_provider_pinterest.conversions.field_maps import NAMES, OBJECTS, PATHS
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 from airflow_provider_pinterest.conversions.names import folded
@@ -30,7 +30,7 @@ class MappingCompiler:
         self.mapping = mapping
         self.parsers = mapping.new_parsers()
         """Field path → the parser of its cells."""
-        self._layouts: dict[str, Layout] = {}
+        self._positions: dict[str, NamePositions] = {}
         self._compiled: dict[tuple[tuple[str, ...], tuple[int, ...]], CompiledMapping] = {}
         self._names_kept = 0
 
@@ -41,16 +41,16 @@ class MappingCompiler:
     def with_members(self, compiled: CompiledMapping) -> CompiledMapping:
         """Return the compiled mapping of the same columns behind the members of their JSON objects.
 
-        The members come first, one layout after another; see :meth:`layout`.
+        The members come first, those of one object after another; see :meth:`positions`.
         """
-        sizes = tuple([len(self.layout(path)) for _, path in compiled.objects])
+        sizes = tuple([len(self.positions(path)) for _, path in compiled.objects])
         return self._compiled.get((compiled.names, sizes)) or self._keep(compiled.names, sizes)
 
-    def layout(self, path: str) -> Layout:
-        """Return the layout of the JSON objects of a place, such as ``custom_data``."""
-        found = self._layouts.get(path)
+    def positions(self, path: str) -> NamePositions:
+        """Return the positions of the names in the JSON objects of a place, such as ``custom_data``."""
+        found = self._positions.get(path)
         if found is None:
-            found = self._layouts[path] = Layout(lambda name: self._is_member(f"{path}.{name}"))
+            found = self._positions[path] = NamePositions(lambda name: self._is_member(f"{path}.{name}"))
         return found
 
     def _keep(self, columns: tuple[str, ...], sizes: tuple[int, ...]) -> CompiledMapping:
@@ -66,7 +66,9 @@ class MappingCompiler:
         mapping = self.mapping
         own = [mapping.target(name) for name in columns]
         objects = tuple((index, path) for index, (_, path) in enumerate(own) if path in OBJECTS)
-        nested = [f"{path}.{name}" for _, path in objects for name in self.layout(path).names] if with_members else []
+        nested = (
+            [f"{path}.{name}" for _, path in objects for name in self.positions(path).names] if with_members else []
+        )
         names = (*nested, *columns)
         paths = [path for _, path in (*map(mapping.target, nested), *own)]
         fields = [

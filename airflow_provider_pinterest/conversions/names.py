@@ -6,6 +6,8 @@ import re
 from functools import lru_cache
 from typing import Final
 
+from airflow_provider_pinterest.conversions.invisible import visible
+
 NAMES_KEPT: Final = 8_192
 """Most names whose compared form is cached."""
 
@@ -17,7 +19,6 @@ _MISREAD_MARK: Final = "\xef\xbb\xbf"
 
 _QUOTES: Final = ('"', "'", "`")
 
-_without_invisible = str.maketrans(dict.fromkeys("\ufeff\u200b\u200c\u200d\u2060\u00ad"))
 _without_gaps = str.maketrans(dict.fromkeys("_- \t\n\r\xa0\u2010\u2011\u2012\u2013\u2014\u2015"))
 _between_words = re.compile(r"(?<=[^\s_.\-\u2010-\u2015])[\s_\-\u2010-\u2015]+(?=[^\s_.\-\u2010-\u2015])")
 _around_dots = re.compile(r"\s*\.\s*")
@@ -34,7 +35,7 @@ def folded(name: str) -> str:
 
 def _folded(name: str) -> str:
     if not name.isascii():
-        name = name.removeprefix(_MISREAD_MARK).translate(_without_invisible)
+        name = visible(name.removeprefix(_MISREAD_MARK))
     found = name.strip().lower()
     if len(found) > 1 and found[0] == found[-1] and found[0] in _QUOTES:
         found = found[1:-1].strip()

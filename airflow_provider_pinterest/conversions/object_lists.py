@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from airflow_provider_pinterest.conversions import values
+from airflow_provider_pinterest.conversions import shop_items, values
 from airflow_provider_pinterest.conversions.cells import (
     TEXTS,
     by_name,
@@ -20,11 +20,14 @@ from airflow_provider_pinterest.conversions.cells import (
     ordinary,
     shown,
 )
-from airflow_provider_pinterest.conversions.column_parser import ColumnParser, Members, OnError, inside
+from airflow_provider_pinterest.conversions.column_parser import ColumnParser, EncodedCells, OnError, inside
 from airflow_provider_pinterest.conversions.names import folded
 from airflow_provider_pinterest.conversions.object_cache import ObjectCache
 from airflow_provider_pinterest.conversions.reasons import CellError, InvalidCellError, UnusableCellError
 from airflow_provider_pinterest.redaction import clean
+
+MOST_NAMES: Final = 10_000
+"""Most names of members that are remembered."""
 
 _OBJECTS: Final = frozenset({dict})
 
@@ -98,9 +101,11 @@ class ObjectListParser(ColumnParser):
         """Compared form of a name → its spelling in the first object that had it."""
         self._meant: dict[str, _Place] = {}
         """Name as the first object spelled it → its meaning."""
+        self._flat: set[str] = set()
+        """Names that only flat objects have, as objects spelled them."""
         self._repeats = ObjectCache(self._faultless, self._key)
 
-    def encode(self, cells: Sequence[Any], on_error: OnError) -> Members:
+    def encode(self, cells: Sequence[Any], on_error: OnError) -> EncodedCells:
         """Return the members of cells; a list with an unknown name is an error."""
         members = self._repeats.encode(cells)
         left = [row for row, member in enumerate(members) if member is None]
@@ -117,18 +122,19 @@ class ObjectListParser(ColumnParser):
         written = map(b"".join, zip(*inside(columns), strict=True)) if columns else repeat(b"", len(objects))
         return [b"" if at in faults else one for at, one in enumerate(written)]
 
-    def _read_lists(self, cells: Sequence[Any], on_error: OnError) -> Members:
+    def _read_lists(self, cells: Sequence[Any], on_error: OnError) -> EncodedCells:
         """Return the members of cells without the cache."""
         lists, parsed = self._lists(cells, on_error)
         objects = list(chain.from_iterable(filter(None, lists)))
         problems: list[tuple[int, CellError]] = []
-        columns = self._objects(objects, lambda at, error: problems.append((at, error)), parsed=parsed)
+        sizes = [len(found) if found else 0 for found in lists]
+        columns = self._objects(objects, lambda at, error: problems.append((at, error)), parsed=parsed, sizes=sizes)
         members = self._joined(lists, columns) if columns else [b""] * len(lists)
         if problems:
             self._report(lists, problems, members, on_error)
         return members
 
-    def _joined(self, lists: Sequence[Any], columns: Sequence[Members]) -> Members:
+    def _joined(self, lists: Sequence[Any], columns: Sequence[EncodedCells]) -> EncodedCells:
         """Join the members of objects to the members of their cells; empty objects are left out."""
         sizes = [len(found) if found else 0 for found in lists]
         parts = inside(columns)
@@ -150,7 +156,7 @@ class ObjectListParser(ColumnParser):
 
     @staticmethod
     def _report(
-        lists: Sequence[Any], problems: Sequence[tuple[int, CellError]], members: Members, on_error: OnError
+        lists: Sequence[Any], problems: Sequence[tuple[int, CellError]], members: EncodedCells, on_error: OnError
     ) -> None:
         """Report the errors of objects for their cells; each cell is rejected once at most."""
         places = [(row, position) for row, found in enumerate(lists) for position, _ in enumerate(found or ())]
@@ -174,23 +180,30 @@ class ObjectListParser(ColumnParser):
             return lists, True
         return self.parse_all(cells, on_error), False
 
-    def _objects(self, objects: Sequence[Any], on_error: OnError, *, parsed: bool) -> list[Members]:
+    def _objects(
+        self, objects: Sequence[Any], on_error: OnError, *, parsed: bool, sizes: Sequence[int] | None = None
+    ) -> list[EncodedCells]:
         """Return the members of objects by field, in the order of the fields.
 
         :param parsed: whether the objects were parsed from JSON, so that their keys are text.
+        :param sizes: how many objects each list has; ``None``: the lists are unknown.
         """
         if not (only(objects, _OBJECTS) and (parsed or only(chain.from_iterable(objects), TEXTS))):
             objects = [self._plain(at, one, on_error) for at, one in enumerate(objects)]
         keys = [*chain.from_iterable(objects)]
         present = set(keys)
+        if not present <= self._flat:
+            objects = self._flattened(objects, present, sizes, on_error)
+            keys = [*chain.from_iterable(objects)]
+            present = set(keys)
         if new := present - self._meant.keys():
             objects = self._learn(new, objects, on_error)
             keys = [*chain.from_iterable(objects)]
             present = self._meant.keys() & keys
         known = sorted(place for place in map(self._meant.__getitem__, present) if place.parser is not None)
         cells_of = _cells_by_key(objects, keys)
-        columns: dict[str, Members] = {}
-        found: dict[str, Members] = {}
+        columns: dict[str, EncodedCells] = {}
+        found: dict[str, EncodedCells] = {}
         for _, name, parser in known:
             assert parser is not None  # noqa: S101 # nosec B101
             gone: list[int] = []
@@ -207,6 +220,28 @@ class ObjectListParser(ColumnParser):
             columns[parser.name] = _over(late, columns.get(parser.name), gone)
         self._find_rivals(found, on_error)
         return [columns[name] for name in self._names if name in columns]
+
+    def _flattened(
+        self,
+        objects: Sequence[dict[str, Any]],
+        present: AbstractSet[str],
+        sizes: Sequence[int] | None,
+        on_error: OnError,
+    ) -> Sequence[dict[str, Any]]:
+        """Return objects without nested products and prices, and without the variants of other items of their list."""
+        marks = {name for name in present if folded(name) in shop_items.MARKS}
+        self._flat |= present - marks
+        if len(self._flat) > MOST_NAMES:
+            self._flat.clear()
+        if not shop_items.need_change(objects, marks):
+            return objects
+        found = list(map(shop_items.flat, objects))
+        if sizes is None:
+            for at in range(len(objects)):
+                on_error(at, UnusableCellError(""))
+            return found
+        cut = iter(zip(shop_items.shapes(objects), found, strict=True))
+        return list(chain.from_iterable(shop_items.without_variants([*islice(cut, size)]) for size in sizes))
 
     def _learn(
         self, new: AbstractSet[str], objects: Sequence[Mapping[str, Any]], on_error: OnError
@@ -245,7 +280,7 @@ class ObjectListParser(ColumnParser):
             f".{said}",
         )
 
-    def _find_rivals(self, found: Mapping[str, Members], on_error: OnError) -> None:
+    def _find_rivals(self, found: Mapping[str, EncodedCells], on_error: OnError) -> None:
         """Report objects with different values under rival names."""
         for member in self._known:
             chosen = [
@@ -282,7 +317,7 @@ class ObjectListParser(ColumnParser):
 
 def _objects(cell: Any) -> Sequence[Any] | None:
     """Parse a list of JSON objects, or a single one; also if an object is encoded as a JSON string."""
-    found = values.objects(cell)
+    found = shop_items.connected(values.objects(cell))
     return values.objects(found[0]) if found and type(cell) is str and type(found[0]) is str else found
 
 
@@ -298,7 +333,7 @@ def _cells_by_key(objects: Sequence[dict[str, Any]], keys: Sequence[str]) -> Cal
     return lambda key: [one.get(key) for one in objects]
 
 
-def _over(late: Members, early: Members | None, gone: Sequence[int]) -> Members:
+def _over(late: EncodedCells, early: EncodedCells | None, gone: Sequence[int]) -> EncodedCells:
     """Return the later members, or the earlier ones where the later cells are empty.
 
     :param gone: positions with an error, where only the later member counts.

@@ -15,6 +15,7 @@ from airflow_provider_pinterest.conversions.identifier_rules import (
     Plain,
     UncertainCanonicalForm,
 )
+from airflow_provider_pinterest.conversions.invisible import visible
 
 WITHOUT_COUNTRY: Final = "phone_without_country"
 """The warning for a telephone number without a country code, in a row without a country."""
@@ -114,6 +115,7 @@ def external_id(settings: IdentifierSettings) -> Canonical:
     lower = settings.switches.get("case") == "lower"
 
     def canonical(text: str) -> str:
+        text = visible(text)
         if not any(map(str.isalnum, text)) or text.lower() in _NOBODY or not text.strip("0-"):
             return ""
         return text.lower() if lower else text

@@ -1,4 +1,4 @@
-"""Find e-mail addresses in fields that are sent unhashed."""
+"""Find personal data in fields that are sent unhashed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
+from airflow_provider_pinterest.conversions import url_people
 from airflow_provider_pinterest.conversions.reasons import UnusableCellError
 
 LEFT_OUT: Final = "personal_data_in_plain_field"
@@ -58,15 +59,18 @@ def sent(text: str) -> str:
 
 
 def cut(text: str) -> str:
-    """Remove an address from a URL: the user name before the host, the path from the address on, and the query."""
+    """Remove personal data from a URL: the user name before the host, the path from there on, and the query."""
     found = _url.fullmatch(text)
-    if found is None or not has_at(text):
+    if found is None:
         return text
     scheme, host, path, query = found[1] or "", found[2], found[3], found[4]
     kept_host = host.rpartition("@")[2]
     segments = path.split("/")
     clean = next((at for at, segment in enumerate(segments) if has_address(segment)), len(segments))
-    kept = scheme + kept_host + "/".join(segments[:clean]) + ("" if clean < len(segments) or has_at(query) else query)
+    named = url_people.in_segments(segments)
+    clean = clean if named is None else min(clean, named)
+    is_cut = clean < len(segments) or has_at(query) or url_people.in_query(query)
+    kept = scheme + kept_host + "/".join(segments[:clean]) + ("" if is_cut else query)
     if clean < len(segments) and clean:
         kept += "/"
     if kept == text:

@@ -1,4 +1,4 @@
-"""Canonical forms of cities, states, postal codes and countries."""
+"""Canonical forms of states, postal codes and countries."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from airflow_provider_pinterest.conversions.codes.lists import (
     countries_by_number,
     countries_by_own_name,
     countries_by_words,
+    other_countries,
     us_states,
 )
 from airflow_provider_pinterest.conversions.codes.spelling import letters, of_any_script, words
 from airflow_provider_pinterest.conversions.digests import is_other_digest
 from airflow_provider_pinterest.conversions.identifier_rules import Canonical, IdentifierSettings
-from airflow_provider_pinterest.conversions.person_identifiers import unescaped
 
 US_POSTAL: Final = frozenset({"us", "as", "fm", "gu", "mh", "mp", "pr", "pw", "vi"})
 """Countries and territories that the US Postal Service delivers to, as lowercase alpha-2 codes."""
@@ -36,17 +36,6 @@ _state_of = re.compile(r"(?:the )?(?:state|commonwealth) of ", re.IGNORECASE).ma
 _state_behind = re.compile(r"\s+state$", re.IGNORECASE)
 
 _between_names = re.compile(r"\s+-\s+|[(),/|:]|\s[\u2010-\u2014]\s")
-
-
-def city(text: str) -> str:
-    """Keep letters (with their marks) and digits of any script, in lower case."""
-    text = unescaped(text)
-    if is_other_digest(text) or "@" in text or not any(map(str.isalpha, text)):
-        return ""
-    text = text.lower()
-    if text.isalpha():
-        return text
-    return "".join(char for char in text if char.isalnum() or unicodedata.category(char)[0] == "M")
 
 
 def state(text: str, home: str | None) -> str:
@@ -121,7 +110,28 @@ _LENGTHS: Final = {
 """Country whose postal codes may begin with zero → number of digits; a column of numbers loses that zero."""
 
 _ONLY_DIGITS: Final = _LENGTHS.keys() | {
-    *("at", "be", "ch", "cz", "gr", "hr", "hu", "id", "il", "in", "li", "lu", "ph", "pt", "rs", "ru", "se", "si", "th"),
+    *(
+        "at",
+        "be",
+        "xk",
+        "ch",
+        "cz",
+        "gr",
+        "hr",
+        "hu",
+        "id",
+        "il",
+        "in",
+        "li",
+        "lu",
+        "ph",
+        "pt",
+        "rs",
+        "ru",
+        "se",
+        "si",
+        "th",
+    ),
     *("vn",),
 }
 """Countries whose postal codes have no letters."""
@@ -221,20 +231,22 @@ def country(text: str) -> str:
         text = "".join(chr(ord(char) - _FLAG) if ord(char) - _FLAG in _CAPITALS else char for char in text)
     if number.isdecimal() and number.isascii():
         return countries_by_number().get(number.zfill(3), "")
-    known = _country_named(text)
+    known = named_country(text)
     if known:
         return known
-    parts = [_country_named(part) for part in _between_names.split(text) if part.strip()]
+    parts = [named_country(part) for part in _between_names.split(text) if part.strip()]
     if len({*parts}) == 1:
         return parts[0]
     in_brackets = re.search(r"\(\s*([A-Za-z]{2})\s*\)", text)
     return countries().get(in_brackets[1].lower(), "") if in_brackets and not parts[0] else ""
 
 
-def _country_named(text: str) -> str:
+def named_country(text: str) -> str:
+    """Return the alpha-2 code of a country by one of its names or codes of letters; empty for other text."""
     key = letters(text)
     return (
         countries().get(key)
+        or other_countries().get(key)
         or countries_by_words().get(words(text))
         or countries_by_own_name().get(key)
         or countries_by_own_name().get(of_any_script(text), "")

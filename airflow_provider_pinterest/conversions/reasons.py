@@ -55,7 +55,7 @@ GENERAL_WARNINGS: Final[dict[str, str]] = {
     "time_from_date": "event_time came as a date without a time of day; midnight was sent.",
     "ambiguous_item_id": "A member of contents has several ids with different values, such as id beside product_id.",
     "personal_data_in_plain_field": "A field that is sent unhashed contained an e-mail address; it was left out.",
-    "personal_data_in_url": "event_source_url contained an e-mail address; it was removed with the query string.",
+    "personal_data_in_url": "event_source_url had an e-mail address, phone number or name, which was removed.",
     "personal_data_sent": "event_id or order_id has an e-mail address; it was sent because it identifies the event.",
     "pinterest_warning": "Pinterest accepted the event and attached a warning.",
     "dedup_uncertain": "Resent after an unknown outcome, over an hour old: Pinterest may count it twice.",

@@ -6,7 +6,7 @@ from functools import cache
 from hashlib import sha256
 from typing import Final
 
-from airflow_provider_pinterest.conversions.codes.lists import countries, us_states
+from airflow_provider_pinterest.conversions.codes.lists import countries, other_countries, us_states
 from airflow_provider_pinterest.conversions.identifier_rules import Dependency, Hashes
 
 
@@ -45,7 +45,11 @@ def in_both_cases(hashes: Hashes) -> Hashes:
 @cache
 def _country_codes() -> dict[str, str]:
     """Return the hash of each country's code, in lower and upper case → the code."""
-    return {one: code for code in {*countries().values()} for one in (sha(code), sha(code.upper()))}
+    return {
+        one: code
+        for code in {*countries().values(), *other_countries().values()}
+        for one in (sha(code), sha(code.upper()))
+    }
 
 
 @cache

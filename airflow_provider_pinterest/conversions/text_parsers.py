@@ -6,23 +6,24 @@ from binascii import hexlify
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from airflow_provider_pinterest.conversions import values
 from airflow_provider_pinterest.conversions.column_parser import (
     ColumnParser,
-    Members,
+    EncodedCells,
     OnError,
     ParseCell,
     as_text,
-    split_members,
     to_json,
 )
 from airflow_provider_pinterest.conversions.personal import has_at_sign
 from airflow_provider_pinterest.conversions.reasons import CellError
 
-_AMBIGUOUS: Final = b'",",'
-"""In the JSON of a list of texts, the ``","`` of this sequence may be part of a text and not a separator."""
+T = TypeVar("T")
+
+FEW: Final = 3
+"""So few words are searched in a column without hashing its texts."""
 
 
 class TextParser(ColumnParser):
@@ -33,6 +34,8 @@ class TextParser(ColumnParser):
 
     :param parse_cell: parses any cell.
     :param placeholders: texts that mean "empty".
+    :param as_code: whether invisible characters are removed.
+    :param needs_care: whether encoded members of the field need more for another reason.
     """
 
     def __init__(
@@ -41,49 +44,57 @@ class TextParser(ColumnParser):
         parse_cell: ParseCell = values.text,
         unusable: str | None = None,
         placeholders: AbstractSet[str] = frozenset(),
+        *,
+        as_code: bool = False,
+        needs_care: Callable[[bytes], bool] | None = None,
     ) -> None:
         super().__init__(name, parse_cell, unusable)
-        self._void = frozenset(self._key + to_json(word) for word in {"null", *placeholders})
-        self._longest_void = max(map(len, self._void))
+        self._as_code = as_code
+        self._also_needs_care = needs_care
+        self._void = frozenset({"null", *placeholders})
 
-    def encode(self, cells: Sequence[Any], on_error: OnError) -> Members:
+    def encode(self, cells: Sequence[Any], on_error: OnError) -> EncodedCells:
         """Return the members of cells."""
-        try:
-            found = self._of_texts(_trimmed(cells))
-        except TypeError:
-            texts = as_text(cells)
-            return super().encode(cells, on_error) if texts is cells else self.encode(texts, on_error)
-        return super().encode(cells, on_error) if self._needs_care(found) else found
+        return self._encoded(cells, on_error, super().encode, lambda _, members: members)
 
-    def parse_and_encode(self, cells: Sequence[Any], on_error: OnError) -> tuple[list[Any], Members]:
+    def parse_and_encode(self, cells: Sequence[Any], on_error: OnError) -> tuple[list[Any], EncodedCells]:
         """Return the values of cells and their members."""
-        try:
-            trimmed = _trimmed(cells)
-            members = self._of_texts(trimmed)
-        except TypeError:
-            texts = as_text(cells)
-            return (
-                super().parse_and_encode(cells, on_error) if texts is cells else self.parse_and_encode(texts, on_error)
-            )
-        if self._needs_care(members):
-            return super().parse_and_encode(cells, on_error)
-        return [text or None for text in trimmed], members
+        return self._encoded(
+            cells, on_error, super().parse_and_encode, lambda texts, members: (_values(texts), members)
+        )
 
-    def _of_texts(self, texts: Sequence[str]) -> Members:
-        """Return the members of trimmed texts, encoded at once.
+    def _encoded(
+        self,
+        cells: Sequence[Any],
+        on_error: OnError,
+        carefully: Callable[[Sequence[Any], OnError], T],
+        result: Callable[[list[str], EncodedCells], T],
+    ) -> T:
+        """Return the result for cells.
 
-        :raises TypeError: one of them is not valid Unicode.
+        :param carefully: parses each cell by itself.
+        :param result: trimmed texts, and their members → the result.
         """
-        written = to_json(texts)
-        if len(texts) > 1 and written.find(_AMBIGUOUS) < 0:
-            return split_members(written[2:-2], b'","', self._key + b'"', b'"')
-        return [self._key + to_json(text) if text else b"" for text in texts]
+        key = self._key
+        try:
+            texts = _trimmed(cells)
+            members = [key + to_json(text) if text else b"" for text in texts]
+        except TypeError:
+            written = as_text(cells)
+            if written is cells:
+                return carefully(cells, on_error)
+            return self._encoded(written, on_error, carefully, result)
+        return carefully(cells, on_error) if self._needs_care(texts, members) else result(texts, members)
 
-    def _needs_care(self, members: Members) -> bool:
-        if min(map(len, members), default=0) <= self._longest_void and not self._void.isdisjoint(members):
+    def _needs_care(self, texts: Sequence[str], members: EncodedCells) -> bool:
+        if any(word in texts for word in self._void) if len(self._void) < FEW else not self._void.isdisjoint(texts):
             return True
         joined = b"".join(members)
-        if joined.find(b"\\") >= 0 and joined.find(self._key + b'"\\"') >= 0:
+        if joined.find(b"\\") >= 0 and (self._as_code or joined.find(self._key + b'"\\"') >= 0):
+            return True
+        if self._as_code and (not joined.isascii() or joined.find(b"\x7f") >= 0):
+            return True
+        if self._also_needs_care and self._also_needs_care(joined):
             return True
         return has_at_sign(joined)
 
@@ -91,7 +102,7 @@ class TextParser(ColumnParser):
 class ProductIdParser(TextParser):
     """Parse ids of products; ``0`` means "no product", as in the variation of a product without variations."""
 
-    def encode(self, cells: Sequence[Any], on_error: OnError) -> Members:
+    def encode(self, cells: Sequence[Any], on_error: OnError) -> EncodedCells:
         """Return the members of cells."""
         found = super().encode(cells, on_error)
         none = self._key + b'"0"'
@@ -118,31 +129,46 @@ class HashedParser(ColumnParser):
         self._plain = plain
         self.depends_on = depends_on
 
-    def encode(self, cells: Sequence[Any], on_error: OnError) -> Members:
+    def encode(self, cells: Sequence[Any], on_error: OnError) -> EncodedCells:
         """Return the members of cells."""
         return self.encode_beside(cells, [], on_error)
 
-    def encode_beside(self, cells: Sequence[Any], others: Sequence[Any], on_error: OnError) -> Members:
+    def encode_beside(self, cells: Sequence[Any], others: Sequence[Any], on_error: OnError) -> EncodedCells:
         """Return the members of cells, given what each of them depends on."""
-        plain = self._plain
         cells = as_text(cells)
         start, end = self._key + b'["', b'"]'
-        found = []
+        found = [
+            start + hexlify(sha256(canonical).digest()) + end if canonical else b""
+            for canonical in self._canonicals(cells)
+        ]
+        if all(found):
+            return found
         for row, cell in enumerate(cells):
-            if cell is None:
-                found.append(b"")
-                continue
-            try:
-                if type(cell) is str and (text := cell.strip()) and (canonical := plain(text)):
-                    found.append(start + hexlify(sha256(canonical).digest()) + end)
-                    continue
-            except Exception:  # noqa: BLE001, S110 - found again below
-                pass
-            try:
-                found.append(self.encode_value(self.parse_one(cell, *others[row : row + 1])))
-            except CellError as error:
-                found.append(self.encode_value(on_error(row, error)))
+            if cell is not None and not found[row]:
+                try:
+                    found[row] = self.encode_value(self.parse_one(cell, *others[row : row + 1]))
+                except CellError as error:
+                    found[row] = self.encode_value(on_error(row, error))
         return found
+
+    def _canonicals(self, cells: Sequence[Any]) -> list[bytes]:
+        """Return the canonical forms of the simplest texts, and nothing for all other cells."""
+        plain = self._plain
+        try:
+            return [plain(text) if text else b"" for text in _trimmed(cells)]
+        except Exception:  # noqa: BLE001 - a strange cell costs the others nothing but time
+            return [self._canonical(cell) for cell in cells]
+
+    def _canonical(self, cell: Any) -> bytes:
+        try:
+            return self._plain(text) if type(cell) is str and (text := cell.strip()) else b""
+        except Exception:  # noqa: BLE001 - parsed again, with its error
+            return b""
+
+
+def _values(texts: list[str]) -> list[Any]:
+    """Return texts, ``None`` in place of empty ones."""
+    return texts if all(texts) else [text or None for text in texts]
 
 
 def _trimmed(cells: Sequence[Any]) -> list[str]:

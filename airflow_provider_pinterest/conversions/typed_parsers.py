@@ -17,7 +17,7 @@ from airflow_provider_pinterest.conversions.cached_parser import MEMO_CELL, Cach
 from airflow_provider_pinterest.conversions.cells import only
 from airflow_provider_pinterest.conversions.column_parser import (
     ColumnParser,
-    Members,
+    EncodedCells,
     OnError,
     ParseCell,
     split_members,
@@ -49,7 +49,7 @@ def first_type(cells: Sequence[Any]) -> type:
 class NumberParser(CachedParser):
     """Parse numbers that are sent as text."""
 
-    def encode(self, cells: Sequence[Any], on_error: OnError) -> Members:
+    def encode(self, cells: Sequence[Any], on_error: OnError) -> EncodedCells:
         """Return the members of cells."""
         kind = first_type(cells)
         found = None
@@ -61,14 +61,14 @@ class NumberParser(CachedParser):
             found = self._texts(cells)
         return super().encode(cells, on_error) if found is None else found
 
-    def _decimals(self, cells: Sequence[Any]) -> Members | None:
+    def _decimals(self, cells: Sequence[Any]) -> EncodedCells | None:
         """Return the members of decimals, ``None`` if one is negative, not finite, or written with an exponent."""
         texts = ["" if cell is None else str(cell) for cell in cells]
         if "".join(texts).translate(_without_digits) or max(map(len, texts), default=0) > EXPONENT_LIMIT:
             return None
         return self._cut(",".join(texts).encode())
 
-    def _floats(self, cells: Sequence[Any]) -> Members | None:
+    def _floats(self, cells: Sequence[Any]) -> EncodedCells | None:
         """Return the members of floats and integers, ``None`` if one is infinite or written with an exponent."""
         try:
             written = orjson.dumps(cells)
@@ -78,7 +78,7 @@ class NumberParser(CachedParser):
             return None
         return self._cut(written[1:-1], b"null")
 
-    def _texts(self, cells: Sequence[str | None]) -> Members | None:
+    def _texts(self, cells: Sequence[str | None]) -> EncodedCells | None:
         """Return the members of texts, ``None`` if one of them is not a usual JSON number without an exponent."""
         texts = ["null" if cell is None else cell for cell in cells]
         try:
@@ -90,14 +90,14 @@ class NumberParser(CachedParser):
             return None
         return self._cut(written, b"null") if len(found) == len(texts) else None
 
-    def _cut(self, written: bytes, nothing: bytes = b"") -> Members:
+    def _cut(self, written: bytes, nothing: bytes = b"") -> EncodedCells:
         return split_members(written, b",", self._key + b'"', b'"', nothing)
 
 
 class IntegerParser(CachedParser):
     """Parse whole numbers. Small ones repeat; ``3``, ``3.0`` and a decimal 3.00 are the same number."""
 
-    def encode(self, cells: Sequence[Any], on_error: OnError) -> Members:
+    def encode(self, cells: Sequence[Any], on_error: OnError) -> EncodedCells:
         """Return the members of cells."""
         if only(cells, _COUNTS):
             return self._look_up(cells, on_error)
@@ -119,7 +119,7 @@ class IntegerParser(CachedParser):
 class BooleanParser(CachedParser):
     """Parse booleans."""
 
-    def encode(self, cells: Sequence[Any], on_error: OnError) -> Members:
+    def encode(self, cells: Sequence[Any], on_error: OnError) -> EncodedCells:
         """Return the members of cells."""
         if only(cells, _BOOLEANS):
             true, false = self._key + b"true", self._key + b"false"
@@ -145,7 +145,7 @@ class TimeParser(ColumnParser):
             found = None
         return super().parse_all(cells, on_error) if found is None else found
 
-    def encode(self, cells: Sequence[Any], on_error: OnError) -> Members:
+    def encode(self, cells: Sequence[Any], on_error: OnError) -> EncodedCells:
         """Return the members of cells."""
         return self.encode_values(self.parse_all(cells, on_error), on_error)
 

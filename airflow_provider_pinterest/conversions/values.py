@@ -17,6 +17,7 @@ from uuid import UUID
 
 import orjson
 
+from airflow_provider_pinterest.conversions import array_texts
 from airflow_provider_pinterest.conversions.cells import EXACT_FLOAT, kind, ordinary
 from airflow_provider_pinterest.conversions.reasons import InvalidCellError
 
@@ -61,6 +62,7 @@ _UNITS: Final = ((10**11, 1), (10**14, 1_000), (10**17, 1_000_000), (10**20, 1_0
 _TRUE: Final = frozenset({"true", "t", "yes", "y", "1", "1.0", "1.00"})
 _FALSE: Final = frozenset({"false", "f", "no", "n", "0", "0.0", "0.00"})
 
+_CLOSING: Final = frozenset({"}", ")", "]"})
 _BRACKETS: Final = frozenset("[{")
 _NUMBERS: Final = (int, float, Decimal)
 _WRITTEN_PLAINLY: Final = frozenset({int, Decimal})
@@ -195,11 +197,31 @@ def items(cell: Any) -> Sequence[Any]:
         return cell
     if isinstance(cell, (set, frozenset)):
         return sorted(cell, key=repr)
-    if isinstance(cell, str) and cell.lstrip().startswith("[") and cell.rstrip().endswith("]"):
-        found = json(cell)
-        if isinstance(found, list):
-            return found
+    if isinstance(cell, str):
+        text = cell.strip()
+        if text[:1] == "[" and text[-1:] == "]":
+            try:
+                found = json(text)
+            except InvalidCellError:
+                found = array_texts.in_brackets(text)
+                if found is None:
+                    raise
+            if isinstance(found, list):
+                return found
+        elif text[:2] == "a:" and (elements := array_texts.of_php(text)) is not None:
+            return elements
+        elif text[-1:] in _CLOSING and (text == "{}" or not _is_json(text)):
+            elements = array_texts.in_brackets(text)
+            if elements is not None:
+                return elements
     return (cell,)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        return orjson.loads(text) is not None
+    except ValueError:
+        return False
 
 
 def texts(cell: Any) -> list[str] | None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final, NamedTuple, assert_never
 
+from airflow_provider_pinterest.api.backoff import wait_before_retry
 from airflow_provider_pinterest.api.events_endpoint import Answer, PerEventResults, Refused
 from airflow_provider_pinterest.api.responses import (
     AccessDenied,
@@ -26,12 +27,6 @@ from airflow_provider_pinterest.exceptions import (
     DeliveryError,
     UnavailableError,
 )
-
-FIRST_WAIT: Final = 0.5
-"""Longest wait of the first retry, in seconds; doubled each time."""
-
-LONGEST_WAIT: Final = 60.0
-"""Longest wait of a retry, in seconds, if Pinterest does not say how long to wait."""
 
 
 class Deduplicability(Enum):
@@ -160,24 +155,22 @@ def decide(answer: Answer, now: Situation, jitter: Callable[[], float]) -> Actio
 
 
 def _again(answer: Unavailable | OutcomeUnknown, now: Situation, jitter: Callable[[], float]) -> Retry | Stop:
-    """Wait as long as Pinterest says, or with full jitter if it does not say; give up if that is too long.
-
-    A wait of 0 seconds is followed only once. Otherwise every thread would retry as fast as the rate limit allows.
-    """
-    asked = answer.retry_after
-    longest = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(now.attempt - 1, 16))
-    wait = asked if asked or (asked == 0 and now.attempt == 1) else jitter() * longest
+    """Wait and send again; give up if the wait is too long."""
+    wait = wait_before_retry(answer.retry_after, now.attempt, jitter)
     if wait > now.time_left:
         return Stop(unavailable(answer))
     return Retry(wait, for_all=isinstance(answer, Unavailable) and answer.for_all, reason=answer.trace.place_and_reason)
 
 
-def unavailable(answer: Unavailable | OutcomeUnknown) -> DeliveryError:
-    """Return the error for a host that cannot be reached, or for a Pinterest that is unavailable."""
+def unavailable(answer: Unavailable | OutcomeUnknown, what: str = "events") -> DeliveryError:
+    """Return the error for a host that cannot be reached, or for a Pinterest that is unavailable.
+
+    :param what: what Pinterest does not accept.
+    """
     trace = answer.trace
     advice = ""
     if trace.status is not None:
-        message = f"Pinterest cannot accept events now ({trace})."
+        message = f"Pinterest cannot accept {what} now ({trace})."
     elif isinstance(answer, OutcomeUnknown):
         message = f"The request to {_host(trace)} got no complete answer: {trace.message}."
     else:

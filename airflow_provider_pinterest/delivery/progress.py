@@ -266,7 +266,7 @@ class Progress:
         if not self.durable:
             self._answers = 0
             self._written = self._clock()
-            self._flush_outcomes()
+            self.record()
             return
         self._save(final=False)
 
@@ -335,9 +335,9 @@ class Progress:
         if self._rejects is not None and self._rejects.waiting:
             self._fence()
             self._rejects.flush()
-        self._flush_outcomes()
+        self.record()
 
-    def _flush_outcomes(self) -> None:
+    def record(self) -> None:
         """Write the waiting outcomes. An attempt that was replaced may do so too: what it knows stays true."""
         if self._outcomes is not None and self._outcomes.waiting and self._writable:
             self._outcomes.flush()

@@ -21,7 +21,7 @@ MOST_SECTIONS: Final = 3
 MOST_BYTES: Final = 8_000_000
 """Bytes of waiting sections above which no further section is read."""
 
-PATIENCE: Final = 1.0
+STOP_SECONDS: Final = 1.0
 """Seconds to wait for the thread when the run ends early."""
 
 T = TypeVar("T")
@@ -66,11 +66,11 @@ class Reading:
     def __exit__(self, *_: object) -> None:
         self._lock.release()
 
-    def waits(self) -> bool:
-        """Take the lock; return whether that succeeded in time. Pair it with :meth:`goes_on`."""
-        return self._lock.acquire(timeout=PATIENCE)
+    def pause(self) -> bool:
+        """Take the lock; return whether that succeeded in time. Pair it with :meth:`resume`."""
+        return self._lock.acquire(timeout=STOP_SECONDS)
 
-    def goes_on(self) -> None:
+    def resume(self) -> None:
         """Release the lock, so that the thread works again."""
         self._lock.release()
 
@@ -155,12 +155,12 @@ class ReadAhead:
         if not self._done.is_set():
             self._cancel()
         unread = []
-        if self._reading.waits():
+        if self._reading.pause():
             try:
                 unread = [*self._waiting, *filter(None, [self._rest()])]
                 self._waiting.clear()
             finally:
-                self._reading.goes_on()
+                self._reading.resume()
         return unread
 
     def _read(self) -> None:
@@ -181,9 +181,9 @@ class ReadAhead:
         self._waiting.append(section)
         self._wake()
         while self._full():
-            self._reading.goes_on()
+            self._reading.resume()
             try:
-                self._room.acquire(timeout=PATIENCE)
+                self._room.acquire(timeout=STOP_SECONDS)
             finally:
                 self._reading.__enter__()
             if self._reading.stopped:

@@ -31,7 +31,7 @@ _UNSAFE: Final = re.compile("[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 """Characters that JSON does not escape, and that end a line, control a terminal or reorder text."""
 
 
-class _Limits(NamedTuple):
+class _LineLimits(NamedTuple):
     """Limits for the content of a line.
 
     :param event_id: characters of the event id.
@@ -46,7 +46,7 @@ class _Limits(NamedTuple):
     cell: int
 
 
-_LIMITS: Final = (_Limits(4_096, 20, 32_768, 4_096), _Limits(1_024, 10, 2_048, 256), _Limits(256, 3, 0, 0))
+_LIMITS: Final = (_LineLimits(4_096, 20, 32_768, 4_096), _LineLimits(1_024, 10, 2_048, 256), _LineLimits(256, 3, 0, 0))
 """Tried in this order until the line is short enough; the last one always fits."""
 
 
@@ -95,7 +95,7 @@ def keys_of(keys: Mapping[str, Any]) -> dict[str, Any]:
         return {}
 
 
-def _document(rejection: Rejection, limits: _Limits) -> dict[str, Any]:
+def _document(rejection: Rejection, limits: _LineLimits) -> dict[str, Any]:
     document: dict[str, Any] = {
         "row": rejection.row,
         "event_id": None if rejection.event_id is None else _text(rejection.event_id, limits.event_id),
@@ -111,7 +111,7 @@ def _document(rejection: Rejection, limits: _Limits) -> dict[str, Any]:
     return document
 
 
-def _keys(keys: Mapping[str, Any], limits: _Limits) -> dict[str, Any]:
+def _keys(keys: Mapping[str, Any], limits: _LineLimits) -> dict[str, Any]:
     left = limits.keys
     written: dict[str, Any] = {}
     for name, cell in keys.items():

@@ -19,6 +19,7 @@ from airflow_provider_pinterest.api.events_endpoint import Answer, EventsEndpoin
 from airflow_provider_pinterest.api.interruptible import Stopped
 from airflow_provider_pinterest.api.rate_limit import RateLimiter
 from airflow_provider_pinterest.api.responses import AccessDenied, OutcomeUnknown, Trace
+from airflow_provider_pinterest.api.token_renewal import TokenRenewal
 from airflow_provider_pinterest.conversions.batches import Batch
 from airflow_provider_pinterest.conversions.outcomes import Event, Rejection
 from airflow_provider_pinterest.delivery.batch_outcome import BatchOutcome, counted, failed, held
@@ -38,7 +39,6 @@ from airflow_provider_pinterest.delivery.decide import (
 from airflow_provider_pinterest.delivery.ledger import Claims
 from airflow_provider_pinterest.delivery.result import HOUR
 from airflow_provider_pinterest.exceptions import DeliveryError, OutcomesError, RefusedError
-from airflow_provider_pinterest.redaction import Secret
 
 log = logging.getLogger(__name__)
 
@@ -197,17 +197,14 @@ class Sender:
         deduplicable = kind is Deduplicability.ALL
         body = part.body
         credential = self._client.credential
+        renewal = TokenRenewal(self._client)
         first_failure: float | None = None
-        refused_token: Secret | None = None
-        refusal: AccessDenied | None = None
         resent = False
         sent = attempt = 0
         while True:
             attempt += 1
-            token = credential.token  # read before `expired`: another thread may renew it in between
-            answer: Answer | None = None
-            if credential.expired or token == refused_token:
-                answer = self._client.renew(token, refusal if token == refused_token else None)
+            token = credential.token
+            answer: Answer | None = renewal.renew()
             if answer is None:
                 self._rate_limiter.wait(part.ad_account_id)
                 if self.claims is not None:
@@ -238,7 +235,7 @@ class Sender:
                 attempt=attempt,
                 kind=kind,
                 time_left=first_failure + self._max_wait - now,
-                renewable=credential.renewable and refused_token is None,
+                renewable=renewal.possible,
             )
             action = decide(answer, situation, self._jitter)
             log.debug("%d events sent: %s, so %s", len(part), type(answer).__name__, type(action).__name__)
@@ -265,8 +262,7 @@ class Sender:
                     self._rate_limiter.sleep(after)
                     self.waited = max(self.waited, self._clock() - first_failure)
                 case Renew():
-                    refused_token = token
-                    refusal = answer if isinstance(answer, AccessDenied) else None
+                    renewal.refuse(token, answer if isinstance(answer, AccessDenied) else None)
                 case Split(smaller=smaller):
                     if smaller:
                         with self._lock:

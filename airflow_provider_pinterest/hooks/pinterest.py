@@ -18,11 +18,13 @@ from typing import Any, ClassVar
 import orjson
 
 from airflow_provider_pinterest.airflow_versions import BaseHook, Connection, mask_secret
+from airflow_provider_pinterest.api.ad_account import account_id
 from airflow_provider_pinterest.api.client import Client
 from airflow_provider_pinterest.api.connection import PinterestConnection
-from airflow_provider_pinterest.api.events_endpoint import PerEventResults, account_id
+from airflow_provider_pinterest.api.events_endpoint import PerEventResults
 from airflow_provider_pinterest.api.responses import AccessDenied, Misconfigured, OutcomeUnknown, Unavailable
 from airflow_provider_pinterest.delivery.decide import denied, misconfigured, unavailable
+from airflow_provider_pinterest.erasure.account_requests import AccountRequests
 from airflow_provider_pinterest.exceptions import ParameterError, PinterestError
 from airflow_provider_pinterest.hooks.lookup import find_connection
 from airflow_provider_pinterest.problems import Problems
@@ -152,6 +154,40 @@ class PinterestHook(BaseHook):
         :raises ParameterError: a required field is missing or wrong; the message names it.
         """
         return self.api_connection().client()
+
+    def list_deletion_requests(self, ad_account_id: str | int | None = None) -> list[dict[str, str | None]]:
+        """Return all deletion requests of an ad account as Pinterest shows them, the newest first.
+
+        Each has ``request_id``, ``status``, ``created_time`` and ``processed_time``. Needs an OAuth token.
+
+        :param ad_account_id: the account; ``None``: that of the connection.
+        :raises DeliveryError: Pinterest does not list them.
+        """
+        with self._deletion_requests(ad_account_id) as account:
+            return [one.as_json() for one in account.listed()]
+
+    def get_deletion_request(
+        self, request_id: str | int, ad_account_id: str | int | None = None
+    ) -> dict[str, str | None]:
+        """Return one deletion request, see :meth:`list_deletion_requests`.
+
+        :raises DeliveryError: there is no such request, or Pinterest does not show it.
+        """
+        with self._deletion_requests(ad_account_id) as account:
+            return account.get(str(request_id)).as_json()
+
+    def cancel_deletion_request(self, request_id: str | int, ad_account_id: str | int | None = None) -> None:
+        """Cancel a deletion request that is pending, up to 72 hours after its creation. Needs an OAuth token.
+
+        :raises RefusedError: it is no longer pending.
+        :raises DeliveryError: there is no such request, or Pinterest does not answer.
+        """
+        with self._deletion_requests(ad_account_id) as account:
+            account.cancel(str(request_id))
+
+    def _deletion_requests(self, ad_account_id: str | int | None) -> AccountRequests:
+        self.check(ad_account_id)
+        return AccountRequests(self.api_connection(), self.ad_account_id(ad_account_id))
 
     def test_connection(self) -> tuple[bool, str]:
         """Send one invented event in test mode, which Pinterest validates and does not record; return the result."""

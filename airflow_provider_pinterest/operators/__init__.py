@@ -1,6 +1,9 @@
-"""The operator.
+"""The operators.
 
 - ``send_conversions``: :class:`~.send_conversions.SendConversionsOperator`.
+- ``request_deletion``: :class:`~.request_deletion.RequestDeletionOperator`.
+- ``deletion_task_options``: the parameters of that operator and their allowed values.
+- ``warehouse_query``: the rows of a query, by the name of a connection.
 - ``task``: the interface of a task for the code that runs it.
 - ``task_options``: the operator's parameters and their allowed values.
 - ``task_events``: checks the rows that a task is given.

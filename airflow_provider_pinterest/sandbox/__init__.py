@@ -17,6 +17,7 @@ From a shell: ``python -m airflow_provider_pinterest.sandbox``. Both need the ex
 - ``api``: Pinterest's endpoints.
 - ``control``: the sandbox's own endpoints.
 - ``local_pinterest``: the state behind the server.
+- ``deletion_requests``: the deletion requests and their checks.
 - ``judge``: the checks of a request and of its events.
 - ``schema``: the JSON Schema of a request.
 - ``answers``: status, headers and body of each answer.

@@ -80,6 +80,10 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="larger request bodies get a 413 response",
     )
+    add("--max-deletion-targets", type=int, default=_DEFAULTS.max_deletion_targets, metavar="N",
+        help="addresses or click ids in a deletion request; 0 means no limit")  # fmt: skip
+    add("--deletion-pending-seconds", type=float, default=_DEFAULTS.deletion_pending_seconds, metavar="S",
+        help="how long a deletion request is pending")  # fmt: skip
     add("--rotate-refresh-token", action="store_true", help="replace the refresh token at each refresh")
     add("--no-json", action="store_true", help="count events without storing their JSON")
     add("--verbose", action="store_true", help="log method, path, status and number of events of each call")
@@ -109,6 +113,8 @@ def _serve(options: argparse.Namespace) -> int:
                 "test_window_seconds": options.test_window_seconds,
                 "max_body_bytes": options.max_body_bytes,
                 "ad_account_ids": options.ad_account,
+                "max_deletion_targets": options.max_deletion_targets,
+                "deletion_pending_seconds": options.deletion_pending_seconds,
                 "rotate_refresh_token": options.rotate_refresh_token,
                 "keep_json": not options.no_json,
                 "unknown_fields": options.unknown_fields,

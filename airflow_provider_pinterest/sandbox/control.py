@@ -35,6 +35,8 @@ def add_routes(app: web.Application, pinterest: LocalPinterest) -> None:
         ("DELETE", "/sandbox/events"): control.forget,
         ("GET", "/sandbox/events/copies"): control.copies,
         ("GET", "/sandbox/calls"): control.calls,
+        ("GET", "/sandbox/deletion_requests"): control.deletions,
+        ("POST", "/sandbox/deletion_requests/submit"): control.submit_deletions,
         ("GET", "/sandbox/faults"): control.faults,
         ("POST", "/sandbox/faults"): control.add_fault,
         ("DELETE", "/sandbox/faults"): control.clear_faults,
@@ -93,6 +95,16 @@ class _Control:
         by_status = {str(status): count for status, count in store.calls_by_status().items()}
         rows = store.calls(filters, limit=limit, offset=offset)
         return json_answer({**self._totals(), "by_status": by_status, "calls": rows})
+
+    async def deletions(self, _: web.Request) -> Answer:
+        now = self._pinterest.clock()
+        listed = self._pinterest.deletions.listed()
+        return json_answer({"requests": [{**dataclasses.asdict(one), **one.shown(now)} for one in listed]})
+
+    async def submit_deletions(self, request: web.Request) -> Answer:
+        wanted = await _json_object(request)
+        now = self._pinterest.clock()
+        return json_answer({"submitted": self._pinterest.deletions.submit(now, wanted.get("request_id"))})
 
     async def faults(self, _: web.Request) -> Answer:
         return json_answer({"faults": self._pinterest.faults.listed()})

@@ -28,7 +28,17 @@ Kind = Literal[
     "poison",
     "fail_event",
 ]
-Endpoint = Literal["events", "account", "token", "conversion_token", "any"]
+Endpoint = Literal[
+    "events",
+    "account",
+    "deletion_create",
+    "deletion_list",
+    "deletion_get",
+    "deletion_cancel",
+    "token",
+    "conversion_token",
+    "any",
+]
 Form = Literal["json", "html", "empty", "short_list", "long_list", "no_list"]
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from types import TracebackType
 
+    from airflow_provider_pinterest.sandbox.deletion_requests import ReceivedDeletion
     from airflow_provider_pinterest.sandbox.store import Received, ReceivedCall, Totals
     from airflow_provider_pinterest.sandbox.tokens import Token
 
@@ -112,7 +113,7 @@ class Sandbox:
         self._do(self._pinterest.faults.clear)
 
     def clear(self) -> None:
-        """Delete events, calls and faults, and reset the rate limits."""
+        """Delete events, calls, deletion requests and faults, and reset the rate limits."""
         self._do(self._pinterest.clear)
 
     def settings(self, **changes: Unpack[SettingsChanges]) -> SandboxSettings:
@@ -176,6 +177,14 @@ class Sandbox:
         """Return the calls, in order of arrival."""
         filters = _given(path=path, status=status, method=method)
         return self._do(lambda: self._pinterest.store.calls(filters))
+
+    def deletion_requests(self, ad_account_id: str | None = None) -> list[ReceivedDeletion]:
+        """Return the deletion requests, with the people, in order of creation."""
+        return self._do(lambda: self._pinterest.deletions.listed(ad_account_id))
+
+    def submit_deletion_requests(self, request_id: str | None = None) -> int:
+        """Hand over one pending deletion request, or all, before 72 hours have passed. Return their number."""
+        return self._do(lambda: self._pinterest.deletions.submit(self._clock(), request_id))
 
     def totals(self) -> Totals:
         """Return the numbers of calls and accepted copies."""

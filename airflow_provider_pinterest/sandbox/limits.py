@@ -29,7 +29,7 @@ class MovingWindow:
         return admitted[len(admitted) - limit] + seconds - now
 
 
-class Limits:
+class CallWindows:
     """The windows of all accounts, and the window of the app's test calls."""
 
     def __init__(self) -> None:

@@ -8,8 +8,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from airflow_provider_pinterest.sandbox.deletion_requests import DeletionRequests
 from airflow_provider_pinterest.sandbox.faults import Faults
-from airflow_provider_pinterest.sandbox.limits import Limits
+from airflow_provider_pinterest.sandbox.limits import CallWindows
 from airflow_provider_pinterest.sandbox.store import ReceivedCall, Store
 from airflow_provider_pinterest.sandbox.tokens import TokenStore
 
@@ -56,16 +57,18 @@ class LocalPinterest:
         self.clock = clock
         self.store = Store(db)
         self.tokens = TokenStore()
-        self.limits = Limits()
+        self.limits = CallWindows()
         self.faults = Faults()
+        self.deletions = DeletionRequests()
         self._number = self.store.last_call()
         self._in_flight = 0
 
     def clear(self) -> None:
-        """Delete events, calls and faults, and reset the rate limits."""
+        """Delete events, calls, deletion requests and faults, and reset the rate limits."""
         self.store.clear()
         self.faults.clear()
         self.limits.clear()
+        self.deletions.clear()
 
     def arrival(self) -> Visit:
         """Assign a number to a call. The call is in flight until ``departure``."""

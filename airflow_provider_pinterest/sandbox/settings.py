@@ -27,6 +27,8 @@ class SettingsChanges(TypedDict, total=False):
     ad_account_ids: tuple[str, ...] | None
     rotate_refresh_token: bool
     keep_json: bool
+    max_deletion_targets: int
+    deletion_pending_seconds: float
     unknown_fields: UnknownFields
 
 
@@ -42,6 +44,9 @@ class SandboxSettings:
     :param ad_account_ids: the accounts that exist; None: all.
     :param rotate_refresh_token: whether a refresh also replaces the refresh token.
     :param keep_json: whether the JSON of events is stored. Without it, a million events need little memory.
+    :param max_deletion_targets: addresses or click ids in a deletion request; 0 means no limit. Pinterest does not
+        publish a limit.
+    :param deletion_pending_seconds: how long a deletion request is pending.
     :param unknown_fields: whether a request with an undocumented property is refused.
     """
 
@@ -55,6 +60,8 @@ class SandboxSettings:
     ad_account_ids: tuple[str, ...] | None = None
     rotate_refresh_token: bool = False
     keep_json: bool = True
+    max_deletion_targets: int = 0
+    deletion_pending_seconds: float = 259_200.0
     unknown_fields: UnknownFields = "refuse"
 
     def changed(self, changes: Mapping[str, object]) -> SandboxSettings:
@@ -76,7 +83,7 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
     "unknown_fields": get_args(UnknownFields),
 }
 _SWITCHES = frozenset({"rotate_refresh_token", "keep_json"})
-_WHOLE = frozenset({"calls_per_window", "test_calls_per_window", "max_body_bytes"})
+_WHOLE = frozenset({"calls_per_window", "test_calls_per_window", "max_body_bytes", "max_deletion_targets"})
 
 
 def _fitting(name: str, value: object) -> object:

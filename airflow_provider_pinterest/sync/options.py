@@ -296,7 +296,7 @@ class SyncOptions:
         found.raise_all()
 
 
-def kinds_of(options: type[SyncOptions]) -> Mapping[str, ParameterKind]:
+def kinds_of(options: type[Any]) -> Mapping[str, ParameterKind]:
     """Return the allowed values of each option."""
     if options.__name__ not in _kinds:
         hints = get_type_hints(options, include_extras=True)
@@ -307,12 +307,12 @@ def kinds_of(options: type[SyncOptions]) -> Mapping[str, ParameterKind]:
 _kinds: dict[str, Mapping[str, ParameterKind]] = {}
 
 
-def defaults_of(options: type[SyncOptions]) -> Mapping[str, Any]:
+def defaults_of(options: type[Any]) -> Mapping[str, Any]:
     """Return the default of each option."""
     return {one.name: one.default for one in fields(options)}
 
 
-def problems_with(options: type[SyncOptions], given: Mapping[str, Any]) -> list[str]:
+def problems_with(options: type[Any], given: Mapping[str, Any]) -> list[str]:
     """Return the problems with some options.
 
     :param given: all options, or those whose values are known.

@@ -19,9 +19,20 @@ from airflow_provider_pinterest.api.responses import Misconfigured, OutcomeUnkno
 from airflow_provider_pinterest.exceptions import ConfigurationError, UnavailableError
 from airflow_provider_pinterest.redaction import Secret
 from harness.certificates import certificate
-from tests.api import wire as wires
-from tests.api.wire import accepts_and_says_nothing, client, full_backlog, proxying, serving
-from tests.hooks.listening import ScriptedReply, listening
+from harness.scripted_server import (
+    BROKEN,
+    ScriptedReply,
+    accepts_and_says_nothing,
+    accepts_once,
+    full_backlog,
+    nobody_listening,
+    pours,
+    proxying,
+    says_nothing,
+    serving,
+)
+from tests.api.wire import client
+from tests.waiting import until
 
 HOST = "api.example.com"
 BODY = b'{"data":[{}]}'
@@ -41,6 +52,11 @@ class Begin:
 
 
 @pytest.fixture
+def begin():
+    return Begin()
+
+
+@pytest.fixture
 def tls(tmp_path, monkeypatch):
     """Return a TLS server's context that clients trust."""
     context, bundle = certificate(tmp_path)
@@ -51,17 +67,12 @@ def tls(tmp_path, monkeypatch):
 # ---- a connection of its own ----
 
 
-def closes_after_its_answer(wire, connection):
-    """Leave the client to believe that the connection is kept alive."""
-    wires.answers(wire, connection)
-
-
 def closes_when_idle(wire, connection):
-    wires.answers(wire, connection)
+    accepts_once(wire, connection)
     wire.over.wait(0.005)
 
 
-@pytest.mark.parametrize("handler", [closes_after_its_answer, closes_when_idle])
+@pytest.mark.parametrize("handler", [accepts_once, closes_when_idle], ids=["after its answer", "when idle"])
 def test_fresh_calls_are_never_with_unknown_outcome_where_the_server_closes_kept_connections(handler):
     with serving(handler) as wire, client(wire.url) as pinterest:
         for number in range(60):
@@ -72,7 +83,7 @@ def test_fresh_calls_are_never_with_unknown_outcome_where_the_server_closes_kept
 
 
 def test_a_fresh_call_has_a_connection_of_its_own():
-    with listening() as listener, client(listener.url) as pinterest:
+    with serving() as listener, client(listener.url) as pinterest:
         for fresh in (False, True, True, False):
             pinterest.post(BODY, 1, fresh=fresh)
 
@@ -83,7 +94,7 @@ def test_a_fresh_call_has_a_connection_of_its_own():
 
 
 def test_a_connection_that_was_idle_for_long_is_replaced(monkeypatch):
-    with listening() as listener, client(listener.url) as pinterest:
+    with serving() as listener, client(listener.url) as pinterest:
         pinterest.post(BODY, 1)
         monkeypatch.setattr(connections, "LONGEST_IDLE", 0.0)
         pinterest.post(BODY, 1)
@@ -93,7 +104,7 @@ def test_a_connection_that_was_idle_for_long_is_replaced(monkeypatch):
 
 @pytest.mark.parametrize("status", [408, 421])
 def test_a_connection_that_the_server_finds_wrong_is_replaced(status):
-    with listening(ScriptedReply(status), ScriptedReply()) as listener, client(listener.url) as pinterest:
+    with serving(ScriptedReply(status), ScriptedReply()) as listener, client(listener.url) as pinterest:
         pinterest.post(BODY, 1)
         pinterest.post(BODY, 1)
 
@@ -101,7 +112,7 @@ def test_a_connection_that_the_server_finds_wrong_is_replaced(status):
 
 
 def test_certificates_are_loaded_once_for_a_client(tls, monkeypatch):
-    with serving(wires.answers, tls=tls) as wire, client(wire.url) as pinterest:
+    with serving(tls=tls) as wire, client(wire.url) as pinterest:
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere")
 
         assert isinstance(pinterest.post(BODY, 1, fresh=True), PerEventResults)
@@ -112,10 +123,9 @@ def test_certificates_are_loaded_once_for_a_client(tls, monkeypatch):
 
 
 @pytest.mark.parametrize("fresh", [False, True])
-def test_begin_is_called_once_a_call(fresh):
-    begin = Begin()
+def test_begin_is_called_once_a_call(begin, fresh):
     with (
-        listening(ScriptedReply(500), ScriptedReply(401), ScriptedReply()) as listener,
+        serving(ScriptedReply(500), ScriptedReply(401), ScriptedReply()) as listener,
         client(listener.url) as pinterest,
     ):
         for count in (1, 2, 3):
@@ -126,7 +136,7 @@ def test_begin_is_called_once_a_call(fresh):
 @pytest.mark.parametrize("error", [Stopped(), OSError("disk full"), KeyboardInterrupt()])
 @pytest.mark.parametrize("kept", [False, True])
 def test_nothing_is_written_when_begin_raises(error, kept):
-    with serving(wires.says_nothing) as wire, listening() as listener:
+    with serving(says_nothing) as wire, serving() as listener:
         url = listener.url if kept else wire.url
         with client(url) as pinterest:
             if kept:
@@ -139,9 +149,8 @@ def test_nothing_is_written_when_begin_raises(error, kept):
             assert len(listener.requests) == kept
 
 
-def test_begin_comes_after_the_handshake(tls):
-    begin = Begin()
-    with serving(wires.answers, tls=tls) as wire, client(wire.url) as pinterest:
+def test_begin_comes_after_the_handshake(begin, tls):
+    with serving(tls=tls) as wire, client(wire.url) as pinterest:
         assert isinstance(pinterest.post(BODY, 1, begin=begin), PerEventResults)
     assert begin.calls == 1
 
@@ -157,10 +166,9 @@ def test_begin_comes_after_the_handshake(tls):
     assert begin.calls == 1
 
 
-@pytest.mark.parametrize("handler", [wires.hangs_up, wires.resets, wires.answers_by_half, wires.speaks_something_else])
-def test_what_breaks_after_begin_has_an_unknown_outcome(handler):
-    begin = Begin()
-    with serving(handler) as wire, client(wire.url) as pinterest:
+@pytest.mark.parametrize("how", ["hangs up", "resets", "half a body", "another protocol"])
+def test_what_breaks_after_begin_has_an_unknown_outcome(begin, how):
+    with serving(BROKEN[how]) as wire, client(wire.url) as pinterest:
         answer = pinterest.post(BODY, 1, begin=begin)
 
     assert isinstance(answer, OutcomeUnknown)
@@ -170,15 +178,7 @@ def test_what_breaks_after_begin_has_an_unknown_outcome(handler):
 # ---- before begin ----
 
 
-@contextmanager
-def nobody_listening():
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        yield f"http://127.0.0.1:{unused.getsockname()[1]}/v5"
-
-
-def test_a_refused_connection_was_sent_nothing():
-    begin = Begin()
+def test_a_refused_connection_was_sent_nothing(begin):
     with nobody_listening() as url, client(url) as pinterest:
         answer = pinterest.post(BODY, 1, begin=begin)
 
@@ -188,8 +188,7 @@ def test_a_refused_connection_was_sent_nothing():
     assert begin.calls == 0
 
 
-def test_a_name_that_is_not_found_was_sent_nothing(monkeypatch):
-    begin = Begin()
+def test_a_name_that_is_not_found_was_sent_nothing(begin, monkeypatch):
 
     def fails(*_, **__):
         raise socket.gaierror(-2, "Name or service not known")
@@ -204,9 +203,8 @@ def test_a_name_that_is_not_found_was_sent_nothing(monkeypatch):
     assert begin.calls == 0
 
 
-def test_without_free_file_descriptors_nothing_is_sent_and_a_retry_may_help():
-    begin = Begin()
-    with listening() as listener, client(listener.url) as pinterest:
+def test_without_free_file_descriptors_nothing_is_sent_and_a_retry_may_help(begin):
+    with serving() as listener, client(listener.url) as pinterest:
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         spare = os.dup(0)
         os.close(spare)
@@ -230,9 +228,8 @@ def test_without_free_file_descriptors_nothing_is_sent_and_a_retry_may_help():
 
 
 @pytest.mark.parametrize("kept", [False, True])
-def test_where_no_thread_can_be_started_the_call_fails(kept, monkeypatch):
-    begin = Begin()
-    with listening() as listener, client(listener.url) as pinterest:
+def test_where_no_thread_can_be_started_the_call_fails(begin, kept, monkeypatch):
+    with serving() as listener, client(listener.url) as pinterest:
         if kept:
             pinterest.post(BODY, 1)
             monkeypatch.setattr(pinterest.client._watchdog, "_running", False)
@@ -268,38 +265,32 @@ def stopping(pinterest, begin, **options):
         assert time.monotonic() - started < 2
 
 
-def test_a_stop_ends_an_attempt_to_connect():
-    begin = Begin()
-    with full_backlog() as url, client(url, timeouts=(10.0, 60.0, 120.0)) as pinterest:
-        with stopping(pinterest, begin) as call:
-            pass
+def stopped(pinterest, begin):
+    """Make a call that only an abort ends, and return its future."""
+    with stopping(pinterest, begin) as call:
+        return call
 
-        assert isinstance(call.exception(), Stopped)
+
+def test_a_stop_ends_an_attempt_to_connect(begin):
+    with full_backlog() as url, client(url, timeouts=(10.0, 60.0, 120.0)) as pinterest:
+        assert isinstance(stopped(pinterest, begin).exception(), Stopped)
     assert begin.calls == 0
 
 
-def test_a_stop_ends_a_handshake():
-    begin = Begin()
+def test_a_stop_ends_a_handshake(begin):
     with (
         accepts_and_says_nothing() as port,
         client(f"https://localhost:{port}/v5", timeouts=(10.0, 60.0, 120.0)) as pinterest,
     ):
-        with stopping(pinterest, begin) as call:
-            pass
-
-        assert isinstance(call.exception(), Stopped)
+        assert isinstance(stopped(pinterest, begin).exception(), Stopped)
     assert begin.calls == 0
 
 
-def test_a_stop_ends_a_tunnel_that_the_proxy_does_not_open(monkeypatch):
-    begin = Begin()
+def test_a_stop_ends_a_tunnel_that_the_proxy_does_not_open(begin, monkeypatch):
     with proxying(b"") as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         with client(f"https://{HOST}/v5", timeouts=(10.0, 60.0, 120.0)) as pinterest:
-            with stopping(pinterest, begin) as call:
-                pass
-
-            assert isinstance(call.exception(), Stopped)
+            assert isinstance(stopped(pinterest, begin).exception(), Stopped)
     assert begin.calls == 0
 
 
@@ -312,7 +303,7 @@ def test_a_stop_leaves_a_name_lookup_and_nothing_is_written_when_it_ends(monkeyp
         found.wait(10)
         return lookup(*arguments, **options)
 
-    with listening() as listener, client(listener.url, timeouts=(10.0, 60.0, 120.0)) as pinterest:
+    with serving() as listener, client(listener.url, timeouts=(10.0, 60.0, 120.0)) as pinterest:
         monkeypatch.setattr(socket, "getaddrinfo", slow)
         with stopping(pinterest, begin) as call:
             assert looking.wait(5)
@@ -328,23 +319,20 @@ def test_a_stop_leaves_a_name_lookup_and_nothing_is_written_when_it_ends(monkeyp
 
 
 @pytest.mark.parametrize("secured", [False, True])
-def test_a_stop_cuts_a_call_under_way_which_has_an_unknown_outcome(secured, tls):
-    begin = Begin()
+def test_a_stop_cuts_a_call_under_way_which_has_an_unknown_outcome(begin, secured, tls):
     with (
-        serving(wires.says_nothing, tls=tls if secured else None) as wire,
+        serving(says_nothing, tls=tls if secured else None) as wire,
         client(wire.url, timeouts=(10.0, 60.0, 120.0)) as pinterest,
     ):
-        with stopping(pinterest, begin) as call:
-            pass
+        answer = stopped(pinterest, begin).result()
 
-        assert isinstance(call.result(), OutcomeUnknown)
-        assert "stopped" in call.result().trace.message
+        assert isinstance(answer, OutcomeUnknown)
+        assert "stopped" in answer.trace.message
     assert begin.calls == 1
 
 
-def test_after_a_stop_no_call_is_made():
-    begin = Begin()
-    with listening() as listener, client(listener.url) as pinterest:
+def test_after_a_stop_no_call_is_made(begin):
+    with serving() as listener, client(listener.url) as pinterest:
         pinterest.post(BODY, 1)
         pinterest.abort()
         with pytest.raises(Stopped):
@@ -379,13 +367,12 @@ def test_one_thread_watches_over_all_calls():
 
     before = watching()
     with (
-        serving(wires.says_nothing) as wire,
+        serving(says_nothing) as wire,
         client(wire.url, connections=8, timeouts=(2.0, 5.0, 0.3)) as pinterest,
         ThreadPoolExecutor(8) as threads,
     ):
         calls = [threads.submit(pinterest.post, BODY, 1) for _ in range(8)]
-        while len(wire.bodies) < 8:
-            time.sleep(0.001)
+        until(lambda: len(wire.bodies) >= 8)
         [thread] = watching() - before
         answers = [call.result(timeout=5) for call in calls]
 
@@ -397,7 +384,7 @@ def test_one_thread_watches_over_all_calls():
 
 def test_a_later_call_of_the_same_client_is_watched_too():
     with (
-        serving(wires.answers, wires.answers, wires.says_nothing) as wire,
+        serving(accepts_once, accepts_once, says_nothing) as wire,
         client(wire.url, timeouts=(2.0, 5.0, 0.2)) as pinterest,
     ):
         answers = [pinterest.post(BODY, 1, fresh=True) for _ in range(3)]
@@ -410,7 +397,7 @@ def test_a_later_call_of_the_same_client_is_watched_too():
 
 def test_cookies_are_neither_kept_nor_sent():
     cookies = {"Set-Cookie": "visitor=" + "x" * 200}
-    with listening(ScriptedReply(headers=cookies)) as listener, client(listener.url) as pinterest:
+    with serving(ScriptedReply(headers=cookies)) as listener, client(listener.url) as pinterest:
         for fresh in (False, False, True):
             pinterest.post(BODY, 1, fresh=fresh)
 
@@ -418,7 +405,7 @@ def test_cookies_are_neither_kept_nor_sent():
 
 
 def test_an_answer_is_asked_for_uncompressed():
-    with listening() as listener, client(listener.url) as pinterest:
+    with serving() as listener, client(listener.url) as pinterest:
         pinterest.post(BODY, 1)
 
     assert listener.requests[0].headers["Accept-Encoding"] == "identity"
@@ -428,7 +415,7 @@ def test_an_answer_is_asked_for_uncompressed():
 def test_a_compressed_answer_cannot_fill_the_memory(encoding):
     bomb = gzip.compress(b" " * 60_000_000, 1)
     with (
-        listening(ScriptedReply(body=bomb, headers={"Content-Encoding": encoding})) as listener,
+        serving(ScriptedReply(body=bomb, headers={"Content-Encoding": encoding})) as listener,
         client(listener.url) as pinterest,
     ):
         tracemalloc.start()
@@ -443,11 +430,6 @@ def test_a_compressed_answer_cannot_fill_the_memory(encoding):
 
 
 def test_an_answer_without_end_is_not_read_to_its_end():
-    def pours(wire, connection):
-        connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
-        while not wire.over.is_set():
-            connection.sendall(b" " * 65_536)
-
     with serving(pours) as wire, client(wire.url) as pinterest:
         assert isinstance(pinterest.post(BODY, 1), OutcomeUnknown)
 
@@ -455,7 +437,7 @@ def test_an_answer_without_end_is_not_read_to_its_end():
 @pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, gzip", "nonsense"])
 def test_an_answer_in_an_encoding_that_was_not_asked_for_is_no_success(encoding):
     with (
-        listening(ScriptedReply(headers={"Content-Encoding": encoding})) as listener,
+        serving(ScriptedReply(headers={"Content-Encoding": encoding})) as listener,
         client(listener.url) as pinterest,
     ):
         assert isinstance(pinterest.post(BODY, 1), OutcomeUnknown)
@@ -470,7 +452,7 @@ PROXY_VARIABLES = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "AL
 @pytest.mark.parametrize("variable", PROXY_VARIABLES)
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_this_machine_is_never_reached_through_a_proxy(variable, host, monkeypatch):
-    with proxying(b"HTTP/1.1 502 Bad Gateway\r\n\r\n") as proxy, listening() as listener:
+    with proxying(b"HTTP/1.1 502 Bad Gateway\r\n\r\n") as proxy, serving() as listener:
         monkeypatch.setenv(variable, proxy.url)
         with client(listener.url.replace("127.0.0.1", host)) as pinterest:
             assert isinstance(pinterest.post(BODY, 1), PerEventResults)
@@ -479,12 +461,11 @@ def test_this_machine_is_never_reached_through_a_proxy(variable, host, monkeypat
 
 
 @pytest.mark.parametrize("fresh", [False, True])
-def test_the_environment_s_proxy_opens_a_tunnel(fresh, tmp_path, monkeypatch):
+def test_the_environment_s_proxy_opens_a_tunnel(begin, fresh, tmp_path, monkeypatch):
     """The token and the events go to the host alone; the proxy sees its own password and the host's name."""
     context, bundle = certificate(tmp_path, HOST)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
-    begin = Begin()
-    with serving(wires.answers, tls=context) as wire:
+    with serving(tls=context) as wire:
         port = int(wire.url.rpartition(":")[2].partition("/")[0])
         with proxying(port=port) as proxy:
             monkeypatch.setenv("HTTPS_PROXY", proxy.url.replace("//", "//someone:p%40ss@"))
@@ -515,8 +496,7 @@ DENIED = {407: "user and password", 403: "NO_PROXY", 405: "NO_PROXY"}
 
 
 @pytest.mark.parametrize(("status", "words"), DENIED.items())
-def test_a_proxy_that_refuses_the_tunnel_stops_the_run(status, words, monkeypatch):
-    begin = Begin()
+def test_a_proxy_that_refuses_the_tunnel_stops_the_run(begin, status, words, monkeypatch):
     with proxying(f"HTTP/1.1 {status} No\r\nContent-Length: 0\r\n\r\n".encode()) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url.replace("//", "//someone:p4ss@"))
         with client(f"https://{HOST}/v5") as pinterest:
@@ -530,8 +510,7 @@ def test_a_proxy_that_refuses_the_tunnel_stops_the_run(status, words, monkeypatc
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
-def test_a_proxy_that_cannot_reach_the_host_now_is_tried_again(status, monkeypatch):
-    begin = Begin()
+def test_a_proxy_that_cannot_reach_the_host_now_is_tried_again(begin, status, monkeypatch):
     with proxying(f"HTTP/1.1 {status} No\r\nContent-Length: 0\r\n\r\n".encode()) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         with client(f"https://{HOST}/v5") as pinterest:
@@ -542,8 +521,7 @@ def test_a_proxy_that_cannot_reach_the_host_now_is_tried_again(status, monkeypat
     assert begin.calls == 0
 
 
-def test_a_proxy_that_nobody_listens_on_was_sent_nothing(monkeypatch):
-    begin = Begin()
+def test_a_proxy_that_nobody_listens_on_was_sent_nothing(begin, monkeypatch):
     with nobody_listening() as url:
         monkeypatch.setenv("HTTPS_PROXY", url.removesuffix("/v5"))
         with client(f"https://{HOST}/v5") as pinterest:
@@ -554,9 +532,8 @@ def test_a_proxy_that_nobody_listens_on_was_sent_nothing(monkeypatch):
     assert begin.calls == 0
 
 
-def test_a_certificate_of_another_host_stops_the_run(tls):
-    begin = Begin()
-    with serving(wires.answers, tls=tls) as wire:
+def test_a_certificate_of_another_host_stops_the_run(begin, tls):
+    with serving(tls=tls) as wire:
         with client(wire.url.replace("localhost", "127.0.0.1")) as pinterest:
             answer = pinterest.post(BODY, 1, begin=begin)
 
@@ -590,7 +567,7 @@ def test_a_ca_bundle_without_certificates_is_named(monkeypatch, tmp_path):
 
 def test_a_ca_bundle_plays_no_part_over_plain_http_to_this_machine(monkeypatch, tmp_path):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "missing.pem"))
-    with listening() as listener, client(listener.url) as pinterest:
+    with serving() as listener, client(listener.url) as pinterest:
         assert isinstance(pinterest.post(BODY, 1), PerEventResults)
 
 

@@ -7,7 +7,6 @@ import logging
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -24,7 +23,9 @@ from airflow_provider_pinterest.api.interruptible import NoThreadError
 from airflow_provider_pinterest.api.rate_limit import ASK_AGAIN, RateLimiter, Stopped, storage
 from airflow_provider_pinterest.exceptions import ParameterError
 from airflow_provider_pinterest.redaction import Secret
+from harness.loopback import free_port
 from harness.redis import running_redis
+from harness.scripted_server import accepts_and_says_nothing
 
 
 class MovableClock:
@@ -319,12 +320,9 @@ def alone(pace, caplog):
 
 def test_a_store_that_is_dead_leaves_a_tenth(tmp_path, monkeypatch, caplog):
     pytest.importorskip("redis")
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    uri = Secret(f"redis://:s3cret@127.0.0.1:{free_port()}/0")
 
-    alone(
-        RateLimiter(uuid.uuid4().hex, calls_per_minute=100, uri=Secret(f"redis://:s3cret@127.0.0.1:{port}/0")), caplog
-    )
+    alone(RateLimiter(uuid.uuid4().hex, calls_per_minute=100, uri=uri), caplog)
 
     assert "s3cret" not in caplog.text
 
@@ -332,13 +330,9 @@ def test_a_store_that_is_dead_leaves_a_tenth(tmp_path, monkeypatch, caplog):
 def test_a_store_that_accepts_and_never_answers_leaves_a_tenth(monkeypatch, caplog):
     pytest.importorskip("redis")
     monkeypatch.setattr(module, "STORE_TIMEOUT", 0.1)
-    with socket.create_server(("127.0.0.1", 0), backlog=50) as silent:
-        alone(
-            RateLimiter(
-                uuid.uuid4().hex, calls_per_minute=100, uri=Secret(f"redis://127.0.0.1:{silent.getsockname()[1]}/0")
-            ),
-            caplog,
-        )
+    with accepts_and_says_nothing() as port:
+        uri = Secret(f"redis://127.0.0.1:{port}/0")
+        alone(RateLimiter(uuid.uuid4().hex, calls_per_minute=100, uri=uri), caplog)
 
 
 class SlowStore:
@@ -438,9 +432,7 @@ def test_a_store_that_hangs_in_the_middle_leaves_a_tenth_and_is_asked_again_late
 
 def test_in_test_mode_a_process_alone_takes_one_call_a_second(monkeypatch, caplog):
     pytest.importorskip("redis")
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    pace = RateLimiter(uuid.uuid4().hex, uri=Secret(f"redis://127.0.0.1:{port}/0"), test=True)
+    pace = RateLimiter(uuid.uuid4().hex, uri=Secret(f"redis://127.0.0.1:{free_port()}/0"), test=True)
 
     assert admitted(pace, 100) == 1
 

@@ -27,6 +27,13 @@ GOOD: Final[Row] = {
 }
 """A row with all required fields."""
 
+UNIDENTIFIED: Final[Row] = {
+    **{name: cell for name, cell in GOOD.items() if name != "email"},
+    "ip": "192.0.2.1",
+    "user_agent": "Mozilla",
+}
+"""The same row without an identifier of a person."""
+
 ADA: Final = hashlib.sha256(b"ada@example.com").hexdigest()
 
 
@@ -68,3 +75,13 @@ def reasons(row: Row, transform: Transform | None = None) -> list[tuple[str, str
     found = outcome_of(row, transform)
     assert isinstance(found, Rejection), found
     return [(reason.code, reason.field) for reason in found.reasons]
+
+
+def sent_identifier(name: str, cell: Any, home: Any = None, **switches: Any) -> tuple[Any, dict[str, int]]:
+    """Return what is sent for an identifier, and the warnings.
+
+    :param home: the country of the row.
+    """
+    transform = new_transform(identifiers={name: switches} if switches else {})
+    event = sent({**UNIDENTIFIED, "user_data.country": home, f"user_data.{name}": cell}, transform)
+    return event["user_data"].get(name), dict(transform.warnings)

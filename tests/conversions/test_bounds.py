@@ -63,7 +63,7 @@ def test_spellings_of_a_name_do_not_fill_the_memory(place):
 
     assert time.monotonic() - begun < 10 * SLOWER
     assert all(isinstance(outcome, Event) for outcome in found)
-    assert len(transform._transformer.compiler.layout("custom_data")) <= 1
+    assert len(transform._transformer.compiler.positions("custom_data")) <= 1
 
 
 def test_a_name_is_known_in_any_spelling():

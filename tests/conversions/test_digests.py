@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_pinterest.conversions.fields import SWITCHES
 from tests.conversions.hostile import Array
-from tests.conversions.rows import good, new_transform, sent, sha
+from tests.conversions.rows import sent_identifier, sha
 
 HASHED = sorted(SWITCHES)
 DRESSES = {
@@ -45,13 +45,6 @@ DRESSES = {
     "JSON list": lambda digest: json.dumps([f"0x{digest.hex()}"]),
     "invisible": lambda digest: f"\ufeff{digest.hex()}\u200b",
 }
-
-
-def sent_identifier(name, cell, **switches):
-    transform = new_transform(identifiers={name: switches} if switches else {})
-    row = {**good(ip="192.0.2.1", user_agent="Agent/1"), f"user_data.{name}": cell}
-    row.pop("email")
-    return sent(row, transform)["user_data"].get(name), dict(transform.warnings)
 
 
 @pytest.mark.parametrize("dress", DRESSES)

@@ -23,14 +23,14 @@ from airflow_provider_pinterest.conversions.field_types import (
     text,
 )
 from airflow_provider_pinterest.conversions.fields import BY_PATH, FIELDS, REQUIRED, SWITCHES, WARNINGS, check
-from airflow_provider_pinterest.conversions.identifier_rules import Rule, always
+from airflow_provider_pinterest.conversions.identifier_rules import IdentifierRule, always
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 from airflow_provider_pinterest.conversions.region_hashes import IN_COUNTRY
 from airflow_provider_pinterest.conversions.transform import Transform
 from airflow_provider_pinterest.sandbox.judge import CURRENCIES as CURRENCIES_OF_THE_SANDBOX
 from airflow_provider_pinterest.sandbox.judge import EVENT_NAMES as EVENT_NAMES_OF_THE_SANDBOX
 from airflow_provider_pinterest.sandbox.schema import request_schema
-from tests.conversions.rows import NOW, good, sent, sha
+from tests.conversions.rows import NOW, good, outcome_of, sent, sha
 
 # Copied by hand from the OpenAPI of version 5.23.0, with the additions of 5.28.0.
 EVENT = """
@@ -267,25 +267,27 @@ ID: dict[str, Any] = {"canonical": always(str)}
             "shoe: members of user_data, and no other fields, need a rule",
         ),
         (Field("user_data.shoe", plain, LEAVE_OUT), "need a rule"),
-        (Field("custom_data.shoe", text, LEAVE_OUT, rule=Rule(**ID)), "need a rule"),
-        (Field("user_data.shoe", hashed_by_country, LEAVE_OUT, rule=Rule(**ID)), "depends on the country"),
+        (Field("custom_data.shoe", text, LEAVE_OUT, rule=IdentifierRule(**ID)), "need a rule"),
+        (Field("user_data.shoe", hashed_by_country, LEAVE_OUT, rule=IdentifierRule(**ID)), "depends on the country"),
         (
-            Field("user_data.shoe", hashed, LEAVE_OUT, rule=Rule(**ID, depends_on=IN_COUNTRY)),
+            Field("user_data.shoe", hashed, LEAVE_OUT, rule=IdentifierRule(**ID, depends_on=IN_COUNTRY)),
             "depends on the country",
         ),
         (
-            Field("user_data.shoe", hashed, LEAVE_OUT, repeats=True, rule=Rule(**ID, plain=always(str.encode))),
+            Field(
+                "user_data.shoe", hashed, LEAVE_OUT, repeats=True, rule=IdentifierRule(**ID, plain=always(str.encode))
+            ),
             "unused",
         ),
         (Field("custom_data.shoe", text, ("boot",)), "REJECT or LEAVE_OUT"),  # type: ignore[arg-type]
         (Field("custom_data.shoe", text, LEAVE_OUT, "boot"), "aliases must be a tuple"),  # type: ignore[arg-type]
-        (Field("user_data.shoe", hashed, LEAVE_OUT, rule=Rule(canonical=str.lower)), "always"),  # type: ignore[arg-type]
+        (Field("user_data.shoe", hashed, LEAVE_OUT, rule=IdentifierRule(canonical=str.lower)), "always"),  # type: ignore[arg-type]
         (
             Field(
                 "user_data.shoe",
                 hashed_by_country,
                 LEAVE_OUT,
-                rule=Rule(canonical=always(lambda text: text), depends_on=IN_COUNTRY),
+                rule=IdentifierRule(canonical=always(lambda text: text), depends_on=IN_COUNTRY),
             ),
             "takes the text and the value that it depends on",
         ),
@@ -295,7 +297,7 @@ def test_a_line_that_lacks_a_part_of_its_rule_is_refused(field, message):
     with pytest.raises(ValueError, match=message):
         check((*FIELDS, field))
     with pytest.raises(TypeError, match="canonical"):
-        Rule()  # type: ignore[call-arg]
+        IdentifierRule()  # type: ignore[call-arg]
 
 
 def test_a_field_on_which_others_depend_must_repeat():
@@ -306,7 +308,7 @@ def test_a_field_on_which_others_depend_must_repeat():
 
 
 def test_switches_and_reading_follow_from_the_line():
-    rule = Rule(**ID, switches={"foot": ("left", "right")}, warnings={"odd_shoe": "There is one."})
+    rule = IdentifierRule(**ID, switches={"foot": ("left", "right")}, warnings={"odd_shoe": "There is one."})
     field = Field("user_data.shoe", hashed, LEAVE_OUT, ("boot",), rule=rule)
     check((*FIELDS, field))
     assert field.switches == {"already_hashed": (True, False, None), "foot": ("left", "right")}
@@ -319,3 +321,20 @@ def test_switches_and_reading_follow_from_the_line():
         None,
         [sha("41"), sha("42")],
     ]
+
+
+@pytest.mark.parametrize(
+    ("cell", "major"),
+    [("GBp", "GBP"), ("GBX", "GBP"), ("gbx", "GBP"), ("ILA", "ILS"), ("ILa", "ILS"), ("ZAc", "ZAR"), ("ZAC", "ZAR")],
+)
+def test_the_hundredth_of_a_currency_is_rejected(cell, major):
+    """Otherwise the event would have a hundred times the value."""
+    row = {"event_name": "checkout", "currency": cell, "value": 7239}
+    [reason] = outcome_of(good(**row)).reasons
+    assert (reason.code, reason.field) == ("bad_currency", "custom_data.currency")
+    assert f"divide the values by 100 and send {major}" in reason.message
+
+
+@pytest.mark.parametrize("cell", ["gbp", "GBP", "Gbp", " gBP "])
+def test_a_currency_in_another_case_is_the_currency(cell):
+    assert sent(good(currency=cell))["custom_data"]["currency"] == "GBP"

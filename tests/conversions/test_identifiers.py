@@ -9,6 +9,7 @@ import string
 import unicodedata
 from decimal import Decimal
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -18,19 +19,10 @@ from airflow_provider_pinterest.conversions.cached_parser import CachedParser
 from airflow_provider_pinterest.conversions.fields import SWITCHES
 from airflow_provider_pinterest.conversions.placeholders import PLACEHOLDERS
 from airflow_provider_pinterest.exceptions import ParameterError
-from tests.conversions.rows import ADA, good, new_transform, reasons, sent, sha
+from tests.conversions.rows import ADA, UNIDENTIFIED, good, new_transform, reasons, sent, sent_identifier, sha
 
 HASHED = sorted(SWITCHES)
-UNIDENTIFIED = {**good(ip="192.0.2.1", user_agent="Mozilla")}
-del UNIDENTIFIED["email"]
 is_hash = re.compile("[0-9a-f]{64}").fullmatch
-
-
-def sent_identifier(name, cell, *, home=None, **switches):
-    """Return what is sent for an identifier, and the warnings."""
-    transform = new_transform(identifiers={name: switches} if switches else {})
-    row = {**UNIDENTIFIED, "user_data.country": home, f"user_data.{name}": cell}
-    return sent(row, transform)["user_data"].get(name), dict(transform.warnings)
 
 
 # The hashes in the examples of the API documentation differ; these are right.
@@ -596,3 +588,76 @@ def test_what_is_unusable_is_warned_of_each_time():
     for number in range(3):
         sent(good(event_id=number, city="---"), transform)
     assert transform.warnings == {"unusable_ct": 3}
+
+
+def sent_birthday(cell, timezone):
+    transform = new_transform(timezone=timezone)
+    return sent(good(birthday=cell), transform)["user_data"].get("db"), dict(transform.warnings)
+
+
+@pytest.mark.parametrize(
+    ("cell", "timezone", "date"),
+    [
+        ("1985-03-14 23:00:00+00:00", "Europe/Berlin", "19850315"),
+        ("1985-07-14T22:00:00Z", "Europe/Berlin", "19850715"),
+        ("1985-03-14T23:00:00.000Z", "Europe/Berlin", "19850315"),
+        ("1985-03-14 23:00:00 UTC", "Europe/Berlin", "19850315"),
+        ("1985-03-14 23:00:00+00", "Europe/Berlin", "19850315"),
+        ("19850314T230000Z", "Europe/Berlin", "19850315"),
+        ("1979-12-31T23:00:00Z", "Europe/Berlin", "19800101"),
+        ("1985-03-14T15:00:00Z", "Asia/Tokyo", "19850315"),
+        ("1985-03-15T05:00:00Z", "America/New_York", "19850315"),
+        ("1985-03-15T00:00:00+01:00", "UTC", "19850315"),
+        ("1985-03-15T00:00:00Z", "Europe/Berlin", "19850315"),
+        ("1985-03-14T22:00:00Z", "Europe/Berlin", "19850314"),
+        ("1985-03-14 23:00:00", "Europe/Berlin", "19850314"),
+        ("1985-03-14T23:00:00Z", "UTC", "19850314"),
+        ("1992-05-31T21:00:00Z", "Asia/Beirut", "19920601"),
+        (dt.datetime(1985, 3, 14, 23, tzinfo=dt.UTC), "Europe/Berlin", "19850315"),
+        (dt.datetime(1985, 3, 14, 23), "Europe/Berlin", "19850314"),  # noqa: DTZ001
+        (dt.datetime(1985, 3, 15, tzinfo=ZoneInfo("Europe/Berlin")), "UTC", "19850315"),
+        (["1985-03-14T23:00:00Z"], "Europe/Berlin", "19850315"),
+        ([dt.datetime(1985, 3, 14, 23, tzinfo=dt.UTC)], "Europe/Berlin", "19850315"),
+        (dt.date(1985, 3, 14), "Europe/Berlin", "19850314"),
+    ],
+)
+def test_a_birthday_that_is_midnight_somewhere_is_the_date_there(cell, timezone, date):
+    assert sent_birthday(cell, timezone) == ([sha(date)], {})
+
+
+@pytest.mark.parametrize("cell", ["9999-12-31T23:00:00Z", dt.datetime(1, 1, 1, tzinfo=dt.UTC), "1985-13-14T23:00:00Z"])
+def test_an_instant_that_is_no_birthday_is_left_out(cell):
+    assert sent_birthday(cell, "America/New_York") == (None, {"unusable_db": 1})
+
+
+@pytest.mark.parametrize(
+    ("cell", "country"),
+    [
+        *(
+            ("XK", "xk"),
+            ("XKX", "xk"),
+            ("Kosovo", "xk"),
+            ("Kosova", "xk"),
+            ("Косово", "xk"),
+            ("Republic of Kosovo", "xk"),
+        ),
+        *(("UK", "gb"), ("EL", "gr"), ("XI", "gb"), ("GB-ENG", "gb"), ("GER", "de"), ("SUI", "ch"), ("NED", "nl")),
+        *(
+            ("DD", "de"),
+            ("TP", "tl"),
+            ("ZR", "cd"),
+            ("BU", "mm"),
+            ("FX", "fr"),
+            ("IC", "es"),
+            ("ROM", "ro"),
+            ("AC", "sh"),
+        ),
+    ],
+)
+def test_codes_that_iso_does_not_assign_are_known(cell, country):
+    assert sent_identifier("country", cell) == ([sha(country)], {})
+
+
+@pytest.mark.parametrize("cell", ["YU", "SU", "CS", "AN", "XQ", "ZZ", "000", "EU"])
+def test_codes_of_no_single_country_are_left_out(cell):
+    assert sent_identifier("country", cell) == (None, {"unusable_country": 1})

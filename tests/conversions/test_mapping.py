@@ -457,5 +457,5 @@ def test_ever_new_keys_in_json_do_not_fill_the_memory():
         outcome_of(
             good(event_id=number, custom_data=dict.fromkeys(("value", "order_id", "np")[: number % 4], 1)), transform
         )
-    assert len(transform._transformer.compiler.layout("custom_data")) == 3
+    assert len(transform._transformer.compiler.positions("custom_data")) == 3
     assert len(transform._transformer.compiler._compiled) <= 6

@@ -10,13 +10,7 @@ from airflow_provider_pinterest.conversions.codes.lists import (
     us_states,
 )
 from airflow_provider_pinterest.conversions.codes.spelling import letters, words
-from tests.conversions.rows import good, new_transform, reasons, sent, sha
-
-
-def sent_identifier(name, cell, *, home=None, **switches):
-    transform = new_transform(identifiers={name: switches} if switches else {})
-    row = {**good(), "user_data.country": home, f"user_data.{name}": cell}
-    return sent(row, transform)["user_data"].get(name), dict(transform.warnings)
+from tests.conversions.rows import good, new_transform, reasons, sent, sent_identifier, sha
 
 
 @pytest.mark.parametrize(

@@ -11,18 +11,7 @@ from uuid import UUID
 
 import pytest
 
-from tests.conversions.rows import good, new_transform, reasons, sent, sha
-
-UNIDENTIFIED = {**good(ip="192.0.2.1", user_agent="Mozilla")}
-del UNIDENTIFIED["email"]
-
-
-def sent_identifier(name, cell, home=None, **switches):
-    """Return what is sent for an identifier, and the warnings."""
-    transform = new_transform(identifiers={name: switches} if switches else {})
-    row = {**UNIDENTIFIED, **({"user_data.country": home} if home else {}), f"user_data.{name}": cell}
-    return sent(row, transform)["user_data"].get(name), dict(transform.warnings)
-
+from tests.conversions.rows import good, new_transform, reasons, sent, sent_identifier, sha
 
 MEANT: list[tuple[str, Any, str]] = [
     ("em", "jane@example.com Jane Doe", "jane@example.com"),

@@ -5,13 +5,10 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import json
-import os
 import shutil
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
-from unittest import mock
 
 import pytest
 
@@ -30,11 +27,13 @@ class ExampleDagRun(NamedTuple):
 
     :param received: the events that the local Pinterest recorded, each with its account.
     :param tested: those that it got in test mode.
+    :param deletions: the deletion requests that it got.
     """
 
     tasks: list[TaskRun]
     received: list[Any]
     tested: list[Any]
+    deletions: list[Any]
 
     @property
     def results(self) -> list[dict[str, Any]]:
@@ -54,6 +53,8 @@ class ExampleDags:
         self._connections = stage.connections(shop.path, pinterest.url, rejects_path)
         self._connections["AIRFLOW_CONN_WAREHOUSE"] = database
         self._folder = rejects_path.parent
+        oauth = {**pinterest.connection(), "password": pinterest.oauth_token}
+        self._connections["AIRFLOW_CONN_PINTEREST_OAUTH"] = json.dumps(oauth)
         self._dags = dag_runs.load(folder)
         self._ran: dict[str, ExampleDagRun] = {}
 
@@ -69,11 +70,14 @@ class ExampleDags:
         }
         if key not in self._ran:
             self.pinterest.clear()
-            with warnings.catch_warnings(), mock.patch.dict(os.environ, environment):
-                warnings.simplefilter("ignore")  # of Airflow's own making; the DAG files' are tested apart
-                tasks = dag_runs.run(self._dags[dag_id], when, conf)
+            tasks = dag_runs.run(self._dags[dag_id], when, conf, **environment)
             assert [task for task in tasks if task.state != "success"] == []
-            self._ran[key] = ExampleDagRun(tasks, self.pinterest.events(test=False), self.pinterest.events(test=True))
+            self._ran[key] = ExampleDagRun(
+                tasks,
+                self.pinterest.events(test=False),
+                self.pinterest.events(test=True),
+                self.pinterest.deletion_requests(),
+            )
         return self._ran[key]
 
 
@@ -97,5 +101,5 @@ def dags(
         server = dataclasses.replace(request.getfixturevalue("postgres"), database="example_dags")
         copy_to_postgres(shop.path, server)
         database = server.connection_json
-    with Sandbox() as pinterest:
+    with Sandbox(deletion_pending_seconds=0) as pinterest:
         yield ExampleDags(example_folder, shop, database, pinterest, work / "rejects")

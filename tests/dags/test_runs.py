@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from demo import planted, verdict
+from demo import planted, verdict, warehouse
 from demo.kinds import Fate, Feed
 from demo.warehouse import DAY, SHOPS, STORE_TIMEZONE
 from harness.accounting import imbalances
@@ -183,6 +183,17 @@ class TestPartitions:
 
         with pytest.raises(AssertionError, match="failed"):
             dags.run("pinterest_partitioned_checkouts", None, {"by": "hand"})
+
+
+class TestErasure:
+    def test_everybody_of_the_day_is_in_one_request_that_was_followed(self, dags):
+        ran = dags.run("pinterest_erasure", dags.shop.day.end)
+        [result] = ran.results
+
+        assert [sorted(made.user_emails) for made in ran.deletions] == [sorted(map(str.lower, warehouse.ERASED))]
+        assert (result["rows_read"], result["requested"], result["duplicates_dropped"]) == (4, 3, 1)
+        assert result["request_ids"] == [made.request_id for made in ran.deletions]
+        assert ran.received == []
 
 
 class TestStoreSales:

@@ -24,9 +24,7 @@ def test_what_a_function_returns_is_delivered(pinterest):
     def orders():
         return rows(3)
 
-    ran = run(operator(orders))
-
-    assert ran.error is None
+    assert run(operator(orders)).error is None
     assert pinterest.copies() == ids(3)
 
 
@@ -34,9 +32,7 @@ def test_what_a_function_yields_is_delivered_in_batches(pinterest):
     def orders():
         yield from rows(5)
 
-    ran = run(operator(orders, parameters={"batch_size": 2}))
-
-    assert ran.error is None
+    assert run(operator(orders, parameters={"batch_size": 2})).error is None
     assert sorted(call.events for call in pinterest.calls()) == [1, 2, 2]
 
 
@@ -44,9 +40,7 @@ def test_arguments_and_the_context_reach_the_function(pinterest):
     def orders(first, *, last, ds=None):
         return [row(first, content_name=ds), row(last)]
 
-    ran = run(operator(orders, 1, last=2), render=True, ds="2026-11-21")
-
-    assert ran.error is None
+    assert run(operator(orders, 1, last=2), render=True, ds="2026-11-21").error is None
     assert pinterest.copies() == ids(2)
     assert pinterest.events()[0].event["custom_data"]["content_name"] == "2026-11-21"
 
@@ -55,9 +49,7 @@ def test_arguments_are_templates(pinterest):
     def orders(name, *, others):
         return [row(1, event_id=name), *(row(2, event_id=other) for other in others)]
 
-    ran = run(operator(orders, "a-{{ ds }}", others=["b-{{ ds }}"]), render=True, ds="today")
-
-    assert ran.error is None
+    assert run(operator(orders, "a-{{ ds }}", others=["b-{{ ds }}"]), render=True, ds="today").error is None
     assert set(pinterest.copies()) == {"a-today", "b-today"}
 
 
@@ -66,9 +58,7 @@ def test_arguments_that_may_be_rows_are_not_shown_and_still_reach_the_function(p
         return [*found, *more][:limit]
 
     made = operator(orders, rows(2), 3, more=(row(3), row(4)))
-    ran = run(made, render=True)
-
-    assert ran.error is None
+    assert run(made, render=True).error is None
     assert pinterest.copies() == ids(3)
     again = operator(orders, rows(2), 3, more=(row(3),))
     again.render_template_fields({"ti": None})
@@ -103,9 +93,7 @@ def test_what_a_generator_raises_comes_after_its_rows_are_delivered(pinterest):
         yield from rows(4)
         raise AirflowSkipException("no more")
 
-    ran = run(operator(orders, parameters={"batch_size": 2}))
-
-    assert isinstance(ran.error, AirflowSkipException)
+    assert isinstance(run(operator(orders, parameters={"batch_size": 2})).error, AirflowSkipException)
     assert pinterest.copies() == ids(4)
 
 

@@ -39,6 +39,7 @@ from airflow_provider_pinterest.delivery.rowset import RowSet
 from airflow_provider_pinterest.delivery.sections import RowCounts, Section, SourceChangedError
 from airflow_provider_pinterest.delivery.stored_state import read_state
 from airflow_provider_pinterest.exceptions import CredentialError, RefusedError, UnavailableError
+from tests.delivery.version_2 import delivered_by_version_2, events_hash
 from tests.delivery.world import (
     NOW,
     FailingStateStore,
@@ -200,28 +201,25 @@ def v2(**changes):
         "fingerprint": "f",
         "clock": 1.0,
         "rows": 3,
-        "events_hash": v2_hash(events[:3]),
-        "delivered": v2_delivered(processed=3),
+        "events_hash": events_hash(events[:3]),
+        "delivered": delivered_by_version_2(DeliveryCounters(processed=3)),
         "offline": False,
-        "marks": [[4, 6, v2_hash(events[3:]), v2_delivered(processed=1), [[5, 5]], [[6, 6]], 1.0]],
+        "marks": [
+            [
+                4,
+                6,
+                events_hash(events[3:]),
+                delivered_by_version_2(DeliveryCounters(processed=1)),
+                [[5, 5]],
+                [[6, 6]],
+                1.0,
+            ]
+        ],
         "ahead": 4,
         "on_doubt": None,
         "written": 2.0,
         **changes,
     }
-
-
-def v2_hash(events):
-    import hashlib
-
-    return hashlib.blake2b("".join(f"{one.name}\0{one.id}\0" for one in events).encode(), digest_size=16).hexdigest()
-
-
-def v2_delivered(**counts):
-    found = DeliveryCounters(**counts).as_json()
-    found["lags"] = found.pop("latencies")
-    del found["already_sent"]
-    return found
 
 
 WRONG: tuple[Any, ...] = (

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_pinterest.api.backoff import LONGEST_WAIT
 from airflow_provider_pinterest.api.events_endpoint import PerEventResults, Refused
 from airflow_provider_pinterest.api.responses import (
     AccessDenied,
@@ -16,7 +17,6 @@ from airflow_provider_pinterest.api.responses import (
     Unavailable,
 )
 from airflow_provider_pinterest.delivery.decide import (
-    LONGEST_WAIT,
     Deduplicability,
     Deliver,
     Hold,

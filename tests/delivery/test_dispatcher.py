@@ -18,19 +18,9 @@ from airflow_provider_pinterest.delivery.dispatcher import Dispatcher, InFlightB
 from airflow_provider_pinterest.delivery.pipeline import Mailbox
 from airflow_provider_pinterest.delivery.sections import RowCounts, Section
 from airflow_provider_pinterest.exceptions import PinterestError
-from airflow_provider_pinterest.sandbox import Sandbox
-from tests.api import wire as wires
 from tests.api.wire import WireScenario
-from tests.delivery.world import NOW, batch, event, row_batches
-
-SOON = 5.0
-"""Seconds within which everything here happens."""
-
-
-@pytest.fixture
-def pinterest():
-    with Sandbox(clock=lambda: NOW, calls_per_window=0) as sandbox:
-        yield sandbox
+from tests.delivery.world import batch, event, row_batches
+from tests.waiting import SOON, until
 
 
 def flight(events: Batch) -> InFlightBatch:
@@ -53,13 +43,6 @@ class FakeSender:
 def dispatcher(deliver, size, wake=lambda: None):
     sender: Any = FakeSender(deliver)
     return Dispatcher(sender, size, wake)
-
-
-def until(condition):
-    deadline = time.monotonic() + SOON
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.001)
 
 
 def threads_cannot_start(monkeypatch, *, after=0):
@@ -279,7 +262,7 @@ def test_the_prefix_grows_in_the_order_of_the_rows_however_the_batches_end(pinte
         prefixes.append((value["rows"], [(one[0], one[1]) for one in value["pending"]]))
         keep(key, value)
 
-    scenario.store.set = kept  # type: ignore[assignment]
+    scenario.store.set = kept  # type: ignore[assignment, method-assign]
     run = scenario.run_attempt()
 
     assert run.finished
@@ -356,14 +339,12 @@ def test_the_source_is_never_read_more_than_a_few_batches_ahead(pinterest, in_fl
     scenario = WireScenario(pinterest.url, ["web"] * 200, in_flight=in_flight, batch_size=5)
     ahead = []
 
-    def counting(kinds):
-        for number, row_batch in enumerate(row_batches(kinds, 1), 1):
+    def counting():
+        for number, row_batch in enumerate(row_batches(scenario.kinds, 1), 1):
             ahead.append(number - sum(call.accepted for call in pinterest.calls()))
             yield row_batch
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(wires, "row_batches", counting)
-        scenario.run_attempt()
+    scenario.run_attempt(source=counting())
 
     assert max(ahead) <= (in_flight + 3 + 1) * 5
     assert len(pinterest.copies()) == 200

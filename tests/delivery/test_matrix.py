@@ -3,28 +3,20 @@
 The oracle is the local Pinterest, which counts the accepted copies of every event.
 """
 
-import socket
 from collections import Counter
 
 import pytest
 
 from airflow_provider_pinterest.delivery.sender import OnUnknownOutcome
 from airflow_provider_pinterest.exceptions import CredentialError, RefusedError, UnavailableError
-from airflow_provider_pinterest.sandbox import Sandbox
-from tests.api.wire import WireScenario, drips_its_body, drips_its_head, serving
-from tests.delivery.world import NOW
+from harness.scripted_server import drips_its_body, drips_its_head, nobody_listening, serving
+from tests.api.wire import WireScenario
 
 WEB = ["web"] * 60
 OFFLINE = ["offline"] * 60
 MIXED = ["web", "offline", "web"] * 20
 KINDS = pytest.mark.parametrize("kinds", [WEB, OFFLINE, MIXED], ids=["web", "offline", "mixed"])
 AT_ONCE = {"Retry-After": "0"}
-
-
-@pytest.fixture
-def pinterest():
-    with Sandbox(clock=lambda: NOW) as sandbox:
-        yield sandbox
 
 
 class EventOutcomes:
@@ -50,13 +42,23 @@ class EventOutcomes:
         assert not self.failed & self.copies.keys()
 
 
+def finish(pinterest, scenario):
+    """Make an attempt that finishes, and return the outcomes."""
+    assert scenario.run_attempt().finished
+    return EventOutcomes(pinterest, scenario)
+
+
 def finished(pinterest, kinds, **options):
-    scenario = WireScenario(pinterest.url, kinds, **options)
-    run = scenario.run_attempt()
-    assert run.finished
-    outcomes = EventOutcomes(pinterest, scenario)
+    outcomes = finish(pinterest, WireScenario(pinterest.url, kinds, **options))
     assert outcomes.counters.rows_not_sent == 0
     return outcomes
+
+
+def failed(pinterest, scenario, error, match=None):
+    """Make an attempt that fails, and return the outcomes."""
+    with pytest.raises(error, match=match):
+        scenario.run_attempt()
+    return EventOutcomes(pinterest, scenario)
 
 
 @KINDS
@@ -103,11 +105,7 @@ def test_when_bisecting_the_first_batch_accepts_nothing_the_run_stops(pinterest,
     for one in range(1, 61):
         pinterest.fault("poison", event_id=f"e-{one}")
     scenario = WireScenario(pinterest.url, kinds)
-
-    with pytest.raises(RefusedError, match="mapping"):
-        scenario.run_attempt()
-
-    outcomes = EventOutcomes(pinterest, scenario)
+    outcomes = failed(pinterest, scenario, RefusedError, "mapping")
     assert outcomes.counters.rows_not_sent == outcomes.counters.events_built
     assert not outcomes.failed
     assert max(call.in_flight for call in pinterest.calls()) == 1
@@ -141,18 +139,13 @@ STOPS = {"401": 401, "403": 403, "404": 404, "405": 405}
 def test_a_denial_stops_at_one_call_and_rejects_nothing(pinterest, kinds, status):
     pinterest.fault("status", status=status)
     scenario = WireScenario(pinterest.url, kinds)
-
-    with pytest.raises(CredentialError):
-        scenario.run_attempt()
-
-    outcomes = EventOutcomes(pinterest, scenario)
+    outcomes = failed(pinterest, scenario, CredentialError)
     assert len(pinterest.calls()) == 1
     assert outcomes.counters.rows_not_sent == outcomes.counters.events_built > 0
     assert not outcomes.failed | outcomes.held
 
     pinterest.clear_faults()
-    assert scenario.run_attempt().finished
-    assert set(EventOutcomes(pinterest, scenario).copies.values()) == {1}
+    assert set(finish(pinterest, scenario).copies.values()) == {1}
 
 
 @KINDS
@@ -160,12 +153,8 @@ def test_a_denial_stops_at_one_call_and_rejects_nothing(pinterest, kinds, status
 def test_a_denial_in_the_middle_keeps_what_was_accepted_and_the_next_try_sends_the_rest_once(pinterest, kinds, status):
     pinterest.fault("status", status=status, after=3, times=1)
     scenario = WireScenario(pinterest.url, kinds)
-
-    with pytest.raises(CredentialError):
-        scenario.run_attempt()
-    middle = EventOutcomes(pinterest, scenario)
-    assert scenario.run_attempt().finished
-    outcomes = EventOutcomes(pinterest, scenario)
+    middle = failed(pinterest, scenario, CredentialError)
+    outcomes = finish(pinterest, scenario)
 
     assert 0 < sum(middle.copies.values()) < 60
     assert not middle.held
@@ -177,17 +166,11 @@ def test_a_denial_in_the_middle_keeps_what_was_accepted_and_the_next_try_sends_t
 def test_a_redirect_is_never_followed(pinterest, kinds):
     with serving(drips_its_body) as elsewhere:
         pinterest.fault("redirect", location=f"{elsewhere.url}/ad_accounts/1/events")
-        scenario = WireScenario(pinterest.url, kinds)
-
-        with pytest.raises(CredentialError, match="redirect"):
-            scenario.run_attempt()
+        counters = failed(pinterest, WireScenario(pinterest.url, kinds), CredentialError, "redirect").counters
 
         assert elsewhere.bodies == []
     assert len(pinterest.calls()) == 1
-    assert (
-        EventOutcomes(pinterest, scenario).counters.rows_not_sent
-        == EventOutcomes(pinterest, scenario).counters.events_built
-    )
+    assert counters.rows_not_sent == counters.events_built
 
 
 @KINDS
@@ -237,25 +220,19 @@ def test_busy_for_longer_than_it_may_wait_hands_back_with_the_time(pinterest, ki
     assert middle.counters.delivered.processed == 20
     assert not middle.held
     pinterest.clear_faults()
-    assert scenario.run_attempt().finished
-    assert set(EventOutcomes(pinterest, scenario).copies.values()) == {1}
+    assert set(finish(pinterest, scenario).copies.values()) == {1}
 
 
 @KINDS
 def test_where_nobody_listens_nothing_is_held(pinterest, kinds):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    scenario = WireScenario(f"http://127.0.0.1:{port}/v5", kinds, max_wait=0.02)
-
-    with pytest.raises(UnavailableError, match="connection refused"):
-        scenario.run_attempt()
-    outcomes = EventOutcomes(pinterest, scenario)
+    with nobody_listening() as url:
+        scenario = WireScenario(url, kinds, max_wait=0.02)
+        outcomes = failed(pinterest, scenario, UnavailableError, "connection refused")
     assert outcomes.counters.rows_not_sent == outcomes.counters.events_built
     assert not outcomes.held
 
     scenario.url = pinterest.url
-    assert scenario.run_attempt().finished
-    assert set(EventOutcomes(pinterest, scenario).copies.values()) == {1}
+    assert set(finish(pinterest, scenario).copies.values()) == {1}
 
 
 AMBIGUOUS = {

@@ -14,25 +14,9 @@ from airflow_provider_pinterest.delivery.checkpoint import KEY, Checkpoint, Rows
 from airflow_provider_pinterest.delivery.reader import ReadAhead, Reading
 from airflow_provider_pinterest.delivery.sections import RowCounts, Section, SectionCutter
 from airflow_provider_pinterest.delivery.stored_state import read_state
-from airflow_provider_pinterest.sandbox import Sandbox
 from tests.api.wire import WireScenario
-from tests.delivery.world import NOW, InterruptedTask, event, row_batches
-
-SOON = 5.0
-"""Seconds within which everything here happens."""
-
-
-@pytest.fixture
-def pinterest():
-    with Sandbox(clock=lambda: NOW, calls_per_window=0) as sandbox:
-        yield sandbox
-
-
-def until(condition):
-    deadline = time.monotonic() + SOON
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.002)
+from tests.delivery.world import InterruptedTask, event, once, row_batches
+from tests.waiting import SOON, until
 
 
 class Stalling:
@@ -53,7 +37,7 @@ class Stalling:
 
 
 class Background:
-    """A scenario in a thread of its own."""
+    """A scenario in a thread of its own, whose source stalls."""
 
     def __init__(self, scenario, source):
         self.scenario = scenario
@@ -63,6 +47,7 @@ class Background:
 
     def __enter__(self):
         self.thread.start()
+        assert self._source.stalls.wait(SOON)
         return self
 
     def __exit__(self, *_):
@@ -71,7 +56,7 @@ class Background:
 
     def _go(self):
         try:
-            self.scenario.run_attempt(iter(self._source))
+            self.scenario.run_attempt(source=iter(self._source))
         except BaseException as error:  # noqa: BLE001 - looked at by the test
             self.error = error
 
@@ -88,7 +73,6 @@ def test_batches_are_settled_and_stored_while_the_source_stalls(pinterest, kind)
     source = Stalling([kind] * 60, after=6)
     scenario = WireScenario(pinterest.url, source.kinds, batch_size=5, in_flight=1)
     with Background(scenario, source) as background:
-        assert source.stalls.wait(SOON)
         until(lambda: (state := stored(scenario)) and state.rows == 30)
         assert not source.go_on.is_set()
         assert len(pinterest.copies()) == 30
@@ -97,8 +81,7 @@ def test_batches_are_settled_and_stored_while_the_source_stalls(pinterest, kind)
         background.thread.join(SOON)
 
     assert background.error is None
-    assert set(pinterest.copies().values()) == {1}
-    assert len(pinterest.copies()) == 60
+    assert pinterest.copies() == once(60)
 
 
 @pytest.mark.parametrize("in_flight", [2, 4])
@@ -106,7 +89,6 @@ def test_with_several_batches_under_way_a_checkpoint_comes_within_two_seconds(pi
     source = Stalling(["web"] * 60, after=6)
     scenario = WireScenario(pinterest.url, source.kinds, batch_size=5, in_flight=in_flight)
     with Background(scenario, source):
-        assert source.stalls.wait(SOON)
         until(lambda: (state := stored(scenario)) and state.rows == 30)
         assert not source.go_on.is_set()
 
@@ -116,7 +98,6 @@ def test_a_stop_during_a_stall_ends_the_run_soon_with_an_exact_account(pinterest
     source = Stalling([kind] * 60, after=6)
     scenario = WireScenario(pinterest.url, source.kinds, batch_size=5, in_flight=2)
     with Background(scenario, source) as background:
-        assert source.stalls.wait(SOON)
         until(lambda: len(pinterest.copies()) == 30)
         time.sleep(0.05)  # for the answers
         asked = time.monotonic()
@@ -136,8 +117,7 @@ def test_a_stop_during_a_stall_ends_the_run_soon_with_an_exact_account(pinterest
 
     scenario.stop = type(scenario.stop)()
     assert scenario.run_attempt().finished
-    assert set(pinterest.copies().values()) == {1}
-    assert len(pinterest.copies()) == 60
+    assert pinterest.copies() == once(60)
     assert scenario.folder.lines() == []
 
 
@@ -145,7 +125,6 @@ def test_a_stop_during_a_stall_counts_the_rows_that_did_not_make_a_batch(pintere
     source = Stalling(["web", "invalid", "web"] * 10, after=3)
     scenario = WireScenario(pinterest.url, source.kinds, batch_size=4, in_flight=2)
     with Background(scenario, source) as background:
-        assert source.stalls.wait(SOON)
         until(lambda: len(pinterest.copies()) == 8)
         time.sleep(0.05)
         scenario.stop.set()
@@ -166,7 +145,7 @@ def test_what_was_read_before_the_source_broke_is_delivered(pinterest, kind, err
 
     scenario = WireScenario(pinterest.url, [kind] * 60, batch_size=5, in_flight=2)
     with pytest.raises(error):
-        scenario.run_attempt(breaks())
+        scenario.run_attempt(source=breaks())
 
     assert len(pinterest.copies()) == 25
     counters = scenario.run.counters
@@ -175,8 +154,7 @@ def test_what_was_read_before_the_source_broke_is_delivered(pinterest, kind, err
     assert left is not None
     assert left.rows == 25
     assert scenario.run_attempt().finished
-    assert set(pinterest.copies().values()) == {1}
-    assert len(pinterest.copies()) == 60
+    assert pinterest.copies() == once(60)
 
 
 def test_rows_that_did_not_make_a_batch_before_the_source_broke_are_counted_and_sent_by_the_next_attempt(pinterest):
@@ -186,14 +164,13 @@ def test_rows_that_did_not_make_a_batch_before_the_source_broke_are_counted_and_
 
     scenario = WireScenario(pinterest.url, ["offline"] * 60, batch_size=5, in_flight=2)
     with pytest.raises(OSError):  # noqa: PT011 - the source's own
-        scenario.run_attempt(breaks())
+        scenario.run_attempt(source=breaks())
 
     counters = scenario.run.counters
     assert counters.rows_read == 23
     assert counters.delivered.processed + counters.rows_not_sent == 23
     assert scenario.run_attempt().finished
-    assert set(pinterest.copies().values()) == {1}
-    assert len(pinterest.copies()) == 60
+    assert pinterest.copies() == once(60)
     assert scenario.folder.lines() == []
 
 
@@ -312,7 +289,7 @@ def test_stopping_does_not_interrupt_a_source_that_has_ended():
 
 def test_stopping_does_not_wait_long_for_a_thread_that_works(monkeypatch):
     """It may be in the middle of a long computation; what it holds is not known then."""
-    monkeypatch.setattr(reader, "PATIENCE", 0.05)
+    monkeypatch.setattr(reader, "STOP_SECONDS", 0.05)
     works, go_on = threading.Event(), threading.Event()
 
     def sections():

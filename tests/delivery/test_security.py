@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from airflow_provider_pinterest.api.ad_account import account_id
 from airflow_provider_pinterest.api.client import PRODUCTION, Client, base_url
 from airflow_provider_pinterest.api.credentials import Credential, Tokens
-from airflow_provider_pinterest.api.events_endpoint import EventsEndpoint, PerEventResults, account_id
+from airflow_provider_pinterest.api.events_endpoint import EventsEndpoint, PerEventResults
 from airflow_provider_pinterest.api.responses import AccessDenied, Misconfigured, OutcomeUnknown
 from airflow_provider_pinterest.exceptions import CredentialError, ParameterError
 from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
@@ -22,9 +23,9 @@ from airflow_provider_pinterest.redaction import Secret
 from airflow_provider_pinterest.sandbox import Sandbox
 from airflow_provider_pinterest.sandbox.tokens import Token
 from harness.certificates import certificate
+from harness.scripted_server import ScriptedReply, drips_its_head, says_nothing, serving
 from harness.task import RecordingTaskInstance
-from tests.api import wire as wires
-from tests.api.wire import client, serving
+from tests.api.wire import client
 from tests.running import logged, row, rows, run
 
 # Airflow 2.11 asks a path about its future.
@@ -138,7 +139,7 @@ def tls(tmp_path):
 
 
 def test_a_certificate_that_nobody_vouches_for_is_refused_before_anything_is_sent(tls):
-    with serving(wires.answers, tls=tls[0]) as wire, client(wire.url, token=TOKEN) as pinterest:
+    with serving(tls=tls[0]) as wire, client(wire.url, token=TOKEN) as pinterest:
         answer = pinterest.post(b"{}", 1)
 
         assert isinstance(answer, Misconfigured)
@@ -148,7 +149,7 @@ def test_a_certificate_that_nobody_vouches_for_is_refused_before_anything_is_sen
 
 def test_a_certificate_that_is_vouched_for_is_good(tls, monkeypatch):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tls[1]))
-    with serving(wires.answers, tls=tls[0]) as wire, client(wire.url, token=TOKEN) as pinterest:
+    with serving(tls=tls[0]) as wire, client(wire.url, token=TOKEN) as pinterest:
         assert isinstance(pinterest.post(b"{}", 1), PerEventResults)
         assert wire.bodies == [b"{}"]
 
@@ -168,7 +169,7 @@ def test_an_error_of_tls_after_the_request_went_out_has_an_unknown_outcome(tls, 
     assert isinstance(answer, OutcomeUnknown)
 
 
-@pytest.mark.parametrize("handler", [wires.says_nothing, wires.drips_its_head], ids=["nothing", "dripping"])
+@pytest.mark.parametrize("handler", [says_nothing, drips_its_head], ids=["nothing", "dripping"])
 def test_a_call_cut_off_over_tls_has_an_unknown_outcome(handler, tls, monkeypatch):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tls[1]))
     with serving(handler, tls=tls[0]) as wire, client(wire.url, timeouts=(2.0, 5.0, 0.1)) as pinterest:
@@ -177,13 +178,9 @@ def test_a_call_cut_off_over_tls_has_an_unknown_outcome(handler, tls, monkeypatc
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_carries_neither_token_nor_body_elsewhere(status):
-    with serving(wires.answers) as elsewhere:
-
-        def redirects(wire, connection):
-            location = f"{elsewhere.url}/ad_accounts/1/events"
-            connection.sendall(f"HTTP/1.1 {status} Moved\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n".encode())
-
-        with serving(redirects) as wire, client(wire.url, token=TOKEN) as pinterest:
+    with serving() as elsewhere:
+        redirect = ScriptedReply(status, b"", {"Location": f"{elsewhere.url}/ad_accounts/1/events"})
+        with serving(redirect) as wire, client(wire.url, token=TOKEN) as pinterest:
             answer = pinterest.post(b"{}", 1)
 
             assert len(wire.heads) == 1
@@ -192,7 +189,7 @@ def test_a_redirect_carries_neither_token_nor_body_elsewhere(status):
 
 
 def test_the_token_is_sent_once_in_its_header():
-    with serving(wires.answers) as wire, client(wire.url, token=TOKEN) as pinterest:
+    with serving() as wire, client(wire.url, token=TOKEN) as pinterest:
         pinterest.post(b"{}", 1)
 
     (head,) = wire.heads
@@ -281,7 +278,7 @@ def test_a_run_that_fails_shows_nothing_personal_and_no_token(fault, source, con
 
 
 def test_the_log_of_a_call_at_debug_holds_neither_header_nor_body():
-    with logged() as log, serving(wires.answers) as wire, client(wire.url, token=TOKEN) as pinterest:
+    with logged() as log, serving() as wire, client(wire.url, token=TOKEN) as pinterest:
         logging.getLogger("urllib3").setLevel(logging.DEBUG)
         pinterest.post(EMAIL.encode(), 1)
 

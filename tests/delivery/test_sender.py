@@ -20,11 +20,18 @@ from airflow_provider_pinterest.delivery.sender import SAME_REFUSALS, OnUnknownO
 from airflow_provider_pinterest.delivery.stored_state import read_state
 from airflow_provider_pinterest.exceptions import CredentialError, RefusedError, UnavailableError
 from airflow_provider_pinterest.redaction import Secret
-from airflow_provider_pinterest.sandbox import Sandbox
-from tests.api import wire as wires
-from tests.api.wire import WireScenario, client, serving
+from harness.scripted_server import (
+    BROKEN,
+    ScriptedReply,
+    accepts_once,
+    drips_its_body,
+    drips_its_head,
+    pours,
+    says_nothing,
+    serving,
+)
+from tests.api.wire import WireScenario, client
 from tests.delivery.world import (
-    NOW,
     BatchDelivery,
     FakePace,
     InterruptedTask,
@@ -32,9 +39,11 @@ from tests.delivery.world import (
     event,
     ids_of,
     listed,
+    once,
     row_batches,
     sender,
 )
+from tests.waiting import until
 
 
 class Scripted:
@@ -73,9 +82,18 @@ def in_turn(*answers):
     return lambda ids: left.pop(0) if left else None
 
 
-def poison(*rows, message="'x' was unexpected"):
+def poison(*rows, message="'x' was unexpected", accepted=None):
+    """Return what refuses requests with some rows, and adds the ids of the others to a list."""
     bad = {f"e-{row}" for row in rows}
-    return lambda ids: Refused(Trace(400, message=message), partly=False) if bad & set(ids) else None
+
+    def answer(ids):
+        if bad & set(ids):
+            return Refused(Trace(400, message=message), partly=False)
+        if accepted is not None:
+            accepted.extend(ids)
+        return None
+
+    return answer
 
 
 def accounted(batch_, done):
@@ -116,30 +134,16 @@ def test_one_poisonous_event_of_a_thousand_is_isolated_in_ten_levels(row):
 
 def test_several_poisonous_events_are_isolated_and_the_rest_goes_once():
     bad = [3, 4, 5, 500, 777, 1000]
-    accepted = []
-
-    def answer(ids):
-        refusal = poison(*bad)(ids)
-        if refusal is None:
-            accepted.extend(ids)
-        return refusal
-
-    done = deliver(Scripted(answer), batch(1000))
+    accepted: list[str] = []
+    done = deliver(Scripted(poison(*bad, accepted=accepted)), batch(1000))
 
     assert [one.row for one in done.rejections] == bad
     assert len(accepted) == len(set(accepted)) == 994
 
 
 def test_halves_go_out_in_the_order_of_the_rows():
-    accepted = []
-
-    def answer(ids):
-        refusal = poison(5)(ids)
-        if refusal is None:
-            accepted.extend(ids)
-        return refusal
-
-    deliver(Scripted(answer), batch(16))
+    accepted: list[str] = []
+    deliver(Scripted(poison(5, accepted=accepted)), batch(16))
 
     assert accepted == [f"e-{row}" for row in range(1, 17) if row != 5]
 
@@ -352,8 +356,7 @@ def test_a_429_pauses_all_threads():
     with ThreadPoolExecutor(8) as threads:
         ends = [threads.submit(BatchDelivery, made, batch(1, 1))]
         first.wait()
-        while not pace._resume:
-            time.sleep(0.001)
+        until(lambda: pace._resume)
         ends += [threads.submit(BatchDelivery, made, batch(1, row)) for row in range(2, 9)]
         assert all(end.result().error is None for end in ends)
 
@@ -389,34 +392,28 @@ def test_a_renewal_that_fails_ends_the_run_and_the_batch_is_not_sent():
     assert done.unsent == [OFFLINE]
 
 
-def test_eight_threads_that_meet_a_401_renew_once_and_every_event_arrives_once():
-    with Sandbox(clock=lambda: NOW, calls_per_window=0) as pinterest:
-        credential = Credential(
-            Tokens(
-                Secret(pinterest.oauth_token),
-                Secret(pinterest.refresh_token),
-                pinterest.app_id,
-                Secret(pinterest.app_secret),
-            )
+def test_eight_threads_that_meet_a_401_renew_once_and_every_event_arrives_once(pinterest):
+    credential = Credential(
+        Tokens(
+            Secret(pinterest.oauth_token),
+            Secret(pinterest.refresh_token),
+            pinterest.app_id,
+            Secret(pinterest.app_secret),
         )
-        pinterest.fault("delay", seconds=0.01)
-        scenario = WireScenario(pinterest.url, ["web"] * 200, credential=credential, in_flight=8, batch_size=5)
+    )
+    pinterest.fault("delay", seconds=0.01)
+    scenario = WireScenario(pinterest.url, ["web"] * 200, credential=credential, in_flight=8, batch_size=5)
 
-        def expiring(kinds):
-            for number, row_batch in enumerate(row_batches(kinds, 5)):
-                if number == 20:
-                    pinterest.expire_tokens()
-                yield row_batch
+    def expiring():
+        for number, row_batch in enumerate(row_batches(scenario.kinds, 5)):
+            if number == 20:
+                pinterest.expire_tokens()
+            yield row_batch
 
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(wires, "row_batches", expiring)
-            run = scenario.run_attempt()
-
-        assert run.finished
-        assert len(pinterest.calls(status=401)) > 1
-        assert len(pinterest.calls(path="/v5/oauth/token")) == 1
-        assert set(pinterest.copies().values()) == {1}
-        assert len(pinterest.copies()) == 200
+    assert scenario.run_attempt(source=expiring()).finished
+    assert len(pinterest.calls(status=401)) > 1
+    assert len(pinterest.calls(path="/v5/oauth/token")) == 1
+    assert pinterest.copies() == once(200)
 
 
 def test_threads_that_find_the_token_too_old_renew_it_once():
@@ -453,18 +450,10 @@ def test_threads_that_find_the_token_too_old_renew_it_once():
     assert renewals == ["old"]
 
 
-@pytest.fixture
-def pinterest():
-    with Sandbox(clock=lambda: NOW, calls_per_window=0) as sandbox:
-        yield sandbox
-
-
 # ---- stopping, and deadlines ----
 
 
-@pytest.mark.parametrize(
-    "handler", [wires.drips_its_head, wires.drips_its_body, wires.says_nothing], ids=["head", "body", "nothing"]
-)
+@pytest.mark.parametrize("handler", [drips_its_head, drips_its_body, says_nothing], ids=["head", "body", "nothing"])
 def test_the_total_deadline_ends_a_call_however_the_server_drips(handler):
     with serving(handler) as wire, client(wire.url, timeouts=(1.0, 5.0, 0.1)) as pinterest:
         started = time.monotonic()
@@ -475,19 +464,7 @@ def test_the_total_deadline_ends_a_call_however_the_server_drips(handler):
         assert time.monotonic() - started < 1
 
 
-@pytest.mark.parametrize(
-    "handler",
-    [
-        wires.hangs_up,
-        wires.resets,
-        wires.answers_by_half,
-        wires.answers_by_half_without_a_length,
-        wires.breaks_a_chunk,
-        wires.says_it_is_gzip,
-        wires.speaks_something_else,
-    ],
-    ids=lambda handler: handler.__name__,
-)
+@pytest.mark.parametrize("handler", BROKEN.values(), ids=BROKEN)
 def test_an_answer_that_breaks_off_has_an_unknown_outcome(handler):
     with serving(handler) as wire, client(wire.url) as pinterest:
         assert isinstance(pinterest.post(b"{}", 1), OutcomeUnknown)
@@ -495,19 +472,14 @@ def test_an_answer_that_breaks_off_has_an_unknown_outcome(handler):
 
 
 def test_an_answer_without_end_is_read_to_its_limit_only():
-    def endless(wire, connection):
-        connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
-        while not wire.over.is_set():
-            connection.sendall(b" " * 1_000_000)
-
-    with serving(endless) as wire, client(wire.url) as pinterest:
+    with serving(pours) as wire, client(wire.url) as pinterest:
         started = time.monotonic()
         assert isinstance(pinterest.post(b"{}", 1), OutcomeUnknown)
         assert time.monotonic() - started < 5
 
 
 def test_a_call_after_one_that_was_cut_off_gets_a_connection_of_its_own():
-    with serving(wires.drips_its_body, wires.answers) as wire, client(wire.url, timeouts=(1.0, 1.0, 0.05)) as pinterest:
+    with serving(drips_its_body, ScriptedReply()) as wire, client(wire.url, timeouts=(1.0, 1.0, 0.05)) as pinterest:
         first = pinterest.post(b"{}", 1)
         second = pinterest.post(b"{}", 1)
 
@@ -517,7 +489,7 @@ def test_a_call_after_one_that_was_cut_off_gets_a_connection_of_its_own():
 
 @pytest.mark.parametrize("kind", ["web", "offline"])
 def test_abort_ends_within_a_second_while_posts_hang(kind):
-    with serving(wires.answers, wires.says_nothing) as wire:
+    with serving(accepts_once, says_nothing) as wire:
         scenario = WireScenario(wire.url, [kind] * 8, batch_size=1, in_flight=4)
         ended = []
 
@@ -529,8 +501,7 @@ def test_abort_ends_within_a_second_while_posts_hang(kind):
 
         thread = threading.Thread(target=run_attempt)
         thread.start()
-        while len(wire.bodies) < 5:
-            time.sleep(0.002)
+        until(lambda: len(wire.bodies) >= 5)
         aborted = time.monotonic()
         scenario.stop.set()
         thread.join(5)
@@ -588,9 +559,7 @@ def test_a_guard_that_says_stop_is_asked_before_every_call():
             raise Stopped
 
     fake = Scripted(lambda ids: Unavailable(Trace(503)))
-    done = deliver(fake, batch(1), guard=guard)
-
-    assert isinstance(done.error, Stopped)
+    assert isinstance(deliver(fake, batch(1), guard=guard).error, Stopped)
     assert len(fake.sent) == 2
 
 
@@ -599,19 +568,16 @@ def test_an_interruption_counts_what_was_answered_sends_nothing_more_and_nothing
     """As Airflow's execution_timeout does, in the middle of reading."""
     scenario = WireScenario(pinterest.url, [kind] * 60, batch_size=5, in_flight=4)
 
-    def interrupted(kinds):
-        for number, row_batch in enumerate(row_batches(kinds, 5)):
+    def interrupted():
+        for number, row_batch in enumerate(row_batches(scenario.kinds, 5)):
             if number == 6:
-                while len(pinterest.calls()) < 6:
-                    time.sleep(0.001)
+                until(lambda: len(pinterest.calls()) >= 6)
                 time.sleep(0.02)
                 raise InterruptedTask
             yield row_batch
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(wires, "row_batches", interrupted)
-        with pytest.raises(InterruptedTask):
-            scenario.run_attempt()
+    with pytest.raises(InterruptedTask):
+        scenario.run_attempt(source=interrupted())
 
     assert scenario.run.counters.delivered.processed == 30
     assert scenario.run_attempt().finished

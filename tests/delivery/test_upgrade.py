@@ -2,7 +2,6 @@
 
 import random
 from collections import Counter
-from hashlib import blake2b
 
 import pytest
 
@@ -13,23 +12,13 @@ from airflow_provider_pinterest.delivery.rowset import RowSet
 from airflow_provider_pinterest.delivery.sections import SectionCutter, SourceChangedError
 from airflow_provider_pinterest.delivery.stored_state import read_state
 from tests.delivery.test_model import CONDITIONS, adds_up, check_account, random_scenario, run_attempts
+from tests.delivery.version_2 import delivered_by_version_2, events_hash
 from tests.delivery.world import NOW, FaultPoint, KilledError, Scenario, event
-
-
-def events_hash(events):
-    """Hash events as version 2 did."""
-    return blake2b("".join(f"{one.name}\0{one.id}\0" for one in events).encode(), digest_size=16).hexdigest()
 
 
 def as_v2(checkpoint, kinds):
     """Return the document that version 2 would have stored where a run of this version stands."""
     events = [event(row, offline=kind == "offline") for row, kind in enumerate(kinds, 1) if kind in ("web", "offline")]
-
-    def delivered(counts):
-        found = counts.as_json()
-        found["lags"] = found.pop("latencies")
-        del found["already_sent"]
-        return found
 
     marks = []
     for pending in checkpoint.pending:
@@ -37,14 +26,16 @@ def as_v2(checkpoint, kinds):
         if inside:
             spans = [[list(span) for span in rows.ranges()] for rows in (pending.unknown, pending.open)]
             first, last = inside[0].row, inside[-1].row
-            marks.append([first, last, events_hash(inside), delivered(pending.delivered), *spans, pending.since])
+            marks.append(
+                [first, last, events_hash(inside), delivered_by_version_2(pending.delivered), *spans, pending.since]
+            )
     return {
         "version": 2,
         "fingerprint": "f",
         "clock": checkpoint.clock,
         "rows": checkpoint.rows,
         "events_hash": events_hash([one for one in events if one.row <= checkpoint.rows]),
-        "delivered": delivered(checkpoint.delivered),
+        "delivered": delivered_by_version_2(checkpoint.delivered),
         "offline": checkpoint.offline,
         "marks": marks,
         "ahead": checkpoint.ahead,

@@ -34,6 +34,7 @@ from airflow_provider_pinterest.delivery.rejects import Rejects
 from airflow_provider_pinterest.delivery.resuming import Start
 from airflow_provider_pinterest.delivery.sections import Section, SectionCutter
 from airflow_provider_pinterest.delivery.sender import OnUnknownOutcome, Sender
+from airflow_provider_pinterest.delivery.stop import StopSignal
 from airflow_provider_pinterest.delivery.stored_state import read_state
 from harness.task import MemoryStateStore
 
@@ -60,6 +61,11 @@ def event(row: int, *, offline: bool = False, age: int = 60, size: int = 0, **ch
 
 def batch(count: int, first: int = 1, **changes: Any) -> Batch:
     return Batch([event(row, **changes) for row in range(first, first + count)])
+
+
+def once(count: int) -> dict[str, int]:
+    """Return what ``Sandbox.copies`` answers when so many events of :func:`row_batches` arrived once each."""
+    return {f"e-{row}": 1 for row in range(1, count + 1)}
 
 
 def ids_of(body: bytes) -> list[str]:
@@ -461,6 +467,7 @@ class Scenario:
         self.threads: bool = options.get("threads", False)
         self.unknown: set[str] = set()
         """Ids that a try has written down before it sent them."""
+        self.stop = StopSignal()
         self.attempts = 1
         self.broken = 0
         """Tries that were killed or interrupted."""
@@ -499,6 +506,19 @@ class Scenario:
         if self.store is not None:
             self.store.delete(KEY)
 
+    @contextmanager
+    def sending(self, fault_point: FaultPoint) -> Iterator[Sender]:
+        """Make the sender of an attempt."""
+        yield sender(
+            FakeClient(self.pinterest, fault_point),
+            on_unknown_outcome=self.on_unknown_outcome,
+            wall=lambda: self.pinterest.now,
+        )
+
+    def every_answers(self) -> int:
+        """Return how many answers come between two checkpoints."""
+        return self.chance.randint(1, 3)
+
     def run_attempt(
         self, fault_point: FaultPoint | None = None, source: Iterator[RowBatch] | None = None
     ) -> PipelineRun:
@@ -507,25 +527,30 @@ class Scenario:
         self.folder.fault_point = fault_point
         if self.store is not None:
             self.store.fault_point = fault_point
-        start = self.begin()
+        with self.sending(fault_point) as made:
+            try:
+                self._deliver(made, self.begin(), fault_point, source)
+                self.end(self.run)
+            except (KilledError, InterruptedTask, OSError):
+                self.broken += 1
+                raise
+        return self.run
+
+    def _deliver(self, made: Sender, start: Start, fault_point: FaultPoint, source: Iterator[RowBatch] | None) -> None:
         resume = start.checkpoint if start.resume else None
         for pending in resume.pending if resume else ():
             self.unknown.update(f"e-{row}" for row in self.rows if row in pending.unknown)
-        found = sender(
-            FakeClient(self.pinterest, fault_point),
-            on_unknown_outcome=self.on_unknown_outcome,
-            wall=lambda: self.pinterest.now,
-        )
-        every_answers = self.chance.randint(1, 3)
+        every_answers = self.every_answers()
+        clock = time.monotonic if self.threads else lambda: 0.0
         progress = Progress(
             start.checkpoint,
             self.store,
             rejects=Rejects(self.folder, attempt=self.attempts, keep=resume.keeps if resume else None),
             every_answers=every_answers,
-            may_resend=found.may_resend,
+            may_resend=made.may_resend,
             ahead=(self.in_flight + every_answers) * self.batch_size,
             on_unknown_outcome=self.on_unknown_outcome,
-            clock=lambda: 0.0,
+            clock=clock,
             wall=lambda: self.pinterest.now,
         )
         self.attempts += 1
@@ -533,7 +558,7 @@ class Scenario:
         cutter = SectionCutter(
             batcher,
             resume,
-            resends_held=found.may_resend_any,
+            resends_held=made.may_resend_any,
             unknown_before=start.checkpoint.unknown_before,
         )
         self.verify(cutter, resume, fault_point)
@@ -541,29 +566,24 @@ class Scenario:
         sections: Any
         if self.threads:
             mailbox = Mailbox()
-            dispatcher = Dispatcher(found, self.in_flight, mailbox.wake)
+            dispatcher = Dispatcher(made, self.in_flight, mailbox.wake)
             sections = read_ahead(cutter, read, mailbox)
         else:
-            dispatcher = ScriptedDispatcher(found, self.in_flight, self.chance)
+            dispatcher = ScriptedDispatcher(made, self.in_flight, self.chance)
             mailbox = ScriptedMailbox(dispatcher, fault_point)
             sections = InlineSections(cutter.sections(transform().events(read)), cutter.rest)
-        try:
-            run = self.run = PipelineRun(
-                sections,
-                batcher,
-                progress,
-                dispatcher,
-                resume=resume,
-                observer=PipelineObserver(not_deduplicable=lambda: self.about_to_send(start.checkpoint)),
-                mailbox=mailbox,
-                clock=lambda: 0.0 if not self.threads else time.monotonic(),
-                wall=lambda: self.pinterest.now,
-            )
-            if isinstance(dispatcher, ScriptedDispatcher):
-                dispatcher.run = run
-            run.deliver()
-            self.end(run)
-        except (KilledError, InterruptedTask, OSError):
-            self.broken += 1
-            raise
-        return run
+        self.run = PipelineRun(
+            sections,
+            batcher,
+            progress,
+            dispatcher,
+            resume=resume,
+            stop=self.stop,
+            observer=PipelineObserver(not_deduplicable=lambda: self.about_to_send(start.checkpoint)),
+            mailbox=mailbox,
+            clock=clock,
+            wall=lambda: self.pinterest.now,
+        )
+        if isinstance(dispatcher, ScriptedDispatcher):
+            dispatcher.run = self.run
+        self.run.deliver()

@@ -137,3 +137,9 @@ def target(page, link):
 def generator():
     """The script that writes the generated parts."""
     return runpy.run_path(str(DOCS / "generate.py"))
+
+
+def for_sqlite(sql):
+    """Write placeholders as the README's table has them for SQLite."""
+    [cell] = [line.cells[1].strip("`") for line in lines(README) if line.cells[0] == "SQLite"]
+    return re.sub(r"%\((\w+)\)s", lambda found: cell.replace("start", found[1]), sql)

@@ -20,16 +20,29 @@ from airflow_provider_pinterest import __version__
 from airflow_provider_pinterest.api.client import base_url
 from airflow_provider_pinterest.hooks.pinterest import PinterestHook
 from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
-from airflow_provider_pinterest.sandbox import Sandbox
 from airflow_provider_pinterest.sandbox.__main__ import _parser
 from harness.airflow import sqlite_connection
 from harness.task import RecordingTaskInstance
-from tests.docs.pages import DOCS, PAGES, README, REPOSITORY, WITHOUT_AIRFLOW, all_blocks, blocks, lines, section
+from tests.docs.pages import (
+    DOCS,
+    PAGES,
+    README,
+    REPOSITORY,
+    WITHOUT_AIRFLOW,
+    all_blocks,
+    blocks,
+    for_sqlite,
+    lines,
+    section,
+)
 
 AIRFLOW_3 = not airflow.__version__.startswith("2.")
 ONLY_ON_AIRFLOW_3_3 = "airflow_provider_pinterest.policies"
 
-SNIPPETS = [block for block in all_blocks("python") if "with DAG(" not in block.text and block.page != WITHOUT_AIRFLOW]
+TESTED_ELSEWHERE = (WITHOUT_AIRFLOW, DOCS / "erasure.md")
+SNIPPETS = [
+    block for block in all_blocks("python") if "with DAG(" not in block.text and block.page not in TESTED_ELSEWHERE
+]
 JSON = all_blocks("json")
 
 COLUMNS: dict[str, object] = {
@@ -57,36 +70,18 @@ OTHER_COLUMNS: dict[str, dict[str, object]] = {
 """Heading → columns that its example has besides, or (``...``) has not."""
 
 
-@pytest.fixture(scope="module")
-def pinterest():
-    with Sandbox() as running:
-        yield running
-
-
 @pytest.fixture
-def connections(pinterest, tmp_path, monkeypatch):
-    """Both connections, from the environment; returns the warehouse."""
-    pinterest.clear()
-    path = tmp_path / "warehouse.db"
-    monkeypatch.setenv("AIRFLOW_CONN_PINTEREST_DEFAULT", json.dumps(pinterest.connection()))
-    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", sqlite_connection(path))
-    monkeypatch.setenv("AIRFLOW_CONN_ANALYTICS", sqlite_connection(path.with_name("analytics.db")))
-    with sqlite3.connect(path) as warehouse:
-        yield warehouse
-    warehouse.close()
+def database(warehouse, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_ANALYTICS", sqlite_connection(warehouse.path.with_name("analytics.db")))
+    with closing(sqlite3.connect(warehouse.path)) as connection:
+        yield connection
 
 
-def placeholders(sql):
-    """Write placeholders as the README's table has them for SQLite."""
-    [cell] = [line.cells[1].strip("`") for line in lines(README) if line.cells[0] == "SQLite"]
-    return sql.replace("%(start)s", cell).replace("%(end)s", cell.replace("start", "end"))
-
-
-def fill(warehouse, table, heading):
+def fill(database, table, heading):
     row = {name: value for name, value in (COLUMNS | OTHER_COLUMNS.get(heading, {})).items() if value is not ...}
-    warehouse.execute(f"CREATE TABLE {table} ({', '.join(row)})")
-    warehouse.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(row))})", list(row.values()))  # noqa: S608
-    warehouse.commit()
+    database.execute(f"CREATE TABLE {table} ({', '.join(row)})")
+    database.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(row))})", list(row.values()))  # noqa: S608
+    database.commit()
 
 
 def deliver(operator):
@@ -96,7 +91,7 @@ def deliver(operator):
         operator.events = upstream.python_callable()  # type: ignore[union-attr]
     if operator.sql:
         is_file = operator.sql.endswith(tuple(operator.template_ext))
-        operator.sql = "SELECT * FROM checkouts" if is_file else placeholders(operator.sql)
+        operator.sql = "SELECT * FROM checkouts" if is_file else for_sqlite(operator.sql)
         operator.parameters = operator.parameters and {"start": "2026-11-21", "end": "2026-11-22"}
     ti = RecordingTaskInstance()
     result = operator.execute({"ti": ti})
@@ -105,11 +100,11 @@ def deliver(operator):
 
 
 @pytest.mark.parametrize("block", SNIPPETS, ids=str)
-def test_a_snippet_runs(block, connections, pinterest):
+def test_a_snippet_runs(block, database, pinterest):
     if ONLY_ON_AIRFLOW_3_3 in block.text:
         pytest.importorskip("airflow.sdk.definitions.retry_policy")
     for table in ("checkouts", "orders"):
-        fill(connections, table, block.heading)
+        fill(database, table, block.heading)
     known = {
         "SendConversionsOperator": SendConversionsOperator,
         "task": task,
@@ -274,8 +269,6 @@ def test_the_query_about_consent_leaves_out_who_has_not_agreed(database, request
         cursor.execute(table)
         cursor.executemany(f"INSERT INTO orders VALUES ({', '.join([mark] * 8)})", rows)  # noqa: S608
         open_warehouse.commit()
-    pinterest.clear()
-    monkeypatch.setenv("AIRFLOW_CONN_PINTEREST_DEFAULT", json.dumps(pinterest.connection()))
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", connection)
     operator = SendConversionsOperator(
         task_id="send", sql=sql, sql_conn_id="warehouse", defaults={"event_name": "checkout", "action_source": "web"}
@@ -310,4 +303,3 @@ def test_the_requests_to_the_sandbox_are_answered(pinterest):
         [address] = [word for word in words if word.startswith("http")]
         answer = requests.request(method, address.replace(":8765", f":{pinterest.port}"), data=data, timeout=10)
         assert answer.status_code == 200, words
-    pinterest.clear()

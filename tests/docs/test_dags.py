@@ -2,27 +2,17 @@
 
 import datetime as dt
 import json
-import os
-import re
 import sqlite3
 import warnings
-from unittest import mock
 
 import pytest
 
-from airflow_provider_pinterest.sandbox import Sandbox
 from harness import dag_runs
 from harness.airflow import sqlite_connection
-from tests.docs.pages import README, blocks, lines
+from tests.docs.pages import README, blocks, for_sqlite
 
 FILES = [block for block in blocks(README, "python") if "with DAG(" in block.text]
 QUARTER = dt.timedelta(minutes=15)
-
-
-def placeholders(text):
-    """Write placeholders as the README's table has them for SQLite."""
-    [cell] = [line.cells[1].strip("`") for line in lines(README) if line.cells[0] == "SQLite"]
-    return re.sub(r"%\((\w+)\)s", lambda found: cell.replace("start", found[1]), text)
 
 
 def stamp(moment):
@@ -64,12 +54,6 @@ def warehouse(tmp_path_factory, end):
 
 
 @pytest.fixture(scope="module")
-def pinterest():
-    with Sandbox() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def rejects(tmp_path_factory):
     return tmp_path_factory.mktemp("rejects")
 
@@ -80,7 +64,7 @@ def dags(airflow_db, rejects):
     folder = airflow_db / "readme"
     folder.mkdir()
     for number, block in enumerate(FILES):
-        text = placeholders(block.text).replace("/var/lib/airflow/pinterest-rejects", str(rejects))
+        text = for_sqlite(block.text).replace("/var/lib/airflow/pinterest-rejects", str(rejects))
         (folder / f"readme_{number}.py").write_text(text, "utf-8")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -90,16 +74,9 @@ def dags(airflow_db, rejects):
 @pytest.fixture
 def run(dags, warehouse, pinterest, now):
     """Run one of the DAGs as of now, and return the results of its sending tasks by task."""
-    pinterest.clear()
-    connections = {
-        "AIRFLOW_CONN_PINTEREST_DEFAULT": json.dumps(pinterest.connection()),
-        "AIRFLOW_CONN_WAREHOUSE": sqlite_connection(warehouse),
-    }
 
     def ran(dag_id):
-        with warnings.catch_warnings(), mock.patch.dict(os.environ, connections):
-            warnings.simplefilter("ignore")  # Airflow's own; those of the DAG files are errors above
-            tasks = dag_runs.run(dags[dag_id], now)
+        tasks = dag_runs.run(dags[dag_id], now, AIRFLOW_CONN_WAREHOUSE=sqlite_connection(warehouse))
         return {task.task_id: task for task in tasks}
 
     return ran

@@ -17,7 +17,7 @@ EXAMPLES = [line for line in lines(PAGE) if line.head[0].startswith("Cell")]
 HASHED = [field.name for field in FIELDS if field.kind.startswith("hashed")]
 
 
-def sent(field, cell, switches):
+def sent(field, cell, switches, country):
     """What goes out for a cell, and the warnings; the row's match key is another field."""
     transform = Transform(ColumnMapping(identifiers={field: switches}), now=time.time())
     row = {
@@ -29,6 +29,8 @@ def sent(field, cell, switches):
         "client_user_agent": "Mozilla/5.0",
         field: cell,
     }
+    if country:
+        row["country"] = country
     [event] = transform.events([RowBatch(tuple(row), [tuple(row.values())])])
     assert isinstance(event, Event)
     return json.loads(event.body)["user_data"].get(field), dict(transform.warnings)
@@ -36,11 +38,13 @@ def sent(field, cell, switches):
 
 @pytest.mark.parametrize("line", EXAMPLES, ids=lambda line: f"{line.heading}:{line.cells[0]}")
 def test_an_example_is_what_the_code_makes_of_it(line):
-    switches = json.loads(codes(line.head[0])[0]) if "with" in line.head[0] else {}
+    said = codes(line.head[0])
+    switches = json.loads(said[0]) if "with" in line.head[0] else {}
+    country = said[-1] if "in a row of" in line.head[0] else None
     cell = line.cells[0].strip("`")
     canonical, digest = (codes(cell) for cell in line.cells[1:])
 
-    found, warnings = sent(line.heading, cell, switches)
+    found, warnings = sent(line.heading, cell, switches, country)
 
     if canonical:
         assert [hashlib.sha256(canonical[0].encode()).hexdigest()] == digest == found

@@ -13,19 +13,12 @@ from functools import partial
 import pytest
 
 from airflow_provider_pinterest.__main__ import parser
-from airflow_provider_pinterest.sandbox import Sandbox
 from airflow_provider_pinterest.sync import SqlStateStore, sync
 from tests.docs.pages import REPOSITORY, WITHOUT_AIRFLOW, blocks, first_column
 from tests.sync.plain import program
 
 ACCOUNT = 'ad_account_id="549755885175"'
 BLOCKS = [block for block in blocks(WITHOUT_AIRFLOW, "python") if block.heading not in ("Dagster", "Prefect")]
-
-
-@pytest.fixture
-def sandbox():
-    with Sandbox() as running:
-        yield running
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=str)

@@ -5,13 +5,11 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import json
-import os
 import shutil
 import warnings
 from collections import Counter
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import jsonschema_rs
 import psycopg2
@@ -77,10 +75,10 @@ def ran(airflow_db, postgres, tmp_path_factory):
             "AIRFLOW_CONN_SQLITE_WAREHOUSE": shop.connection_json,
             "AIRFLOW_CONN_POSTGRES_WAREHOUSE": postgres.connection_json,
         }
-        with warnings.catch_warnings(), mock.patch.dict(os.environ, connections):
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of Airflow's own making
-            tasks = dag_runs.run(dag_runs.load(folder)["delivering"], RAN_AT)
-            yield DeliveredRun(tasks, pinterest, _rendered(), _xcoms())
+            tasks = dag_runs.run(dag_runs.load(folder)["delivering"], RAN_AT, **connections)
+            yield DeliveredRun(tasks, pinterest, *_stored())
     shutil.rmtree(folder)
 
 
@@ -94,28 +92,21 @@ def _fill_postgres(server):
         )
 
 
-def _rendered():
-    """Return what Airflow stored of the tasks' rendered fields."""
-    from airflow.models.renderedtifields import RenderedTaskInstanceFields
-    from airflow.utils.session import create_session
-
-    with create_session() as session:
-        return {
-            (stored.task_id, stored.map_index): stored.rendered_fields
-            for stored in session.query(RenderedTaskInstanceFields).filter_by(dag_id="delivering")
-        }
-
-
-def _xcoms():
-    """Return what Airflow stored as XComs."""
+def _stored():
+    """Return what Airflow stored: the rendered fields of the tasks, and the XComs."""
     from airflow.models import xcom
+    from airflow.models.renderedtifields import RenderedTaskInstanceFields
     from airflow.utils.session import create_session
 
     model = getattr(xcom, "XComModel", xcom.XCom)  # its name since 3.0, before
     with create_session() as session:
-        return [
-            (found.task_id, found.key, found.value) for found in session.query(model).filter_by(dag_id="delivering")
-        ]
+        fields, xcoms = (
+            session.query(kind).filter_by(dag_id="delivering") for kind in (RenderedTaskInstanceFields, model)
+        )
+        return (
+            {(one.task_id, one.map_index): one.rendered_fields for one in fields},
+            [(one.task_id, one.key, one.value) for one in xcoms],
+        )
 
 
 def test_rows_of_sqlite_arrive_once_with_their_values(ran):

@@ -5,45 +5,27 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import os
 import random
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from harness import counting_server
 from harness.counting_server import AccountRecord, CountingConnection, answer, read_copies
+from harness.processes import python_server
 
 EVENTS = "/v5/ad_accounts/{}/events"
 
 
-@pytest.fixture
-def port(tmp_path: Path) -> Iterator[int]:
-    """Serve on a thread of this process."""
-    port_file = tmp_path / "port"
-    loop = asyncio.new_event_loop()
-    serving = loop.create_task(counting_server.serve(port_file))
-
-    def run() -> None:
-        asyncio.set_event_loop(loop)
-        try:
-            loop.run_until_complete(serving)
-        except asyncio.CancelledError:
-            loop.run_until_complete(loop.shutdown_asyncgens())
-        finally:
-            loop.close()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    while not port_file.exists():
-        assert thread.is_alive()
-        time.sleep(0.005)
-    yield int(port_file.read_text())
-    loop.call_soon_threadsafe(serving.cancel)
-    thread.join()
+@pytest.fixture(scope="module")
+def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    folder = tmp_path_factory.mktemp("counting")
+    with python_server("counting", ("-m", "harness.counting_server"), folder, os.environ) as (_, port):
+        yield port
 
 
 @pytest.fixture
@@ -96,16 +78,16 @@ def test_a_body_larger_than_the_buffer_is_read_to_its_end(connection):
     large = body(1_000, padding=counting_server.ROOM // 500)
     assert len(large) > 2 * counting_server.ROOM
 
-    assert post(connection, EVENTS.format("1"), large)["num_events_received"] == 1_000
-    assert totals(connection, "1")["body_bytes"] == len(large)
-    assert post(connection, EVENTS.format("1"), body(2))["num_events_received"] == 2
+    assert post(connection, EVENTS.format("21"), large)["num_events_received"] == 1_000
+    assert totals(connection, "21")["body_bytes"] == len(large)
+    assert post(connection, EVENTS.format("21"), body(2))["num_events_received"] == 2
 
 
-@pytest.mark.parametrize("latency", ["150ms", "150-200ms"])
-def test_latency_is_added_to_each_call_and_calls_wait_side_by_side(port, latency):
+@pytest.mark.parametrize(("latency", "account"), [("150ms", "31"), ("150-200ms", "32")])
+def test_latency_is_added_to_each_call_and_calls_wait_side_by_side(port, latency, account):
     def call() -> None:
         connected = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-        post(connected, f"/{latency}" + EVENTS.format("1"), body(10))
+        post(connected, f"/{latency}" + EVENTS.format(account), body(10))
         connected.close()
 
     callers = [threading.Thread(target=call) for _ in range(8)]
@@ -117,7 +99,7 @@ def test_latency_is_added_to_each_call_and_calls_wait_side_by_side(port, latency
     seconds = time.monotonic() - began
 
     connected = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-    found = totals(connected, "1")
+    found = totals(connected, account)
     connected.close()
     assert 0.15 <= seconds < 8 * 0.15
     assert found["events"] == 80

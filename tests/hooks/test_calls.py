@@ -1,7 +1,6 @@
 """One call on the wire: headers, kept connections, time-outs."""
 
 import gzip
-import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,10 +12,11 @@ from airflow_provider_pinterest.api.events_endpoint import PerEventResults
 from airflow_provider_pinterest.api.responses import AccessDenied, OutcomeUnknown, Unavailable
 from airflow_provider_pinterest.exceptions import CredentialError, UnavailableError
 from airflow_provider_pinterest.redaction import Secret
+from harness.scripted_server import PROCESSED, ScriptedReply, full_backlog, nobody_listening, serving
 from tests.api.wire import ACCOUNT, OneAccount
-from tests.hooks.listening import PROCESSED, ScriptedReply, listening, processed
 from tests.running import deliver, ids, rows
 
+PROCESSED_TEN = b'{"events":[%b]}' % b",".join([b'{"status":"processed"}'] * 10)
 BODY = b'{"data":[{}]}'
 SOON = (0.2, 0.2, 0.4)
 """Small time-outs: to connect, to receive something, for the whole call."""
@@ -46,7 +46,7 @@ def test_a_call_names_the_package_and_its_version(pinterest):
 
 @pytest.mark.parametrize("most", [1, 3])
 def test_no_more_connections_are_made_than_batches_may_be_under_way(connect, most):
-    with listening(ScriptedReply(200, processed(range(10)))) as listener:
+    with serving(ScriptedReply(200, PROCESSED_TEN)) as listener:
         connect(host=listener.url, password="pina_x", extra={"ad_account_id": "1"})
 
         assert deliver(events=rows(100), batch_size=10, max_in_flight=most).error is None
@@ -57,7 +57,7 @@ def test_no_more_connections_are_made_than_batches_may_be_under_way(connect, mos
 
 @pytest.mark.parametrize("status", [200, 400, 401, 404, 422, 429, 500, 503])
 def test_a_connection_is_kept_whatever_the_answer(client, status):
-    with listening(ScriptedReply(status)) as listener:
+    with serving(ScriptedReply(status)) as listener:
         one = client(listener.url)
         for _ in range(3):
             one.post(BODY, 1)
@@ -66,7 +66,7 @@ def test_a_connection_is_kept_whatever_the_answer(client, status):
 
 
 def test_a_connection_that_the_server_closed_is_replaced(client):
-    with listening(ScriptedReply(headers={"Connection": "close"})) as listener:
+    with serving(ScriptedReply(headers={"Connection": "close"})) as listener:
         one = client(listener.url)
 
         assert all(isinstance(one.post(BODY, 1), PerEventResults) for _ in range(2))
@@ -74,7 +74,7 @@ def test_a_connection_that_the_server_closed_is_replaced(client):
 
 
 def test_threads_have_a_connection_each_and_keep_it(client):
-    with listening() as listener:
+    with serving() as listener:
         one = client(listener.url, connections=4)
         with ThreadPoolExecutor(4) as threads:
             answers = list(threads.map(lambda _: one.post(BODY, 1), range(40)))
@@ -84,7 +84,7 @@ def test_threads_have_a_connection_each_and_keep_it(client):
 
 
 def test_the_token_travels_in_its_header_alone(client):
-    with listening() as listener:
+    with serving() as listener:
         client(listener.url).post(BODY, 1)
 
     [request] = listener.requests
@@ -94,7 +94,7 @@ def test_the_token_travels_in_its_header_alone(client):
 
 
 def test_test_mode_is_a_parameter_of_the_address(client):
-    with listening() as listener:
+    with serving() as listener:
         client(listener.url, test=True).post(BODY, 1)
         client(listener.url).post(BODY, 1)
 
@@ -105,7 +105,7 @@ def test_test_mode_is_a_parameter_of_the_address(client):
 
 
 def test_a_compressed_answer_is_read(client):
-    with listening(ScriptedReply(body=gzip.compress(PROCESSED), headers={"Content-Encoding": "gzip"})) as listener:
+    with serving(ScriptedReply(body=gzip.compress(PROCESSED), headers={"Content-Encoding": "gzip"})) as listener:
         assert isinstance(client(listener.url).post(BODY, 1), PerEventResults)
 
 
@@ -114,14 +114,14 @@ def test_a_netrc_file_plays_no_part(client, tmp_path, monkeypatch):
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login someone password else\n")
     monkeypatch.setenv("NETRC", str(netrc))
-    with listening() as listener:
+    with serving() as listener:
         client(listener.url).post(BODY, 1)
 
     assert listener.requests[0].headers["Authorization"] == "Bearer pina_secret"
 
 
 def test_a_server_that_accepts_and_says_nothing_is_with_unknown_outcome_after_the_read_time_out(client):
-    with listening(ScriptedReply(pause=0)) as listener:
+    with serving(ScriptedReply(pause=0)) as listener:
         answer = client(listener.url, SOON).post(BODY, 1)
 
     assert isinstance(answer, OutcomeUnknown)
@@ -157,23 +157,17 @@ def test_a_call_after_one_that_was_cut_off_finds_a_new_connection(pinterest, cli
 
 
 def test_a_port_that_nobody_listens_on_was_sent_nothing(client):
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        answer = client(f"http://127.0.0.1:{unused.getsockname()[1]}/v5").post(BODY, 1)
+    with nobody_listening() as url:
+        answer = client(url).post(BODY, 1)
 
     assert isinstance(answer, Unavailable)
     assert "connection refused" in answer.trace.message
 
 
 def test_a_connection_that_is_not_taken_ends_after_the_connect_time_out(client):
-    """The server's queue is full, so that a connection is neither made nor refused."""
-    with socket.socket() as full:
-        full.bind(("127.0.0.1", 0))
-        full.listen(0)
-        address = full.getsockname()
-        with socket.create_connection(address):
-            started = time.monotonic()
-            answer = client(f"http://127.0.0.1:{address[1]}/v5", SOON).post(BODY, 1)
+    with full_backlog() as url:
+        started = time.monotonic()
+        answer = client(url, SOON).post(BODY, 1)
 
     assert isinstance(answer, (Unavailable, OutcomeUnknown))
     assert time.monotonic() - started < 1.5
@@ -190,8 +184,8 @@ def test_a_connection_that_breaks_has_an_unknown_outcome(pinterest, client, kind
 
 def test_a_redirect_is_never_followed(client):
     with (
-        listening() as elsewhere,
-        listening(ScriptedReply(302, headers={"Location": f"{elsewhere.url}/x"})) as listener,
+        serving() as elsewhere,
+        serving(ScriptedReply(302, headers={"Location": f"{elsewhere.url}/x"})) as listener,
     ):
         answer = client(listener.url).post(BODY, 1)
 
@@ -228,7 +222,5 @@ def test_nothing_is_logged_or_raised_that_shows_the_token_when_the_connection_br
     """``deliver`` looks at the log and at the error."""
     pinterest.fault("reset", times=1)
 
-    ran = deliver(events=rows(2))
-
-    assert ran.error is None
+    assert deliver(events=rows(2)).error is None
     assert pinterest.copies() == ids(2)

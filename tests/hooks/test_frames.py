@@ -1,7 +1,6 @@
 """What an error tracker sees: the locals of every frame of an error, and of the errors behind it, hold no secret."""
 
 import datetime as dt
-import socket
 import traceback
 from pathlib import Path
 
@@ -10,8 +9,7 @@ from urllib3.connection import HTTPConnection
 
 from airflow_provider_pinterest.hooks.pinterest import PinterestHook
 from harness.certificates import certificate
-from tests.api import wire as wires
-from tests.api.wire import proxying, serving
+from harness.scripted_server import nobody_listening, proxying, serving
 from tests.running import deliver, rows
 
 TESTS = Path(__file__).parent.parent
@@ -108,15 +106,14 @@ def test_a_connection_that_breaks(pinterest, secretive, kind):
 
 
 def test_a_refused_connection(secretive):
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        secretive(host=f"http://127.0.0.1:{unused.getsockname()[1]}/v5")
+    with nobody_listening() as url:
+        secretive(host=url)
 
         assert "connection refused" in str(fails())
 
 
 def test_a_certificate_that_is_not_trusted(secretive, tmp_path):
-    with serving(wires.answers, tls=certificate(tmp_path)[0]) as wire:
+    with serving(tls=certificate(tmp_path)[0]) as wire:
         secretive(host=wire.url)
 
         assert "certificate" in str(fails())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import orjson
@@ -17,30 +16,11 @@ from airflow_provider_pinterest.exceptions import CredentialError, UnavailableEr
 from airflow_provider_pinterest.hooks import pinterest as hook_module
 from airflow_provider_pinterest.hooks.pinterest import PinterestHook
 from airflow_provider_pinterest.redaction import Secret
-from tests.hooks.listening import ScriptedReply, listening
+from harness.scripted_server import ScriptedReply, serving
 from tests.running import deliver, ids, logged, rows
+from tests.waiting import until
 
 TOKEN_PATH = "/v5/oauth/token"
-
-
-@pytest.fixture
-def oauth(pinterest, connect):
-    """Let the connection hold an OAuth token with all it takes to refresh it."""
-
-    def set_up(**extra):
-        connect(
-            pinterest,
-            password=pinterest.oauth_token,
-            extra={
-                "app_id": pinterest.app_id,
-                "app_secret": pinterest.app_secret,
-                "refresh_token": pinterest.refresh_token,
-                **extra,
-            },
-        )
-
-    set_up()
-    return set_up
 
 
 def refreshes(pinterest):
@@ -62,9 +42,7 @@ def test_batches_that_meet_an_expired_token_at_once_refresh_it_once(pinterest, o
     pinterest.expire_tokens()
     pinterest.fault("delay", seconds=0.1, times=8)
 
-    ran = deliver(events=rows(80), batch_size=10, max_in_flight=8)
-
-    assert ran.error is None
+    assert deliver(events=rows(80), batch_size=10, max_in_flight=8).error is None
     assert pinterest.copies() == ids(80)
     assert len(refreshes(pinterest)) == 1
 
@@ -73,9 +51,7 @@ def test_a_token_that_expires_in_the_middle_is_refreshed(pinterest, oauth, wareh
     """The 401 comes with the second batch."""
     pinterest.fault("status", status=401, after=1, times=1)
 
-    ran = deliver(events=rows(30), batch_size=10)
-
-    assert ran.error is None
+    assert deliver(events=rows(30), batch_size=10).error is None
     assert pinterest.copies() == ids(30)
     assert len(refreshes(pinterest)) == 1
 
@@ -246,13 +222,12 @@ def test_a_token_endpoint_that_drips_is_cut_off(pinterest, oauth):
 
 
 def test_whoever_waits_for_a_token_is_cut_off_by_an_abort():
-    with listening(ScriptedReply(pause=0)) as silent:
+    with serving(ScriptedReply(pause=0)) as silent:
         credential = Credential(Tokens(Secret("old"), Secret("r"), "7", Secret("s")))
         client = Client(silent.url, credential, connections=8)
         with ThreadPoolExecutor(8) as threads:
             waiting = [threads.submit(client.renew, Secret("old")) for _ in range(8)]
-            while not silent.requests:
-                time.sleep(0.001)
+            until(lambda: silent.requests)
             client.abort()
             found = [one.exception(timeout=5) or one.result() for one in waiting]
         client.close()
@@ -264,7 +239,7 @@ def test_whoever_waits_for_a_token_is_cut_off_by_an_abort():
 def test_a_redirect_of_the_token_endpoint_is_not_followed(pinterest, oauth):
     """It would carry the app's secret elsewhere."""
     pinterest.expire_tokens()
-    with listening(ScriptedReply(200, b'{"access_token": "pina_evil"}')) as elsewhere:
+    with serving(ScriptedReply(200, b'{"access_token": "pina_evil"}')) as elsewhere:
         pinterest.fault("redirect", on="token", location=f"{elsewhere.url}/oauth/token")
 
         ran = deliver(events=rows(1))
@@ -277,15 +252,13 @@ def test_an_app_id_written_as_a_number_is_as_good_as_text(pinterest, oauth):
     oauth(app_id=int(pinterest.app_id))
     pinterest.expire_tokens()
 
-    ran = deliver(events=rows(1))
-
-    assert ran.error is None
+    assert deliver(events=rows(1)).error is None
     assert pinterest.copies() == ids(1)
 
 
 def test_the_app_s_secret_goes_to_the_token_endpoint_only(connect):
     """And the refresh token too; the events endpoint sees the access token alone."""
-    with listening(
+    with serving(
         ScriptedReply(401, b"{}"), ScriptedReply(200, b'{"access_token": "pina_new"}'), ScriptedReply()
     ) as listener:
         connect(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
@@ -120,15 +122,35 @@ def earlier(state: Any, seconds: float) -> Any:
     return moved
 
 
+@contextmanager
+def failing(pinterest: Any, kind: str = "status", **options: Any) -> Iterator[None]:
+    """Give the local Pinterest a fault, and take all its faults away afterwards."""
+    pinterest.fault(kind, **options)
+    yield
+    pinterest.clear_faults()
+
+
 def broken_off(pinterest: Any, life: Life, *, after: int = 2, clear: bool = False, **changes: Any) -> Ran:
     """Make an attempt that Pinterest stops accepting after some calls, and let it accept again.
 
     :param clear: whether the task is cleared before.
     """
-    pinterest.fault("status", status=503, after=after)
-    ran = life.clear(**changes) if clear else life.attempt(**changes)
-    pinterest.clear_faults()
-    return ran
+    with failing(pinterest, status=503, after=after):
+        return life.clear(**changes) if clear else life.attempt(**changes)
+
+
+def finished(events: list[Row] | None = None, **changes: Any) -> Life:
+    """Return a task that has made its first attempt; see :func:`small`."""
+    life = Life(**small(events, **changes))
+    life.attempt()
+    return life
+
+
+def interrupted(pinterest: Any, events: list[Row] | None = None, *, after: int = 2, **changes: Any) -> Life:
+    """Return a task whose first attempt was broken off after some calls; see :func:`small`."""
+    life = Life(**small(events, **changes))
+    broken_off(pinterest, life, after=after)
+    return life
 
 
 def small(events: list[Row] | None = None, **changes: Any) -> dict[str, Any]:
@@ -140,6 +162,11 @@ def small(events: list[Row] | None = None, **changes: Any) -> dict[str, Any]:
         "max_wait": dt.timedelta(),
         **changes,
     }
+
+
+def offline(count: int = 10, **changes: Any) -> list[Row]:
+    """Return rows whose events Pinterest does not deduplicate."""
+    return rows(count, action_source="offline", **changes)
 
 
 def last_line(text: str) -> str:

@@ -124,9 +124,7 @@ class TestHeld:
     def test_offline_events_that_were_refused_unread_are_sent_again(self, pinterest, status):
         pinterest.fault("status", status=status, times=1, headers=AT_ONCE)
 
-        ran = deliver(events=rows(3, action_source="offline"))
-
-        assert ran.error is None
+        assert deliver(events=rows(3, action_source="offline")).error is None
         assert pinterest.copies() == ids(3)
 
 
@@ -205,9 +203,7 @@ class TestTooLarge:
         with Sandbox(max_body_bytes=5_000) as pinterest:
             connect(pinterest)
 
-            ran = deliver(events=rows(3_000), batch_size=100, max_in_flight=2)
-
-            assert ran.error is None
+            assert deliver(events=rows(3_000), batch_size=100, max_in_flight=2).error is None
             assert pinterest.copies() == ids(3_000)
             refused = [call.number for call in pinterest.calls() if call.status == 413]
             assert 0 < len(refused) <= 20
@@ -250,9 +246,7 @@ class TestEnded:
         with Sandbox() as elsewhere:
             pinterest.fault("redirect", location=f"{elsewhere.url}/ad_accounts/1/events")
 
-            ran = deliver(events=rows(1))
-
-            assert isinstance(ran.error, CredentialError)
+            assert isinstance(deliver(events=rows(1)).error, CredentialError)
             assert elsewhere.calls() == []
 
     def test_the_account_is_pushed_before_the_task_fails(self, pinterest):

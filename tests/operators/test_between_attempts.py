@@ -8,7 +8,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferr
 
 from airflow_provider_pinterest.exceptions import UnavailableError
 from airflow_provider_pinterest.sandbox import Sandbox
-from tests.operators.attempts import Life, broken_off, copies, small
+from tests.operators.attempts import Life, broken_off, copies, failing, finished, interrupted, offline, small
 from tests.running import ids, row, rows
 
 ACCEPTED_FOUR = copies((1, 4, 1))
@@ -61,10 +61,6 @@ MARK_2 = [
 """A batch of which version 2 did not know whether it had arrived."""
 
 
-def offline(count=10, **changes):
-    return rows(count, action_source="offline", **changes)
-
-
 def without(state, name):
     return {key: value for key, value in state.items() if key != name}
 
@@ -86,8 +82,7 @@ every_unreadable = pytest.mark.parametrize("spoil", UNREADABLE.values(), ids=UNR
 class TestAStateThatCannotBeRead:
     @every_unreadable
     def test_offline_rows_are_refused_and_stay_refused(self, pinterest, spoil):
-        life = Life(**small(offline()))
-        broken_off(pinterest, life)
+        life = interrupted(pinterest, offline())
         life.state = spoil(life.state)
 
         for ran in (life.attempt(), life.clear(), life.clear()):
@@ -98,8 +93,7 @@ class TestAStateThatCannotBeRead:
 
     @every_unreadable
     def test_web_rows_are_sent_again_with_a_warning(self, pinterest, spoil):
-        life = Life(**small())
-        broken_off(pinterest, life)
+        life = interrupted(pinterest)
         life.state = spoil(life.state)
 
         ran = life.attempt()
@@ -110,20 +104,16 @@ class TestAStateThatCannotBeRead:
         assert ran["events_processed"] == 10
 
     def test_the_way_out_that_the_message_names_works(self, pinterest):
-        life = Life(**small(offline()))
-        broken_off(pinterest, life)
+        life = interrupted(pinterest, offline())
         life.state = {"cursor": "abc"}
         life.attempt()
 
-        ran = life.clear(send_everything_again=True)
-
-        assert ran.error is None
+        assert life.clear(send_everything_again=True).error is None
         assert pinterest.copies() == copies((1, 4, 2), (5, 10, 1))
 
     def test_after_web_rows_were_sent_the_refusal_holds_for_offline_rows_behind_them(self, pinterest):
         mixed = [*rows(4), *(row(number, action_source="offline") for number in range(5, 11))]
-        life = Life(**small(mixed))
-        broken_off(pinterest, life, after=4)
+        life = interrupted(pinterest, mixed, after=4)
         assert pinterest.copies() == copies((1, 8, 1))
         life.state = "lost"
 
@@ -133,15 +123,12 @@ class TestAStateThatCannotBeRead:
         assert pinterest.copies() == copies((1, 4, 2), (5, 8, 1))
 
     def test_second_copies_that_were_accepted_once_are_refused_later(self, pinterest):
-        life = Life(**small(offline()))
-        broken_off(pinterest, life, after=4)
+        life = interrupted(pinterest, offline(), after=4)
         life.state = [1]
         broken_off(pinterest, life, after=1, on_unknown_outcome="resend")
         assert pinterest.copies() == copies((1, 2, 2), (3, 8, 1))
 
-        ran = life.attempt()
-
-        assert isinstance(ran.error, AirflowFailException)
+        assert isinstance(life.attempt().error, AirflowFailException)
         assert pinterest.copies() == copies((1, 2, 2), (3, 8, 1))
 
 
@@ -181,9 +168,7 @@ class TestAStateOfVersion2:
         life.tries = 1
         life.state = stored
 
-        ran = life.attempt()
-
-        assert isinstance(ran.error, AirflowFailException)
+        assert isinstance(life.attempt().error, AirflowFailException)
         assert pinterest.copies() == {}
 
     def test_its_successor_is_stored_in_the_new_form_and_continued(self, pinterest, stored):
@@ -193,9 +178,7 @@ class TestAStateOfVersion2:
         broken_off(pinterest, life, after=1)
         assert life.state["version"] == 3
 
-        ran = life.attempt()
-
-        assert ran.error is None
+        assert life.attempt().error is None
         assert pinterest.copies() == copies((5, 10, 1))
 
     @pytest.mark.parametrize("source", ["offline", "web"])
@@ -225,9 +208,7 @@ class TestAStateOfVersion2:
         life.tries = 1
         life.state = {"finished": 2, "result": self.result(), "problem": None, "max_tries": 1}
 
-        ran = life.attempt()
-
-        assert ran.error is None
+        assert life.attempt().error is None
         assert pinterest.calls() == []
 
     def test_after_clear_the_end_of_a_run_says_nothing_of_its_rows(self, pinterest):
@@ -265,9 +246,8 @@ class TestAnInvalidRowOfABatchUnderWay:
         """Ten rows in batches of four, the second of which is in unknown: the invalid row and order-5 to order-8."""
         life = Life(**small(self.events(source), batch_size=4, max_rejected=1.0))
         answers = {"on_unknown_outcome": "resend"} if source == "offline" else {}
-        pinterest.fault("status", status=500, after=1, after_accepting=True)
-        life.attempt(**answers)
-        pinterest.clear_faults()
+        with failing(pinterest, status=500, after=1, after_accepting=True):
+            life.attempt(**answers)
         assert life.state["pending"]
         assert pinterest.copies() == ids(8)
         return life
@@ -304,9 +284,8 @@ class TestTheRowsEndBeforeWhatWasUnderWay:
     @pytest.mark.parametrize("source", ["web", "offline"])
     def test_it_is_noticed(self, pinterest, source):
         life = Life(**small(rows(10, action_source=source)))
-        pinterest.fault("status", status=500, after=2, after_accepting=True)
-        life.attempt(**({"on_unknown_outcome": "resend"} if source == "offline" else {}))
-        pinterest.clear_faults()
+        with failing(pinterest, status=500, after=2, after_accepting=True):
+            life.attempt(**({"on_unknown_outcome": "resend"} if source == "offline" else {}))
         assert life.state["pending"]
 
         ran = life.attempt(events=rows(5, action_source=source))
@@ -325,8 +304,7 @@ class TestADeferralBesideWhatIsStored:
         """A task that was deferred after four of ten offline rows."""
         life = Life(**small(offline(), deferrable=True))
         pinterest.fault("status", status=503, after=2, headers={"Retry-After": "300"})
-        ran = life.attempt()
-        assert isinstance(ran.error, TaskDeferred)
+        assert isinstance(life.attempt().error, TaskDeferred)
         pinterest.clear_faults()
         self.deferral = life.deferred.kwargs
         return life
@@ -335,52 +313,40 @@ class TestADeferralBesideWhatIsStored:
         broken_off(pinterest, life, after=2, deferrable=False)
         assert pinterest.copies() == copies((1, 8, 1))
 
-        ran = life.wake(self.deferral)
-
-        assert ran.error is None
+        assert life.wake(self.deferral).error is None
         assert pinterest.copies() == ids(10)
 
     def test_a_stored_end_wins(self, pinterest, life):
         assert life.attempt(deferrable=False).error is None
 
-        ran = life.wake(self.deferral)
-
-        assert ran.error is None
+        assert life.wake(self.deferral).error is None
         assert pinterest.copies() == ids(10)
 
     def test_a_newer_deferral_wins_over_an_older_stored_state(self, pinterest, life):
         older = life.state
-        pinterest.fault("status", status=503, after=2, headers={"Retry-After": "300"})
-        life.wake()
-        pinterest.clear_faults()
+        with failing(pinterest, status=503, after=2, headers={"Retry-After": "300"}):
+            life.wake()
         assert pinterest.copies() == copies((1, 8, 1))
         newer = life.deferred.kwargs
         life.state = older
 
-        ran = life.wake(newer)
-
-        assert ran.error is None
+        assert life.wake(newer).error is None
         assert pinterest.copies() == ids(10)
 
     def test_a_deferral_that_cannot_be_read_does_not_begin_anew(self, pinterest, life):
         life.store.values.clear()
 
-        ran = life.wake({"checkpoint": {"version": 99}})
-
-        assert isinstance(ran.error, AirflowFailException)
+        assert isinstance(life.wake({"checkpoint": {"version": 99}}).error, AirflowFailException)
         assert pinterest.copies() == ACCEPTED_FOUR
 
     def test_a_deferral_that_cannot_be_read_beside_a_state_that_can_continues(self, pinterest, life):
-        ran = life.wake({"checkpoint": {"version": 99}})
-
-        assert ran.error is None
+        assert life.wake({"checkpoint": {"version": 99}}).error is None
         assert pinterest.copies() == ids(10)
 
 
 class TestTheConnectionLeadsElsewhere:
     def test_offline_rows_are_refused_when_the_host_changed(self, pinterest, connect):
-        life = Life(**small(offline()))
-        broken_off(pinterest, life)
+        life = interrupted(pinterest, offline())
 
         with Sandbox() as other:
             connect(other)
@@ -392,8 +358,7 @@ class TestTheConnectionLeadsElsewhere:
         assert pinterest.copies() == ACCEPTED_FOUR
 
     def test_web_rows_all_reach_the_new_host(self, pinterest, connect):
-        life = Life(**small())
-        broken_off(pinterest, life)
+        life = interrupted(pinterest)
 
         with Sandbox() as other:
             connect(other)
@@ -405,8 +370,7 @@ class TestTheConnectionLeadsElsewhere:
 
     @pytest.mark.parametrize("where", ["connection", "parameter"])
     def test_offline_rows_are_refused_when_the_account_changed(self, pinterest, connect, where):
-        life = Life(**small(offline()))
-        broken_off(pinterest, life)
+        life = interrupted(pinterest, offline())
         account = "549755885176"
 
         if where == "connection":
@@ -420,12 +384,9 @@ class TestTheConnectionLeadsElsewhere:
         assert pinterest.copies() == ACCEPTED_FOUR
 
     def test_a_finished_run_says_nothing_of_another_account(self, pinterest, connect):
-        life = Life(**small(offline()))
-        life.attempt()
+        life = finished(offline())
 
-        ran = life.clear(ad_account_id="549755885176")
-
-        assert isinstance(ran.error, AirflowFailException)
+        assert isinstance(life.clear(ad_account_id="549755885176").error, AirflowFailException)
         assert pinterest.copies() == ids(10)
 
 
@@ -439,17 +400,13 @@ class TestEventsThatCanBeReadOnce:
 
     @pytest.mark.parametrize("source", ["web", "offline"])
     def test_a_function_that_yields_rows_continues(self, pinterest, source):
-        life = Life(**small([], function=yielding(rows(10, action_source=source))))
-        broken_off(pinterest, life)
+        life = interrupted(pinterest, [], function=yielding(rows(10, action_source=source)))
 
-        ran = life.attempt()
-
-        assert ran.error is None
+        assert life.attempt().error is None
         assert pinterest.copies() == ids(10)
 
     def test_it_is_called_again_when_the_rows_have_changed(self, pinterest):
-        life = Life(**small([], function=yielding(rows(10))))
-        broken_off(pinterest, life)
+        life = interrupted(pinterest, [], function=yielding(rows(10)))
 
         ran = life.attempt(function=yielding([row(0), *rows(10)]))
 
@@ -459,9 +416,8 @@ class TestEventsThatCanBeReadOnce:
 
     def test_after_clear_only_the_failed_event_goes_out(self, pinterest):
         life = Life(**small([], max_rejected=1.0, function=yielding(offline())))
-        pinterest.fault("fail_event", event_id="order-3")
-        life.attempt()
-        pinterest.clear_faults()
+        with failing(pinterest, "fail_event", event_id="order-3"):
+            life.attempt()
 
         ran = life.clear()
 
@@ -482,44 +438,33 @@ def yielding(found):
 class TestTheKindOfSourceChanges:
     @pytest.mark.parametrize(("before", "after"), [("web", "offline"), ("offline", "web")])
     def test_it_is_noticed(self, pinterest, before, after):
-        life = Life(**small(rows(10, action_source=before)))
-        broken_off(pinterest, life)
+        life = interrupted(pinterest, rows(10, action_source=before))
 
-        ran = life.attempt(events=rows(10, action_source=after))
-
-        assert isinstance(ran.error, AirflowFailException)
+        assert isinstance(life.attempt(events=rows(10, action_source=after)).error, AirflowFailException)
         assert pinterest.copies() == ACCEPTED_FOUR
 
     def test_second_copies_that_were_accepted_once_are_not_accepted_for_ever(self, pinterest):
         life = Life(**small(offline()))
         broken_off(pinterest, life, on_unknown_outcome="resend")
 
-        ran = life.attempt(events=rows(10))
-
-        assert isinstance(ran.error, AirflowFailException)
+        assert isinstance(life.attempt(events=rows(10)).error, AirflowFailException)
         assert pinterest.copies() == ACCEPTED_FOUR
 
     @pytest.mark.parametrize("row_number", [1, 4, 5, 6])
     def test_one_row_is_enough(self, pinterest, row_number):
         life = Life(**small())
-        pinterest.fault("status", status=500, after=2, after_accepting=True)
-        life.attempt()
-        pinterest.clear_faults()
+        with failing(pinterest, status=500, after=2, after_accepting=True):
+            life.attempt()
         changed = rows(10)
         changed[row_number - 1]["action_source"] = "offline"
 
-        ran = life.attempt(events=changed)
-
-        assert isinstance(ran.error, AirflowFailException)
+        assert isinstance(life.attempt(events=changed).error, AirflowFailException)
         assert pinterest.copies(action_source="offline") == {}
 
     def test_from_web_to_app_changes_nothing(self, pinterest):
-        life = Life(**small())
-        broken_off(pinterest, life)
+        life = interrupted(pinterest)
 
-        ran = life.attempt(events=rows(10, action_source="app_ios"))
-
-        assert ran.error is None
+        assert life.attempt(events=rows(10, action_source="app_ios")).error is None
         assert pinterest.copies() == ids(10)
 
 
@@ -527,9 +472,8 @@ class TestTheNumberOfRetriesChanges:
     @pytest.mark.parametrize("retries", [0, 1, 2, 5])
     def test_a_clear_is_told_from_a_retry(self, pinterest, retries):
         life = Life(retries=2, **small(offline()))
-        pinterest.fault("fail_event", event_id="order-3")
-        life.attempt(max_rejected=1.0)
-        pinterest.clear_faults()
+        with failing(pinterest, "fail_event", event_id="order-3"):
+            life.attempt(max_rejected=1.0)
         life.retries = retries
 
         ran = life.clear(max_rejected=1.0)
@@ -540,9 +484,8 @@ class TestTheNumberOfRetriesChanges:
 
     def test_a_clear_is_told_from_a_retry_where_max_tries_comes_out_the_same(self, pinterest):
         life = Life(retries=2, **small(offline(), max_rejected=1.0))
-        pinterest.fault("fail_event", event_id="order-3")
-        life.attempt()
-        pinterest.clear_faults()
+        with failing(pinterest, "fail_event", event_id="order-3"):
+            life.attempt()
         before = life.max_tries
         life.retries = 1
 

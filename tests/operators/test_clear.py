@@ -8,14 +8,10 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
-from tests.operators.attempts import DAY, Life, broken_off, copies, small
+from tests.operators.attempts import DAY, Life, broken_off, copies, failing, finished, interrupted, offline, small
 from tests.running import ids, row, rows, run
 
 HOURS_23 = 23 * 3600
-
-
-def offline(count=10, **changes):
-    return rows(count, action_source="offline", **changes)
 
 
 def held_lines(folder):
@@ -39,8 +35,7 @@ def test_events_that_are_refused_once_more_fail_alone(pinterest, tmp_path):
 class TestAfterSuccess:
     @pytest.mark.parametrize("source", ["web", "offline"])
     def test_nothing_is_sent_again_and_the_log_says_so(self, pinterest, source):
-        life = Life(**small(rows(10, action_source=source)))
-        life.attempt()
+        life = finished(rows(10, action_source=source))
 
         ran = life.clear()
 
@@ -52,8 +47,7 @@ class TestAfterSuccess:
         assert "send_everything_again=True" in ran.log
 
     def test_a_clear_of_a_clear_says_the_same(self, pinterest):
-        life = Life(**small(offline()))
-        life.attempt()
+        life = finished(offline())
         life.clear()
 
         ran = life.clear()
@@ -64,8 +58,7 @@ class TestAfterSuccess:
         assert "Pinterest accepted all 10 events of this run" in ran.log
 
     def test_a_month_later_nothing_is_sent_again_either(self, pinterest):
-        life = Life(**small(rows(10, event_time=int(time.time()) - 31 * DAY)))
-        life.attempt()
+        life = finished(rows(10, event_time=int(time.time()) - 31 * DAY))
         life.let_pass(30 * DAY)
 
         ran = life.clear()
@@ -74,8 +67,7 @@ class TestAfterSuccess:
         assert pinterest.copies() == ids(10)
 
     def test_its_retry_after_the_worker_died_gives_the_same_result(self, pinterest):
-        life = Life(**small(offline()))
-        life.attempt()
+        life = finished(offline())
         cleared = life.clear()
 
         again = life.attempt()
@@ -100,8 +92,7 @@ class TestAfterSuccess:
         assert len(lines) == 1
 
     def test_an_empty_run_stays_empty(self, pinterest):
-        life = Life(**small([]))
-        life.attempt()
+        life = finished([])
 
         ran = life.clear()
 
@@ -114,9 +105,8 @@ class TestAfterAHold:
     def life(self, pinterest, tmp_path):
         """Ten offline rows, of which the second batch is held."""
         life = Life(**small(offline(), rejects_path=str(tmp_path)))
-        pinterest.fault("status", status=500, times=1, after=1, after_accepting=True)
-        ran = life.attempt()
-        pinterest.clear_faults()
+        with failing(pinterest, status=500, times=1, after=1, after_accepting=True):
+            ran = life.attempt()
         assert ran["events_held"] == 2
         return life
 
@@ -156,9 +146,8 @@ class TestAfterFailedEvents:
     def life(self, pinterest, tmp_path):
         life = Life(**small(offline(), rejects_path=str(tmp_path), max_rejected=0))
         pinterest.fault("fail_event", event_id="order-3")
-        pinterest.fault("fail_event", event_id="order-8")
-        ran = life.attempt()
-        pinterest.clear_faults()
+        with failing(pinterest, "fail_event", event_id="order-8"):
+            ran = life.attempt()
         assert isinstance(ran.error, AirflowFailException)
         assert ran["events_failed"] == 2
         return life
@@ -203,8 +192,7 @@ class TestAfterFailedEvents:
 
 class TestOtherRows:
     def test_of_rows_appended_only_the_new_ones_go_out(self, pinterest):
-        life = Life(**small(offline()))
-        life.attempt()
+        life = finished(offline())
 
         ran = life.clear(events=offline(13))
 
@@ -213,8 +201,7 @@ class TestOtherRows:
         assert pinterest.copies() == ids(13)
 
     def test_that_attempt_is_remembered_too(self, pinterest):
-        life = Life(**small(offline()))
-        life.attempt()
+        life = finished(offline())
         life.clear(events=offline(13))
 
         ran = life.clear(events=offline(14))
@@ -223,8 +210,7 @@ class TestOtherRows:
         assert pinterest.copies() == ids(14)
 
     def test_interrupted_it_continues(self, pinterest):
-        life = Life(**small(offline()))
-        life.attempt()
+        life = finished(offline())
         broken_off(pinterest, life, after=1, clear=True, events=offline(16))
         assert pinterest.copies() == ids(12)
 
@@ -248,8 +234,7 @@ class TestOtherRows:
 
     @changes
     def test_recent_web_events_are_sent_again_with_a_warning(self, pinterest, change):
-        life = Life(**small())
-        life.attempt()
+        life = finished()
 
         ran = life.clear(**change(rows(10)))
 
@@ -262,8 +247,7 @@ class TestOtherRows:
     @pytest.mark.parametrize("source", ["offline", "old web"])
     def test_others_are_refused_with_what_to_do(self, pinterest, change, source):
         found = rows(10, action_source=source.split()[-1], event_time=int(time.time()) - 2 * DAY)
-        life = Life(**small(found))
-        life.attempt()
+        life = finished(found)
         if source == "old web":
             life.let_pass(HOURS_23 + 1)
 
@@ -278,8 +262,7 @@ class TestOtherRows:
         assert pinterest.copies() == ids(10)
 
     def test_after_two_clears_the_message_still_counts_what_was_sent(self, pinterest):
-        life = Life(**small(offline()))
-        life.attempt()
+        life = finished(offline())
         life.clear()
 
         ran = life.clear(events=offline(9))
@@ -289,15 +272,12 @@ class TestOtherRows:
     def test_one_refused_change_and_one_row_of_a_failed_event(self, pinterest):
         """An event that failed is not sent in the place of another row."""
         life = Life(**small(offline(), max_rejected=1.0))
-        pinterest.fault("fail_event", event_id="order-3")
-        life.attempt()
-        pinterest.clear_faults()
+        with failing(pinterest, "fail_event", event_id="order-3"):
+            life.attempt()
         changed = offline()
         changed[2], changed[3] = changed[3], changed[2]
 
-        ran = life.clear(events=changed)
-
-        assert isinstance(ran.error, AirflowFailException)
+        assert isinstance(life.clear(events=changed).error, AirflowFailException)
         assert max(pinterest.copies().values()) == 1
         assert len(pinterest.copies()) == 9
 
@@ -305,8 +285,7 @@ class TestOtherRows:
 class TestSendEverythingAgain:
     @pytest.mark.parametrize("source", ["web", "offline"])
     def test_it_sends_all_once_more(self, pinterest, source):
-        life = Life(**small(rows(10, action_source=source)))
-        life.attempt()
+        life = finished(rows(10, action_source=source))
 
         ran = life.clear(send_everything_again=True)
 
@@ -315,29 +294,22 @@ class TestSendEverythingAgain:
         assert pinterest.copies() == copies((1, 10, 2))
 
     def test_its_retry_continues(self, pinterest):
-        life = Life(**small(offline()))
-        life.attempt()
+        life = finished(offline())
         broken_off(pinterest, life, after=2, clear=True, send_everything_again=True)
         assert pinterest.copies() == copies((1, 4, 2), (5, 10, 1))
 
-        ran = life.attempt(send_everything_again=True)
-
-        assert ran.error is None
+        assert life.attempt(send_everything_again=True).error is None
         assert pinterest.copies() == copies((1, 10, 2))
 
     def test_its_retry_after_the_worker_died_at_the_end_sends_nothing(self, pinterest):
-        life = Life(**small(offline()))
-        life.attempt()
+        life = finished(offline())
         life.clear(send_everything_again=True)
 
-        ran = life.attempt(send_everything_again=True)
-
-        assert ran.error is None
+        assert life.attempt(send_everything_again=True).error is None
         assert pinterest.copies() == copies((1, 10, 2))
 
     def test_the_next_clear_without_it_sends_nothing(self, pinterest):
-        life = Life(**small(offline()))
-        life.attempt()
+        life = finished(offline())
         life.clear(send_everything_again=True)
 
         ran = life.clear()
@@ -352,19 +324,15 @@ class TestSendEverythingAgain:
         assert pinterest.copies() == ids(10)
 
     def test_a_first_attempt_of_that_kind_is_continued_by_its_retry(self, pinterest):
-        life = Life(**small(offline(), send_everything_again=True))
-        broken_off(pinterest, life)
+        life = interrupted(pinterest, offline(), send_everything_again=True)
 
         assert life.attempt().error is None
         assert pinterest.copies() == ids(10)
 
     def test_it_sends_other_rows_than_before_too(self, pinterest):
-        life = Life(**small(offline()))
-        life.attempt()
+        life = finished(offline())
 
-        ran = life.clear(events=offline(4), send_everything_again=True)
-
-        assert ran.error is None
+        assert life.clear(events=offline(4), send_everything_again=True).error is None
         assert pinterest.copies() == copies((1, 4, 2), (5, 10, 1))
 
 
@@ -372,8 +340,7 @@ class TestWhereNothingIsRemembered:
     @pytest.mark.parametrize("how", ["no store", "resume=False", "retention passed"])
     @pytest.mark.parametrize("which", ["attempt", "clear"])
     def test_a_second_attempt_with_offline_rows_is_refused(self, pinterest, how, which):
-        life = Life(remembers=how != "no store", **small(offline(), resume=how != "resume=False"))
-        broken_off(pinterest, life)
+        life = interrupted(pinterest, offline(), resume=how != "resume=False", remembers=how != "no store")
         if how == "retention passed":
             life.store.values.clear()
             life.started = dt.datetime.now(dt.UTC) - dt.timedelta(days=91)
@@ -385,8 +352,7 @@ class TestWhereNothingIsRemembered:
         assert pinterest.copies() == copies((1, 4, 1))
 
     def test_with_web_rows_it_sends_all_again(self, pinterest):
-        life = Life(remembers=False, **small())
-        broken_off(pinterest, life)
+        life = interrupted(pinterest, remembers=False)
 
         ran = life.attempt()
 
@@ -395,19 +361,15 @@ class TestWhereNothingIsRemembered:
         assert pinterest.copies() == copies((1, 4, 2), (5, 10, 1))
 
     def test_whoever_accepts_second_copies_gets_them(self, pinterest):
-        life = Life(remembers=False, **small(offline()))
-        broken_off(pinterest, life)
+        life = interrupted(pinterest, offline(), remembers=False)
 
-        ran = life.attempt(on_unknown_outcome="resend")
-
-        assert ran.error is None
+        assert life.attempt(on_unknown_outcome="resend").error is None
         assert pinterest.copies() == copies((1, 4, 2), (5, 10, 1))
 
 
 class TestWhileARunIsUnfinished:
     def test_clear_continues_it(self, pinterest):
-        life = Life(**small(offline()))
-        broken_off(pinterest, life)
+        life = interrupted(pinterest, offline())
 
         ran = life.clear()
 
@@ -416,8 +378,7 @@ class TestWhileARunIsUnfinished:
         assert pinterest.copies() == ids(10)
 
     def test_many_clears_continue_it(self, pinterest):
-        life = Life(**small(offline()))
-        broken_off(pinterest, life, after=1)
+        life = interrupted(pinterest, offline(), after=1)
         for _ in range(3):
             broken_off(pinterest, life, after=1, clear=True)
 
@@ -428,8 +389,7 @@ class TestWhileARunIsUnfinished:
 class TestLimitsCountWhatWasAcceptedBefore:
     @pytest.mark.parametrize(("least", "succeeds"), [(10, True), (11, False)])
     def test_min_events(self, pinterest, least, succeeds):
-        life = Life(**small(offline()))
-        life.attempt()
+        life = finished(offline())
 
         ran = life.clear(min_events=least)
 
@@ -439,8 +399,7 @@ class TestLimitsCountWhatWasAcceptedBefore:
     @pytest.mark.parametrize(("most", "succeeds"), [(1, True), (0, False), (0.1, True), (0.05, False)])
     def test_max_rejected(self, pinterest, most, succeeds):
         found = [*offline(9), row(99, action_source="nowhere")]
-        life = Life(**small(found, max_rejected=1.0))
-        life.attempt()
+        life = finished(found, max_rejected=1.0)
 
         ran = life.clear(max_rejected=most)
 
@@ -470,8 +429,7 @@ class TestRunsThatRecordNothing:
 
     @pytest.mark.parametrize("mode", [{"validate_only": True}, {"test": True}])
     def test_they_leave_the_state_of_a_run_alone(self, pinterest, mode):
-        life = Life(**small(offline()))
-        broken_off(pinterest, life)
+        life = interrupted(pinterest, offline())
         before = dict(life.store.values)
 
         ran = life.clear(**mode)
@@ -494,7 +452,5 @@ def test_nothing_personal_is_stored(pinterest, tmp_path):
 
 
 def test_an_operator_can_be_used_without_the_state_of_an_attempt(pinterest):
-    ran = run(SendConversionsOperator(task_id="send", **small(offline())))
-
-    assert ran.error is None
+    assert run(SendConversionsOperator(task_id="send", **small(offline()))).error is None
     assert pinterest.copies() == ids(10)

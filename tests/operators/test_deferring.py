@@ -8,10 +8,11 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, TaskDeferred
 
 from airflow_provider_pinterest.triggers.wait import WaitTrigger
-from tests.operators.attempts import Life, copies, small
+from tests.operators.attempts import Life, copies, failing, finished, offline, small
 from tests.running import Again, ids, rows
 
 DAY = 86_400
+FIVE_MINUTES = {"Retry-After": "300"}
 
 
 @pytest.fixture(params=["web", "offline"])
@@ -21,6 +22,14 @@ def found(request):
 
 def deferrable(found, **changes):
     return small(found, **{"deferrable": True, "max_wait": dt.timedelta(minutes=10), **changes})
+
+
+def deferred(pinterest, found, **changes):
+    """Return a task that was deferred after four of ten rows, for five minutes."""
+    life = Life(**deferrable(found, **changes))
+    with failing(pinterest, status=503, after=2, headers=FIVE_MINUTES):
+        assert isinstance(life.attempt().error, TaskDeferred)
+    return life
 
 
 def seconds_of(life):
@@ -40,12 +49,10 @@ class TestWhen:
     @pytest.mark.parametrize("status", [429, 503])
     def test_a_wait_of_five_minutes_defers_at_once(self, pinterest, found, status):
         life = Life(**deferrable(found))
-        pinterest.fault("status", status=status, after=2, headers={"Retry-After": "300"})
+        pinterest.fault("status", status=status, after=2, headers=FIVE_MINUTES)
         began = time.monotonic()
 
-        ran = life.attempt()
-
-        assert isinstance(ran.error, TaskDeferred)
+        assert isinstance(life.attempt().error, TaskDeferred)
         assert time.monotonic() - began < 10
         assert 280 < seconds_of(life) <= 300
         assert life.deferred.method_name == "resume_delivery"
@@ -63,9 +70,7 @@ class TestWhen:
         pinterest.fault("status", status=503, after=2)
         began = time.monotonic()
 
-        ran = life.attempt()
-
-        assert isinstance(ran.error, TaskDeferred)
+        assert isinstance(life.attempt().error, TaskDeferred)
         assert time.monotonic() - began < 5
         assert 0 < seconds_of(life) <= 600
 
@@ -80,7 +85,7 @@ class TestWhen:
 
     def test_without_deferrable_it_fails(self, pinterest, found):
         life = Life(**small(found))
-        pinterest.fault("status", status=503, after=2, headers={"Retry-After": "300"})
+        pinterest.fault("status", status=503, after=2, headers=FIVE_MINUTES)
 
         ran = life.attempt()
 
@@ -100,14 +105,10 @@ class TestHowItContinues:
     @pytest.mark.parametrize("remembers", [True, False])
     def test_over_several_deferrals_every_event_goes_out_once(self, pinterest, found, remembers):
         life = Life(remembers=remembers, **deferrable(found))
-        pinterest.fault("status", status=503, after=1, headers={"Retry-After": "300"})
-        life.attempt()
-        for _ in range(3):
+        for go_on in (life.attempt, life.wake, life.wake, life.wake):
+            with failing(pinterest, status=503, after=1, headers=FIVE_MINUTES):
+                go_on()
             assert life.deferred is not None
-            pinterest.clear_faults()
-            pinterest.fault("status", status=503, after=1, headers={"Retry-After": "300"})
-            life.wake()
-        pinterest.clear_faults()
         assert pinterest.copies() == ids(8)
 
         ran = life.wake()
@@ -120,7 +121,7 @@ class TestHowItContinues:
     def test_where_airflow_loses_the_checkpoint_no_event_is_counted_twice(self, pinterest, found, remembers):
         """As ``dag.test()`` does."""
         life = Life(remembers=remembers, **deferrable(found))
-        pinterest.fault("status", status=429, after=2, times=1, headers={"Retry-After": "300"})
+        pinterest.fault("status", status=429, after=2, times=1, headers=FIVE_MINUTES)
         life.attempt()
         life.deferred.kwargs = {}
 
@@ -135,68 +136,44 @@ class TestHowItContinues:
         assert not offline or set(pinterest.copies().values()) == {1}
 
     def test_nothing_personal_is_carried(self, pinterest, found):
-        life = Life(**deferrable(found, key_columns=["email"]))
-        pinterest.fault("status", status=503, after=2, headers={"Retry-After": "300"})
-        life.attempt()
+        life = deferred(pinterest, found, key_columns=["email"])
 
         assert "example.com" not in str(life.deferred.kwargs)
         assert "order-1" not in str(life.deferred.kwargs)
 
     def test_events_with_unknown_outcome_are_sent_again_after_the_deferral(self, pinterest):
         life = Life(**deferrable(rows(10), defer_after=dt.timedelta()))
-        pinterest.fault("status", status=500, after=2, after_accepting=True)
-        assert isinstance(life.attempt().error, TaskDeferred)
-        pinterest.clear_faults()
+        with failing(pinterest, status=500, after=2, after_accepting=True):
+            assert isinstance(life.attempt().error, TaskDeferred)
 
-        ran = life.wake()
-
-        assert ran.error is None
+        assert life.wake().error is None
         assert pinterest.copies() == copies((1, 4, 1), (5, 6, 2), (7, 10, 1))
 
     def test_clear_while_it_waits_continues_too(self, pinterest, found):
-        life = Life(**deferrable(found))
-        pinterest.fault("status", status=503, after=2, headers={"Retry-After": "300"})
-        life.attempt()
-        pinterest.clear_faults()
+        life = deferred(pinterest, found)
 
-        ran = life.clear()
-
-        assert ran.error is None
+        assert life.clear().error is None
         assert pinterest.copies() == ids(10)
 
     def test_other_rows_after_the_deferral_are_noticed(self, pinterest):
-        life = Life(remembers=False, **deferrable(rows(10, action_source="offline")))
-        pinterest.fault("status", status=503, after=2, headers={"Retry-After": "300"})
-        life.attempt()
-        pinterest.clear_faults()
+        life = deferred(pinterest, offline(), remembers=False)
 
-        ran = life.wake(events=rows(9, action_source="offline")[1:])
-
-        assert isinstance(ran.error, AirflowFailException)
+        assert isinstance(life.wake(events=offline(9)[1:]).error, AirflowFailException)
         assert pinterest.copies() == copies((1, 4, 1))
 
     def test_send_everything_again_sends_all_once_over_a_deferral(self, pinterest, found):
-        life = Life(**small(found))
-        life.attempt()
-        pinterest.fault("status", status=503, after=2, headers={"Retry-After": "300"})
-        ran = life.clear(deferrable=True, send_everything_again=True)
+        life = finished(found)
+        with failing(pinterest, status=503, after=2, headers=FIVE_MINUTES):
+            ran = life.clear(deferrable=True, send_everything_again=True)
         assert isinstance(ran.error, TaskDeferred)
-        pinterest.clear_faults()
 
-        ran = life.wake(deferrable=True, send_everything_again=True)
-
-        assert ran.error is None
+        assert life.wake(deferrable=True, send_everything_again=True).error is None
         assert pinterest.copies() == copies((1, 10, 2))
 
     def test_send_everything_again_without_a_store_too(self, pinterest, found):
-        life = Life(remembers=False, **deferrable(found, send_everything_again=True))
-        pinterest.fault("status", status=503, after=2, headers={"Retry-After": "300"})
-        assert isinstance(life.attempt().error, TaskDeferred)
-        pinterest.clear_faults()
+        life = deferred(pinterest, found, send_everything_again=True, remembers=False)
 
-        ran = life.wake()
-
-        assert ran.error is None
+        assert life.wake().error is None
         assert pinterest.copies() == ids(10)
 
 
@@ -239,7 +216,7 @@ class TestKilled:
 
     def test_at_the_moment_it_would_defer_it_stops(self, pinterest, found, monkeypatch):
         life = Life(**deferrable(found))
-        pinterest.fault("status", status=503, after=2, headers={"Retry-After": "300"})
+        pinterest.fault("status", status=503, after=2, headers=FIVE_MINUTES)
         from airflow_provider_pinterest.operators import task_runner
 
         defers = task_runner.TaskRunner._defer
@@ -258,17 +235,12 @@ class TestKilled:
         assert pinterest.copies() == ids(10)
 
     def test_before_it_resumes_it_sends_nothing(self, pinterest, found):
-        life = Life(**deferrable(found))
-        pinterest.fault("status", status=503, after=2, headers={"Retry-After": "300"})
-        life.attempt()
+        life = deferred(pinterest, found)
         kept = life.deferred.kwargs
-        pinterest.clear_faults()
         calls = len(pinterest.calls())
         life.killed = True
 
-        ran = life.wake(kept)
-
-        assert isinstance(ran.error, AirflowException)
+        assert isinstance(life.wake(kept).error, AirflowException)
         assert len(pinterest.calls()) == calls
         life.killed = False
         assert life.wake(kept).error is None

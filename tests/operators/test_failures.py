@@ -6,7 +6,6 @@ import datetime as dt
 import json
 import logging
 import re
-import socket
 import traceback
 from typing import Any
 
@@ -34,6 +33,7 @@ from airflow_provider_pinterest.logs import WIDTH, wrapped
 from airflow_provider_pinterest.operators import errors
 from airflow_provider_pinterest.operators.error_report import for_airflow
 from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
+from harness.loopback import free_port
 from tests.running import deliver, ids, row, rows, run
 
 SELECT = "SELECT * FROM orders"
@@ -63,6 +63,13 @@ def fault(pinterest, **options):
     pinterest.fault("status", **options)
 
 
+def not_retried(ran, kind):
+    """Check that a run ended with an error of ours that Airflow does not retry either, and return the error."""
+    assert isinstance(ran.error, kind)
+    assert isinstance(ran.error, AirflowFailException)
+    return ran.error
+
+
 class TestNotRetried:
     @pytest.mark.parametrize("status", [301, 302, 307, 401, 402, 403, 404, 405, 407, 431, 511])
     def test_a_wrong_token_role_account_or_host(self, pinterest, status):
@@ -70,9 +77,7 @@ class TestNotRetried:
 
         ran = deliver(events=rows(3), max_wait=NO_WAIT)
 
-        assert isinstance(ran.error, CredentialError)
-        assert isinstance(ran.error, AirflowFailException)
-        assert ran.error.status == status
+        assert not_retried(ran, CredentialError).status == status
         assert pinterest.copies() == {}
 
     def test_a_token_that_is_refused_after_a_part_was_delivered(self, pinterest, block):
@@ -80,8 +85,7 @@ class TestNotRetried:
 
         ran = deliver(events=rows(10), batch_size=2, max_in_flight=1)
 
-        assert isinstance(ran.error, CredentialError)
-        assert isinstance(ran.error, AirflowFailException)
+        not_retried(ran, CredentialError)
         assert pinterest.copies() == ids(4)
         assert re.match(r"4 of \d+ events that were read were delivered\. Clear or a retry ", ran.said.split("\n")[-1])
         assert "Airflow does not retry this error." in block()
@@ -92,14 +96,12 @@ class TestNotRetried:
 
         ran = deliver(events=rows(3))
 
-        assert isinstance(ran.error, RefusedError)
-        assert isinstance(ran.error, AirflowFailException)
+        not_retried(ran, RefusedError)
 
     def test_columns_that_do_not_match(self, pinterest):
         ran = deliver(events=[row(1, emial="x")])
 
-        assert isinstance(ran.error, MappingError)
-        assert isinstance(ran.error, AirflowFailException)
+        not_retried(ran, MappingError)
 
     def test_a_proxy_that_cannot_work(self, pinterest, connect, monkeypatch):
         connect(pinterest, host="https://api.example.com/v5")
@@ -109,14 +111,12 @@ class TestNotRetried:
 
         ran = deliver(events=rows(1))
 
-        assert isinstance(ran.error, ConfigurationError)
-        assert isinstance(ran.error, AirflowFailException)
+        not_retried(ran, ConfigurationError)
 
     def test_too_many_rejected_rows(self, pinterest):
         ran = deliver(events=[row(1), row(2, email=None)])
 
-        assert isinstance(ran.error, ResultError)
-        assert isinstance(ran.error, AirflowFailException)
+        not_retried(ran, ResultError)
 
     @pytest.mark.parametrize(
         "error", [ParameterError("no"), ResendRefusedError("no"), AccountingError("no"), ResultError("no")]
@@ -252,9 +252,7 @@ class TestTheLog:
 
 class TestTheHost:
     def test_nobody_listens(self, pinterest, connect):
-        with socket.socket() as taken:
-            taken.bind(("127.0.0.1", 0))
-            port = taken.getsockname()[1]
+        port = free_port()
         connect(pinterest, host=f"http://127.0.0.1:{port}/v5")
 
         ran = deliver(events=rows(1), max_wait=dt.timedelta(seconds=0.5))
@@ -263,9 +261,7 @@ class TestTheHost:
         assert re.search(rf"127\.0\.0\.1:{port}: connection refused; retrying this batch", ran.log)
 
     def test_a_proxy_is_named_too(self, pinterest, connect, monkeypatch):
-        with socket.socket() as taken:
-            taken.bind(("127.0.0.1", 0))
-            port = taken.getsockname()[1]
+        port = free_port()
         connect(pinterest, host="https://api.example.com/v5")
         monkeypatch.setenv("HTTPS_PROXY", f"http://someone:p4ss@127.0.0.1:{port}")
         for name in ("NO_PROXY", "no_proxy"):
@@ -285,9 +281,7 @@ class TestTheHost:
         assert re.search(r"The request to 127\.0\.0\.1:\d+ got no complete answer", ran.said)
 
     def test_the_warehouse_is_down(self, pinterest, monkeypatch):
-        with socket.socket() as taken:
-            taken.bind(("127.0.0.1", 0))
-            port = taken.getsockname()[1]
+        port = free_port()
         document = {"conn_type": "postgres", "host": "127.0.0.1", "port": port, "login": "ada", "password": "s3cret"}
         monkeypatch.setenv("AIRFLOW_CONN_DOWN", json.dumps(document))
 

@@ -13,7 +13,17 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, AirflowTaskTimeout
 
 from airflow_provider_pinterest.delivery.rejects import Rejects
-from tests.operators.attempts import Life, broken_off, copies, last_line, logged_ending, small
+from tests.operators.attempts import (
+    Life,
+    broken_off,
+    copies,
+    failing,
+    interrupted,
+    last_line,
+    logged_ending,
+    offline,
+    small,
+)
 from tests.running import ids, row, rows
 
 sources = pytest.mark.parametrize("source", ["web", "offline"])
@@ -99,18 +109,16 @@ class TestAnAttemptThatEndsEarly:
     @pytest.mark.parametrize("after", [0, 2])
     def test_pinterest_stops_accepting(self, pinterest, found, then, status, after):
         life = Life(**small(found))
-        pinterest.fault("status", status=status, after=after)
-        ran = life.attempt()
-        pinterest.clear_faults()
+        with failing(pinterest, status=status, after=after):
+            ran = life.attempt()
 
         keeps_its_word(pinterest, life, last_line(ran.said), then)
         assert pinterest.copies() == ids(10)
 
     def test_it_waited(self, pinterest, found, then):
         life = Life(**small(found, max_wait=dt.timedelta(seconds=2.2)))
-        pinterest.fault("status", status=503, after=2, headers={"Retry-After": "1"})
-        ran = life.attempt()
-        pinterest.clear_faults()
+        with failing(pinterest, status=503, after=2, headers={"Retry-After": "1"}):
+            ran = life.attempt()
 
         sentence = last_line(ran.said)
         assert re.search(r"after waiting 2 seconds for Pinterest", sentence), sentence
@@ -118,19 +126,17 @@ class TestAnAttemptThatEndsEarly:
 
     def test_web_events_have_unknown_outcomes(self, pinterest, then):
         life = Life(**small())
-        pinterest.fault("status", status=500, after=2, after_accepting=True)
-        ran = life.attempt()
-        pinterest.clear_faults()
+        with failing(pinterest, status=500, after=2, after_accepting=True):
+            ran = life.attempt()
 
         sentence = last_line(ran.said)
         assert "sends 2 events with unknown outcome again" in sentence
         keeps_its_word(pinterest, life, sentence, then)
 
     def test_offline_events_with_unknown_outcome_are_sent_again_by_request(self, pinterest, then):
-        life = Life(**small(rows(10, action_source="offline"), on_unknown_outcome="resend"))
-        pinterest.fault("status", status=500, after=2, after_accepting=True)
-        ran = life.attempt()
-        pinterest.clear_faults()
+        life = Life(**small(offline(), on_unknown_outcome="resend"))
+        with failing(pinterest, status=500, after=2, after_accepting=True):
+            ran = life.attempt()
 
         sentence = last_line(ran.said)
         assert "deduplicates" not in sentence
@@ -174,7 +180,7 @@ class TestAnAttemptThatEndsEarly:
         assert pinterest.copies() == ids(10)
 
     def test_offline_events_are_in_the_air_when_it_is_killed(self, pinterest, then):
-        life = Life(**small(rows(10, action_source="offline")))
+        life = Life(**small(offline()))
         sentence = killed_in_the_third_call(pinterest, life)
 
         assert "4 of 10 events that were read were delivered, 2 are held" in sentence
@@ -212,8 +218,7 @@ class TestAnAttemptThatEndsEarly:
             assert pinterest.copies() == ids(10)
 
     def test_a_later_attempt_breaks_before_it_has_read_what_is_accounted_for(self, pinterest, found, then):
-        life = Life(**small(found))
-        broken_off(pinterest, life)
+        life = interrupted(pinterest, found)
         ran = life.attempt(events=Broken(found, 2, ValueError("the disk is gone")))
 
         sentence = logged_ending(ran.log)
@@ -306,8 +311,7 @@ class TestAnAttemptThatEndsBeforeItBegins:
 
         assert isinstance(ran.error, AirflowException)
         assert "Clear" in last_line(ran.said)
-        following = getattr(life, then)()
-        assert following.error is None
+        assert getattr(life, then)().error is None
         assert pinterest.copies() == ids(10)
         assert len(pinterest.calls()) > self.calls
 
@@ -318,8 +322,7 @@ class TestARefusal:
     @nexts
     @pytest.mark.parametrize("why", ["unreadable", "no store", "rows", "parameters"])
     def test_it_does_not_promise_to_continue(self, pinterest, then, why):
-        life = Life(remembers=why != "no store", **small(rows(10, action_source="offline")))
-        broken_off(pinterest, life)
+        life = interrupted(pinterest, offline(), remembers=why != "no store")
         changes: dict[str, Any] = {}
         if why == "unreadable":
             life.state = [1]
@@ -333,17 +336,14 @@ class TestARefusal:
         sentence = last_line(ran.said)
         assert "continues" not in sentence
         assert "send_everything_again=True" in sentence
-        again = getattr(life, then)(**changes)
-        assert isinstance(again.error, AirflowFailException)
+        assert isinstance(getattr(life, then)(**changes).error, AirflowFailException)
         assert pinterest.copies() == copies((1, 4, 1))
-        forced = life.clear(send_everything_again=True, **changes)
-        assert forced.error is None
+        assert life.clear(send_everything_again=True, **changes).error is None
 
 
 class TestAfterStartingOver:
     def test_it_does_not_say_that_nothing_is_sent_twice(self, pinterest):
-        life = Life(**small())
-        broken_off(pinterest, life, after=4)
+        life = interrupted(pinterest, after=4)
         life.state = [1]
         ran = broken_off(pinterest, life, after=1)
 
@@ -354,7 +354,7 @@ class TestAfterStartingOver:
         assert pinterest.copies() == copies((1, 8, 2), (9, 10, 1))
 
     def test_with_send_everything_again_clear_begins_anew(self, pinterest):
-        life = Life(**small(rows(10, action_source="offline"), send_everything_again=True))
+        life = Life(**small(offline(), send_everything_again=True))
         ran = broken_off(pinterest, life)
 
         sentence = last_line(ran.said)
@@ -376,7 +376,7 @@ class TestLastLineWithoutAStateStore:
 
     @nexts
     def test_offline_events(self, pinterest, then):
-        life = Life(remembers=False, **small(rows(10, action_source="offline")))
+        life = Life(remembers=False, **small(offline()))
         ran = broken_off(pinterest, life)
 
         assert "refuses to send" in last_line(ran.said)
@@ -384,7 +384,7 @@ class TestLastLineWithoutAStateStore:
 
     @nexts
     def test_offline_events_of_which_none_was_sent(self, pinterest, then):
-        found = rows(10, action_source="offline")
+        found = offline()
         life = Life(remembers=False, **small(found))
         ran = life.attempt(events=Broken(found, 0, ValueError("the disk is gone")))
 
@@ -395,7 +395,7 @@ class TestLastLineWithoutAStateStore:
 
     @nexts
     def test_offline_events_by_request(self, pinterest, then):
-        life = Life(remembers=False, **small(rows(10, action_source="offline"), on_unknown_outcome="resend"))
+        life = Life(remembers=False, **small(offline(), on_unknown_outcome="resend"))
         ran = broken_off(pinterest, life)
 
         sentence = last_line(ran.said)
@@ -440,10 +440,9 @@ class TestARunThatCameToItsEnd:
             assert after == before
 
     def test_held_events(self, pinterest, tmp_path):
-        life = Life(**small(rows(10, action_source="offline"), rejects_path=str(tmp_path)))
-        pinterest.fault("status", status=500, times=1, after=1, after_accepting=True)
-        ran = life.attempt()
-        pinterest.clear_faults()
+        life = Life(**small(offline(), rejects_path=str(tmp_path)))
+        with failing(pinterest, status=500, times=1, after=1, after_accepting=True):
+            ran = life.attempt()
 
         sentence = last_line(ran.said)
         assert "8 of 10 events were accepted" in sentence
@@ -455,7 +454,7 @@ class TestARunThatCameToItsEnd:
 
     @pytest.mark.parametrize("mode", [{"validate_only": True}, {"test": True}])
     def test_where_nothing_is_recorded(self, pinterest, mode):
-        life = Life(**small(rows(10, action_source="offline"), min_events=11, **mode))
+        life = Life(**small(offline(), min_events=11, **mode))
         ran = life.attempt()
 
         assert "Clear" in last_line(ran.said)

@@ -1,6 +1,7 @@
 """A task that lets other processes make its events."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,7 @@ def children():
 
 def test_the_same_arrives_and_the_account_is_the_same(pinterest, tmp_path):
     source = [*rows(COUNT), row(1), row(COUNT + 1, email=None), row(COUNT + 2, value="much")]
-    options = {"events": source, "rejects_path": str(tmp_path), "max_rejected": 2, "batch_size": 300}
+    options: dict[str, Any] = {"events": source, "rejects_path": str(tmp_path), "max_rejected": 2, "batch_size": 300}
     before = children()
 
     alone = deliver(**options)

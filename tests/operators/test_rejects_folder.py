@@ -3,7 +3,7 @@
 import pytest
 
 from airflow_provider_pinterest.delivery.rejects import Rejects
-from tests.operators.attempts import Life, broken_off, small
+from tests.operators.attempts import Life, interrupted, offline, small
 from tests.running import ids, rows
 
 
@@ -22,16 +22,13 @@ def test_a_folder_that_cannot_be_made_fails_before_any_call(pinterest, unusable,
     """All rows are good: no line would have to be written."""
     life = Life(**small(rows(10, action_source=source)))
 
-    ran = life.attempt(rejects_path=str(unusable))
-
-    assert isinstance(ran.error, OSError)
+    assert isinstance(life.attempt(rejects_path=str(unusable)).error, OSError)
     assert pinterest.calls() == []
 
 
 def test_nor_is_any_made_by_a_later_attempt(pinterest, tmp_path):
     where = tmp_path / "rejects"
-    life = Life(**small(rows(10, action_source="offline"), rejects_path=str(where)))
-    broken_off(pinterest, life)
+    life = interrupted(pinterest, offline(), rejects_path=str(where))
     calls = len(pinterest.calls())
     where.mkdir(exist_ok=True)
     for one in where.iterdir():
@@ -39,9 +36,7 @@ def test_nor_is_any_made_by_a_later_attempt(pinterest, tmp_path):
     where.rmdir()
     where.write_text("taken")
 
-    ran = life.attempt()
-
-    assert isinstance(ran.error, OSError)
+    assert isinstance(life.attempt().error, OSError)
     assert len(pinterest.calls()) == calls
     where.unlink()
     assert life.attempt().error is None
@@ -55,9 +50,7 @@ def test_a_full_disk_is_noticed_before_any_call(pinterest, tmp_path, monkeypatch
     monkeypatch.setattr(Rejects, "probe", full)
     life = Life(**small(rows(10), rejects_path=str(tmp_path)))
 
-    ran = life.attempt()
-
-    assert isinstance(ran.error, OSError)
+    assert isinstance(life.attempt().error, OSError)
     assert pinterest.calls() == []
 
 
@@ -77,10 +70,7 @@ def test_it_fails_before_any_call_where_rows_are_only_validated(pinterest, tmp_p
 
 def test_another_folder_for_a_later_attempt_does_not_start_the_run_over(pinterest, tmp_path):
     """As an author sets it who has learned that the first one cannot be written to."""
-    life = Life(**small(rows(10, action_source="offline"), rejects_path=str(tmp_path / "first")))
-    broken_off(pinterest, life)
+    life = interrupted(pinterest, offline(), rejects_path=str(tmp_path / "first"))
 
-    ran = life.attempt(rejects_path=str(tmp_path / "second"))
-
-    assert ran.error is None
+    assert life.attempt(rejects_path=str(tmp_path / "second")).error is None
     assert pinterest.copies() == ids(10)

@@ -53,8 +53,6 @@ def test_an_attempt_that_wakes_up_late_touches_no_rejects(pinterest, tmp_path, s
     assert "order-8" in str(written)
 
     life.store = StaleStore({} if stored == "nothing" else old)
-    ran = life.clear()
-
-    assert isinstance(ran.error, StaleAttemptError)
+    assert isinstance(life.clear().error, StaleAttemptError)
     assert parts(tmp_path) == written
     assert len(pinterest.calls()) == calls

@@ -14,7 +14,7 @@ import pytest
 
 from airflow_provider_pinterest.exceptions import MappingError, ParameterError, SourceError
 from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
-from tests.running import Again, deliver, ids, row, rows, run
+from tests.running import Again, deliver, ids, refusal, row, rows, run
 
 SQL = "SELECT * FROM orders"
 
@@ -112,9 +112,7 @@ class TestRowsOfPostgres:
                 '["a"]'::json AS content_ids,
                 '203.0.113.7'::inet AS ip_address, false AS opt_out, NULL AS phone
         """
-        ran = deliver(sql=sql, sql_conn_id="warehouse")
-
-        assert ran.error is None
+        assert deliver(sql=sql, sql_conn_id="warehouse").error is None
         [received] = pinterest.events()
         assert received.event == {
             "event_name": "checkout",
@@ -142,9 +140,7 @@ class TestRowsOfPostgres:
                 'order-' || n AS event_id, 'ada' || n || '@example.com' AS email
             FROM generate_series(1, %(count)s) n
         """
-        ran = deliver(sql=sql, sql_conn_id="warehouse", parameters={"count": 5_000})
-
-        assert ran.error is None
+        assert deliver(sql=sql, sql_conn_id="warehouse", parameters={"count": 5_000}).error is None
         assert pinterest.copies() == ids(5_000)
 
     def test_a_time_that_python_cannot_hold_costs_its_own_row(self, pinterest, postgres_warehouse):
@@ -294,11 +290,7 @@ class TestNoSource:
         ],
     )
     def test_what_cannot_be_a_source_is_refused_before_any_call(self, pinterest, warehouse, parameters, words):
-        ran = deliver(**parameters)
-
-        assert isinstance(ran.error, ParameterError)
-        assert words in ran.said
-        assert pinterest.calls() == []
+        assert words in refusal(pinterest, **parameters)
 
     def test_a_connection_that_is_no_database_is_refused(self, pinterest, monkeypatch):
         monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": "pinterest", "password": "pina_x"}))

@@ -12,7 +12,7 @@ from airflow.providers.common.compat.sdk import DAG, AirflowFailException
 from airflow_provider_pinterest.exceptions import ParameterError
 from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
 from airflow_provider_pinterest.operators.task_options import KINDS
-from tests.running import ids, row, rows, run
+from tests.running import deliver, ids, row, rows, run
 
 # Airflow 2.11's own ObjectStoragePath causes it.
 VALUES: dict[str, Any] = {
@@ -143,11 +143,9 @@ def test_text_that_stands_for_nothing_is_refused_by_name(name, text):
 
 
 def test_all_problems_of_rendered_templates_are_named_at_once(pinterest):
-    operator = SendConversionsOperator(
-        task_id="send", events=rows(1), batch_size="{{ params.x }}", test="{{ params.x }}"
-    )
+    context = {"params": {"x": "no number"}}
 
-    ran = run(operator, render=True, params={"x": "no number"})
+    ran = deliver(render=context, events=rows(1), batch_size="{{ params.x }}", test="{{ params.x }}")
 
     assert isinstance(ran.error, AirflowFailException)
     assert "- test must be true or false, got 'no number'.\n- batch_size must be 1 to 1000" in ran.said
@@ -156,8 +154,20 @@ def test_all_problems_of_rendered_templates_are_named_at_once(pinterest):
 
 def test_what_templates_render_to_decides_the_run(pinterest, warehouse, tmp_path):
     warehouse.fill("orders", [row(number, order=f"A-{number}", grand_total=5.5) for number in range(1, 8)])
-    operator = SendConversionsOperator(
-        task_id="send",
+    params = {
+        "above": "order-2",
+        "conn": "warehouse",
+        "field": "value",
+        "defaults": {"currency": "EUR"},
+        "columns": ["order"],
+        "batch": 2,
+        "rejected": "0.5",
+        "folder": str(tmp_path / "rejects"),
+        "again": False,
+    }
+
+    ran = deliver(
+        render={"params": params},
         sql="SELECT * FROM orders WHERE event_id > :above ORDER BY event_id",
         parameters={"above": "{{ params.above }}"},
         sql_conn_id="{{ params.conn }}",
@@ -168,22 +178,6 @@ def test_what_templates_render_to_decides_the_run(pinterest, warehouse, tmp_path
         max_rejected="{{ params.rejected }}",
         rejects_path="{{ params.folder }}",
         send_everything_again="{{ params.again }}",
-    )
-
-    ran = run(
-        operator,
-        render=True,
-        params={
-            "above": "order-2",
-            "conn": "warehouse",
-            "field": "value",
-            "defaults": {"currency": "EUR"},
-            "columns": ["order"],
-            "batch": 2,
-            "rejected": "0.5",
-            "folder": str(tmp_path / "rejects"),
-            "again": False,
-        },
     )
 
     assert ran.error is None
@@ -269,9 +263,7 @@ class TestAWindowWithoutValue:
 def test_rows_are_not_rendered_nor_kept_among_the_rendered_fields(pinterest):
     operator = SendConversionsOperator(task_id="send", events=[row(content_name="{{ params.x }}")])
 
-    ran = run(operator, render=True, params={"x": "rendered"})
-
-    assert ran.error is None
+    assert run(operator, render=True, params={"x": "rendered"}).error is None
     assert pinterest.copies() == ids(1)
     assert pinterest.events()[0].event["custom_data"] == {"content_name": "{{ params.x }}"}
     assert "ada1" not in json.dumps(repr(operator.events))
@@ -284,15 +276,14 @@ def test_rows_are_not_rendered_nor_kept_among_the_rendered_fields(pinterest):
 def test_an_empty_data_interval_is_said(pinterest, warehouse, end, params, warns):
     """On Airflow 3 a plain cron string gives intervals without a length, and the query finds nothing."""
     warehouse.fill("orders", rows(1))
-    operator = SendConversionsOperator(
-        task_id="send",
+    times: Any = {"data_interval_start": dt.date(2026, 11, 1), "data_interval_end": dt.date.fromisoformat(end)}
+
+    ran = deliver(
+        render={"params": {"start": params}, **times},
         sql="SELECT * FROM orders WHERE :start < :end",
         sql_conn_id="warehouse",
         parameters={"start": "{{ params.start or data_interval_start }}", "end": "{{ data_interval_end }}"},
     )
-    times: Any = {"data_interval_start": dt.date(2026, 11, 1), "data_interval_end": dt.date.fromisoformat(end)}
-
-    ran = run(operator, render=True, params={"start": params}, **times)
 
     assert ran.error is None
     assert ("The data interval of this run is empty" in ran.log) is warns

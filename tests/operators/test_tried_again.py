@@ -11,7 +11,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow_provider_pinterest.delivery import checkpoint
 from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
 from harness.task import MemoryStateStore, RecordingTaskInstance
-from tests.operators.attempts import DAY, earlier
+from tests.operators.attempts import DAY, earlier, offline
 from tests.running import ids, row, rows, run
 
 Task = partial(RecordingTaskInstance, max_tries=1)
@@ -27,7 +27,7 @@ def attempt(store, ti, **parameters):
     return run(operator, ti=ti, task_state_store=store)
 
 
-OFFLINE = rows(5, action_source="offline")
+OFFLINE = offline(5)
 
 
 class TestARunThatEndedBeforeAirflowKnew:
@@ -118,9 +118,7 @@ class TestATryThatComesADayLater:
         }
 
     def test_soon_web_events_with_unknown_outcome_are_sent_again(self, pinterest, store, broken_off, tmp_path):
-        again = attempt(store, Task(try_number=2), **self.options(tmp_path))
-
-        assert again.error is None
+        assert attempt(store, Task(try_number=2), **self.options(tmp_path)).error is None
         assert set(pinterest.copies().values()) == {2}
 
     def test_web_events_with_unknown_outcome_are_held_when_pinterest_has_forgotten_them(

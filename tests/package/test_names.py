@@ -14,7 +14,7 @@ OLD_CLASSES = frozenset(
     """
     Window Shipment Settlement Mark Chunk Piece Made Fields Reader Verdict Unfit Unusable Remembered _Memo
     Plan Keeper Tally Delivered Lags Execution Job Processes Withheld Pace Listed Denied Busy Doubt EventMaker
-    EventBuilder Voyage
+    EventBuilder Voyage Members Layout Rule
     """.split()  # noqa: SIM905
 )
 """Names of classes that other terms have replaced."""
@@ -27,10 +27,7 @@ OLD_WORDS = frozenset(
 )
 """Words that identifiers no longer use."""
 
-ALLOWED = {
-    "_withheld": "hides arguments in the rendered fields",
-    "doubtful": "names the exception of an ambiguous canonical form",
-}
+ALLOWED = {"_withheld": "hides arguments in the rendered fields"}
 
 
 def classes(root):

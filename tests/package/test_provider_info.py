@@ -28,7 +28,7 @@ def named_classes(info):
 
 
 def named_modules(info):
-    for kind in ("hooks", "operators", "triggers"):
+    for kind in ("hooks", "operators", "sensors", "triggers"):
         for entry in info[kind]:
             yield from entry["python-modules"]
 
@@ -80,7 +80,7 @@ def test_every_integration_named_is_declared():
     info = get_provider_info()
     declared = {integration["integration-name"] for integration in info["integrations"]}
     assert {
-        entry["integration-name"] for kind in ("hooks", "operators", "triggers") for entry in info[kind]
+        entry["integration-name"] for kind in ("hooks", "operators", "sensors", "triggers") for entry in info[kind]
     } <= declared
 
 

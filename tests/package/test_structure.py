@@ -16,12 +16,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "delivery": {"conversions", "api"},
     "outcomes": {"conversions", "sources", "delivery"},
     "sync": {"conversions", "api", "sources", "delivery", "outcomes"},
+    "erasure": {"conversions", "api", "sources", "delivery", "sync", "outcomes"},
     "airflow_versions": set(),
     "links": {"airflow_versions"},
     "triggers": {"airflow_versions"},
     "policies": {"airflow_versions"},
     "get_provider_info": set(),
-    "hooks": {"conversions", "api", "delivery", "airflow_versions", "get_provider_info"},
+    "hooks": {"conversions", "api", "delivery", "erasure", "airflow_versions", "get_provider_info"},
     "operators": {
         "conversions",
         "api",
@@ -29,11 +30,13 @@ MAY_IMPORT: dict[str, set[str]] = {
         "delivery",
         "outcomes",
         "sync",
+        "erasure",
         "airflow_versions",
         "hooks",
         "links",
         "triggers",
     },
+    "sensors": {"api", "erasure", "sync", "airflow_versions", "hooks", "operators", "triggers"},
     "decorators": {"sources", "operators", "airflow_versions"},
     "sandbox": set(),
     "__main__": {"delivery", "sources", "sync"},
@@ -41,7 +44,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 """Folder or module → the others that it may import, besides the plain ones."""
 
-AIRFLOW = {"airflow_versions", "links", "triggers", "policies", "hooks", "operators", "decorators"}
+AIRFLOW = {"airflow_versions", "links", "triggers", "policies", "hooks", "operators", "sensors", "decorators"}
 """The only folders and modules that import Airflow."""
 
 MODULES = {name_of(path): path for path in paths()}

@@ -17,7 +17,7 @@ import requests
 
 from harness import airflow
 from harness.loopback import free_ports
-from harness.processes import PATIENCE, service, wait_for
+from harness.processes import WAIT_SECONDS, service, wait_for
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class StandaloneAirflow:
         return str(self._ask("SELECT state FROM dag_run WHERE dag_id = ?", dag_id))
 
     def _api(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        answer = requests.request(method, f"{self.url}/api/v2/{path}", json=body, timeout=PATIENCE)
+        answer = requests.request(method, f"{self.url}/api/v2/{path}", json=body, timeout=WAIT_SECONDS)
         assert answer.ok, answer.text
         found: dict[str, Any] = answer.json() if answer.content else {}
         return found

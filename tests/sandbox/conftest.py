@@ -17,12 +17,6 @@ EMAIL_HASH = hashlib.sha256(b"ada@example.com").hexdigest()
 
 
 @pytest.fixture
-def pinterest() -> Iterator[Sandbox]:
-    with Sandbox() as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
 def event() -> Callable[..., Event]:
     """Make a good event; a keyword replaces a property, None removes it."""
 

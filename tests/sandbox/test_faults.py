@@ -10,6 +10,7 @@ import pytest
 import requests
 
 from airflow_provider_pinterest.sandbox.faults import Fault, FaultOptions
+from tests.waiting import until
 
 
 def raw_connection(pinterest):
@@ -160,8 +161,7 @@ def test_a_delay_outlasts_patience(pinterest, send, event, after_accepting):
     with pytest.raises(requests.ReadTimeout):
         send(event(), timeout=0.02)
     assert bool(pinterest.copies()) == after_accepting
-    while not pinterest.calls():
-        time.sleep(0.005)
+    until(pinterest.calls)
     assert pinterest.copies() == {"order-1": 1}
 
 

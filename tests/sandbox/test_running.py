@@ -17,6 +17,7 @@ import requests
 
 import airflow_provider_pinterest.sandbox as package
 from airflow_provider_pinterest.sandbox import Sandbox
+from tests.waiting import until
 
 REPOSITORY = Path(package.__file__).parents[2]
 COMMAND = (sys.executable, "-W", "error", "-m", "airflow_provider_pinterest.sandbox")
@@ -90,8 +91,7 @@ def test_a_sandbox_stops_while_calls_wait(pinterest, send, event):
     pinterest.fault("delay", seconds=30)
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(send, event())
-        while not pinterest._pinterest._in_flight:
-            time.sleep(0.005)
+        until(lambda: pinterest._pinterest._in_flight)
         started = time.monotonic()
         pinterest.stop()
         assert time.monotonic() - started < 1
@@ -134,10 +134,8 @@ def test_a_client_that_hangs_up_while_sending_is_noted(pinterest):
     with socket.create_connection(("127.0.0.1", pinterest.port)) as connection:
         head = "POST /v5/ad_accounts/1/events HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{"
         connection.sendall(head.encode())
-        while not pinterest._pinterest._in_flight:
-            time.sleep(0.005)
-    while not pinterest.calls():
-        time.sleep(0.005)
+        until(lambda: pinterest._pinterest._in_flight)
+    until(pinterest.calls)
     (call,) = pinterest.calls()
     assert (call.status, call.fault, call.events) == (0, "client hung up", 0)
 
@@ -174,6 +172,16 @@ def command(tmp_path):
     for process in started:
         process.kill()
         process.communicate()
+
+
+def refused(*options):
+    """Run the command, which must fail with one line, and return that line."""
+    ended = subprocess.run(
+        [*COMMAND, *options], capture_output=True, text=True, cwd=REPOSITORY, timeout=20, check=False
+    )
+    assert ended.returncode == 1
+    [line] = ended.stderr.splitlines()
+    return line
 
 
 def pasted(line):
@@ -257,12 +265,7 @@ def test_the_printed_connection_may_send(command, event, options, token, account
     ],
 )
 def test_a_wrong_option_is_told_in_one_line(options, message):
-    ended = subprocess.run(
-        [*COMMAND, "--port", "0", *options], capture_output=True, text=True, cwd=REPOSITORY, timeout=20, check=False
-    )
-    assert ended.returncode == 1
-    assert message in ended.stderr
-    assert len(ended.stderr.splitlines()) == 1
+    assert message in refused("--port", "0", *options)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -295,7 +298,19 @@ def test_the_command_takes_every_setting(command, tmp_path, event):
         ),
         *("--partial-failure", "200", "--retry-header", "none", "--calls-per-window", "7"),
         *("--window-seconds", "1.5", "--test-calls-per-window", "3", "--test-window-seconds", "2"),
-        *("--max-body-bytes", "9999", "--rotate-refresh-token", "--no-json", "--unknown-fields", "accept", "--verbose"),
+        *(
+            "--max-body-bytes",
+            "9999",
+            "--max-deletion-targets",
+            "5",
+            "--deletion-pending-seconds",
+            "8",
+            "--rotate-refresh-token",
+            "--no-json",
+            "--unknown-fields",
+            "accept",
+            "--verbose",
+        ),
     )
     assert requests.get(f"{root}/sandbox/settings", timeout=5).json() == {
         "partial_failure": "200",
@@ -305,6 +320,8 @@ def test_the_command_takes_every_setting(command, tmp_path, event):
         "test_calls_per_window": 3,
         "test_window_seconds": 2.0,
         "max_body_bytes": 9999,
+        "max_deletion_targets": 5,
+        "deletion_pending_seconds": 8.0,
         "ad_account_ids": ["1", "3"],
         "rotate_refresh_token": True,
         "keep_json": False,
@@ -337,14 +354,4 @@ def test_the_command_warns_when_others_can_reach_it(command):
 
 def test_the_command_says_why_it_cannot_start(pinterest):
     """A taken port is one line, not a traceback."""
-    ended = subprocess.run(
-        [*COMMAND, "--port", str(pinterest.port)],
-        capture_output=True,
-        text=True,
-        cwd=REPOSITORY,
-        timeout=20,
-        check=False,
-    )
-    assert ended.returncode == 1
-    assert "cannot start" in ended.stderr
-    assert len(ended.stderr.splitlines()) == 1
+    assert "cannot start" in refused("--port", str(pinterest.port))

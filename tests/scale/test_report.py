@@ -8,7 +8,7 @@ import pytest
 from harness.accounting import Arrivals
 from scale import report
 from scale.judge import Check, ScaleRun, Shard
-from scale.runs import CONTROL, KILLED, LIMITED, ScalePlan
+from scale.runs import KILLED, LIMITED, NOT_SHARED, ScalePlan
 
 KEPT = report.RESULTS / "scale.json"
 PAGE = report.PAGE.read_text(encoding="utf-8")
@@ -30,7 +30,7 @@ def found():
     runs = [run("1 at once", 1, 100), run("4 at once", 4, 40), run(LIMITED, 4, 40, (0.0, 1.0, 59.5), 2)]
     checks = [Check("one thing", True, "1"), Check("another", False, "2")]
     store = {"client_us": 300.0, "server_us": 23.0, "bytes": 90_000.0}
-    return report.document([*runs, run(CONTROL, 4, 40), run(KILLED, 4, 40)], checks, store=store)
+    return report.document([*runs, run(NOT_SHARED, 4, 40), run(KILLED, 4, 40)], checks, store=store)
 
 
 def test_json_keeps_all_that_the_tables_need(found):
@@ -54,19 +54,19 @@ def test_speeds_are_compared_with_the_first(found):
 
 
 def test_processor_time_is_for_a_million_events(found):
-    assert "| Mapped tasks at once | Task processes | PostgreSQL | Together |" in report.markdown(found)
+    assert "| Mapped tasks at once | Task processes | PostgreSQL | Total |" in report.markdown(found)
     assert "| 4 | 41.0 | 10.0 | 51.0 |" in report.markdown(found)
 
 
 def test_shards_that_were_cut_off_say_where_they_went_on(found):
-    assert "1 of its shards\nwere cut off" in report.markdown(found)
+    assert "1 of its\nshards were interrupted" in report.markdown(found)
     assert "| 1 | worker-2 | 2 | 500,000 | 7,000 |" in report.markdown(found)
 
 
 def test_a_billion_events_a_day_is_worked_out_from_what_was_measured(found):
     tables = report.markdown(found)
 
-    assert "With 4 tasks at once, a task took 41 µs of a core for an event, and PostgreSQL 10 µs" in tables
+    assert "With 4 tasks at once, a task needed 41 µs of a core for an event, and PostgreSQL 10 µs" in tables
     assert "One task alone sent 10,000 events a second" in tables
     assert "| mean | 11,574 | 11.6 | 14% | 0.5 | 0.1 | 0.03% | 2 |" in tables
     assert "| three times the mean | 34,722 | 34.7 | 42% | 1.4 | 0.3 | 0.08% | 4 |" in tables

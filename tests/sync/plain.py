@@ -14,7 +14,7 @@ from airflow_provider_pinterest.exceptions import PinterestError
 from airflow_provider_pinterest.sandbox import Sandbox
 from airflow_provider_pinterest.sync import IterableSource, PinterestConnection, SyncOptions, sync
 from harness.accounting import imbalances
-from tests.running import impersonal, logged
+from tests.running import Ran, impersonal, logged
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -35,24 +35,13 @@ _ORCHESTRATOR = re.compile(
 
 
 @dataclass
-class Ran:
+class ObservedRun(Ran):
     """What a run did.
 
-    :param result: its counts; empty when it did not come so far.
     :param told: what the observer was told, in order.
     """
 
-    result: dict[str, Any]
-    error: PinterestError | None
-    log: str
     told: list[tuple[Any, BaseException | None]]
-
-    def __getitem__(self, name: str) -> Any:
-        return self.result[name]
-
-    @property
-    def said(self) -> str:
-        return str(self.error)
 
 
 class Observer:
@@ -70,7 +59,7 @@ def connection(sandbox: Sandbox, **changes: Any) -> PinterestConnection:
     return PinterestConnection(**{**given, **changes})
 
 
-def run(source: Any, sandbox: Sandbox | None, *, call: dict[str, Any] | None = None, **options: Any) -> Ran:
+def run(source: Any, sandbox: Sandbox | None, *, call: dict[str, Any] | None = None, **options: Any) -> ObservedRun:
     """Run once, check what holds of every run, and that nothing that it says belongs to an orchestrator.
 
     :param call: arguments of ``sync`` beside the connection, the options and the observer.
@@ -93,7 +82,7 @@ def run(source: Any, sandbox: Sandbox | None, *, call: dict[str, Any] | None = N
     for text in (str(error), log.getvalue()):
         assert impersonal(text)
         assert orchestrator_words(text) == []
-    return Ran(result, error, log.getvalue(), observer.told)
+    return ObservedRun(result, error, log.getvalue(), observer.told)
 
 
 def orchestrator_words(text: str) -> list[str]:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 import time
-from contextlib import closing
 
 import pytest
 
 from airflow_provider_pinterest.__main__ import AGAIN, FAILED, SUCCESS, WRONG_ARGUMENTS, options_of
 from airflow_provider_pinterest.exceptions import ParameterError
+from tests.fixtures import SqliteWarehouse
 from tests.running import ids, impersonal, rows
 from tests.sync.plain import REPOSITORY, command, orchestrator_words
 
@@ -67,10 +66,7 @@ def test_the_rows_of_a_file_are_sent_once(sandbox, file, tmp_path):
 
 @pytest.mark.parametrize("by_variable", [True, False])
 def test_the_rows_of_a_query_are_sent(sandbox, tmp_path, by_variable):
-    found = rows(20)
-    with closing(sqlite3.connect(tmp_path / "shop.db")) as shop, shop:
-        shop.execute(f"CREATE TABLE orders ({', '.join(found[0])})")
-        shop.executemany("INSERT INTO orders VALUES (?, ?, ?, ?, ?)", [tuple(row.values()) for row in found])
+    SqliteWarehouse(tmp_path / "shop.db").fill("orders", rows(20))
     url = f"sqlite:///{tmp_path}/shop.db"
     where = () if by_variable else ("--sql-url", url)
     arguments = ("send", "--sql", "SELECT * FROM orders", *where, "--host", sandbox.url, *ACCOUNT)

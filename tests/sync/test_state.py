@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-import time
 from contextlib import closing
 from functools import partial
 
@@ -16,6 +15,7 @@ from airflow_provider_pinterest.exceptions import ParameterError, StateConflictE
 from airflow_provider_pinterest.sync import FileStateStore, IterableSource, SqlStateStore
 from tests.running import ids, rows
 from tests.sync.plain import run
+from tests.waiting import until
 
 DATABASES = ("sqlite3", "duckdb", "psycopg2", "psycopg", "psycopg-autocommit", "pymysql", "mysql.connector")
 
@@ -208,8 +208,7 @@ class TestTwoProcesses:
             def row_batches(self):
                 for number, batch in enumerate(super().row_batches()):
                     if number == 1:
-                        while len(sandbox.copies()) < 100:
-                            time.sleep(0.01)
+                        until(lambda: len(sandbox.copies()) >= 100)
                         threading.Thread(target=second).start()
                     yield batch
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import signal
-import sqlite3
 import subprocess
 import time
-from contextlib import closing
 
 import pytest
 
 from airflow_provider_pinterest import sync as package
 from airflow_provider_pinterest.sync import FileStateStore
+from tests.fixtures import SqliteWarehouse
 from tests.running import ids, rows
 from tests.sync.plain import REPOSITORY, answered, command, program, run
 
@@ -58,10 +57,7 @@ def test_the_rows_of_a_list_arrive(sandbox):
 
 def test_the_rows_of_a_query_arrive(sandbox, tmp_path):
     path = tmp_path / "shop.db"
-    found = rows(20)
-    with closing(sqlite3.connect(path)) as shop, shop:
-        shop.execute(f"CREATE TABLE orders ({', '.join(found[0])})")
-        shop.executemany("INSERT INTO orders VALUES (?, ?, ?, ?, ?)", [tuple(row.values()) for row in found])
+    SqliteWarehouse(path).fill("orders", rows(20))
 
     result = answered(SEND, given(sandbox, sql=str(path)))
 

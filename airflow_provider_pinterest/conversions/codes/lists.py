@@ -15,6 +15,12 @@ def countries() -> dict[str, str]:
 
 
 @cache
+def other_countries() -> dict[str, str]:
+    """Return codes that ISO 3166-1 does not assign, as :func:`letters` → lowercase alpha-2 code."""
+    return _by_name("other_countries.txt", 1)
+
+
+@cache
 def countries_by_words() -> dict[str, str]:
     """Return the same names as :func:`words` → lowercase alpha-2 code."""
     return _by_name("countries.txt", 3, words)

@@ -20,10 +20,10 @@ from airflow_provider_pinterest.sources.drivers.base import FIRST_FETCH, Convert
 BLOCK_ROWS: Final = 8_192
 """Rows in a block that the server sends."""
 
-PATIENCE: Final = 86_400
+SEND_TIMEOUT: Final = 86_400
 """Seconds that the server waits until the next rows are taken."""
 
-_SETTINGS: Final = {"max_block_size": BLOCK_ROWS, "http_send_timeout": PATIENCE}
+_SETTINGS: Final = {"max_block_size": BLOCK_ROWS, "http_send_timeout": SEND_TIMEOUT}
 
 _wrapped = re.compile(r"(?:Nullable|LowCardinality)\((.*)\)", re.DOTALL).fullmatch
 _moment = re.compile(r"DateTime(?:64\(\d+\)|\(\)|32)?", re.DOTALL).fullmatch

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Final
 
 from airflow_provider_pinterest.sources.drivers.base import Converter, DriverReader, run_beside
 
-PATIENCE: Final = 86_400
+WRITE_TIMEOUT: Final = 86_400
 """Seconds that the server waits until the next rows are read. The default is a minute; Pinterest may be unavailable
 longer."""
 
@@ -35,7 +35,7 @@ class MySql(DriverReader):
     def execute(self, parameters: Any) -> None:
         """Run the statement, in a session with a long time-out."""
         with suppress(Exception):
-            self.cursor.execute(f"SET SESSION net_write_timeout = {PATIENCE}")
+            self.cursor.execute(f"SET SESSION net_write_timeout = {WRITE_TIMEOUT}")
         self._running = True
         super().execute(parameters)
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_pinterest.exceptions import SourceError
-from airflow_provider_pinterest.sources.drivers.mysql import PATIENCE
+from airflow_provider_pinterest.sources.drivers.mysql import WRITE_TIMEOUT
 from airflow_provider_pinterest.sources.sql import SqlSource
 from tests.sources.reading import Hook, broken, cancelled, growth, read
 
@@ -144,7 +144,7 @@ def test_a_literal_percent_beside_parameters_is_explained_or_read(query):
 
 
 def test_the_server_waits_while_no_rows_are_taken(query):
-    assert read(query("SELECT @@net_write_timeout, @@global.net_write_timeout"))[1] == [(PATIENCE, 60)]
+    assert read(query("SELECT @@net_write_timeout, @@global.net_write_timeout"))[1] == [(WRITE_TIMEOUT, 60)]
 
 
 def test_a_query_without_rows_still_shows_its_columns(query):

@@ -1,0 +1,126 @@
+"""One attempt to request the deletion of all people of a source."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from contextlib import closing
+
+from airflow_provider_pinterest.api.connection import PinterestConnection
+from airflow_provider_pinterest.api.deletion_requests_endpoint import DeletionRequestsEndpoint
+from airflow_provider_pinterest.api.interruptible import Stopped
+from airflow_provider_pinterest.delivery.stop import StopSignal
+from airflow_provider_pinterest.erasure.created_requests import CreatedRequests
+from airflow_provider_pinterest.erasure.deletion_counts import DeletionCounts, DeletionResult
+from airflow_provider_pinterest.erasure.deletion_options import DeletionOptions
+from airflow_provider_pinterest.erasure.endings import clear_says, problem_of
+from airflow_provider_pinterest.erasure.reading import ReadAheadTargets, batches
+from airflow_provider_pinterest.erasure.requester import Requester
+from airflow_provider_pinterest.erasure.stopping import stopping
+from airflow_provider_pinterest.exceptions import PinterestError, ResultError, StoppedError
+from airflow_provider_pinterest.logs import log_lines
+from airflow_provider_pinterest.problems import Problems
+from airflow_provider_pinterest.sources.protocol import Source
+from airflow_provider_pinterest.state_store import StateStore
+from airflow_provider_pinterest.sync.attempt import AttemptInfo
+
+log = logging.getLogger(__name__)
+
+
+def request_deletion(
+    source: Source,
+    options: DeletionOptions,
+    *,
+    connection: PinterestConnection,
+    state: StateStore | None = None,
+    attempt: AttemptInfo | None = None,
+    ended: Callable[[DeletionResult], None] = lambda _: None,
+    stop: StopSignal | None = None,
+) -> DeletionResult:
+    """Ask Pinterest to delete the conversion data of people, and return the counts.
+
+    With a state store, the next call with the same store does not create the same requests again.
+
+    :param source: rows with e-mail addresses or click ids.
+    :param connection: how to reach Pinterest, with an OAuth token.
+    :param state: where the ids of created requests are stored; ``None``: nowhere.
+    :param attempt: what an orchestrator knows about this attempt.
+    :param ended: receives the counts, even if the run fails.
+    :param stop: ends the run from another thread or from a signal handler.
+    :raises ParameterError: an option, a column or the connection is wrong.
+    :raises SourceError: the source could not be read to its end.
+    :raises DeliveryError: Pinterest does not accept the requests.
+    :raises ResultError: some people are in no request.
+    :raises StoppedError: ``stop`` was set.
+    """
+    found = Problems()
+    account = found.checked(connection.account, options.ad_account_id, otherwise="")
+    found.checked(connection.check, otherwise=None)
+    found.raise_all()
+    info = attempt or AttemptInfo()
+    created = CreatedRequests(
+        state, f"{connection.url()}/{account}", identity=info.identity, again=options.create_again
+    )
+    if created.remembered:
+        log.info("Earlier attempts created %d deletion requests. They are not created again.", created.remembered)
+    counts = DeletionCounts()
+    began = time.monotonic()
+    error: BaseException | None = None
+    try:
+        _request_all(
+            source, options, connection, (account, created, counts), guard=info.guard, stop=stop or StopSignal()
+        )
+        counts.close(complete=True)
+    except Stopped:
+        error = StoppedError(f"{info.vocabulary.name} was told to stop.")
+    except BaseException as raised:  # noqa: BLE001 - raised again below
+        error = raised
+    counts.seconds = time.monotonic() - began
+    if error is not None:
+        counts.close(complete=False)
+    else:
+        problem = problem_of(counts, options.max_rejected)
+        error = None if problem is None else ResultError(problem)
+    result = counts.values(account)
+    log.info("Result: %s", {name: value for name, value in result.items() if name != "request_ids"})
+    ended(dict(result))
+    if error is None:
+        return result
+    said = clear_says(counts, durable=created.durable, vocabulary=info.vocabulary)
+    if isinstance(error, PinterestError):
+        raise error.followed_by(said) from None
+    log_lines(log, said)
+    raise error
+
+
+def _request_all(
+    source: Source,
+    options: DeletionOptions,
+    connection: PinterestConnection,
+    run: tuple[str, CreatedRequests, DeletionCounts],
+    *,
+    guard: Callable[[], None],
+    stop: StopSignal,
+) -> None:
+    """Request the deletion of everybody."""
+    account, created, counts = run
+    stop.check()
+    opened = source.open()
+    limiter = connection.rate_limiter()
+
+    def stop_now() -> None:
+        limiter.stop.set()
+        opened.cancel()
+
+    with closing(connection.client()) as client, stopping(stop, stop_now, client.abort):
+        endpoint = DeletionRequestsEndpoint(client, limiter, max_wait=options.max_wait.total_seconds(), guard=guard)
+        requester = Requester(endpoint, account, created, counts, resend=options.on_unknown_outcome == "resend")
+        reading = ReadAheadTargets(lambda: batches(opened, options.columns, options.batch_size, counts.rows), stop)
+        with closing(reading):
+            try:
+                for targets in reading:
+                    requester.request(targets)
+            finally:
+                if stop.is_set():
+                    opened.cancel()

@@ -1,0 +1,228 @@
+"""Reads rows and yields the people to delete, in batches. Personal data stays in this module's thread."""
+
+from __future__ import annotations
+
+import contextvars
+import hashlib
+import queue
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from airflow_provider_pinterest.api.interruptible import NoThreadError, Stopped, start_thread
+from airflow_provider_pinterest.conversions.names import folded
+from airflow_provider_pinterest.conversions.placeholders import PLACEHOLDERS
+from airflow_provider_pinterest.conversions.placeholders import folded as folded_words
+from airflow_provider_pinterest.conversions.values import texts
+from airflow_provider_pinterest.delivery.stop import StopSignal
+from airflow_provider_pinterest.erasure.identifier_kinds import IdentifierKind
+from airflow_provider_pinterest.erasure.targets import CANONICAL, Targets, is_hash
+from airflow_provider_pinterest.exceptions import ParameterError, PinterestError, SourceError
+from airflow_provider_pinterest.redaction import clean
+from airflow_provider_pinterest.sources.protocol import OpenSource
+
+LISTED_ROWS: Final = 100
+"""Largest number of rejected rows that the result lists."""
+
+CHECK_EVERY: Final = 0.1
+"""Seconds between two checks for a stop."""
+
+PATIENCE: Final = 1.0
+"""Seconds to wait for the thread at the end."""
+
+REASONS: Final[Mapping[str, str]] = {
+    "missing": "The row has neither an e-mail address nor a click id.",
+    "bad_email": "The cell is not an e-mail address.",
+    "hashed_email": "The cell is a hash. Pinterest needs the plain address.",
+    "bad_click_id": "The cell is not a click id.",
+    "pinterest_refused": "Pinterest refuses this address or click id.",
+}
+"""Code → meaning."""
+
+_EMPTY: Final = folded_words(PLACEHOLDERS)
+_BAD: Final = {IdentifierKind.EMAIL: "bad_email", IdentifierKind.CLICK_ID: "bad_click_id"}
+
+
+@dataclass(slots=True)
+class PersonRowCounts:
+    """The rows that were read.
+
+    :param identifiers: valid addresses and click ids, duplicates included.
+    :param rejected_rows: numbers of rejected rows, :data:`LISTED_ROWS` at most.
+    """
+
+    rows_read: int = 0
+    rows_rejected: int = 0
+    identifiers: int = 0
+    duplicates: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    rejected_rows: list[int] = field(default_factory=list)
+
+    def reject(self, row: int, *codes: str) -> None:
+        """Count a row that is rejected."""
+        self.rows_rejected += 1
+        self.reasons.update(codes)
+        if len(self.rejected_rows) < LISTED_ROWS:
+            self.rejected_rows.append(row)
+
+
+def batches(
+    source: OpenSource, columns: Mapping[IdentifierKind, str], size: int, counts: PersonRowCounts
+) -> Iterator[Targets]:
+    """Yield the people of a source, each once.
+
+    :param columns: kind → the column that has it.
+    :param size: identifiers in a batch.
+    :param counts: counts the rows.
+    :raises ParameterError: a column does not exist.
+    :raises SourceError: the rows cannot be read to their end.
+    """
+    known: set[bytes] = set()
+    open_batches: dict[IdentifierKind, tuple[list[str], list[int]]] = {kind: ([], []) for kind in columns}
+    for row_batch in source.row_batches():
+        places = _places(row_batch.columns, columns, complete=source.columns_complete)
+        for cells in row_batch.rows:
+            counts.rows_read += 1
+            for kind, value in _identifiers(cells, places, counts):
+                counts.identifiers += 1
+                digest = hashlib.blake2b(value.encode(), digest_size=16, person=kind.value.encode()).digest()
+                if digest in known:
+                    counts.duplicates += 1
+                    continue
+                known.add(digest)
+                values, rows = open_batches[kind]
+                values.append(value)
+                rows.append(counts.rows_read)
+                if len(values) == size:
+                    open_batches[kind] = ([], [])
+                    yield Targets(kind, values, rows)
+    for kind, (values, rows) in open_batches.items():
+        if values:
+            yield Targets(kind, values, rows)
+
+
+def _places(
+    found: Sequence[str], columns: Mapping[IdentifierKind, str], *, complete: bool
+) -> dict[IdentifierKind, int]:
+    """Return where the columns are.
+
+    :param complete: whether all rows have these columns.
+    :raises ParameterError: a column does not exist.
+    """
+    by_name = {folded(name): place for place, name in reversed(list(enumerate(found)))}
+    exact = {name: place for place, name in enumerate(found)}
+    places = {}
+    for kind, name in columns.items():
+        place = exact.get(name, by_name.get(folded(name)))
+        if place is not None:
+            places[kind] = place
+        elif complete:
+            names = ", ".join(clean(one) for one in found[:20])
+            raise ParameterError(f"The rows have no column {name!r}. Their columns: {names}.")
+    return places
+
+
+def _identifiers(
+    cells: Sequence[Any], places: Mapping[IdentifierKind, int], counts: PersonRowCounts
+) -> list[tuple[IdentifierKind, str]]:
+    """Return the valid identifiers of a row. Never raises, because its locals are personal."""
+    found: list[tuple[IdentifierKind, str]] = []
+    problems: list[str] = []
+    for kind, place in places.items():
+        for value, problem in _read(cells[place], kind):
+            if problem:
+                problems.append(problem)
+            else:
+                found.append((kind, value))
+    if problems or not found:
+        counts.reject(counts.rows_read, *(problems or ["missing"]))
+    return found
+
+
+def _read(cell: Any, kind: IdentifierKind) -> list[tuple[str, str]]:
+    """Return the identifiers of a cell, each with the code of its problem, which is empty if there is none."""
+    try:
+        parts = texts(cell) or []
+    except Exception:  # noqa: BLE001 - cells may be of any type
+        return [("", _BAD[kind])]
+    found = []
+    for part in parts:
+        if part.lower() in _EMPTY:
+            continue
+        value = CANONICAL[kind](part)
+        hashed = not value and kind is IdentifierKind.EMAIL and is_hash(part)
+        found.append((value, "" if value else "hashed_email" if hashed else _BAD[kind]))
+    return found
+
+
+class ReadAheadTargets:
+    """Reads batches in a thread, one batch ahead.
+
+    :param generate: returns the batches; called in the thread.
+    :param stop: ends the reading.
+    :raises PinterestError: no thread can be started.
+    """
+
+    def __init__(self, generate: Callable[[], Iterator[Targets]], stop: StopSignal) -> None:
+        self._generate = generate
+        self._stop = stop
+        self._queue: queue.Queue[Targets | PinterestError | None] = queue.Queue(maxsize=1)
+        self._ended = False
+        context = contextvars.copy_context()
+        try:
+            self._thread = start_thread(lambda: context.run(self._run), "pinterest-source")
+        except NoThreadError as error:
+            raise PinterestError(f"A thread to read the source could not be started: {error}") from None
+
+    def __iter__(self) -> Iterator[Targets]:
+        """Yield the batches.
+
+        :raises PinterestError: the rows cannot be read to their end.
+        :raises Stopped: ``stop`` was set.
+        """
+        while True:
+            self._stop.check()
+            try:
+                found = self._queue.get(timeout=CHECK_EVERY)
+            except queue.Empty:
+                continue
+            if found is None:
+                return
+            if isinstance(found, PinterestError):
+                raise found
+            yield found
+
+    def close(self) -> None:
+        """Let the thread end, and wait for it unless it is blocked."""
+        self._ended = True
+        self._thread.join(PATIENCE)
+
+    def _run(self) -> None:
+        end: PinterestError | None = None
+        try:
+            for found in self._generate():
+                self._put(found)
+        except Stopped:
+            return
+        except PinterestError as error:
+            end = error
+        except BaseException as error:  # noqa: BLE001 - its text may be personal
+            end = SourceError(f"The rows could not be read to their end ({type(error).__name__}).")
+        if end is not None:  # no frame of this thread, and no error of a driver, leaves it
+            end.__context__ = end.__cause__ = None
+            end = end.with_traceback(None)
+        try:
+            self._put(end)
+        except Stopped:
+            return
+
+    def _put(self, found: Targets | PinterestError | None) -> None:
+        while True:
+            if self._ended or self._stop.is_set():
+                raise Stopped
+            try:
+                self._queue.put(found, timeout=CHECK_EVERY)
+            except queue.Full:
+                continue
+            return

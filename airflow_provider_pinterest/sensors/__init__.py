@@ -1,0 +1,6 @@
+"""Airflow's sensors.
+
+- ``deletion_request``: waits for deletion requests.
+"""
+
+from __future__ import annotations
