@@ -12,9 +12,9 @@ does nothing.
 **Tasks.** `only_backfills` ends the nightly runs. `validate` reads and checks every row of the day and sends nothing.
 `approve` waits until a person has approved the backfill. `send` sends.
 
-**Approval.** On Airflow 3.1 and later, the first run asks: the question is under *Required Actions* and shows the
-counts of `validate`. The answer is kept in the Variable `pinterest_backfill_approved`, as `yes` or `no`, so that the
-other runs do not ask. Before Airflow 3.1, `approve` waits until a person sets the Variable. After `no` every run fails
+**Approval.** On Airflow 3.1 and later, the runs that are active at first ask: the question is under *Required Actions*
+and shows the counts of `validate`. The answer is kept in the Variable `pinterest_backfill_approved`, as `yes` or `no`, so
+that later runs do not ask. Backfill one day first to be asked once. Before Airflow 3.1, `approve` waits until a person sets the Variable. After `no` every run fails
 before it sends. Delete the Variable when the backfill is complete, so that the next backfill asks again.
 
 **Sent once.** Pinterest cannot deduplicate offline events. So `send` records each event in the table
@@ -100,7 +100,7 @@ if tuple(map(int, airflow.__version__.split(".")[:2])) >= (3, 1):
         template_fields = (*ApprovalOperator.template_fields, "answer")
 
         def __init__(self, *, answer: str, **kwargs: Any) -> None:
-            super().__init__(max_active_tis_per_dag=1, **kwargs)  # one question at a time
+            super().__init__(**kwargs)
             self.answer = answer
 
         def execute(self, context: Any) -> Any:
