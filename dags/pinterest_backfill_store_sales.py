@@ -13,9 +13,10 @@ does nothing.
 `approve` waits until a person has approved the backfill. `send` sends.
 
 **Approval.** On Airflow 3.1 and later, the runs that are active at first ask: the question is under *Required Actions*
-and shows the counts of `validate`. The answer is kept in the Variable `pinterest_backfill_approved`, as `yes` or `no`, so
-that later runs do not ask. Backfill one day first to be asked once. Before Airflow 3.1, `approve` waits until a person sets the Variable. After `no` every run fails
-before it sends. Delete the Variable when the backfill is complete, so that the next backfill asks again.
+and shows the counts of `validate`. The answer is kept in the Variable `pinterest_backfill_approved`, as `yes` or `no`,
+so that later runs do not ask. Backfill one day first to be asked once. Before Airflow 3.1, `approve` waits until a
+person sets the Variable. After `no` every run fails before it sends. Delete the Variable when the backfill is complete,
+so that the next backfill asks again.
 
 **Sent once.** Pinterest cannot deduplicate offline events. So `send` records each event in the table
 `pinterest_outcomes`, and skips the events that any run has sent before. A day can run twice, ranges can overlap, and
