@@ -54,7 +54,6 @@ class ExampleDags:
         self._connections["AIRFLOW_CONN_WAREHOUSE"] = database
         self.exports = rejects_path.parent / "exports"
         self._connections["AIRFLOW_VAR_PINTEREST_EXPORTS"] = str(self.exports)
-        self._connections["AIRFLOW_CONN_OUTCOMES"] = sqlite_connection(rejects_path.with_name("outcomes.db"))
         self._folder = rejects_path.parent
         oauth = {**pinterest.connection(), "password": pinterest.oauth_token}
         self._connections["AIRFLOW_CONN_PINTEREST_OAUTH"] = json.dumps(oauth)
