@@ -14,6 +14,7 @@ EXCLUSIONS: Final[dict[str, str]] = {
     "excluded_category": "A category of the event is one of excluded_categories.",
     "bot": "The user agent is that of a crawler, and exclude_bots is set.",
     "internal_traffic": "The IP address is in one of exclude_networks.",
+    "not_selected": "The outcome table does not have the row in the state that only names.",
 }
 """Code → meaning, for rows that the rules of the user exclude."""
 

@@ -274,6 +274,8 @@ class Result:
         rejects_path: str | None,
         resumed_from: int | None = None,
         unlisted: Mapping[str, int] | None = None,
+        left_out: int = 0,
+        selection: Mapping[str, Any] | None = None,
     ) -> Result:
         """Make the result from the counters of a run.
 
@@ -281,10 +283,12 @@ class Result:
         :param coverage: field → valid events that carry it.
         :param resumed_from: rows that earlier attempts had accounted for; ``None`` if there are none.
         :param unlisted: event name that Pinterest does not list → events.
+        :param left_out: valid events that were not selected; `coverage` counts them.
+        :param selection: the counts of a run that sends again; ``None`` for other runs.
         """
         sent = counters.delivered
         latencies = counters.valid_latencies if counters.validated_only else sent.latencies
-        built = max(counters.events_built, 1)
+        built = max(counters.events_built + left_out, 1)
         return cls(
             {
                 "ad_account_id": ad_account_id,
@@ -311,6 +315,7 @@ class Result:
                     for name, count in sorted(coverage.items(), key=lambda item: (-item[1], item[0]))
                 },
                 "unlisted_event_names": dict(unlisted or {}),
+                "selection": dict(selection or {}),
                 **account_counts.result(counters.accounts),
                 "rejects_path": rejects_path,
                 "resumed_from": resumed_from,
@@ -350,11 +355,18 @@ class Result:
         for title in ("reasons", "warnings"):
             if value[title]:
                 lines.append(f"{title}: " + ", ".join(f"{code} {count:,}" for code, count in value[title].items()))
+        if value["selection"]:
+            lines.append(_selected(**value["selection"]))
         if value["resumed_from"]:
             lines.append(f"resumed at row {value['resumed_from'] + 1:,}; the counts cover all attempts together")
         if value["rejects_path"]:
             lines.append(f"rejects: {value['rejects_path']}")
         return "\n".join(lines)
+
+
+def _selected(*, only: str, found: int, mended: int, still_refused: int, gone: int | None) -> str:
+    said = f"only={only!r}: {found:,} found again, {mended:,} mended, {still_refused:,} still refused"
+    return said if gone is None else f"{said}, {gone:,} gone from the source"
 
 
 _ALWAYS: Final = frozenset({"sent", "processed", "rejected"})

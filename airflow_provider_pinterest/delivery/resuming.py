@@ -21,10 +21,7 @@ from airflow_provider_pinterest.exceptions import ResendRefusedError
 
 log = logging.getLogger(__name__)
 
-LEDGER_TELLS = (
-    "The rows are sent, except for events that the outcome table has as processed, because skip_already_sent=True is "
-    "set."
-)
+LEDGER_TELLS = "The rows are sent, except for events that the outcome table has as processed."
 
 SEND_AGAIN = "To send every row again and accept that events may be counted twice, set send_everything_again=True."
 
@@ -43,6 +40,7 @@ class Attempt:
     :param may_resend_any: whether the user accepts second copies of any event.
     :param send_again: whether the user wants every row sent regardless of earlier attempts.
     :param ledger: the ledger that tells which events were sent; empty if there is none.
+    :param selects: whether the outcome table tells which rows are sent.
     """
 
     number: int
@@ -55,6 +53,7 @@ class Attempt:
     may_resend_any: bool = False
     send_again: bool = False
     ledger: str = ""
+    selects: bool = False
 
     @property
     def not_deduplicable(self) -> str:
@@ -125,6 +124,8 @@ def start_over(state: Checkpoint | Finished, attempt: Attempt, what: str) -> Sta
     if attempt.knows(state):
         begun = attempt.begun(ledger=attempt.ledger, offline=False)
         notice = f"{what} changed since the previous attempt. {LEDGER_TELLS}"
+        if attempt.selects:  # with a new selection, the user decides anew
+            return Start(begun, notice=notice, warn=True)
         return Start(replace(begun, clock=state.clock), notice=notice, warn=True)
     if not state.deduplicable(attempt.now):
         raise ResendRefusedError(
@@ -178,6 +179,8 @@ def _after_the_end(finished: Finished, attempt: Attempt) -> Start | Finished:
         return finished
     if not finished.fingerprint:  # version 2 stored only the result
         return decide_start("an earlier version stored it without the sent events", attempt)
+    if attempt.selects:
+        return Start(attempt.begun(ledger=attempt.ledger))
     changed = changes(finished.fingerprint, attempt)
     if changed:
         return start_over(finished, attempt, changed)
@@ -196,12 +199,25 @@ def _unfinished(checkpoint: Checkpoint, attempt: Attempt) -> Start:
         changed = "The ledger (skip_already_sent or the outcome table)"
     if changed:
         return start_over(checkpoint, attempt, changed)
+    if attempt.selects:
+        return _looked_up_again(checkpoint, attempt)
     if _no_account_accepted(checkpoint):
         notice = "No ad account accepted an event in the previous attempt, so this one starts at row 1."
         return Start(attempt.begun(forced=checkpoint.forced), notice=notice)
     batches = f" Batches in flight when it ended: {len(checkpoint.pending)}." if checkpoint.pending else ""
     notice = f"Resuming: {checkpoint.rows:,} rows were already accounted for by the previous attempt.{batches}"
     return Start(replace(checkpoint, fingerprint=attempt.fingerprint), resume=True, notice=notice)
+
+
+def _looked_up_again(checkpoint: Checkpoint, attempt: Attempt) -> Start:
+    """Start at the first row: the outcome table has what an earlier attempt did with the selected rows.
+
+    A retry keeps the time of the user's decision. Clear is a new one.
+    """
+    begun = attempt.begun(ledger=checkpoint.ledger, unknown_before=checkpoint.unknown_before)
+    retry = not checkpoint.identity or attempt.is_retry_of(checkpoint.identity)
+    notice = "The rows are looked up in the outcome table again, which has what the previous attempt sent."
+    return Start(replace(begun, clock=checkpoint.clock) if retry else begun, notice=notice)
 
 
 def _no_account_accepted(checkpoint: Checkpoint) -> bool:

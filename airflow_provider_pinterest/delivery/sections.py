@@ -27,6 +27,7 @@ from airflow_provider_pinterest.delivery.checkpoint import (
 from airflow_provider_pinterest.delivery.ledger import AlreadySent
 from airflow_provider_pinterest.delivery.rejection_lines import rejection_line
 from airflow_provider_pinterest.delivery.result import DeliveryCounters
+from airflow_provider_pinterest.delivery.selection import NOT_SELECTED, NotSelected, StillHeld
 
 EXAMPLES: Final = 5
 """Largest number of rejections of a section that are kept for the log."""
@@ -41,7 +42,7 @@ HASHED_AT_ONCE: Final = 500
 """Rows whose outcomes are hashed together."""
 
 
-Row = Outcome | AlreadySent
+Row = Outcome | AlreadySent | NotSelected | StillHeld
 """What a row became before it is sent."""
 
 
@@ -212,11 +213,11 @@ class SectionCutter:
         """Add a row; return the section that it completes or no longer fits into."""
         if type(outcome) is not Event:
             self._note(outcome)
-            return self._cut_with_batch() if self._lines_size > LINES_BYTES else None
+            many = self._lines_size > LINES_BYTES or self._holds_many()
+            return self._cut_with_batch() if many else None
         if self._earlier is not None and outcome.row <= self._earlier.rows and not self._reopens(outcome):
             self._note(outcome)
-            many = len(self._held) >= self.batcher.max_events or self._held_size > self.batcher.max_bytes
-            return self._cut_with_batch() if many else None
+            return self._cut_with_batch() if self._holds_many() else None
         section = None
         full = self.batcher.add(outcome)
         if full is not None and full.events[-1] is not outcome:
@@ -227,6 +228,14 @@ class SectionCutter:
             self._since = since if self._since is None else min(since, self._since)
         return section if full is None else self._cut(full.events)
 
+    def _holds_many(self) -> bool:
+        """Return whether the held events fill a section."""
+        return len(self._held) >= self.batcher.max_events or self._held_size > self.batcher.max_bytes
+
+    def _hold(self, event: Event) -> None:
+        self._held.append(event)
+        self._held_size += len(event.body)
+
     def _reopens(self, event: Event) -> bool:
         """Return whether an event of a finished run is sent again; count or hold it if not.
 
@@ -236,8 +245,7 @@ class SectionCutter:
         if earlier is None or self._verifies(event, earlier):
             return True
         if event.row in earlier.held:
-            self._held.append(event)
-            self._held_size += len(event.body)
+            self._hold(event)
         else:
             self._counts.already_sent += 1
             if event.ad_account_id:
@@ -263,12 +271,12 @@ class SectionCutter:
         counts = self._counts
         counts.rows += 1
         self.rows = outcome.row
-        plain = outcome.event if isinstance(outcome, AlreadySent) else outcome
+        plain = _plain(outcome)
         self._traces.append(trace_of(plain))
         if len(self._traces) >= HASHED_AT_ONCE:
             self._hash_traces()
         if self._several_accounts:
-            counts.accounts[kind_of(plain)] += 1
+            counts.accounts[kind_of(outcome.excluded if isinstance(outcome, NotSelected) else plain)] += 1
             if isinstance(outcome, AlreadySent):
                 counts.accounts[plain.ad_account_id, PROCESSED if outcome.own else ALREADY_SENT] += 1
         if type(outcome) is Event:
@@ -279,6 +287,12 @@ class SectionCutter:
                 counts.processed += 1
             else:
                 counts.already_sent += 1
+        elif type(outcome) is NotSelected:
+            counts.excluded += 1
+            counts.reasons[NOT_SELECTED] += 1
+        elif type(outcome) is StillHeld:
+            counts.events += 1
+            self._hold(outcome.event)
         elif isinstance(outcome, Duplicate):
             counts.duplicates += 1
             self._record(outcome)
@@ -386,6 +400,13 @@ class SectionCutter:
             yield from filter(None, [self._take(found, resume.ahead_since)])
 
 
+def _plain(row: Row) -> Outcome:
+    """Return the outcome of a row, whatever the outcome table says about it."""
+    if isinstance(row, AlreadySent | StillHeld):
+        return row.event
+    return row.outcome if isinstance(row, NotSelected) else row
+
+
 class _Verified:
     """Compares rows with those that an earlier attempt read.
 
@@ -405,7 +426,7 @@ class _Verified:
         traces: list[str] = []
         for outcome in _through(outcomes, last, row):
             self._row = outcome.row
-            traces.append(self._trace(outcome.event if isinstance(outcome, AlreadySent) else outcome))
+            traces.append(self._trace(_plain(outcome)))
             if len(traces) >= HASHED_AT_ONCE:
                 self._hash.add(traces)
                 traces = []

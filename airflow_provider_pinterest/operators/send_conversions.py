@@ -109,6 +109,9 @@ class SendConversionsOperator(BaseOperator):
     :param outcomes_table: the name of that table. It is created if it does not exist.
     :param skip_already_sent: do not send events that the table has as processed, by any run. They are counted as
         ``already_sent``. Needs ``outcomes_conn_id``.
+    :param only: ``"rejected"``, ``"failed"`` or ``"held"``: of the rows of the source, send only those that the table
+        has in this state. ``"held"`` sends events again that may have arrived, so they may be counted twice. Needs
+        ``outcomes_conn_id``.
     :param defer_after: with ``deferrable``, the longest time that the task waits in the worker before it defers.
     :param send_everything_again: send every row, even if an earlier attempt sent it. Events that Pinterest does not
         deduplicate are counted twice. A retry of such a run continues where it ended.
@@ -177,6 +180,7 @@ class SendConversionsOperator(BaseOperator):
         outcomes_conn_id: str | None = None,
         outcomes_table: str = "pinterest_outcomes",
         skip_already_sent: bool | str = False,
+        only: str | None = None,
         defer_after: dt.timedelta | str = dt.timedelta(minutes=1),
         send_everything_again: bool | str = False,
         **kwargs: Any,
@@ -225,6 +229,7 @@ class SendConversionsOperator(BaseOperator):
         self.outcomes_conn_id = outcomes_conn_id
         self.outcomes_table = outcomes_table
         self.skip_already_sent = skip_already_sent
+        self.only = only
         self.defer_after = defer_after
         self.send_everything_again = send_everything_again
         self._killed = False

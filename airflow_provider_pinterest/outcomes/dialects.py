@@ -24,6 +24,12 @@ _KEPT: Final = "{old}.status <> 'processed' AND ({new}.status <> 'rejected' OR {
 _CLAIMABLE: Final = "{old}.status NOT IN ('processed', 'sending', 'held')"
 """When an event may be claimed although it is in the table."""
 
+_CLAIMABLE_AGAIN: Final = "{old}.status NOT IN ('processed', 'sending')"
+"""The same, if the user decides to send held events again."""
+
+_WITHOUT_EVENT: Final = "(event_id IS NULL OR event_name IS NULL OR ad_account_id = '')"
+"""Rows whose key is not that of the event that the row becomes once it is mended."""
+
 _CLAIMED: Final = ("key_columns", "run", "source_row", "event_time", "written_at", "match_keys", "claim")
 """Columns that a claim changes, besides the status and the status before."""
 
@@ -71,14 +77,18 @@ class Dialect:
         changes = {name: f"{{new}}.{name}" for name in (*_UPDATED, "status")}
         return self.upsert(self, table, rows, changes, _KEPT)
 
-    def claim(self, table: str, rows: int) -> str:
+    def claim_again(self, table: str, rows: int) -> str:
+        """Return the statement that claims events, also those that are held, with ``{}`` for each value."""
+        return self.claim(table, rows, _CLAIMABLE_AGAIN)
+
+    def claim(self, table: str, rows: int, condition: str = _CLAIMABLE) -> str:
         """Return the statement that claims events, with ``{}`` for each value."""
         changes = {
             **{name: f"{{new}}.{name}" for name in _CLAIMED},
             "status_before": "{old}.status",
             "status": "{new}.status",
         }
-        return self.upsert(self, table, rows, changes, _CLAIMABLE)
+        return self.upsert(self, table, rows, changes, condition)
 
 
 def others(table: str, keys: int) -> str:
@@ -91,10 +101,46 @@ def processed(table: str, keys: int) -> str:
     return f"{_known(table, keys)} AND status = 'processed'"
 
 
-def restore(table: str, keys: int) -> str:
-    """Return the statement that gives up claims of events that were in the table before: the claim, then keys."""
+def standings(table: str, keys: int) -> str:
+    """Return the query for what the table says about events, for some keys."""
     return (
-        f"UPDATE {table} SET status = status_before, status_before = NULL, claim = NULL "  # noqa: S608 - checked names
+        f"SELECT {_KEY}, status, run, written_at, status_before FROM {table} "  # noqa: S608 - checked names
+        f"WHERE {_KEY} IN ({_marks(keys)})"
+    )
+
+
+def by_columns(table: str, keys: int) -> str:
+    """Return the query for rows without an event: key columns, then the status and the mode."""
+    return (
+        f"SELECT {_KEY}, key_columns, ad_account_id FROM {table} "  # noqa: S608 - checked names
+        f"WHERE key_columns IN ({_marks(keys)}) AND status = {{}} AND is_test = {{}} AND {_WITHOUT_EVENT}"
+    )
+
+
+def count(table: str, *, account: bool) -> str:
+    """Return the query for the number of rows in a state, and of those without an event: the status and the mode.
+
+    :param account: whether the account follows.
+    """
+    return (
+        f"SELECT COUNT(*), COUNT(CASE WHEN {_WITHOUT_EVENT} THEN 1 END) FROM {table} "  # noqa: S608 - checked names
+        f"WHERE status = {{}} AND is_test = {{}}{' AND ad_account_id = {}' if account else ''}"
+    )
+
+
+def forget(table: str, keys: int) -> str:
+    """Return the statement that removes rows, for some keys."""
+    return f"DELETE FROM {table} WHERE {_KEY} IN ({_marks(keys)})"  # noqa: S608 - checked names
+
+
+def restore(table: str, keys: int) -> str:
+    """Return the statement that gives up claims of events that were in the table before: the claim, then keys.
+
+    A held event keeps its status before, which says that it was not sent since.
+    """
+    return (
+        f"UPDATE {table} SET status = status_before, "  # noqa: S608 - checked names
+        f"status_before = CASE WHEN status_before = 'held' THEN 'held' END, claim = NULL "
         f"WHERE claim = {{}} AND status = 'sending' AND status_before IS NOT NULL AND {_KEY} IN ({_marks(keys)})"
     )
 

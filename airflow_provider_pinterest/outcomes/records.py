@@ -59,18 +59,26 @@ def _hash(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def record(outcome: EventOutcome, run: str, now: str, *, test: bool) -> Record:
+def is_event(outcome: EventOutcome) -> bool:
+    """Return whether the row of an outcome has the key of its event. Otherwise it has a key of its own."""
+    if not outcome.name or not outcome.id or outcome.status == "duplicate":
+        return False
+    return outcome.status != "rejected" or _shown(outcome.id) is not None
+
+
+def record(outcome: EventOutcome, run: str, now: str, *, test: bool, since: float | None = None) -> Record:
     """Return the row of an outcome.
 
     :param run: the name of the run.
     :param now: the time of writing.
+    :param since: when the user decided to send rows of this run again, so that its earlier rows keep their keys.
     """
     name, event_id = outcome.name, outcome.id
     shown = None if not event_id else _shown(event_id)
-    if not name or not event_id or outcome.status == "duplicate" or (outcome.status == "rejected" and shown is None):
-        key = row_outcome_key(run, outcome.row)
-    else:
+    if name and event_id and is_event(outcome):
         key = event_outcome_key(outcome.ad_account_id, name, event_id, test=test)
+    else:
+        key = row_outcome_key(run if since is None else f"{run}\0{since!r}", outcome.row)
     return (
         key,
         outcome.ad_account_id,

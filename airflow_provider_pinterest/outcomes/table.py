@@ -10,9 +10,10 @@ from typing import Any, Final, TypeVar
 
 import orjson
 
-from airflow_provider_pinterest.conversions.outcomes import Event
+from airflow_provider_pinterest.conversions.outcomes import Event, Rejection
 from airflow_provider_pinterest.delivery.ledger import Entry
-from airflow_provider_pinterest.delivery.outcome_log import EventOutcome, Status
+from airflow_provider_pinterest.delivery.outcome_log import EventOutcome, Status, of_unsent
+from airflow_provider_pinterest.delivery.selection import Standing
 from airflow_provider_pinterest.exceptions import OutcomesError, ParameterError
 from airflow_provider_pinterest.outcomes import dialects
 from airflow_provider_pinterest.outcomes.database import SqlDatabase, checked_table
@@ -21,6 +22,8 @@ from airflow_provider_pinterest.outcomes.records import (
     COLUMNS,
     Record,
     event_outcome_key,
+    is_event,
+    key_columns,
     record,
     seconds,
     timestamp,
@@ -113,6 +116,11 @@ class OpenOutcomeTable:
         """Keys of the events that this attempt has claimed and not settled; changed with ``_lock``."""
         self._lock = threading.Lock()
         self._waiting: list[EventOutcome] = []
+        self._decided: float | None = None
+        """When the user decided to send some rows again, in Unix seconds."""
+        self._resends_held = False
+        self._superseded: dict[int, Sequence[str]] = {}
+        """Row → keys of older rows of the table, which are removed with its outcome; changed with ``_lock``."""
         self._dialect = thread.call(self._prepare)
 
     @property
@@ -146,21 +154,30 @@ class OpenOutcomeTable:
                 if key in self._claimed:
                     claimed.append(key)
                     continue
-            made = record(outcome, self._run, now, test=self._test)
+            made = record(outcome, self._run, now, test=self._test, since=self._decided)
             before = records.get(made[0])
             if before is None or before[_STATUS] != Status.PROCESSED:  # a statement may name a key only once
                 records[made[0]] = made
         ordered = [records[key] for key in sorted(records)]  # two runs lock rows in the same order
 
+        with self._lock:
+            rows = [one.row for one in waiting if one.row in self._superseded] if self._superseded else []
+            older = sorted({key for row in rows for key in self._superseded[row]}.difference(records))
+
         def work(database: SqlDatabase) -> None:
             for some in _chunks(sorted(claimed), LOOKED_UP):
                 database.execute(dialects.settle(self._table, len(some)), [now, *some])
-                database.commit()
-            self._upsert(database, self._dialect.write, ordered)
+                if not older:
+                    database.commit()
+            self._upsert(database, self._dialect.write, ordered, commit=not older)
+            if older:  # in the same transaction
+                self._forget(database, older)
 
         self._thread.call(work)
         with self._lock:
             self._claimed.difference_update(claimed)
+            for row in rows:
+                self._superseded.pop(row, None)
         del self._waiting[: len(waiting)]
 
     def processed(self, ad_account_id: str, events: Sequence[Event]) -> Mapping[int, Entry]:
@@ -172,11 +189,11 @@ class OpenOutcomeTable:
     def claim(self, ad_account_id: str, events: Sequence[Event]) -> Mapping[int, Entry]:
         """Claim events for this attempt, durably; return those that it did not get, by row."""
         by_key = self._keys(ad_account_id, events)
-        now = timestamp(self._wall())
+        now, dialect = timestamp(self._wall()), self._dialect
         records = [self._claim_record(key, ad_account_id, by_key[key], now) for key in sorted(by_key)]
 
         def work(database: SqlDatabase) -> list[Any]:
-            self._upsert(database, self._dialect.claim, records)
+            self._upsert(database, dialect.claim_again if self._resends_held else dialect.claim, records)
             return self._select(database, dialects.others, sorted(by_key), [self._claim])
 
         found = self._thread.call(work)
@@ -198,6 +215,62 @@ class OpenOutcomeTable:
         with self._lock:
             self._claimed.difference_update(keys)
         self._thread.call(work)
+
+    def decide(self, since: float, *, resends_held: bool) -> None:
+        """Note that the user decided to send some rows again.
+
+        :param since: when, in Unix seconds; the same for all retries.
+        :param resends_held: whether held events may be claimed.
+        """
+        self._decided, self._resends_held = since, resends_held
+
+    def count(self, status: Status, ad_account_id: str | None) -> tuple[int, int]:
+        """Return how many rows are in a state, and how many of them only key columns can find."""
+        statement = dialects.count(self._table, account=ad_account_id is not None)
+        values = [str(status), int(self._test), *([] if ad_account_id is None else [ad_account_id])]
+
+        def work(database: SqlDatabase) -> list[Any]:
+            found = database.fetch(statement, values)
+            database.roll_back()
+            return found
+
+        [(rows, without_event)] = self._thread.call(work)
+        return int(rows), int(without_event)
+
+    def look_up(
+        self, ad_account_id: str, rows: Sequence[Event | Rejection], status: Status, *, by_columns: bool
+    ) -> Mapping[int, Standing]:
+        """Return what the table says about rows.
+
+        :param by_columns: whether to look for the key columns of rows without an event too.
+        """
+        keys = {row.row: key for row in rows if (key := self._key_of(ad_account_id, row)) is not None}
+        texts = {row.row: text for row in rows if (text := key_columns(row.keys))} if by_columns else {}
+        more = [str(status), int(self._test)]
+
+        def work(database: SqlDatabase) -> tuple[list[Any], list[Any]]:
+            by_key = self._select(database, dialects.standings, sorted(set(keys.values())))
+            return by_key, self._select(database, dialects.by_columns, sorted(set(texts.values())), more)
+
+        known, others = self._thread.call(work)
+        events: dict[str, tuple[Any, ...]] = {}
+        for key, *event in known:
+            if str(key) not in events or event[0] == Status.PROCESSED:  # a database without unique keys has several
+                events[str(key)] = tuple(event)
+        older: dict[str, list[str]] = {}
+        for key, text, account in others:
+            if account in (None, "", ad_account_id):
+                older.setdefault(str(text), []).append(str(key))
+        return {row.row: self._standing(keys.get(row.row), events, texts.get(row.row), older) for row in rows}
+
+    def supersede(self, row: int, older: Sequence[str]) -> None:
+        """Remove older rows of the table in the transaction that writes the outcome of a row."""
+        with self._lock:
+            self._superseded[row] = older
+
+    def remove(self, older: Sequence[str]) -> None:
+        """Remove older rows of the table now."""
+        self._thread.call(lambda database: self._forget(database, older))
 
     def close(self) -> None:
         """Close the connection."""
@@ -223,6 +296,35 @@ class OpenOutcomeTable:
     def _keys(self, ad_account_id: str, events: Sequence[Event]) -> dict[str, Event]:
         return {event_outcome_key(ad_account_id, event.name, event.id, test=self._test): event for event in events}
 
+    def _key_of(self, ad_account_id: str, row: Event | Rejection) -> str | None:
+        """Return the key of a row's event; ``None`` if the table has such rows without an event."""
+        if isinstance(row, Rejection):
+            outcome = of_unsent(ad_account_id, row)
+            if not is_event(outcome):
+                return None
+            return event_outcome_key(ad_account_id, outcome.name or "", outcome.id or "", test=self._test)
+        return event_outcome_key(ad_account_id, row.name, row.id, test=self._test)
+
+    def _standing(
+        self,
+        key: str | None,
+        events: Mapping[str, tuple[Any, ...]],
+        text: str | None,
+        older: Mapping[str, Sequence[str]],
+    ) -> Standing:
+        others = tuple(one for one in older.get(text or "", ()) if one != key)
+        event = events.get(key or "")
+        if event is None:
+            return Standing(key, columns=text, older=others)
+        status, run, written, before = event
+        own = run == self._run and self._decided is not None and seconds(written) >= self._decided
+        return Standing(key, str(status), own, before == Status.HELD, text, others)
+
+    def _forget(self, database: SqlDatabase, keys: Sequence[str]) -> None:
+        for some in _chunks(keys, LOOKED_UP):
+            database.execute(dialects.forget(self._table, len(some)), some)
+        database.commit()
+
     def _claim_record(self, key: str, account: str, event: Event, now: str | None) -> Record:
         outcome = EventOutcome(
             account, event.row, Status.SENDING, event.name, event.id, event.time, event.keys, (), event.body
@@ -242,25 +344,33 @@ class OpenOutcomeTable:
                 entries[event.row] = entry
         return entries
 
-    def _upsert(self, database: SqlDatabase, statement: Callable[[str, int], str], records: Sequence[Record]) -> None:
+    def _upsert(
+        self,
+        database: SqlDatabase,
+        statement: Callable[[str, int], str],
+        records: Sequence[Record],
+        *,
+        commit: bool = True,
+    ) -> None:
         dialect = self._dialect
+        end = database.commit if commit else _nothing
         for some in _chunks(records, dialect.rows):
             if dialect.many:
                 database.execute_many(statement(self._table, 1), some)
-                database.commit()
+                end()
                 continue
             text = statement(self._table, len(some))
             if dialect.json is not None:
                 objects = [dict(zip(COLUMNS, one, strict=True)) for one in some]
                 database.execute(text, [orjson.dumps(objects).decode()])
-                database.commit()
+                end()
                 continue
             values = [value for one in some for value in one]
             if not dialect.binds_null:
                 text = text.format(*("NULL" if value is None else "{}" for value in values))
                 values = [value for value in values if value is not None]
             database.execute(text, values)
-            database.commit()
+            end()
 
     def _select(
         self,
@@ -274,6 +384,10 @@ class OpenOutcomeTable:
             found += database.fetch(statement(self._table, len(some)), [*some, *more])
         database.roll_back()  # ends the transaction, so that the next query sees later changes
         return found
+
+
+def _nothing() -> None:
+    """Do nothing."""
 
 
 def _chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:

@@ -36,6 +36,7 @@ NEWER: Final = (
     "exclude_bots",
     "exclude_networks",
     "ad_account_id_column",
+    "only",
 )
 """More such options, added later. Only values other than the defaults count, because older checkpoints lack them."""
 
@@ -96,6 +97,7 @@ def attempt_of(
         may_resend_any=options.on_unknown_outcome == OnUnknownOutcome.RESEND,
         send_again=options.send_everything_again,
         ledger=ledger,
+        selects=options.only is not None,
     )
 
 

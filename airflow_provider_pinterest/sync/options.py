@@ -183,6 +183,9 @@ AGE: Final = or_none(
 ON_UNKNOWN_OUTCOME: Final = or_none(
     ParameterKind("'resend', 'hold' or None", lambda value: value in ("resend", "hold"))
 )
+ONLY: Final = or_none(
+    ParameterKind("'rejected', 'failed', 'held' or None", lambda value: value in ("rejected", "failed", "held"))
+)
 NAMES: Final = ParameterKind("a list of names", _is_list_of_names, _read_names)
 BOUND: Final = ParameterKind(
     "a dict or a list of values",
@@ -237,6 +240,7 @@ class SyncOptions:
     rejects_path: Annotated[Any, FOLDER] = None
     key_columns: Annotated[Sequence[str], NAMES] = ()
     skip_already_sent: Annotated[bool, SWITCH] = False
+    only: Annotated[str | None, ONLY] = None
     send_everything_again: Annotated[bool, SWITCH] = False
 
     def __post_init__(self) -> None:
@@ -331,6 +335,22 @@ def problems_with(options: type[Any], given: Mapping[str, Any]) -> list[str]:
         found.append("on_unknown_outcome='hold' needs rejects_path, because held events are listed there.")
     if given.get("skip_already_sent") is True and given.get("outcomes_conn_id", given) is None:
         found.append("skip_already_sent=True needs outcomes_conn_id, the database that tells which events were sent.")
+    if given.get("only") is not None:
+        found += _problems_with_only(given)
+    return found
+
+
+def _problems_with_only(given: Mapping[str, Any]) -> list[str]:
+    """Return the problems with other options if only some rows are sent again."""
+    found = []
+    if given.get("outcomes_conn_id", given) is None:
+        found.append("only needs outcomes_conn_id, the database that tells what became of each event.")
+    if given.get("send_everything_again") is True:
+        found.append("only and send_everything_again=True contradict each other.")
+    if given.get("validate_only") is True:
+        found.append("only cannot be combined with validate_only=True, which does not use the outcome table.")
+    if given.get("only") == "held" and given.get("resume") is False:
+        found.append("only='held' needs resume=True, so that a retry does not send the events once more.")
     return found
 
 

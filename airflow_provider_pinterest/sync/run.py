@@ -23,6 +23,7 @@ from airflow_provider_pinterest.delivery import account_counts
 from airflow_provider_pinterest.delivery.checkpoint import VERSION, Checkpoint, Finished
 from airflow_provider_pinterest.delivery.dispatcher import Dispatcher
 from airflow_provider_pinterest.delivery.ledger import Claims, without_sent
+from airflow_provider_pinterest.delivery.outcome_log import Status
 from airflow_provider_pinterest.delivery.pipeline import Mailbox, PipelineObserver, PipelineRun
 from airflow_provider_pinterest.delivery.progress import Progress
 from airflow_provider_pinterest.delivery.reader import ReadAhead, Reading
@@ -37,6 +38,7 @@ from airflow_provider_pinterest.delivery.sections import (
     needs_verification,
     verify_finished,
 )
+from airflow_provider_pinterest.delivery.selection import Selection
 from airflow_provider_pinterest.delivery.sender import OnUnknownOutcome, Sender
 from airflow_provider_pinterest.delivery.standings import AccountStandings
 from airflow_provider_pinterest.delivery.stop import StopSignal
@@ -206,7 +208,8 @@ class _Sync:
     def _ledger(self) -> str:
         """Return the name of the ledger; empty if events are sent without one."""
         options = self.options
-        if self.outcomes is None or not options.skip_already_sent or not options.sends or options.send_everything_again:
+        wanted = options.skip_already_sent or options.only is not None
+        if self.outcomes is None or not wanted or not options.sends or options.send_everything_again:
             return ""
         return self.outcomes.identity
 
@@ -237,6 +240,7 @@ class _Sync:
             source = self.source.open()
             table = self._open_outcomes()
             ledger = table if parts.attempt.ledger else None
+            selection = self._selection(table, parts, checkpoint)
             sender = self._sender(ledger, start)
             fence(parts.store, checkpoint)
             rejects = self._rejects(parts, start)
@@ -247,7 +251,9 @@ class _Sync:
                 "the same order."
             )
         mailbox = Mailbox()
-        reading = _Rows(options, parts, start, (source, self.source.open), sender, table=table, ledger=ledger)
+        reading = _Rows(
+            options, parts, start, (source, self.source.open), sender, table=table, ledger=ledger, selection=selection
+        )
         progress = Progress(
             checkpoint,
             parts.store,
@@ -325,6 +331,28 @@ class _Sync:
             rejects_path=str(parts.folder) if rejects is not None and rejects.parts else None,
             resumed_from=checkpoint.rows or None,
             unlisted={one.name: one.events for one in reading.unlisted_names()},
+            left_out=selection.events_left_out if (selection := reading.selection) else 0,
+            selection=selection.summary(run.counters, finished=run.finished) if selection else None,
+        )
+
+    def _selection(self, table: OpenOutcomeTable | None, parts: _Parts, checkpoint: Checkpoint) -> Selection | None:
+        """Return which rows are sent again; ``None``: all rows are sent."""
+        options = self.options
+        if table is None or options.only is None:
+            return None
+        wanted = Status(options.only)
+        table.decide(checkpoint.clock, resends_held=wanted is Status.HELD)
+        if wanted is Status.HELD:
+            log.warning(
+                "Events that are held are sent again, because of only='held'. They may have arrived before, and "
+                "Pinterest then counts them twice, offline events always."
+            )
+        return Selection(
+            table,
+            wanted,
+            parts.account,
+            several_accounts=bool(options.ad_account_id_column),
+            has_key_columns=bool(options.key_columns),
         )
 
     def _ended(self, parts: _Parts, run: PipelineRun, result: Result, progress: Progress) -> RunResult:
@@ -334,7 +362,7 @@ class _Sync:
         problem = failure_reason(
             counters,
             max_rejected=options.max_rejected,
-            min_events=options.min_events,
+            min_events=options.min_events if options.only is None else 0,
             max_duplicates=options.max_duplicates,
             remembers=progress.durable,
             recorded=options.sends,
@@ -342,6 +370,7 @@ class _Sync:
             listed=result.values["rejects_path"],
             counted=self.info.number is not None,
             vocabulary=self.info.vocabulary,
+            resends_held=options.only == Status.HELD,
         )
         progress.finish(replace(finished, problem=problem))
         error = ResultError(problem) if problem else None
@@ -349,7 +378,7 @@ class _Sync:
         if error is not None:
             raise error
         earlier = progress.last.earlier
-        if earlier is None and not counters.events_sent and counters.delivered.already_sent:
+        if earlier is None and options.only is None and not counters.events_sent and counters.delivered.already_sent:
             log.warning("%s", all_sent_by_others(counters))
         if earlier is not None and not counters.events_sent and counters.delivered.already_sent:
             when = dt.datetime.fromtimestamp(earlier.written, dt.UTC).strftime("%Y-%m-%d %H:%M UTC")
@@ -359,7 +388,7 @@ class _Sync:
     def _ended_before(self, finished: Finished) -> RunResult:
         """End as the earlier attempt did, whose worker died before its orchestrator knew."""
         log.info("An earlier attempt of this run had already completed, so nothing is sent again.")
-        newer = {"rows_excluded": 0, "unlisted_event_names": {}, **account_counts.result(Counter())}
+        newer = {"rows_excluded": 0, "unlisted_event_names": {}, "selection": {}, **account_counts.result(Counter())}
         result = {**newer, **finished.result}  # an earlier version did not have all keys
         error = ResultError(finished.problem) if finished.problem else None
         self.observer.ended(result, error)
@@ -388,6 +417,7 @@ class _Sync:
             forced=attempt.send_again,
             refused=refused,
             counted=self.info.number is not None,
+            selects=attempt.selects,
             vocabulary=self.info.vocabulary,
         ).sentence()
 
@@ -405,6 +435,7 @@ class _Sync:
             repeats=checkpoint.unknown_before is not None,
             forced=attempt.send_again,
             counted=self.info.number is not None,
+            selects=attempt.selects,
             vocabulary=self.info.vocabulary,
         ).sentence()
 
@@ -439,7 +470,8 @@ class _Sync:
         if options.validate_only or connection is None:
             return None
         rate_limiter = connection.rate_limiter(test=options.test)
-        claims = None if ledger is None else Claims(ledger, counts_own=start.resume, sleep=rate_limiter.sleep)
+        counts_own = start.resume or options.only is not None
+        claims = None if ledger is None else Claims(ledger, counts_own=counts_own, sleep=rate_limiter.sleep)
         sender = Sender(
             connection.events(test=options.test, connections=options.max_in_flight),
             rate_limiter,
@@ -509,6 +541,8 @@ def _wrong_arguments(source: object, options: object, connection: object, state:
         found.append(f"outcomes must be an OutcomeTable, got {type(outcomes).__name__}.")
     if outcomes is None and isinstance(options, SyncOptions) and options.skip_already_sent:
         found.append("skip_already_sent=True needs an outcome table, which tells what was sent.")
+    if outcomes is None and isinstance(options, SyncOptions) and options.only is not None:
+        found.append("only needs an outcome table, which tells what became of each event.")
     return found
 
 
@@ -560,6 +594,7 @@ class _Rows:
         *,
         table: OpenOutcomeTable | None,
         ledger: OpenOutcomeTable | None,
+        selection: Selection | None,
     ) -> None:
         opened, opens = source
         checkpoint = start.checkpoint
@@ -567,6 +602,7 @@ class _Rows:
         self._options = options
         self._parts = parts
         self._ledger = ledger
+        self.selection = selection
         self._start = start
         self._clock = checkpoint.clock
         self._source = opened
@@ -608,6 +644,8 @@ class _Rows:
 
     def _unsent(self, outcomes: Iterator[Outcome]) -> Iterator[Row]:
         """Yield outcomes, without the events that earlier runs sent, if there is a ledger."""
+        if self.selection is not None:
+            return self.selection.rows(outcomes)
         if self._ledger is None:
             return outcomes
         start, account = self._start, self._parts.account

@@ -61,6 +61,7 @@ class Ending:
     :param forced: whether the user wants every row sent regardless of earlier attempts.
     :param refused: whether the attempt was refused because events could be counted twice.
     :param counted: whether the next attempt will know that it is not the first.
+    :param selects: whether the outcome table tells which rows are sent.
     :param vocabulary: names what may happen next.
     """
 
@@ -79,6 +80,7 @@ class Ending:
     forced: bool = False
     refused: bool = False
     counted: bool = True
+    selects: bool = False
     vocabulary: Vocabulary = WITHOUT_ORCHESTRATOR
 
     def sentence(self) -> str:
@@ -104,6 +106,8 @@ class Ending:
         again = _capital(self.vocabulary.again)
         if not self.recorded:
             return f"Pinterest recorded nothing, so {self.vocabulary.again} starts at row 1."
+        if self.selects and not self.refused:
+            return f"{again} looks the rows up in the outcome table again, which has what was sent."
         if self.refused:
             return f"{again} is refused as well, unless send_everything_again=True is set."
         if not self.remembers:
@@ -196,6 +200,7 @@ def failure_reason(
     offline: bool = False,
     listed: str | None = None,
     counted: bool = True,
+    resends_held: bool = False,
     vocabulary: Vocabulary = WITHOUT_ORCHESTRATOR,
 ) -> str | None:
     """Return why a complete run fails, or ``None`` if it succeeds.
@@ -208,6 +213,7 @@ def failure_reason(
     :param offline: whether events were sent that Pinterest cannot deduplicate, and the user accepts no second copies.
     :param listed: the folder that lists the rows, if there is one.
     :param counted: whether the next attempt will know that it is not the first.
+    :param resends_held: whether the run sends held events again.
     :param vocabulary: names what may happen next.
     """
     where = f" They are listed in {listed}." if listed else ""
@@ -229,7 +235,9 @@ def failure_reason(
         return f"{advised(happened, do)}\n{end}"
     if held:
         clear = (
-            f"{again} does not send accepted events again. It sends the held events only with "
+            f"{again} sends the held events once more, because of only='held', which may count them twice."
+            if resends_held
+            else f"{again} does not send accepted events again. It sends the held events only with "
             "on_unknown_outcome='resend', which may count them twice."
             if remembers
             else f"{again} would send every row again and is refused."
