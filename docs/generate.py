@@ -112,6 +112,7 @@ ADVICE: Final[dict[str, str]] = {
         "Look for the event in Ads Manager. If it did not arrive, send it alone. See [Guarantees](guarantees.md)."
     ),
     **dict.fromkeys(EXCLUSIONS, "Nothing. Your own rule excludes the row, see [Privacy](privacy.md)."),
+    "not_selected": "Nothing. See [Sending again what failed](outcomes.md#sending-again-what-failed).",
     # warnings
     "unknown_event_name": (
         "The log lists the most frequent names, each with its most similar listed name. Map them: "

@@ -3,6 +3,7 @@
 The run:
 
 - ``reader``: reads the source in a separate thread.
+- ``selection``: selects the rows that the outcome table has in one state.
 - ``sections``: cuts the outcomes of rows into sections, and verifies the rows of an earlier attempt.
 - ``pipeline``: the loop of a run; takes sections, settles batches, writes checkpoints.
 - ``dispatcher``: sends batches with a few threads.

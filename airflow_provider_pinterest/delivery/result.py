@@ -364,8 +364,8 @@ class Result:
         return "\n".join(lines)
 
 
-def _selected(*, only: str, found: int, mended: int, still_refused: int, gone: int | None) -> str:
-    said = f"only={only!r}: {found:,} found again, {mended:,} mended, {still_refused:,} still refused"
+def _selected(*, only: str, found: int, processed: int, still_refused: int, gone: int | None) -> str:
+    said = f"only={only!r}: {found:,} found again, {processed:,} processed, {still_refused:,} still refused"
     return said if gone is None else f"{said}, {gone:,} gone from the source"
 
 

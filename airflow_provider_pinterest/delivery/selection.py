@@ -43,7 +43,7 @@ class Standing(NamedTuple):
     older: tuple[str, ...] = ()
 
 
-class Standings(Protocol):
+class StandingTable(Protocol):
     """The outcome table, as :class:`Selection` uses it."""
 
     def count(self, status: Status, ad_account_id: str | None) -> tuple[int, int]:
@@ -96,7 +96,7 @@ class StillHeld:
         return self.event.row
 
 
-class Fate(Enum):
+class RowFate(Enum):
     """What happens to a row."""
 
     SELECTED = "it is sent, or rejected again"
@@ -106,20 +106,20 @@ class Fate(Enum):
     LEFT_OUT = "it is not in the wanted state"
 
 
-def fate_of(outcome: Row, standing: Standing, wanted: Status) -> Fate:
+def fate_of(outcome: Row, standing: Standing, wanted: Status) -> RowFate:
     """Return what happens to a row. Nothing is sent that was processed, or is held and not wanted."""
     status, own = standing.status, standing.own
     if type(outcome) is Event:
         if status == Status.PROCESSED:
-            return Fate.SENT_BY_RUN if own else Fate.SENT_BEFORE if standing.older else Fate.LEFT_OUT
+            return RowFate.SENT_BY_RUN if own else RowFate.SENT_BEFORE if standing.older else RowFate.LEFT_OUT
         if status == Status.HELD and own and not standing.untried:
-            return Fate.HELD_BY_RUN
+            return RowFate.HELD_BY_RUN
         if status == Status.HELD and wanted is not Status.HELD:
-            return Fate.LEFT_OUT
+            return RowFate.LEFT_OUT
         if status == Status.SENDING:
-            return Fate.SELECTED if own else Fate.LEFT_OUT  # the claims tell whether it may be sent once more
+            return RowFate.SELECTED if own else RowFate.LEFT_OUT  # the claims tell whether it may be sent once more
     again = own and status in (Status.FAILED, Status.REJECTED)
-    return Fate.SELECTED if again or status == wanted or standing.older else Fate.LEFT_OUT
+    return RowFate.SELECTED if again or status == wanted or standing.older else RowFate.LEFT_OUT
 
 
 class Selection:
@@ -134,7 +134,7 @@ class Selection:
 
     def __init__(
         self,
-        standings: Standings,
+        standings: StandingTable,
         wanted: Status,
         ad_account_id: str,
         *,
@@ -184,7 +184,7 @@ class Selection:
         return {
             "only": str(self._wanted),
             "found": counters.events_built + counters.rows_rejected,
-            "mended": counters.delivered.processed,
+            "processed": counters.delivered.processed,
             "still_refused": counters.rejected + counters.delivered.held,
             "gone": max(self._total - len(self._found), 0) if finished else None,
         }
@@ -221,20 +221,20 @@ class Selection:
             return NotSelected(outcome)
         standing = standings.get(outcome.row, Standing())
         fate = fate_of(outcome, standing, self._wanted)
-        if fate is Fate.LEFT_OUT:
+        if fate is RowFate.LEFT_OUT:
             self.events_left_out += type(outcome) is Event
             return NotSelected(outcome)
         if standing.key is not None and standing.status == self._wanted:
             self._note(standing.key)
         for key in standing.older:
             self._note(key)
-        if type(outcome) is Event and fate in (Fate.SENT_BY_RUN, Fate.SENT_BEFORE):
+        if type(outcome) is Event and fate in (RowFate.SENT_BY_RUN, RowFate.SENT_BEFORE):
             if standing.older:
                 self._standings.remove(standing.older)
-            return AlreadySent(outcome, fate is Fate.SENT_BY_RUN)
+            return AlreadySent(outcome, fate is RowFate.SENT_BY_RUN)
         if standing.older:
             self._standings.supersede(outcome.row, standing.older)
-        if type(outcome) is Event and fate is Fate.HELD_BY_RUN:
+        if type(outcome) is Event and fate is RowFate.HELD_BY_RUN:
             return StillHeld(outcome)
         return outcome
 

@@ -28,7 +28,7 @@ _CLAIMABLE_AGAIN: Final = "{old}.status NOT IN ('processed', 'sending')"
 """The same, if the user decides to send held events again."""
 
 _WITHOUT_EVENT: Final = "(event_id IS NULL OR event_name IS NULL OR ad_account_id = '')"
-"""Rows whose key is not that of the event that the row becomes once it is mended."""
+"""Rows whose key is not that of the event that the row becomes once it is corrected."""
 
 _CLAIMED: Final = ("key_columns", "run", "source_row", "event_time", "written_at", "match_keys", "claim")
 """Columns that a claim changes, besides the status and the status before."""

@@ -35,10 +35,10 @@ def with_bad_currency(some, *numbers):
 
 
 def numbers(ran):
-    return tuple(ran["selection"][name] for name in ("found", "mended", "still_refused", "gone"))
+    return tuple(ran["selection"][name] for name in ("found", "processed", "still_refused", "gone"))
 
 
-def test_only_rejected_rows_that_were_mended_are_sent(database, sandbox):
+def test_only_rejected_rows_that_were_corrected_are_sent(database, sandbox):
     send(database, "monday", with_bad_currency(offline(10), 2, 5, 7, 9), sandbox)
     assert statuses(database) == {"processed": 6, "rejected": 4}
     source = [one for one in with_bad_currency(offline(12), 7) if one["event_id"] != "order-9"]
@@ -47,7 +47,7 @@ def test_only_rejected_rows_that_were_mended_are_sent(database, sandbox):
     assert ran.error is None, ran.said
     assert numbers(ran) == (3, 2, 1, 1)
     assert (ran["rows_excluded"], ran["reasons"]) == (8, {"not_selected": 8, "bad_currency": 1})
-    assert "only='rejected': 3 found again, 2 mended, 1 still refused, 1 gone from the source" in ran.log
+    assert "only='rejected': 3 found again, 2 processed, 1 still refused, 1 gone from the source" in ran.log
     assert sandbox.copies() == {one: 1 for one in ids(10) if one not in ("order-7", "order-9")}
     assert statuses(database) == {"processed": 8, "rejected": 2}
     assert ran["coverage"]["event_name"] == 1.0
@@ -112,7 +112,7 @@ def test_events_that_are_held_again_are_not_sent_by_a_retry(database, sandbox, t
     assert sandbox.copies() == {"order-1": 2, "order-2": 2, "order-3": 1, "order-4": 1}
     assert statuses(database) == {"held": 1, "processed": 3}
     assert "once more, because of only='held'" in ran.said
-    cleared = again(state=store(), attempt=AttemptInfo(number=3, identity={"run": "tuesday", "cleared": 1}))
+    cleared = again(state=store(), attempt=AttemptInfo(number=3, identity={"run": "tuesday, cleared"}))
     assert numbers(cleared) == (1, 1, 0, 0)
     assert sandbox.copies() == {"order-1": 3, "order-2": 2, "order-3": 1, "order-4": 1}
 
@@ -132,8 +132,8 @@ def test_held_events_that_were_certainly_not_sent_are_sent_by_a_retry(database, 
 
 
 @pytest.mark.parametrize("only", ["rejected", "failed"])
-def test_a_retry_counts_what_the_first_attempt_mended(database, sandbox, tmp_path, only):
-    """The run has the name of the run that is mended, as after Clear with the parameter."""
+def test_a_retry_counts_what_the_first_attempt_sent(database, sandbox, tmp_path, only):
+    """The run has the name of the earlier run, as after Clear with the parameter."""
     store = partial(FileStateStore, tmp_path / "state.json")
     if only == "failed":
         for number in range(21, 31):
