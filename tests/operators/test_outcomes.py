@@ -162,3 +162,28 @@ def test_long_names_differ():
 def named(**changes: Any) -> str:
     context: Any = {"ti": RecordingTaskInstance(**changes)}
     return run_name(context)
+
+
+def test_sending_again_without_a_table_fails_when_the_dag_is_parsed(pinterest):
+    with pytest.raises(ParameterError, match="only needs outcomes_conn_id"):
+        Life(**small(only="failed")).attempt()
+
+
+def test_sending_held_events_again_without_a_state_is_refused(pinterest, outcomes):
+    with pytest.raises(ParameterError, match="only='held' needs resume=True"):
+        Life(**small(outcomes_conn_id="outcomes", only="held", resume=False)).attempt()
+
+
+@pytest.mark.parametrize("remembers", [True, False], ids=["airflow-3.3", "before"])
+def test_a_run_is_cleared_to_send_again_what_was_rejected(pinterest, outcomes, remembers):
+    bad = [{**one, "currency": "XX" if n in (3, 7) else "EUR"} for n, one in enumerate(offline(), 1)]
+    options = {"outcomes_conn_id": "outcomes", "max_rejected": 1.0, "min_events": 8}
+    life = Life(remembers=remembers, **small(bad, **options))
+    life.attempt()
+    assert statuses(outcomes) == {"processed": 8, "rejected": 2}
+    ran = life.clear(events=offline(), only="rejected")
+
+    assert ran.error is None, ran.said
+    assert ran["selection"] == {"only": "rejected", "found": 2, "processed": 2, "still_refused": 0, "gone": 0}
+    assert pinterest.copies() == ids(10)
+    assert statuses(outcomes) == {"processed": 10}

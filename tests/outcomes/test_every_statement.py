@@ -14,41 +14,15 @@ import pytest
 from harness.counting_server import read_copies
 from harness.loopback import get
 from harness.processes import IMPORTS, python_server
+from tests.outcomes.mortal import MORTAL
 from tests.outcomes.reading import table
 
 ROWS = 6
 
-STORM = """
-import json, os, sqlite3, sys
-from functools import partial
-from airflow_provider_pinterest.exceptions import ResultError
-from airflow_provider_pinterest.sync import (
-    AttemptInfo, FileStateStore, IterableSource, OutcomeTable, PinterestConnection, SqlStateStore, SyncOptions, sync,
-)
-
+STORM = (
+    MORTAL
+    + """
 folder, port, rows, where, state_in_sql = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4], sys.argv[5] == "sql"
-
-class Mortal:
-    left = None
-    def __init__(self, inner):
-        self.inner = inner
-    def step(self, call, *arguments):
-        if Mortal.left is not None:
-            Mortal.left -= 1
-            if Mortal.left == 0 and where == "before":
-                os._exit(9)
-        try:
-            found = call(*arguments)
-        finally:
-            if Mortal.left == 0:
-                os._exit(9)
-        return Mortal(found) if isinstance(found, sqlite3.Cursor) else found
-    def __getattr__(self, name):
-        value = getattr(self.inner, name)
-        if name in ("execute", "executemany", "commit"):
-            return partial(self.step, value)
-        return (lambda *a: Mortal(value(*a))) if name == "cursor" else value
-Mortal.__module__ = "sqlite3"
 
 def attempt(number, run, dies_at, attempt_number, **options):
     connect = partial(sqlite3.connect, f"{folder}/{number}.db")
@@ -80,6 +54,7 @@ while attempt(number, "monday", number, 1) == 9:
     number += 1
 print(json.dumps(codes))
 """
+)
 
 
 @pytest.mark.parametrize("state", ["file", "sql"])
