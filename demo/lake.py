@@ -133,7 +133,7 @@ def _rows(start: dt.datetime, end: dt.datetime) -> list[dict[str, Any]]:
     rows = []
     for place, (key, cells) in enumerate(everything):
         moment = start + place * step
-        usual = {
+        usual: dict[str, Any] = {
             "event_id": key,
             "event_name": NAMES[place % len(NAMES)],
             "occurred_at": moment,
@@ -148,7 +148,7 @@ def _rows(start: dt.datetime, end: dt.datetime) -> list[dict[str, Any]]:
             "search_string": "bowl",
             "session_note": "for the shop's own reports",
         }
-        row = usual | cells
+        row = {**usual, **cells}
         if isinstance(row["occurred_at"], dt.timedelta):
             row["occurred_at"] = end + row["occurred_at"]
         rows.append(row)
