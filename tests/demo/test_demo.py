@@ -47,6 +47,7 @@ def processes_that_mention(text: str) -> list[str]:
     return found
 
 
+@pytest.mark.timeout(240)
 def test_the_demo_adds_up_and_leaves_nothing_behind(tmp_path):
     with started(tmp_path) as demo:
         output, _ = demo.communicate(timeout=200)
