@@ -148,7 +148,7 @@ class OpenOutcomeTable:
                     continue
             made = record(outcome, self._run, now, test=self._test)
             before = records.get(made[0])
-            if before is None or before[_STATUS] != Status.PROCESSED:  # a statement may name a key only once
+            if before is None or _replaces(made[_STATUS], before[_STATUS]):  # a statement may name a key only once
                 records[made[0]] = made
         ordered = [records[key] for key in sorted(records)]  # two runs lock rows in the same order
 
@@ -274,6 +274,13 @@ class OpenOutcomeTable:
             found += database.fetch(statement(self._table, len(some)), [*some, *more])
         database.roll_back()  # ends the transaction, so that the next query sees later changes
         return found
+
+
+def _replaces(status: str, before: str) -> bool:
+    """Return whether an outcome replaces an earlier one, as the statements of the dialects do."""
+    if before == Status.PROCESSED:
+        return False
+    return status != Status.REJECTED or before not in (Status.HELD, Status.SENDING)
 
 
 def _chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
