@@ -233,10 +233,15 @@ class OpenOutcomeTable:
     def _entries(self, found: Sequence[Any], by_key: Mapping[str, Event]) -> dict[int, Entry]:
         """Return rows of the table by the row of the event."""
         entries: dict[int, Entry] = {}
-        for key, status, run, written in found:
+        for key, status, run, written, source in found:
             event = by_key[str(key)]
             entry = Entry(
-                status == Status.PROCESSED, run == self._run, status == Status.SENDING, str(run), seconds(written)
+                status == Status.PROCESSED,
+                run == self._run,
+                status == Status.SENDING,
+                str(run),
+                seconds(written),
+                source == "offline",
             )
             if event.row not in entries or entry.sent:  # a database without unique keys may have several
                 entries[event.row] = entry
