@@ -13,7 +13,8 @@ than a week. `max_event_age` rejects older rows with the code `too_old`, so that
 lost. A backfill always has some, because some rows were loaded late.
 
 **Duplicates.** Pinterest deduplicates web events by `event_id` only for 24 hours after it received the first. Do not
-backfill a day that the 15-minute sync has already sent, unless it was today.
+backfill a day that the 15-minute sync has already sent, unless it was today. With the ledger any day can be sent again:
+`pinterest_backfill_store_sales` shows it, and asks a person before it sends.
 
 **Needs** the connections `pinterest_default` and `warehouse`, optionally the Variable
 `pinterest_rejects_path`.

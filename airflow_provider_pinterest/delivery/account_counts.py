@@ -97,17 +97,25 @@ def of_rejections(rejections: Iterable[Rejection]) -> AccountCounts:
 
 
 def of_batch(
-    ad_account_id: str, rows: AccountCounts, *, processed: int, calls: int, rejections: Iterable[Rejection]
+    ad_account_id: str,
+    rows: AccountCounts,
+    *,
+    processed: int,
+    calls: int,
+    rejections: Iterable[Rejection],
+    already_sent: int = 0,
 ) -> AccountCounts:
     """Return the counts of the settled events of a section.
 
     :param ad_account_id: the account of its batch.
     :param rows: the counts of its rows.
     :param rejections: its events that failed or are held.
+    :param already_sent: its events that were found to be sent before only when they were claimed.
     """
+    settled = ((PROCESSED, processed), (ALREADY_SENT, already_sent), (CALLS, calls))
     counts = of_rejections(rejections)
     counts.update(sent_before(rows))
-    counts.update({(ad_account_id, kind): count for kind, count in ((PROCESSED, processed), (CALLS, calls)) if count})
+    counts.update({(ad_account_id, kind): count for kind, count in settled if count})
     return counts
 
 

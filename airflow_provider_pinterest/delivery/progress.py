@@ -524,6 +524,7 @@ def _settled(flight: InFlightBatch, snapshot: Snapshot, now: float) -> Settled:
                 processed=snapshot.delivered.processed,
                 calls=snapshot.delivered.calls,
                 rejections=rejections,
+                already_sent=snapshot.delivered.already_sent,
             )
         )
     if flight.unknown and flight.done:

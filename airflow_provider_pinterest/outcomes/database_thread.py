@@ -78,7 +78,7 @@ class DatabaseThread:
         """Close the connection once the jobs are done; waits for a short time."""
         self._closed = True
         self._jobs.put(None)
-        self._thread.join(GRACE)
+        self._thread.join(LOOK_AGAIN if self._stopped() else GRACE)
 
     def _work(self) -> None:
         while (found := self._jobs.get()) is not None:

@@ -126,7 +126,8 @@ def remove(table: str, keys: int) -> str:
 def settle(table: str, keys: int) -> str:
     """Return the statement for claimed events that were processed: the time, then keys."""
     return (
-        f"UPDATE {table} SET status = 'processed', written_at = {{}}, status_before = NULL, claim = NULL "  # noqa: S608
+        f"UPDATE {table} SET status = 'processed', written_at = {{}}, reasons = NULL, "  # noqa: S608 - checked names
+        f"status_before = NULL, claim = NULL "
         f"WHERE {_KEY} IN ({_marks(keys)})"
     )
 

@@ -49,29 +49,36 @@ class ExampleDags:
 
     def __init__(self, folder: Path, shop: Warehouse, database: str, pinterest: Sandbox, rejects_path: Path) -> None:
         self.shop = shop
-        self._pinterest = pinterest
+        self.pinterest = pinterest
         self._connections = stage.connections(shop.path, pinterest.url, rejects_path)
         self._connections["AIRFLOW_CONN_WAREHOUSE"] = database
         self.exports = rejects_path.parent / "exports"
         self._connections["AIRFLOW_VAR_PINTEREST_EXPORTS"] = str(self.exports)
-        self._connections["AIRFLOW_CONN_OUTCOMES"] = sqlite_connection(rejects_path.with_name("outcomes.db"))
+        self._folder = rejects_path.parent
         oauth = {**pinterest.connection(), "password": pinterest.oauth_token}
         self._connections["AIRFLOW_CONN_PINTEREST_OAUTH"] = json.dumps(oauth)
         self._dags = dag_runs.load(folder)
         self._ran: dict[str, ExampleDagRun] = {}
 
-    def run(self, dag_id: str, when: dt.datetime | None, conf: dict[str, Any] | None = None) -> ExampleDagRun:
+    def run(
+        self, dag_id: str, when: dt.datetime | None, conf: dict[str, Any] | None = None, **variables: str
+    ) -> ExampleDagRun:
         """Run a DAG at a time, or return what it did when it was run so before."""
-        key = json.dumps([dag_id, when and when.isoformat(), conf], sort_keys=True)
+        key = json.dumps([dag_id, when and when.isoformat(), conf, variables], sort_keys=True)
+        environment = {
+            **self._connections,
+            "AIRFLOW_CONN_OUTCOMES": sqlite_connection(self._folder / f"outcomes-{dag_id}.db"),
+            **{f"AIRFLOW_VAR_{name.upper()}": value for name, value in variables.items()},
+        }
         if key not in self._ran:
-            self._pinterest.clear()
-            tasks = dag_runs.run(self._dags[dag_id], when, conf, **self._connections)
+            self.pinterest.clear()
+            tasks = dag_runs.run(self._dags[dag_id], when, conf, **environment)
             assert [task for task in tasks if task.state != "success"] == []
             self._ran[key] = ExampleDagRun(
                 tasks,
-                self._pinterest.events(test=False),
-                self._pinterest.events(test=True),
-                self._pinterest.deletion_requests(),
+                self.pinterest.events(test=False),
+                self.pinterest.events(test=True),
+                self.pinterest.deletion_requests(),
             )
         return self._ran[key]
 
@@ -91,7 +98,7 @@ def dags(
 ) -> Iterator[ExampleDags]:
     work = tmp_path_factory.mktemp("dags")
     shop = warehouse.build(work / "warehouse.db", now=dt.datetime.now(dt.UTC))
-    database = json.dumps({"conn_type": "sqlite", "host": str(shop.path)})
+    database = sqlite_connection(shop.path)
     if request.param == "postgres":
         server = dataclasses.replace(request.getfixturevalue("postgres"), database="example_dags")
         copy_to_postgres(shop.path, server)

@@ -122,6 +122,33 @@ class TestBackfill:
         assert {row["reasons"][0]["code"] for row in ran.rejects()} == {"too_old"}
 
 
+class TestBackfillOfStoreSales:
+    def run(self, dags, answer, when=None):
+        when = when or dags.shop.day.end
+        return dags.run("pinterest_backfill_store_sales", when, pinterest_backfill_approved=answer)
+
+    def test_it_is_validated_then_sent_once_then_not_again(self, dags):
+        first = self.run(dags, "yes")
+        again = self.run(dags, "yes", dags.shop.day.end + SECOND)
+        results = {task.task_id: task.result for task in first.tasks}
+        old = planted.reasons(Feed.STORE_SALES)["too_old"]  # for the daily DAG, not for a backfill
+        valid = planted.SENT[Feed.STORE_SALES] + old
+
+        assert results["validate"]["validated_only"] == results["send"]["events_processed"] == valid
+        assert [imbalances(result) for result in first.results] == [[], []]
+        orders = Counter(event.event["custom_data"]["order_id"] for event in first.received)
+        assert orders.keys() >= dags.shop.keys[Feed.STORE_SALES]
+        assert orders.total() == len(orders) == valid
+        assert not again.received
+        assert again.results[0]["already_sent"] == valid
+
+    def test_a_rejected_backfill_fails_and_sends_nothing(self, dags):
+        with pytest.raises(AssertionError, match="failed"):
+            self.run(dags, "no", dags.shop.day.end + 2 * SECOND)
+
+        assert dags.pinterest.calls() == []
+
+
 class TestPartitions:
     @pytest.fixture
     def partition(self):

@@ -7,11 +7,14 @@ import threading
 from contextlib import closing
 from functools import partial
 
+import pytest
+
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 from airflow_provider_pinterest.conversions.transform import Transform
 from airflow_provider_pinterest.delivery.outcome_log import of_processed
 from airflow_provider_pinterest.exceptions import ParameterError, ResendRefusedError, UnavailableError
 from airflow_provider_pinterest.outcomes.records import timestamp
+from airflow_provider_pinterest.outcomes.table import OpenOutcomeTable
 from airflow_provider_pinterest.sync import AttemptInfo, FileStateStore, IterableSource, OutcomeTable
 from tests.outcomes.reading import statuses, table
 from tests.running import ids, rows
@@ -123,6 +126,7 @@ def test_a_failed_event_is_sent_again(connect, sandbox):
     assert (ran["already_sent"], ran["events_processed"]) == (2, 1)
     assert sandbox.copies() == ids(3)
     assert statuses(connect) == {"processed": 3}
+    assert [one["reasons"] for one in table(connect)] == [None, None, None]
 
 
 def test_an_event_with_unknown_outcome_is_held_and_names_the_run(connect, sandbox, tmp_path):
@@ -262,3 +266,24 @@ def age(connect, *, hours):
     with closing(connect()) as connection:
         connection.execute("UPDATE pinterest_outcomes SET written_at = ? WHERE status = 'sending'", [moment])
         connection.commit()
+
+
+@pytest.mark.parametrize("looked_up", [True, False], ids=["found when read", "found when claimed"])
+def test_several_accounts_are_counted_apart(sqlite, sandbox, monkeypatch, looked_up):
+    """An event that another run sends after it was read is found only when it is claimed."""
+    if not looked_up:
+        monkeypatch.setattr(OpenOutcomeTable, "processed", lambda *_: {})
+    accounts = [sandbox.ad_account_id, "549755885176"]
+    some = [one | {"account": accounts[number % 2]} for number, one in enumerate(offline(40))]
+    some.sort(key=lambda one: one["account"])
+    send(sqlite, "monday", some[5:25], sandbox, ad_account_id_column="account")
+    ran = send(sqlite, "tuesday", some, sandbox, ad_account_id_column="account")
+
+    assert ran.error is None, ran.said
+    assert (ran["already_sent"], ran["events_processed"], ran["rows_not_sent"]) == (20, 20, 0)
+    counts = ran["accounts"]
+    assert {name: (one["already_sent"], one["events_processed"]) for name, one in counts.items()} == {
+        accounts[0]: (15, 5),
+        accounts[1]: (5, 15),
+    }
+    assert set(sandbox.copies().values()) == {1}

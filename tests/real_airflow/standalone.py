@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -25,10 +26,20 @@ class StandaloneAirflow:
 
     :param home: its AIRFLOW_HOME.
     :param url: of its API server.
+    :param environment: of its processes.
     """
 
     home: Path
     url: str
+    environment: Mapping[str, str]
+
+    def command(self, *arguments: str) -> str:
+        """Run a command of Airflow, and return what it prints."""
+        return airflow_command(self.environment, self.home, *arguments)
+
+    def api(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Call the REST API."""
+        return self._api(method, path, body)
 
     def wait_for_dags(self, dag_ids: Iterable[str]) -> None:
         """Wait until some DAGs are parsed."""
@@ -74,13 +85,28 @@ class StandaloneAirflow:
     def _api(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         answer = requests.request(method, f"{self.url}/api/v2/{path}", json=body, timeout=WAIT_SECONDS)
         assert answer.ok, answer.text
-        found: dict[str, Any] = answer.json()
+        found: dict[str, Any] = answer.json() if answer.content else {}
         return found
 
     def _ask(self, sql: str, *parameters: str) -> Any:
         with closing(sqlite3.connect(self.home / "airflow.db", timeout=30)) as database:
             row = database.execute(sql, parameters).fetchone()
         return row[0] if row else None
+
+
+def airflow_command(environment: Mapping[str, str], home: Path, *arguments: str) -> str:
+    """Run a command of Airflow, and return what it prints."""
+    done = subprocess.run(
+        [sys.executable, "-m", "airflow", *arguments],
+        env=dict(environment),
+        cwd=home,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
 
 
 @contextmanager
@@ -109,4 +135,4 @@ def standalone(home: Path, connections: dict[str, dict[str, Any]]) -> Iterator[S
     with service("Airflow", command, home / "standalone.txt", environment, cwd=home) as running:
         healthy = partial(airflow.healthy, port, *parts)
         wait_for(healthy, "Airflow to be healthy", services=[running], every=0.5, seconds=600)
-        yield StandaloneAirflow(home, f"http://127.0.0.1:{port}")
+        yield StandaloneAirflow(home, f"http://127.0.0.1:{port}", environment)
