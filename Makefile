@@ -43,7 +43,7 @@ test: $(INSTALLED) servers ## Run all tests
 coverage: $(INSTALLED) servers ## Run all tests and measure which lines they reach
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --cov --cov-report=term --cov-fail-under=$(COVERED) $(ARGS)
 
-chaos: $(INSTALLED) ## Kill the sender at random while everything goes wrong, and count (20 storms)
+chaos: $(INSTALLED) servers ## Kill the sender at random while everything goes wrong, and count (20 storms)
 	@$(BIN)/python -m chaos $(ARGS)
 
 scale: $(SCALE)/.installed servers ## Send two million rows on a CeleryExecutor with two workers, and count

@@ -24,7 +24,22 @@ _KEPT: Final = "{old}.status <> 'processed' AND ({new}.status <> 'rejected' OR {
 _CLAIMABLE: Final = "{old}.status NOT IN ('processed', 'sending', 'held')"
 """When an event may be claimed although it is in the table."""
 
-_CLAIMED: Final = ("key_columns", "run", "source_row", "event_time", "written_at", "match_keys", "claim")
+_SOURCE: Final = (
+    "CASE WHEN {new}.status = 'held' AND {old}.status IN ('sending', 'held') AND {old}.action_source = 'offline' "
+    "THEN {old}.action_source ELSE {new}.action_source END"
+)
+"""An event that may have been sent as an offline event stays one until its outcome is known."""
+
+_CLAIMED: Final = (
+    "key_columns",
+    "run",
+    "source_row",
+    "event_time",
+    "written_at",
+    "match_keys",
+    "action_source",
+    "claim",
+)
 """Columns that a claim changes, besides the status and the status before."""
 
 
@@ -69,6 +84,7 @@ class Dialect:
     def write(self, table: str, rows: int) -> str:
         """Return the statement that stores outcomes, with ``{}`` for each value."""
         changes = {name: f"{{new}}.{name}" for name in (*_UPDATED, "status")}
+        changes["action_source"] = _SOURCE
         return self.upsert(self, table, rows, changes, _KEPT)
 
     def claim(self, table: str, rows: int) -> str:
@@ -125,7 +141,7 @@ def dialect_of(driver: str) -> Dialect:
 
 
 def _known(table: str, keys: int) -> str:
-    return f"SELECT {_KEY}, status, run, written_at FROM {table} WHERE {_KEY} IN ({_marks(keys)})"  # noqa: S608
+    return f"SELECT {_KEY}, status, run, written_at, action_source FROM {table} WHERE {_KEY} IN ({_marks(keys)})"  # noqa: S608
 
 
 def _marks(count: int) -> str:

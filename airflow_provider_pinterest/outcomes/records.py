@@ -28,6 +28,7 @@ COLUMNS: Final = (
     "written_at",
     "is_test",
     "match_keys",
+    "action_source",
     "claim",
     "status_before",
 )
@@ -66,6 +67,7 @@ def record(outcome: EventOutcome, run: str, now: str, *, test: bool) -> Record:
     :param now: the time of writing.
     """
     name, event_id = outcome.name, outcome.id
+    body: Mapping[str, Any] = orjson.loads(outcome.body) if outcome.body else {}
     shown = None if not event_id else _shown(event_id)
     if not name or not event_id or outcome.status == "duplicate" or (outcome.status == "rejected" and shown is None):
         key = row_outcome_key(run, outcome.row)
@@ -84,7 +86,8 @@ def record(outcome: EventOutcome, run: str, now: str, *, test: bool) -> Record:
         timestamp(outcome.time),
         now,
         int(test),
-        match_keys(outcome.body),
+        match_keys(body),
+        body.get("action_source"),
         None,
         None,
     )
@@ -97,12 +100,9 @@ def key_columns(keys: Mapping[str, Any]) -> str | None:
     return orjson.dumps(keys_of(keys), option=orjson.OPT_SORT_KEYS).decode()
 
 
-def match_keys(body: bytes | None) -> str | None:
+def match_keys(body: Mapping[str, Any]) -> str | None:
     """Return the names of the match keys that an event carries, separated by commas."""
-    if not body:
-        return None
-    names = orjson.loads(body).get("user_data") or ()
-    return _joined(tuple(names)) or None
+    return _joined(tuple(body.get("user_data") or ())) or None
 
 
 @lru_cache(maxsize=1_024)
