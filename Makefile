@@ -4,6 +4,7 @@
 #   JOBS=4            test processes
 #   ARGS="-k hashes"  more arguments for pytest
 #   SKIP_POSTGRES=1   leave out the tests that need a PostgreSQL server
+#   WHOLE_BACKFILL=1  also run a backfill by Airflow's own command, which takes minutes
 #   ROWS=200000       rows of `make scale`, in place of two million
 
 PYTHON ?= python3
@@ -42,7 +43,7 @@ test: $(INSTALLED) servers ## Run all tests
 coverage: $(INSTALLED) servers ## Run all tests and measure which lines they reach
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --cov --cov-report=term --cov-fail-under=$(COVERED) $(ARGS)
 
-chaos: $(INSTALLED) ## Kill the sender at random while everything goes wrong, and count (20 storms)
+chaos: $(INSTALLED) servers ## Kill the sender at random while everything goes wrong, and count (20 storms)
 	@$(BIN)/python -m chaos $(ARGS)
 
 scale: $(SCALE)/.installed servers ## Send two million rows on a CeleryExecutor with two workers, and count

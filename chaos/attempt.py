@@ -11,7 +11,8 @@ import sqlite3
 import sys
 import time
 import traceback
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import IntEnum
 from http.client import CONFLICT
 from pathlib import Path
@@ -27,6 +28,7 @@ from airflow_provider_pinterest.exceptions import DeliveryError, PinterestError
 from airflow_provider_pinterest.operators import task_runner  # noqa: F401 - loaded once, for all attempts
 from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
 from airflow_provider_pinterest.sources.sql import SqlSource
+from chaos.fragile import break_connections
 from chaos.warehouse import SQL
 from harness.task import RecordingTaskInstance
 
@@ -71,6 +73,8 @@ class AttemptPlan:
     :param long_stall: the row before which it stalls for a long time, if any.
     :param breaks: whether the source fails at some row.
     :param seed: selects these rows.
+    :param outcomes: whether there is an outcome table.
+    :param broken_steps: number of a statement or commit for the outcome table → how it is interrupted.
     """
 
     number: int
@@ -84,6 +88,8 @@ class AttemptPlan:
     long_stall: int | None
     breaks: bool
     seed: int
+    outcomes: bool = False
+    broken_steps: Mapping[int, str] = field(default_factory=dict)
 
 
 class ReplacedError(Exception):
@@ -184,6 +190,8 @@ def fork_attempt(folder: Path, attempt: AttemptPlan) -> int:
         form = f"%(asctime)s attempt {attempt.number} (%(process)d) %(message)s"
         logging.basicConfig(stream=sys.stderr, level=logging.INFO, force=True, format=form)
         log.info("%s", attempt)
+        if attempt.outcomes:
+            break_connections(dict(attempt.broken_steps))
         operator = StormOperator(
             task_id="send",
             sql=SQL,
@@ -195,6 +203,8 @@ def fork_attempt(folder: Path, attempt: AttemptPlan) -> int:
             processes=attempt.processes,
             retries=attempt.retries,
             send_everything_again=attempt.send_everything_again,
+            outcomes_conn_id="outcomes" if attempt.outcomes else None,
+            skip_already_sent=attempt.outcomes,
         )
         operator.attempt = attempt
         signal.signal(signal.SIGTERM, lambda *_: operator.on_kill())

@@ -14,11 +14,12 @@ from chaos.frozen import FrozenAttempts
 from chaos.judge import Tolerance
 from chaos.report import StormReport
 from chaos.state import StoredState
+from chaos.storm_database import StormDatabase
 
 END_SECONDS: Final = 5.0
 """Seconds that an attempt has to end after SIGTERM."""
 
-KINDS: Final = {"kill": "kills", "end": "asked to end", "freeze": "freezes"}
+KINDS: Final = {"kill": "kills", "table kill": "kills", "end": "asked to end", "freeze": "freezes"}
 """Kind of interruption → its name in the report."""
 
 
@@ -30,6 +31,7 @@ class Interruptions:
     :param deadline: after it, in monotonic seconds, a running attempt is killed.
     :param left: kinds of interruptions.
     :param rows_apart: the most rows between two of them.
+    :param database: of the outcome table, if there is one.
     """
 
     chance: random.Random
@@ -39,6 +41,7 @@ class Interruptions:
     deadline: float
     left: list[str]
     rows_apart: int
+    database: StormDatabase | None = None
 
     @property
     def next(self) -> str:
@@ -55,19 +58,25 @@ class Interruptions:
         while True:
             done, status = os.waitpid(pid, os.WNOHANG)
             if done:
-                return os.waitstatus_to_exitcode(status)
+                code = os.waitstatus_to_exitcode(status)
+                if interruption == "table kill" and code == -signal.SIGKILL:
+                    self._count(interruption)
+                    self.report.note("killed at a statement")
+                    self.tolerance.copies += 2 * MAX_IN_FLIGHT * BATCH
+                return code
             self.frozen.look()
+            if self.database is not None:
+                self.database.look(state.rows())
             now = time.monotonic()
             late = now > self.deadline
-            if late or (interruption and (state.rows() >= target or now > latest)):
+            by_itself = interruption in ("", "table kill")
+            if late or (not by_itself and (state.rows() >= target or now > latest)):
                 time.sleep(delay)
                 return self._interrupt(pid, number, "kill" if late else interruption)
             time.sleep(0.002)
 
     def _interrupt(self, pid: int, number: int, interruption: str) -> int | None:
-        if interruption in self.left:
-            self.left.remove(interruption)
-        self.report.note(KINDS[interruption])
+        self._count(interruption)
         if interruption == "kill":
             self.tolerance.copies += 2 * MAX_IN_FLIGHT * BATCH
             return _kill(pid)
@@ -84,6 +93,11 @@ class Interruptions:
         if code is None or took > END_SECONDS:
             self.report.broken.append(f"attempt {number} took {took:.1f} seconds to end when it was asked to")
         return _kill(pid) if code is None else code
+
+    def _count(self, interruption: str) -> None:
+        if interruption in self.left:
+            self.left.remove(interruption)
+        self.report.note(KINDS[interruption])
 
 
 def _kill(pid: int) -> int:

@@ -72,6 +72,8 @@ class Findings:
     held: int = 0
     rejects: int = 0
     late_lines: int = 0
+    refused_ids: frozenset[str] = frozenset()
+    held_ids: frozenset[str] = frozenset()
     broken: list[str] = field(default_factory=list)
 
 
@@ -119,6 +121,7 @@ def judge(
     refused = {line["event_id"] for line in rejects if line["stage"] == "pinterest"}
     held = {line["event_id"] for line in rejects if line["stage"] == "outcome_unknown"}
     found = Findings(allowed=tolerance.copies + events_in_unclear_calls(folder), rejects=len(rejects))
+    found.refused_ids, found.held_ids = frozenset(refused), frozenset(held)
     found.late_lines = len(lines) - len(rejects)
     found.lost = sum(one not in copies and one not in refused | held for one in expected.web | expected.offline)
     found.web_twice = sum(count - 1 for count in copies.web.values() if count > 1)

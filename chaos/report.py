@@ -11,7 +11,18 @@ from typing import Final
 
 from chaos.judge import Findings
 
-HAPPENED: Final = ("attempts", "kills", "freezes", "asked to end", "clears", "changes", "refused", "damages")
+HAPPENED: Final = (
+    "attempts",
+    "kills",
+    "freezes",
+    "asked to end",
+    "clears",
+    "changes",
+    "refused",
+    "damages",
+    "database faults",
+)
+DATABASE_FAULTS: Final = ("connections terminated", "database crashes")
 FOUND: Final = ("lost", "web_twice", "allowed", "offline_twice", "held", "rejects")
 
 
@@ -24,11 +35,13 @@ class StormReport:
     """The events of a storm and the results of its checks.
 
     :param log: a file to which each event of the storm is added.
+    :param outcomes: whether there is an outcome table.
     """
 
     seed: int
     rows: int
     log: Path
+    outcomes: str = "no"
     happened: Counter[str] = field(default_factory=Counter)
     findings: Findings = field(default_factory=Findings)
     seconds: float = 0.0
@@ -48,8 +61,10 @@ class StormReport:
             "damages": sum(count for what, count in self.happened.items() if what.startswith("damage (")),
             "refused": self.happened["source changed"] + self.happened["not known what was sent"],
         }
-        cells = [self.seed, self.rows, *(counts.get(name, 0) for name in HAPPENED)]
-        cells += [getattr(self.findings, name) for name in FOUND]
-        yield "| " + " | ".join((*(f"{cell:,}" for cell in cells), f"{self.seconds:.0f}")) + " |"
+        counts["database faults"] = sum(self.happened[what] for what in DATABASE_FAULTS)
+        numbers = [self.rows, *(counts.get(name, 0) for name in HAPPENED)]
+        numbers += [getattr(self.findings, name) for name in FOUND]
+        cells = [str(self.seed), self.outcomes, *(f"{number:,}" for number in numbers), f"{self.seconds:.0f}"]
+        yield f"| {' | '.join(cells)} |"
         yield "  " + ", ".join(f"{what} {count}" for what, count in sorted(self.happened.items()))
         yield from (f"  seed {self.seed}: {problem}" for problem in self.broken)

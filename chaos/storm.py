@@ -7,6 +7,7 @@ what the message says.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import random
@@ -21,16 +22,23 @@ import requests
 from airflow_provider_pinterest.delivery.checkpoint import Checkpoint, Finished
 from chaos import faults
 from chaos.attempt import BATCH, MAX_IN_FLIGHT, AttemptPlan, Exit, fork_attempt
+from chaos.fragile import KILL, LOSE
 from chaos.frozen import FrozenAttempts
 from chaos.interruptions import END_SECONDS, Interruptions
 from chaos.judge import ServerRecord, Tolerance, judge, received, result, sent_again
 from chaos.report import PromiseBrokenError, StormReport
 from chaos.state import StoredState
+from chaos.storm_database import StormDatabase
+from chaos.table_judge import TableState, after_a_run, at_any_time
 from chaos.tampering import Tampering
 from chaos.warehouse import ChangingWarehouse
 from harness import pinterest
 from harness.airflow import sqlite_connection
+from harness.postgres import PostgresServer, running_postgres
 from harness.processes import IMPORTS, python_server
+
+STEPS_OF_A_BATCH: Final = 8
+"""About so many statements and commits for the outcome table are made for each batch."""
 
 STORM_SECONDS: Final = 900.0
 """The maximum duration of a storm."""
@@ -43,15 +51,19 @@ ENDED: Final = (Exit.DELIVERED, Exit.DELIVERED_AND_HELD)
 _PR_SET_CHILD_SUBREAPER: Final = 36
 
 
-def run_storm(seed: int, rows: int, kills: int, folder: Path) -> StormReport:
+def run_storm(seed: int, rows: int, kills: int, folder: Path, *, outcomes: bool = False) -> StormReport:
     """Run one storm and check its outcome.
 
     :param kills: how often the task is killed.
     :param folder: where everything is kept.
+    :param outcomes: whether the task has an outcome table in a PostgreSQL, and skips what it has as processed.
     """
     # Become the parent of processes whose parent was killed, to count them.
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    return Storm(seed, kills, folder, ChangingWarehouse(folder / "warehouse.db", rows, seed)).run()
+    warehouse = ChangingWarehouse(folder / "warehouse.db", rows, seed)
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(running_postgres()) if outcomes else None
+        return Storm(seed, kills, folder, warehouse, server).run()
 
 
 class Storm:
@@ -59,10 +71,20 @@ class Storm:
 
     :param kills: how often the task is killed.
     :param folder: where everything is kept.
+    :param table_server: the server of the outcome table, if there is one.
     """
 
-    def __init__(self, seed: int, kills: int, folder: Path, warehouse: ChangingWarehouse) -> None:
-        self.report = StormReport(seed, len(warehouse.rows), folder / "log.txt")
+    def __init__(
+        self,
+        seed: int,
+        kills: int,
+        folder: Path,
+        warehouse: ChangingWarehouse,
+        table_server: PostgresServer | None = None,
+    ) -> None:
+        self.report = StormReport(
+            seed, len(warehouse.rows), folder / "log.txt", outcomes="no" if table_server is None else "yes"
+        )
         self._chance = random.Random(seed)
         self._kills = kills
         self._folder = folder
@@ -73,15 +95,34 @@ class Storm:
         self._deadline = time.monotonic() + STORM_SECONDS
         self._tolerance = Tolerance()
         self._tampering = Tampering(
-            folder, warehouse, self._chance, self.report, self._tolerance, frozenset(unaccepted)
+            folder,
+            warehouse,
+            self._chance,
+            self.report,
+            self._tolerance,
+            frozenset(unaccepted),
+            ledger=table_server is not None,
         )
-        left = ["kill"] * kills + ["end"] * max(1, kills // 5) + ["freeze"] * max(1, kills // 4)
+        at_statements = kills // 2 if table_server is not None else 0
+        left = (
+            ["kill"] * (kills - at_statements)
+            + ["table kill"] * at_statements
+            + ["end"] * max(1, kills // 5)
+            + ["freeze"] * max(1, kills // 4)
+        )
         self._chance.shuffle(left)
         self._frozen = FrozenAttempts(self.report)
         self._frozen_beside: frozenset[int] = frozenset()
         rows_apart = max(2, len(warehouse.rows) // (len(left) + 1))
+        self._table_server = table_server
+        self._database = (
+            None
+            if table_server is None
+            else StormDatabase(table_server, self._chance, self.report, max(2, kills // 2), rows_apart)
+        )
+        self._first_rows = warehouse.rows
         self._interruptions = Interruptions(
-            self._chance, self.report, self._tolerance, self._frozen, self._deadline, left, rows_apart
+            self._chance, self.report, self._tolerance, self._frozen, self._deadline, left, rows_apart, self._database
         )
         self._processes = int(seed % 4 == 0)
         self._retries = self._max_tries = 3
@@ -104,6 +145,7 @@ class Storm:
                     report.note(step)
                     self._afterwards(step)
                 self._frozen.wait_for_all()
+                self._check_table()
                 self._no_process_is_left(server.pid)
             except PromiseBrokenError as broken:
                 report.broken.append(str(broken))
@@ -123,6 +165,8 @@ class Storm:
         connection = pinterest.connection(f"{self._url}/v5", calls_per_minute=pinterest.UNLIMITED)
         os.environ["AIRFLOW_CONN_PINTEREST_DEFAULT"] = connection
         os.environ["AIRFLOW_CONN_WAREHOUSE"] = sqlite_connection(self._warehouse.path)
+        if self._table_server is not None:
+            os.environ["AIRFLOW_CONN_OUTCOMES"] = self._table_server.connection_json
 
     def _switch_faults_on(self, poison: list[str], failing: list[str]) -> None:
         calls = len(self._warehouse.rows) // BATCH
@@ -136,7 +180,8 @@ class Storm:
         """
         children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children")
         end = time.monotonic() + END_SECONDS
-        while left := set(map(int, children.read_text().split())) - {server}:
+        servers = {server, *(() if self._table_server is None else (self._table_server.pid,))}
+        while left := set(map(int, children.read_text().split())) - servers:
             for pid in left:
                 os.waitpid(pid, os.WNOHANG)
             if time.monotonic() > end:
@@ -184,7 +229,21 @@ class Storm:
             long_stall=self._state.rows() + self._chance.randrange(self._interruptions.rows_apart) if long else None,
             breaks=self._chance.random() < 0.05,
             seed=self._chance.randrange(2**31),
+            outcomes=self._database is not None,
+            broken_steps=self._broken_steps(interruption),
         )
+
+    def _broken_steps(self, interruption: str) -> dict[int, str]:
+        """Return which statements for the outcome table are interrupted, and how."""
+        if self._database is None:
+            return {}
+        most = max(12, STEPS_OF_A_BATCH * self._interruptions.rows_apart // BATCH)
+        steps = {}
+        if self._chance.random() < 0.5:
+            steps[self._chance.randrange(1, 2 * most)] = self._chance.choice(LOSE)
+        if interruption == "table kill":
+            steps[self._chance.randrange(1, most)] = self._chance.choice(KILL)
+        return steps
 
     def _disturb(self) -> None:
         """At random, clear the task, change the source or damage the stored state."""
@@ -219,7 +278,9 @@ class Storm:
                 self._tampering.undo_change()
                 self._clear()
             case Exit.NOT_KNOWN_WHAT_WAS_SENT if self._tampering.backup is not None:
-                if not self._tampering.repair(self._state):
+                # With a ledger, a frozen attempt may still send the events that it has claimed.
+                claims = self._database is not None and self._frozen_beside
+                if not self._tampering.repair(self._state) and not claims:
                     raise PromiseBrokenError("offline events were sent although it was not known what had been sent")
                 self._clear()
             case Exit.NOT_KNOWN_WHAT_WAS_SENT if self._tampering.change is not None:
@@ -274,7 +335,7 @@ class Storm:
             self._interruptions.left.append(self._chance.choice(("kill", "end", "freeze")))
         self._send()
         again = sent_again(before, received(self._folder))
-        if again and not self._tampering.happened:
+        if again and (self._database is not None or not self._tampering.happened):
             raise PromiseBrokenError(f"{again} accepted events were accepted again after '{step}'")
 
     def _retry_after_the_end(self, before: ServerRecord, last: int) -> None:
@@ -293,12 +354,16 @@ class Storm:
         if isinstance(state, Checkpoint):
             for batch in state.pending:
                 self._tolerance.unknown.update(self._warehouse.ids(list(batch.unknown.rows()), "offline"))
+        if self._database is not None:
+            self._tolerance.unknown |= self._database.claimed()
 
     def _judge(self, number: int) -> None:
         """Check the run that has just ended.
 
         :raises PromiseBrokenError: the promise did not hold.
         """
+        if self._database is not None and self._frozen_beside:
+            self._tolerance.unknown |= self._database.ever_claimed()
         copies = self._tolerance.copies + self._number * MAX_IN_FLIGHT * BATCH
         self.report.findings = found = judge(
             self._folder,
@@ -310,6 +375,25 @@ class Storm:
         )
         if found.late_lines:
             self.report.note(f"{found.late_lines} lines written twice by an attempt that thawed")
+        self._check_table(number)
         if found.broken:
             found.broken, broken = [], found.broken
             raise PromiseBrokenError(f"attempt {number}: {'; '.join(broken)} (see {self._folder})")
+
+    def _check_table(self, number: int | None = None) -> None:
+        """Compare the outcome table with the server, and with an attempt that has ended the run."""
+        if self._database is None:
+            return
+        table = TableState(self._database.rows(), self._database.not_final())  # before the server is asked
+        found, wrong = self.report.findings, list(at_any_time(table, received(self._folder)))
+        if number is not None:
+            wrong += after_a_run(
+                table,
+                self._warehouse.rows,
+                result(self._folder, number),
+                refused=found.refused_ids,
+                held=found.held_ids,
+                frozen=self.report.happened["freezes"] > 0,
+                unchanged=self._warehouse.rows == self._first_rows and not self._tampering.happened,
+            )
+        found.broken += wrong

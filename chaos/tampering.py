@@ -23,6 +23,7 @@ class Tampering:
 
     :param tolerance: what the changes allow is added to it.
     :param unchanged: ids of events whose rows must not change.
+    :param ledger: whether the task knows which events were sent, whatever happens to the rows and the state.
     """
 
     folder: Path
@@ -31,6 +32,7 @@ class Tampering:
     report: StormReport
     tolerance: Tolerance
     unchanged: frozenset[str]
+    ledger: bool = False
     happened: bool = False
     change: RowChange | None = None
     changed_at: float = 0.0
@@ -58,7 +60,7 @@ class Tampering:
         self.change, self.changed_at = change, time.time()
         self.happened = True
         if not state.offline:
-            self.tolerance.copies += received(self.folder).distinct  # all may be sent again
+            self._all_may_be_sent_again()
         pending = state.pending if isinstance(state, Checkpoint) else ()
         if change.first + 1 > max([state.rows, *(batch.last for batch in pending)]):
             self.tolerance.formerly_web |= change.flipped  # no checkpoint can know yet that they were sent
@@ -77,7 +79,7 @@ class Tampering:
         kind = self.chance.choice(sorted(DAMAGES))
         stored.replace(DAMAGES[kind](self.backup))
         shutil.copytree(self.folder / "rejects", self.folder / "rejects.backup", dirs_exist_ok=True)
-        self.tolerance.copies += received(self.folder).distinct
+        self._all_may_be_sent_again()
         self.offline_before = received(self.folder).offline
         self.happened = True
         self.report.note(f"damage ({kind})")
@@ -89,8 +91,12 @@ class Tampering:
         shutil.rmtree(self.folder / "rejects")
         (self.folder / "rejects.backup").rename(self.folder / "rejects")
         self.backup = None
-        self.tolerance.copies += copies.distinct
+        self._all_may_be_sent_again()
         return copies.offline == self.offline_before
+
+    def _all_may_be_sent_again(self) -> None:
+        if not self.ledger:
+            self.tolerance.copies += received(self.folder).distinct
 
     def forget(self) -> None:
         """Forget what was changed, because a run has ended."""

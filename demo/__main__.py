@@ -1,7 +1,7 @@
 """``python -m demo``: a warehouse, a local Pinterest, real Airflow between them, and a check of all counts.
 
 It needs no account, no network and no running Airflow, and removes its files. It exits with 0 only if the operator's
-results, the records of the local Pinterest and the planted rows of the warehouse agree for every row.
+results, its outcome table, the records of the local Pinterest and the planted rows agree for every row.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from demo import planted, report, stage, verdict, warehouse
+from demo import outcome_rows, planted, report, stage, verdict, warehouse
+from demo.kinds import Feed
 from harness.pinterest import running_pinterest
 from harness.processes import IMPORTS, HarnessError
 
@@ -51,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m demo", description="A warehouse, a local Pinterest, and real Airflow between them."
     )
-    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep warehouse, rejects and logs in this new folder")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep databases, rejects and logs in this new folder")
     parser.add_argument("--seed", type=int, default=7, help="another seed makes another warehouse (default: 7)")
     return parser
 
@@ -63,23 +64,30 @@ def _show(folder: Path, seed: int, *, kept: bool) -> int:
     print(f"{report.styled('From the warehouse to Pinterest, every row accounted for', 'bold')} ({versions})")
 
     shop = warehouse.add_old_shop(warehouse.build(folder / "warehouse.db", now=dt.datetime.now(dt.UTC), seed=seed))
-    rows = sum(planted.rows_read(feed) for feed in verdict.TASKS.values())
-    planted_rows = sum(kind.rows for kind in planted.KINDS if kind.feed in verdict.TASKS.values())
-    print(f"  warehouse   SQLite, {rows:,} rows to send, {planted_rows} of them planted to make trouble")
+    shop = warehouse.add_lake(shop, folder / stage.LAKE)
+    feeds = list(verdict.TASKS.values())
+    rows = sum(planted.rows_read(feed) for feed in feeds)
+    in_files = planted.rows_read(Feed.LAKE)
+    planted_rows = sum(kind.rows for kind in planted.KINDS if kind.feed in feeds)
+    print(f"  warehouse   SQLite, {rows - in_files:,} rows to send, and Parquet files with {in_files:,} more")
+    print(f"              {planted_rows} of these rows are planted to make trouble")
 
     with running_pinterest(folder, os.environ | IMPORTS) as pinterest:
         print(f"  Pinterest   {pinterest.url}, local: nothing leaves this machine")
-        print("  Airflow     running three of the example DAGs and one of the demo's own ... ", end="", flush=True)
+        print("  Airflow     running three of the example DAGs and two of the demo's own ... ", end="", flush=True)
         runs = [
             ("pinterest_sync_checkouts", shop.quarter.end),
             ("pinterest_store_sales", shop.day.end),
             ("pinterest_events_from_task", shop.quarter.end),
             ("demo_old_shop", shop.quarter.end),
+            ("demo_data_lake", shop.quarter.end),
+            (verdict.AGAIN, shop.day.end + dt.timedelta(minutes=1)),  # another run of the same window
         ]
         tasks = stage.run_airflow(folder, shop.path, pinterest, runs)
         print(f"done, {time.monotonic() - began:.0f} s")
         log = (folder / "airflow.log").read_text(encoding="utf-8", errors="replace")
-        found = verdict.judge(shop, tasks, pinterest.events(), log)
+        outcomes = outcome_rows.read(folder / stage.OUTCOMES)
+        found = verdict.judge(shop, tasks, pinterest.events(), outcomes, log)
         report.show(found, pinterest.calls(), folder if kept else None)
         for error in stage.errors(folder / "airflow.log") if found.faults else ():
             print(f"  {error}")

@@ -17,6 +17,7 @@ class Feed(StrEnum):
     SIGNUPS = "sign-ups"
     BACKFILL = "backfill"
     OLD_SHOP = "old shop"
+    LAKE = "data lake"
 
 
 class Fate(StrEnum):

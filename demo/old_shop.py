@@ -13,9 +13,11 @@ import json
 import sqlite3
 from collections import Counter
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
-from demo.kinds import Fate, Feed, Kind, sha256
+from demo import cases
+from demo.cases import REACHES_PINTEREST, Case, Cells, Row
+from demo.kinds import Fate, sha256
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -34,37 +36,6 @@ COLUMNS: Final = (
     *("searchString", "language", "currency", "value", "numItems", "line-items", "optOutType"),
 )
 """The columns, with the names of that system. They have no types, so a cell keeps the type of its value."""
-
-REACHES_PINTEREST: Final = frozenset({Fate.SENT, Fate.LEFT_OUT, Fate.WARNED})
-
-Cells = dict[str, Any]
-
-
-class Row(NamedTuple):
-    """One planted row.
-
-    :param cells: the columns in which it differs from an ordinary row.
-    :param arrives: path in the event → the value that must arrive; ``None``: nothing may arrive there.
-    :param warning: the code of a further warning that counts it.
-    """
-
-    cells: Cells
-    arrives: Mapping[str, Any] = {}
-    warning: str = ""
-
-
-class Case(NamedTuple):
-    """One kind of trouble, and its rows."""
-
-    name: str
-    becomes: str
-    story: str
-    rows: Sequence[Row]
-
-    @property
-    def kind(self) -> Kind:
-        """The kind, in the form of the other feeds."""
-        return Kind(Feed.OLD_SHOP, self.name, len(self.rows), self.becomes, self.story)
 
 
 def _hashed(field: str, column: str, *pairs: tuple[Any, str], **others: Any) -> list[Row]:
@@ -458,38 +429,10 @@ def usual_address(key: str) -> str:
 
 
 def differences(case: Case, events: Mapping[str, Mapping[str, Any]], rejects: Mapping[str, Sequence[str]]) -> list[str]:
-    """Return which rows of a case do not have the expected outcome.
-
-    :param events: order number → the event that arrived.
-    :param rejects: order number → the codes of the reasons for which it was rejected.
-    """
-    found = []
+    """Return which rows of a case do not have the expected outcome; see :func:`demo.cases.differences`."""
+    rows = []
     for key, its_case, row in planted_rows():
-        if its_case is not case:
-            continue
-        if case.kind.fate in REACHES_PINTEREST:
-            expected = dict(row.arrives)
-            if "Email" not in row.cells:
-                expected["user_data.em"] = [sha256(usual_address(key))]
-            event = events.get(key)
-            if event is None:
-                found.append(f"{key} did not arrive")
-            else:
-                found += [
-                    f"{key}: {path} has another value than expected"
-                    for path in expected
-                    if at(event, path) != expected[path]
-                ]
-        elif key in events:
-            found.append(f"{key} arrived")
-        if list(rejects.get(key, ())) != ([case.kind.reason] if case.kind.fate is Fate.REJECTED else []):
-            found.append(f"{key} has other reasons among the rejects")
-    return found
-
-
-def at(event: Mapping[str, Any], path: str) -> Any:
-    """Return the value of an event at a dotted path; ``None`` if there is none."""
-    place: Any = event
-    for name in path.split("."):
-        place = place.get(name) if isinstance(place, dict) else None
-    return place
+        if its_case is case:
+            email = {} if "Email" in row.cells else {"user_data.em": [sha256(usual_address(key))]}
+            rows.append((key, {**row.arrives, **email}))
+    return cases.differences(case, rows, events, rejects)

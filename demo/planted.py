@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from demo import old_shop
+from demo import lake, old_shop
 from demo.kinds import Fate, Feed, Kind
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ SENT: Final[Mapping[Feed, int]] = {
     Feed.SIGNUPS: 200,
     Feed.BACKFILL: 500,
     Feed.OLD_SHOP: old_shop.SENT,
+    Feed.LAKE: lake.SENT,
 }
 """Rows of each feed that reach Pinterest, for any seed and hour."""
 
@@ -86,8 +87,9 @@ KINDS: Final = (
     Kind(Feed.SIGNUPS, "half a character", 1, "unusable_content_name", "an emoji cut in two"),
     Kind(Feed.BACKFILL, "too old", 4, "too_old", "loaded two months late"),
     *old_shop.KINDS,
+    *lake.KINDS,
 )
-"""Every kind of dirty row in the checked windows. Those of the old shop have a separate table."""
+"""Every kind of dirty row in the checked windows. Those of the old shop and the data lake are in their modules."""
 
 
 def of(feed: Feed, fate: Fate) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import textwrap
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from demo.kinds import Fate, Feed, Kind
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from demo.outcome_rows import OutcomeRow
     from demo.verdict import DemoVerdict, Feeding
 
 WIDTH: Final = 100
@@ -20,6 +22,8 @@ WIDTH: Final = 100
 
 REJECTS_SHOWN: Final = 3
 FAULTS_SHOWN: Final = 10
+EXAMPLES_OF: Final = "send_checkouts"
+"""The task whose rows of the outcome table are shown."""
 QUALITY_SHOWN: Final = ("em", "hashed_maids", "ph", "click_id", "client_ip_address", "external_id")
 
 _STYLES: Final = {"bold": "1", "dim": "2", "good": "32", "bad": "1;31"}
@@ -48,9 +52,10 @@ def show(verdict: DemoVerdict, calls: Mapping[str, int], kept: Path | None) -> N
         _quality(verdict.feedings)
         _planted(verdict)
         _rejects(verdict.feedings)
+        _outcomes(verdict)
     _verdict(verdict, calls)
     if kept:
-        print(styled(f"\n  warehouse.db, rejects/ and airflow.log are in {kept}", "dim"))
+        print(styled(f"\n  warehouse.db, outcomes.db, rejects/ and airflow.log are in {kept}", "dim"))
 
 
 def _sent(feedings: Sequence[Feeding]) -> None:
@@ -138,6 +143,43 @@ def _rejects(feedings: Sequence[Feeding]) -> None:
         print(textwrap.fill(what, WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 8))
 
 
+def _outcomes(verdict: DemoVerdict) -> None:
+    heading("The outcome table pinterest_outcomes: one row for each event, for queries of your own")
+    columns = "  {:<10} {:>7}  {}".format
+    print(styled(columns("status", "rows", "reasons"), "dim"))
+    found: dict[str, Counter[str]] = {}
+    for outcome in verdict.outcomes:
+        found.setdefault(outcome.status, Counter())[outcome.reasons or ""] += 1
+    for status, reasons in sorted(found.items(), key=lambda item: -item[1].total()):
+        listed = ", ".join(f"{reason}{_NOT_BROKEN}{count}" for reason, count in reasons.most_common() if reason)
+        line = columns(status, f"{reasons.total():,}", listed).rstrip()
+        print(textwrap.fill(line, WIDTH, subsequent_indent=" " * 21).replace(_NOT_BROKEN, " "))
+    columns = "  {:<10} {:<11} {:<18} {:<18} {}".format
+    print(styled("  three of its rows, with some of their columns", "dim"))
+    print(styled(columns("status", "event_name", "event_id", "reasons", "key_columns"), "dim"))
+    for row in _examples(verdict.outcomes):
+        cells = (row.status, row.event_name, row.event_id, row.reasons, row.key_columns)
+        print(columns(*(cell or "" for cell in cells)).rstrip())
+    for task in verdict.again:
+        rows, already, sent = (
+            (task.result or {}).get(name, 0) for name in ("rows_read", "already_sent", "events_sent")
+        )
+        print(f"  {task.dag_id} ran twice over one day, with skip_already_sent=True. The second run:")
+        print(f"  {rows:,} rows read, {already:,} already sent, {sent:,} sent")
+
+
+_NOT_BROKEN: Final = "\N{NO-BREAK SPACE}"
+
+
+def _examples(outcomes: Sequence[OutcomeRow]) -> list[OutcomeRow]:
+    """Return one row of each status, of a task whose ids can be read."""
+    found: dict[str, OutcomeRow] = {}
+    for outcome in outcomes:
+        if outcome.event_id and outcome.place[1] == EXAMPLES_OF:
+            found.setdefault(outcome.status, outcome)
+    return list(found.values())
+
+
 def _verdict(verdict: DemoVerdict, calls: Mapping[str, int]) -> None:
     if verdict.faults:
         heading("It does not add up", "bad")
@@ -151,7 +193,8 @@ def _verdict(verdict: DemoVerdict, calls: Mapping[str, int]) -> None:
     heading("It adds up", "good")
     planted = sum(kind.rows for kind, _ in verdict.kinds)
     print(f"  {sent:,} events sent, the same {sent:,} counted by the local Pinterest ({answers}):")
-    print("  none missing, none twice, no e-mail address in clear there or in Airflow's log.")
+    print(f"  none missing, none twice, and the same {sent:,} are processed in the outcome table.")
+    print("  There is no e-mail address in clear in any of them or in Airflow's log.")
     print(f"  Each of the {planted} planted rows became what it should. All other rows were sent.")
 
 

@@ -27,9 +27,16 @@ if TYPE_CHECKING:
 
 DAGS: Final = REPOSITORY / "dags"
 OWN_DAGS: Final = REPOSITORY / "demo" / "dags"
-"""The DAG that only the demo runs; its query uses the templates of the example DAGs."""
+"""The DAGs that only the demo runs; their query uses the templates of the example DAGs."""
 
-RUN_SECONDS: Final = 150
+POLICY: Final = REPOSITORY / "demo" / "cluster_policy.py"
+"""Gives every sending task the outcome table."""
+
+LAKE: Final = "lake"
+OUTCOMES: Final = "outcomes.db"
+"""Parts of the demo's folder. SQLite lets a reader block a writer, so the table is not in the warehouse's file."""
+
+RUN_SECONDS: Final = 180
 
 
 def check_installation() -> None:
@@ -38,10 +45,10 @@ def check_installation() -> None:
     :raises HarnessError: one of them is not installed.
     """
     installed = {point.value.partition(".")[0] for point in entry_points(group="apache_airflow_provider")}
-    if "airflow_provider_pinterest" not in installed or find_spec("airflow") is None:
+    if "airflow_provider_pinterest" not in installed or None in map(find_spec, ("airflow", "pyarrow")):
         raise HarnessError(
-            f"Airflow or this provider is not installed for {sys.executable}. "
-            "'make demo' installs both; by hand: pip install apache-airflow -e '.[sandbox]'"
+            f"Airflow, this provider or pyarrow is not installed for {sys.executable}. "
+            "'make demo' installs all; by hand: pip install apache-airflow -e '.[parquet,sandbox]'"
         )
 
 
@@ -61,13 +68,15 @@ def private_folder(keep: Path | None) -> Iterator[Path]:
 def run_airflow(
     folder: Path, warehouse: Path, local: PinterestProcess, runs: Sequence[tuple[str, dt.datetime]]
 ) -> list[TaskRun]:
-    """Run DAGs, each at its time, with an Airflow in ``folder``.
+    """Run DAGs, each at its time, with an Airflow in ``folder``, where ``outcomes.db`` gets their outcome table.
 
     :raises HarnessError: Airflow failed or took too long. Its log is copied out of ``folder``, which is removed.
     """
     home, log = folder / "airflow", folder / "airflow.log"
     home.mkdir()
     dags = lay_out_dags(home / "dags")
+    (home / "config").mkdir()
+    shutil.copy(POLICY, home / "config" / "airflow_local_settings.py")
     plan, answer = folder / "plan.json", folder / "answer.json"
     when = [(dag_id, moment.isoformat()) for dag_id, moment in runs]
     plan.write_text(json.dumps({"dags_folder": str(dags), "runs": when}), encoding="utf-8")
@@ -75,6 +84,8 @@ def run_airflow(
         home,
         {},
         **connections(warehouse, local.url, folder / "rejects"),
+        AIRFLOW_CONN_OUTCOMES=airflow.sqlite_connection(folder / OUTCOMES),
+        AIRFLOW_VAR_DEMO_DATA_LAKE=str(folder / LAKE),
         AIRFLOW__CORE__DAGS_FOLDER=str(dags),
         AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=f"sqlite:///{home / 'airflow.db'}",
     )

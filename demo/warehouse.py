@@ -17,7 +17,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from demo import old_shop, planted
+from demo import lake, old_shop, planted
 from demo.kinds import Fate, Feed, Kind, sha256
 from demo.people import (
     CURRENCY_OF_SHOP,
@@ -112,6 +112,12 @@ def add_old_shop(shop: Warehouse) -> Warehouse:
     """Add the table of the old shop, whose cells only SQLite can store, and return the records with its orders."""
     old_shop.load(shop.path, shop.quarter.start, shop.quarter.end)
     return shop._replace(keys=shop.keys | {Feed.OLD_SHOP: old_shop.order_ids()})
+
+
+def add_lake(shop: Warehouse, folder: Path) -> Warehouse:
+    """Write the Parquet files of the data lake into a folder, and return the records with their events."""
+    lake.write(folder, shop.quarter.start, shop.quarter.end)
+    return shop._replace(keys=shop.keys | {Feed.LAKE: lake.event_ids()})
 
 
 def stamp(moment: dt.datetime) -> str:

@@ -42,6 +42,7 @@ class Entry(NamedTuple):
     :param open: whether the run that sends it may still settle it.
     :param run: the name of that run.
     :param since: when it was sent, in Unix seconds.
+    :param offline: whether it was sent as an offline event. Its row may say something else now.
     """
 
     sent: bool
@@ -49,6 +50,7 @@ class Entry(NamedTuple):
     open: bool
     run: str
     since: float
+    offline: bool = False
 
 
 class Ledger(Protocol):
@@ -165,7 +167,11 @@ class Claims:
             event.row: event
             for event in unknown
             if not may_resend_any
-            and (not may_resend(event) or moment - entries[event.row].since >= DEDUPLICATION_WINDOW)
+            and (
+                not may_resend(event)
+                or entries[event.row].offline
+                or moment - entries[event.row].since >= DEDUPLICATION_WINDOW
+            )
         }
         again = [event for event in unknown if event.row not in hold]
         if again:

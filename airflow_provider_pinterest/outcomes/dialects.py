@@ -30,7 +30,28 @@ _CLAIMABLE_AGAIN: Final = "{old}.status NOT IN ('processed', 'sending')"
 _WITHOUT_EVENT: Final = "(event_id IS NULL OR event_name IS NULL OR ad_account_id = '')"
 """Rows whose key is not that of the event that the row becomes once it is corrected."""
 
-_CLAIMED: Final = ("key_columns", "run", "source_row", "event_time", "written_at", "match_keys", "claim")
+_SOURCE: Final = (
+    "CASE WHEN {new}.status = 'held' AND {old}.status IN ('sending', 'held') AND {old}.action_source = 'offline' "
+    "THEN {old}.action_source ELSE {new}.action_source END"
+)
+"""An event that may have been sent as an offline event stays one until its outcome is known."""
+
+_HELD_SOURCE: Final = (
+    "CASE WHEN {old}.status = 'held' AND {old}.action_source = 'offline' "
+    "THEN {old}.action_source ELSE {new}.action_source END"
+)
+"""The same for a held event that is claimed."""
+
+_CLAIMED: Final = (
+    "key_columns",
+    "run",
+    "source_row",
+    "event_time",
+    "written_at",
+    "match_keys",
+    "action_source",
+    "claim",
+)
 """Columns that a claim changes, besides the status and the status before."""
 
 
@@ -75,16 +96,21 @@ class Dialect:
     def write(self, table: str, rows: int) -> str:
         """Return the statement that stores outcomes, with ``{}`` for each value."""
         changes = {name: f"{{new}}.{name}" for name in (*_UPDATED, "status")}
+        changes["action_source"] = _SOURCE
         return self.upsert(self, table, rows, changes, _KEPT)
 
     def claim_again(self, table: str, rows: int) -> str:
         """Return the statement that claims events, also those that are held, with ``{}`` for each value."""
-        return self.claim(table, rows, _CLAIMABLE_AGAIN)
+        return self._claim(table, rows, _CLAIMABLE_AGAIN, {"action_source": _HELD_SOURCE})
 
-    def claim(self, table: str, rows: int, condition: str = _CLAIMABLE) -> str:
+    def claim(self, table: str, rows: int) -> str:
         """Return the statement that claims events, with ``{}`` for each value."""
+        return self._claim(table, rows, _CLAIMABLE, {})
+
+    def _claim(self, table: str, rows: int, condition: str, others: Mapping[str, str]) -> str:
         changes = {
             **{name: f"{{new}}.{name}" for name in _CLAIMED},
+            **others,
             "status_before": "{old}.status",
             "status": "{new}.status",
         }
@@ -171,7 +197,7 @@ def dialect_of(driver: str) -> Dialect:
 
 
 def _known(table: str, keys: int) -> str:
-    return f"SELECT {_KEY}, status, run, written_at FROM {table} WHERE {_KEY} IN ({_marks(keys)})"  # noqa: S608
+    return f"SELECT {_KEY}, status, run, written_at, action_source FROM {table} WHERE {_KEY} IN ({_marks(keys)})"  # noqa: S608
 
 
 def _marks(count: int) -> str:

@@ -28,6 +28,7 @@ COLUMNS: Final = (
     "written_at",
     "is_test",
     "match_keys",
+    "action_source",
     "claim",
     "status_before",
 )
@@ -74,6 +75,7 @@ def record(outcome: EventOutcome, run: str, now: str, *, test: bool, since: floa
     :param since: when the user decided to send rows of this run again, so that its earlier rows keep their keys.
     """
     name, event_id = outcome.name, outcome.id
+    body: Mapping[str, Any] = orjson.loads(outcome.body) if outcome.body else {}
     shown = None if not event_id else _shown(event_id)
     if name and event_id and is_event(outcome):
         key = event_outcome_key(outcome.ad_account_id, name, event_id, test=test)
@@ -92,7 +94,8 @@ def record(outcome: EventOutcome, run: str, now: str, *, test: bool, since: floa
         timestamp(outcome.time),
         now,
         int(test),
-        match_keys(outcome.body),
+        match_keys(body),
+        body.get("action_source"),
         None,
         None,
     )
@@ -105,12 +108,9 @@ def key_columns(keys: Mapping[str, Any]) -> str | None:
     return orjson.dumps(keys_of(keys), option=orjson.OPT_SORT_KEYS).decode()
 
 
-def match_keys(body: bytes | None) -> str | None:
+def match_keys(body: Mapping[str, Any]) -> str | None:
     """Return the names of the match keys that an event carries, separated by commas."""
-    if not body:
-        return None
-    names = orjson.loads(body).get("user_data") or ()
-    return _joined(tuple(names)) or None
+    return _joined(tuple(body.get("user_data") or ())) or None
 
 
 @lru_cache(maxsize=1_024)

@@ -156,7 +156,7 @@ class OpenOutcomeTable:
                     continue
             made = record(outcome, self._run, now, test=self._test, since=self._decided)
             before = records.get(made[0])
-            if before is None or before[_STATUS] != Status.PROCESSED:  # a statement may name a key only once
+            if before is None or _replaces(made[_STATUS], before[_STATUS]):  # a statement may name a key only once
                 records[made[0]] = made
         ordered = [records[key] for key in sorted(records)]  # two runs lock rows in the same order
 
@@ -335,10 +335,15 @@ class OpenOutcomeTable:
     def _entries(self, found: Sequence[Any], by_key: Mapping[str, Event]) -> dict[int, Entry]:
         """Return rows of the table by the row of the event."""
         entries: dict[int, Entry] = {}
-        for key, status, run, written in found:
+        for key, status, run, written, source in found:
             event = by_key[str(key)]
             entry = Entry(
-                status == Status.PROCESSED, run == self._run, status == Status.SENDING, str(run), seconds(written)
+                status == Status.PROCESSED,
+                run == self._run,
+                status == Status.SENDING,
+                str(run),
+                seconds(written),
+                source == "offline",
             )
             if event.row not in entries or entry.sent:  # a database without unique keys may have several
                 entries[event.row] = entry
@@ -388,6 +393,13 @@ class OpenOutcomeTable:
 
 def _nothing() -> None:
     """Do nothing."""
+
+
+def _replaces(status: str, before: str) -> bool:
+    """Return whether an outcome replaces an earlier one, as the statements of the dialects do."""
+    if before == Status.PROCESSED:
+        return False
+    return status != Status.REJECTED or before not in (Status.HELD, Status.SENDING)
 
 
 def _chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:

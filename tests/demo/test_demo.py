@@ -47,12 +47,15 @@ def processes_that_mention(text: str) -> list[str]:
     return found
 
 
+@pytest.mark.timeout(240)
 def test_the_demo_adds_up_and_leaves_nothing_behind(tmp_path):
     with started(tmp_path) as demo:
-        output, _ = demo.communicate(timeout=110)
+        output, _ = demo.communicate(timeout=200)
 
     assert demo.returncode == 0, output
-    assert "25,200 events sent, the same 25,200 counted" in output
+    assert "27,200 events sent, the same 27,200 counted" in output
+    assert "the same 27,200 are processed in the outcome table" in output
+    assert "11,010 rows read, 11,000 already sent, 0 sent" in output
     assert "\033[" not in output
     assert [line for line in output.splitlines() if len(line) > 100] == []
     assert list(tmp_path.iterdir()) == []

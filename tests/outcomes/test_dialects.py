@@ -28,6 +28,7 @@ CREATE = {
   written_at TIMESTAMP_NTZ NOT NULL,
   is_test SMALLINT,
   match_keys TEXT,
+  action_source TEXT,
   claim VARCHAR(32),
   status_before VARCHAR(16)
 )""",
@@ -45,6 +46,7 @@ CREATE = {
   written_at TIMESTAMP NOT NULL,
   is_test INT64,
   match_keys STRING,
+  action_source STRING,
   claim STRING,
   status_before STRING
 )""",
@@ -78,8 +80,8 @@ def test_a_claim_is_a_merge_that_leaves_claims_of_others(name):
     assert (
         "WHEN MATCHED AND o.status NOT IN ('processed', 'sending', 'held') THEN UPDATE SET "
         "key_columns = n.key_columns, run = n.run, source_row = n.source_row, event_time = n.event_time, "
-        "written_at = n.written_at, match_keys = n.match_keys, claim = n.claim, status_before = o.status, "
-        "status = n.status WHEN NOT MATCHED" in statement
+        "written_at = n.written_at, match_keys = n.match_keys, action_source = n.action_source, claim = n.claim, "
+        "status_before = o.status, status = n.status WHEN NOT MATCHED" in statement
     )
 
 

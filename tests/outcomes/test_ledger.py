@@ -63,6 +63,17 @@ def test_the_counts_of_a_run_that_is_resumed_after_skipping(sqlite, sandbox, tmp
     assert statuses(sqlite) == {"processed": 300}
 
 
+def test_an_offline_event_with_unknown_outcome_is_held_although_its_row_is_a_web_event_now(connect, sandbox):
+    sandbox.fault("drop", times=1, after_accepting=True)
+    send(connect, "monday", offline(1), sandbox)
+    later = [send(connect, name, rows(1), sandbox) for name in ("tuesday", "wednesday")]
+
+    assert [ran["events_held"] for ran in later] == [1, 1]
+    assert sandbox.copies() == ids(1)
+    assert statuses(connect) == {"held": 1}
+    assert table(connect)[0]["action_source"] == "offline"
+
+
 def test_other_rows_are_no_reason_to_refuse(sqlite, sandbox, tmp_path):
     """Without the ledger, a second attempt with other rows is refused for offline events."""
     store = partial(FileStateStore, tmp_path / "state.json")

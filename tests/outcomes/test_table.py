@@ -11,6 +11,7 @@ from functools import partial
 
 import pytest
 
+from airflow_provider_pinterest.delivery.outcome_log import EventOutcome, Status
 from airflow_provider_pinterest.exceptions import OutcomesError, ParameterError
 from airflow_provider_pinterest.outcomes.table import create_table_statement
 from airflow_provider_pinterest.sync import OutcomeTable
@@ -94,6 +95,19 @@ def test_thousands_of_rows_of_all_kinds(connect, sandbox):
     ran = run(many, sandbox, call={"outcomes": OutcomeTable(connect, "monday")}, max_rejected=1.0)
 
     assert statuses(connect) == {"processed": ran["events_processed"], "rejected": ran["rows_rejected"]}
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_rejected_row_does_not_hide_that_its_event_may_have_been_sent(sqlite, at_once):
+    opened = OutcomeTable(sqlite, "monday").open(test=False)
+    for number, status in enumerate((Status.HELD, Status.REJECTED), 1):
+        opened.add(EventOutcome("1", number, status, "checkout", "order-1", None, {}))
+        if not at_once:
+            opened.flush()
+    opened.flush()
+    opened.close()
+
+    assert statuses(sqlite) == {"held": 1}
 
 
 def test_there_is_no_personal_data(sqlite, sandbox):
