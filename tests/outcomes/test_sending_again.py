@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -222,7 +223,7 @@ class TestRowsWithoutAnId:
 
 
 def test_several_ad_accounts_add_up(sqlite, sandbox):
-    options = {"ad_account_id_column": "account"}
+    options: dict[str, Any] = {"ad_account_id_column": "account"}
     good = [{**one, "account": sandbox.ad_account_id} for one in offline(6)]
     send(sqlite, "monday", [*good[:4], *({**one, "account": "none"} for one in good[4:])], sandbox, **options)
     options |= {"key_columns": ["event_id"]}
