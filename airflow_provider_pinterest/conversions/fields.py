@@ -184,7 +184,9 @@ FIELDS: Final[tuple[Field, ...]] = (
         ("date_of_birth", "birth_date", "birthdate", "birthday", "dob"),
         ("birth", "born_on"),
         repeats=True,
-        rule=IdentifierRule(canonical=birth_dates.birth_date, switches={"order": ("MDY", "DMY", None)}),
+        rule=IdentifierRule(
+            canonical=birth_dates.birth_date, switches={"order": ("MDY", "DMY", None)}, reads_dates=True
+        ),
     ),
     Field(
         "user_data.ln",

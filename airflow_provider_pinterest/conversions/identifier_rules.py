@@ -57,6 +57,7 @@ class IdentifierRule:
     :param needs_care: whether encoded texts of a column may need the full rule. Only for identifiers that are sent
         unhashed; without it the texts are only searched for an ``@``, placeholders and JSON.
     :param depends_on: the second argument of ``canonical``.
+    :param reads_dates: whether a date is a value. For other identifiers, a cell with a date is not usable.
     :param warnings: further codes under which its cells may be counted → meaning.
     """
 
@@ -65,6 +66,7 @@ class IdentifierRule:
     needs_care: Callable[[bytes], bool] | None = None
     switches: Mapping[str, Taken] = field(default_factory=dict)
     depends_on: Dependency | None = None
+    reads_dates: bool = False
     warnings: Mapping[str, str] = field(default_factory=dict)
 
 

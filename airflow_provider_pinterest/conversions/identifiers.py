@@ -67,6 +67,7 @@ class HashedIdentifier:
         self.plain = rule.plain(settings) if rule.plain and not self.already else None
         self.canonical = rule.canonical(settings)
         self._depends = rule.depends_on is not None
+        self._reads_dates = rule.reads_dates
         self._placeholders = settings.placeholders
         self._longest_placeholder = max(map(len, settings.placeholders), default=0)
         self._timezone = settings.timezone
@@ -79,7 +80,7 @@ class HashedIdentifier:
         :raises UnusableCellError: the cell, or an element of its list, has no canonical form, or an uncertain one.
         """
         if type(cell) is not str:
-            single = cell.isoformat() if type(cell) is dt.date else _only_text(cell)
+            single = cell.isoformat() if type(cell) is dt.date and self._reads_dates else _only_text(cell)
             if single is None:
                 return self._several(cell, beside)
             cell = single
@@ -152,7 +153,11 @@ class HashedIdentifier:
             return [found]
         if plain is None:
             return None
-        text = date_of(plain, self._timezone).isoformat() if isinstance(plain, dt.date) else values.text(plain)
+        if isinstance(plain, dt.date):
+            if not self._reads_dates:
+                raise UnusableCellError(self._code)
+            return self(date_of(plain, self._timezone).isoformat(), beside)
+        text = values.text(plain)
         return self(text, beside) if text else None
 
 

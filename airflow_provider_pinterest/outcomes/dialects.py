@@ -130,7 +130,7 @@ def processed(table: str, keys: int) -> str:
 def standings(table: str, keys: int) -> str:
     """Return the query for what the table says about events, for some keys."""
     return (
-        f"SELECT {_KEY}, status, run, written_at, status_before FROM {table} "  # noqa: S608 - checked names  # nosec B608
+        f"SELECT {_KEY}, status, run, written_at, status_before FROM {table} "  # noqa: S608 - checked names
         f"WHERE {_KEY} IN ({_marks(keys)})"
     )
 
@@ -138,7 +138,7 @@ def standings(table: str, keys: int) -> str:
 def by_columns(table: str, keys: int) -> str:
     """Return the query for rows without an event: key columns, then the status and the mode."""
     return (
-        f"SELECT {_KEY}, key_columns, ad_account_id FROM {table} "  # noqa: S608 - checked names  # nosec B608
+        f"SELECT {_KEY}, key_columns, ad_account_id FROM {table} "  # noqa: S608 - checked names
         f"WHERE key_columns IN ({_marks(keys)}) AND status = {{}} AND is_test = {{}} AND {_WITHOUT_EVENT}"
     )
 
@@ -149,14 +149,14 @@ def count(table: str, *, account: bool) -> str:
     :param account: whether the account follows.
     """
     return (
-        f"SELECT COUNT(*), COUNT(CASE WHEN {_WITHOUT_EVENT} THEN 1 END) FROM {table} "  # noqa: S608 - checked names  # nosec B608
+        f"SELECT COUNT(*), COUNT(CASE WHEN {_WITHOUT_EVENT} THEN 1 END) FROM {table} "  # noqa: S608 - checked names
         f"WHERE status = {{}} AND is_test = {{}}{' AND ad_account_id = {}' if account else ''}"
     )
 
 
 def forget(table: str, keys: int) -> str:
     """Return the statement that removes rows, for some keys."""
-    return f"DELETE FROM {table} WHERE {_KEY} IN ({_marks(keys)})"  # noqa: S608 - checked names  # nosec B608
+    return f"DELETE FROM {table} WHERE {_KEY} IN ({_marks(keys)})"  # noqa: S608 - checked names
 
 
 def restore(table: str, keys: int) -> str:

@@ -69,7 +69,8 @@ def test_only_offline_events_cannot_be_deduplicated(source):
 
 # Reasons
 
-NOT_HERE = {"pinterest_failed", "pinterest_refused", "outcome_unknown", *EXCLUSIONS}
+NOT_HERE = {"pinterest_failed", "pinterest_refused", "account_refused", "outcome_unknown", *EXCLUSIONS, "bad_account"}
+"""Codes of sending and of exclusions, and that of runs whose rows name their account."""
 AGED = new_transform(max_event_age=dt.timedelta(days=7))
 FAULTS = [
     ("missing_field", "event_name", good(event_name=None), None),
