@@ -42,8 +42,10 @@ def _folded(name: str) -> str:
     if found.isalnum():
         return found
     if "." not in found and found[:1].isalnum() and found[-1:].isalnum():
-        return found.translate(_without_gaps)
-    return _between_words.sub("", _around_dots.sub(".", found))
+        joined = found.translate(_without_gaps)
+    else:
+        joined = _between_words.sub("", _around_dots.sub(".", found))
+    return joined if joined.isascii() else visible(joined)  # marks that met are in their canonical order
 
 
 _kept = lru_cache(NAMES_KEPT)(_folded)
