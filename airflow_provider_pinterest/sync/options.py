@@ -335,7 +335,7 @@ def problems_with(options: type[Any], given: Mapping[str, Any]) -> list[str]:
         found.append("on_unknown_outcome='hold' needs rejects_path, because held events are listed there.")
     if given.get("skip_already_sent") is True and given.get("outcomes_conn_id", given) is None:
         found.append("skip_already_sent=True needs outcomes_conn_id, the database that tells which events were sent.")
-    if given.get("only") is not None:
+    if given.get("only") is not None and ONLY.fits(given["only"]):
         found += _problems_with_only(given)
     return found
 

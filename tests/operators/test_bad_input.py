@@ -29,7 +29,7 @@ def rejected(pinterest, **cells):
 @pytest.mark.parametrize(
     ("cells", "code"),
     [
-        ({"contents": '[{"id": "a", "weight": 1}]'}, "unknown_field"),
+        ({"contents": '[{"id": "a", "hue": 1}]'}, "unknown_field"),
         ({"custom_data": "{broken"}, "bad_json"),
         ({"custom_data": {"colour": "red"}}, "unknown_field"),
         ({"value": float("inf")}, "bad_type"),

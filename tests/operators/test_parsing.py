@@ -56,6 +56,10 @@ WRONG_TYPES: dict[str, list[Any]] = {
     "resume": ["", None, 1],
     "defer_after": [60, None, dt.timedelta(seconds=-1)],
     "send_everything_again": ["again", None, 1],
+    "outcomes_conn_id": [5, ""],
+    "outcomes_table": [5, "", None],
+    "skip_already_sent": ["", None, 1],
+    "only": ["processed", True, 1, []],
 }
 
 

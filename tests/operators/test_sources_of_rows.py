@@ -276,8 +276,8 @@ class TestNoSource:
     @pytest.mark.parametrize(
         ("parameters", "words"),
         [
-            ({}, "got neither"),
-            ({"sql": "SELECT 1", "sql_conn_id": "warehouse", "events": []}, "got both"),
+            ({}, "got none"),
+            ({"sql": "SELECT 1", "sql_conn_id": "warehouse", "events": []}, "got sql and events"),
             ({"sql": "SELECT 1"}, "sql_conn_id"),
             ({"sql": "  ", "sql_conn_id": "warehouse"}, "sql must be one statement"),
             ({"sql": ["SELECT 1", "SELECT 2"], "sql_conn_id": "warehouse"}, "sql must be one statement"),

@@ -51,7 +51,12 @@ VALUES: dict[str, Any] = {
     "key_columns": ["order_id", "store"],
     "resume": False,
     "defer_after": dt.timedelta(seconds=90),
-    "send_everything_again": True,
+    "send_everything_again": False,
+    "ad_account_id_column": "account",
+    "outcomes_conn_id": "outcomes",
+    "outcomes_table": "marketing.outcomes",
+    "skip_already_sent": True,
+    "only": "failed",
 }
 
 
