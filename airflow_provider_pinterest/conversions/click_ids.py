@@ -49,8 +49,8 @@ def click_id(text: str) -> str:
 
 def needs_care(members: bytes) -> bool:
     """Return whether one of the encoded ids may be more than an id."""
-    return any(members.find(sign) >= 0 for sign in _SIGNS)
+    return not members.isascii() or any(members.find(sign) >= 0 for sign in _SIGNS)
 
 
-_SIGNS: Final = (b"=", b"%", b"/", b";", b" ", b"?", b"\\")
+_SIGNS: Final = tuple(bytes([byte]) for byte in b"=%/;?&#{}<> \\")
 """Single characters, because searching longer ones takes a hundred times as long."""

@@ -39,6 +39,7 @@ def test_the_value_is_sent(cell):
             "_derived_epik=dj0x",
             "myepik=1",
         ),
+        *("[{", "a}b", "a<b", "a>b", "a&b", "a#b", "a;b", "a?b", "a\tb", "a\u00a0b"),
         *("a b", f"{SHOP}?notepik=1", '{"gclid": "x"}', f"epik={'a' * 2_000}", "x=" * 20_000),
     ],
 )

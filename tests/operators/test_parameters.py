@@ -311,6 +311,7 @@ class TestResult:
                 "user_data.em": 1.0,
             },
             "unlisted_event_names": {"own_name": 1},
+            "selection": {},
             "accounts": {},
             "accounts_read": 0,
             "accounts_refused": 0,
