@@ -274,7 +274,8 @@ def unix_time(cell: Any, timezone: dt.tzinfo) -> int | None:
         if len(cell) > len("2026-11-21T") and cell[10] in "T " and cell[4] == "-":
             try:  # the form of most databases; other forms and errors are handled below
                 moment = dt.datetime.fromisoformat(cell)
-                seconds = int((moment if moment.tzinfo else moment.replace(tzinfo=timezone)).timestamp())
+                whole = moment.replace(microsecond=0)  # which a float of seconds could round up
+                seconds = int((whole if whole.tzinfo else whole.replace(tzinfo=timezone)).timestamp())
                 if seconds >= EARLIEST:
                     return seconds
             except (ValueError, OverflowError):
@@ -294,7 +295,7 @@ def unix_time(cell: Any, timezone: dt.tzinfo) -> int | None:
     if isinstance(cell, dt.datetime):
         try:
             aware = cell if cell.tzinfo is not None else cell.replace(tzinfo=timezone)
-            return _checked(int(aware.timestamp()))
+            return _checked(int(aware.replace(microsecond=0).timestamp()))
         except (ValueError, OverflowError):
             raise InvalidCellError("bad_time", "the datetime is not a time (NaT) or out of range") from None
     if isinstance(cell, dt.date):

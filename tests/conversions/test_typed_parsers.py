@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 from airflow_provider_pinterest.conversions.reasons import CellError
-from tests.conversions.rows import NOW
+from tests.conversions.rows import NOW, good, sent
 
 MOMENT = dt.datetime.fromtimestamp(NOW, dt.UTC)
 NAIVE = MOMENT.replace(tzinfo=None)
@@ -153,3 +153,10 @@ def test_columns_of_one_type_and_nearly_so(path, cells, zone):
 def test_decimals_keep_their_digits(cells):
     parser = PARSERS["UTC"]["custom_data.value"]
     assert [parser.decode(member) for member in parser.encode(cells, lambda *_: None)] == [str(cell) for cell in cells]
+
+
+def test_the_last_moment_of_time_is_not_rounded_up():
+    last = dt.datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=dt.UTC)
+
+    for cell in (last, last.isoformat()):
+        assert sent(good(**{"app_info.install_time": cell}))["app_info"] == {"install_time": 253402300799}
