@@ -23,7 +23,7 @@ from airflow_provider_pinterest.conversions.reasons import CellError
 T = TypeVar("T")
 
 FEW: Final = 3
-"""So few words are searched in a column without hashing its texts."""
+"""With fewer words than this, searching a column for each word is faster than hashing its texts."""
 
 
 class TextParser(ColumnParser):
@@ -87,7 +87,7 @@ class TextParser(ColumnParser):
         return carefully(cells, on_error) if self._needs_care(texts, members) else result(texts, members)
 
     def _needs_care(self, texts: Sequence[str], members: EncodedCells) -> bool:
-        if any(word in texts for word in self._void) if len(self._void) < FEW else not self._void.isdisjoint(texts):
+        if self._has_void(texts):
             return True
         joined = b"".join(members)
         if joined.find(b"\\") >= 0 and (self._as_code or joined.find(self._key + b'"\\"') >= 0):
@@ -97,6 +97,12 @@ class TextParser(ColumnParser):
         if self._also_needs_care and self._also_needs_care(joined):
             return True
         return has_at_sign(joined)
+
+    def _has_void(self, texts: Sequence[str]) -> bool:
+        """Return whether one of the texts means "empty"."""
+        if len(self._void) < FEW:
+            return any(word in texts for word in self._void)
+        return not self._void.isdisjoint(texts)
 
 
 class ProductIdParser(TextParser):
