@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Annotated, Final
 
-from airflow_provider_pinterest.erasure.identifier_kinds import IdentifierKind
 from airflow_provider_pinterest.problems import raise_all
 from airflow_provider_pinterest.sync.options import (
     ACCOUNT,
@@ -27,6 +27,18 @@ BATCH_SIZE: Final = 1_000
 LARGEST_BATCH: Final = 10_000
 
 UNKNOWN: Final = ParameterKind("'resend' or 'hold'", lambda value: value in ("resend", "hold"))
+
+
+class IdentifierKind(Enum):
+    """How people are named; the value is the name of the list in the API."""
+
+    EMAIL = "user_emails"
+    CLICK_ID = "epiks"
+
+    @property
+    def plural(self) -> str:
+        """What people call several of them."""
+        return "e-mail addresses" if self is IdentifierKind.EMAIL else "click ids"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

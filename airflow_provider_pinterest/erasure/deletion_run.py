@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from typing import Final
 
 from airflow_provider_pinterest.api.connection import PinterestConnection
 from airflow_provider_pinterest.api.deletion_requests_endpoint import DeletionRequestsEndpoint
-from airflow_provider_pinterest.api.interruptible import Stopped
+from airflow_provider_pinterest.api.interruptible import NoThreadError, Stopped, start_thread
 from airflow_provider_pinterest.delivery.stop import StopSignal
 from airflow_provider_pinterest.erasure.created_requests import CreatedRequests
-from airflow_provider_pinterest.erasure.deletion_counts import DeletionCounts, DeletionResult
+from airflow_provider_pinterest.erasure.deletion_counts import DeletionCounts, DeletionResult, clear_says, problem_of
 from airflow_provider_pinterest.erasure.deletion_options import DeletionOptions
-from airflow_provider_pinterest.erasure.endings import clear_says, problem_of
 from airflow_provider_pinterest.erasure.reading import ReadAheadTargets, batches
 from airflow_provider_pinterest.erasure.requester import Requester
-from airflow_provider_pinterest.erasure.stopping import stopping
 from airflow_provider_pinterest.exceptions import PinterestError, ResultError, StoppedError
 from airflow_provider_pinterest.logs import log_lines
 from airflow_provider_pinterest.problems import Problems
@@ -26,6 +26,11 @@ from airflow_provider_pinterest.state_store import StateStore
 from airflow_provider_pinterest.sync.attempt import AttemptInfo
 
 log = logging.getLogger(__name__)
+
+GRACE: Final = 3.0
+"""Seconds for the call in flight, so that its outcome is known."""
+
+CHECK_EVERY: Final = 0.1
 
 
 def request_deletion(
@@ -124,3 +129,33 @@ def _request_all(
             finally:
                 if stop.is_set():
                     opened.cancel()
+
+
+@contextmanager
+def stopping(
+    stop: StopSignal, at_once: Callable[[], object], after_grace: Callable[[], object], *, grace: float = GRACE
+) -> Iterator[None]:
+    """Watch for a stop during a block.
+
+    :param at_once: called when the stop is requested.
+    :param after_grace: called some seconds later, if the block has not ended.
+    :raises PinterestError: no thread can be started.
+    """
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not stop.is_set():
+            if ended.wait(CHECK_EVERY):
+                return
+        at_once()
+        if not ended.wait(grace):
+            after_grace()
+
+    try:
+        start_thread(watch, "pinterest-stop")
+    except NoThreadError as error:
+        raise PinterestError(f"A thread that waits for a stop could not be started: {error}") from None
+    try:
+        yield
+    finally:
+        ended.set()

@@ -16,7 +16,7 @@ from airflow_provider_pinterest.conversions.placeholders import PLACEHOLDERS
 from airflow_provider_pinterest.conversions.placeholders import folded as folded_words
 from airflow_provider_pinterest.conversions.values import texts
 from airflow_provider_pinterest.delivery.stop import StopSignal
-from airflow_provider_pinterest.erasure.identifier_kinds import IdentifierKind
+from airflow_provider_pinterest.erasure.deletion_options import IdentifierKind
 from airflow_provider_pinterest.erasure.targets import CANONICAL, Targets, is_hash
 from airflow_provider_pinterest.exceptions import ParameterError, PinterestError, SourceError
 from airflow_provider_pinterest.redaction import clean

@@ -17,7 +17,6 @@ from airflow_provider_pinterest.api.responses import AccessDenied, OutcomeUnknow
 from airflow_provider_pinterest.erasure.created_requests import OUTCOME_UNKNOWN, CreatedRequests
 from airflow_provider_pinterest.erasure.deletion_counts import DeletionCounts
 from airflow_provider_pinterest.erasure.failures import error_of
-from airflow_provider_pinterest.erasure.identifier_kinds import NAMES
 from airflow_provider_pinterest.erasure.targets import Targets
 from airflow_provider_pinterest.exceptions import RefusedError
 
@@ -122,7 +121,7 @@ class Requester:
         self._counts.request_ids.append(request_id)
         self._created.created(targets, request_id)
         self._last_refusal, self._same_refusals = None, 0
-        log.info("Created deletion request %s for %d %s.", request_id, len(targets), NAMES[targets.kind])
+        log.info("Created deletion request %s for %d %s.", request_id, len(targets), targets.kind.plural)
 
     def _exists(self, targets: Targets, request_id: str) -> bool:
         """Count a request that an earlier attempt created.
@@ -171,7 +170,7 @@ class Requester:
         self._last_refusal = trace.message
         if self._same_refusals >= SAME_REFUSALS:
             raise RefusedError(
-                f"Pinterest refused {SAME_REFUSALS} consecutive {NAMES[targets.kind]} with the same error ({trace}).",
+                f"Pinterest refused {SAME_REFUSALS} consecutive {targets.kind.plural} with the same error ({trace}).",
                 advice="Check that email_column and click_id_column name the right columns, and that Pinterest has "
                 "opened deletion requests to your app.",
                 status=trace.status,

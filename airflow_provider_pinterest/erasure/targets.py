@@ -10,7 +10,7 @@ from typing import Final
 import orjson
 
 from airflow_provider_pinterest.conversions.email_addresses import email
-from airflow_provider_pinterest.erasure.identifier_kinds import NAMES, IdentifierKind
+from airflow_provider_pinterest.erasure.deletion_options import IdentifierKind
 
 LONGEST: Final = {"email": 320, "click_id": 2_000}
 """Largest number of characters."""
@@ -37,7 +37,7 @@ class Targets:
         return len(self._values)
 
     def __repr__(self) -> str:
-        return f"<{len(self)} {NAMES[self.kind]}, not shown>"
+        return f"<{len(self)} {self.kind.plural}, not shown>"
 
     def halves(self) -> tuple[Targets, Targets]:
         """Return two parts."""

@@ -16,7 +16,7 @@ from airflow_provider_pinterest.airflow_versions import (
     XComArg,
     conf,
 )
-from airflow_provider_pinterest.erasure.progress_of_request import RequestProgress, WaitFor, progress_of
+from airflow_provider_pinterest.api.deletion_states import RequestProgress, WaitFor, progress_of
 from airflow_provider_pinterest.exceptions import ParameterError, PinterestError, ResultError, UnavailableError
 from airflow_provider_pinterest.operators.errors import WrongParameterError
 from airflow_provider_pinterest.operators.task_options import is_late

@@ -15,8 +15,7 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_pinterest.airflow_versions import AirflowSensorTimeout
-from airflow_provider_pinterest.api.deletion_states import DeletionRequest
-from airflow_provider_pinterest.erasure.progress_of_request import RequestProgress, progress_of
+from airflow_provider_pinterest.api.deletion_states import DeletionRequest, RequestProgress, progress_of
 from airflow_provider_pinterest.exceptions import CredentialError, ParameterError, ResultError
 from airflow_provider_pinterest.hooks.pinterest import PinterestHook
 from airflow_provider_pinterest.operators.request_deletion import RequestDeletionOperator
