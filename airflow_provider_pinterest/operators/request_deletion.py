@@ -9,9 +9,9 @@ import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_pinterest.airflow_versions import BaseOperator, XComArg, in_any_thread
+from airflow_provider_pinterest.airflow_versions import BaseOperator, XComArg
 from airflow_provider_pinterest.erasure.deletion_options import BATCH_SIZE
-from airflow_provider_pinterest.exceptions import ParameterError, PinterestError, problems
+from airflow_provider_pinterest.exceptions import PinterestError, problems
 from airflow_provider_pinterest.links.conversions import RESULT_KEY
 from airflow_provider_pinterest.operators.deletion_task_options import (
     DELETION_KINDS,
@@ -19,9 +19,7 @@ from airflow_provider_pinterest.operators.deletion_task_options import (
     problems_of_deletion_constants,
 )
 from airflow_provider_pinterest.operators.errors import WrongParameterError
-from airflow_provider_pinterest.operators.send_conversions import RedactedRows
-from airflow_provider_pinterest.operators.task_options import is_late, is_output
-from airflow_provider_pinterest.operators.templates import LostValues
+from airflow_provider_pinterest.operators.templates import LostValues, RedactsRows
 from airflow_provider_pinterest.problems import SEVERAL
 
 if TYPE_CHECKING:
@@ -35,7 +33,7 @@ REQUEST_IDS_KEY = "request_ids"
 """XCom key of the ids of the requests."""
 
 
-class RequestDeletionOperator(BaseOperator):
+class RequestDeletionOperator(RedactsRows, BaseOperator):
     """Ask Pinterest to delete the conversion data of people, such as those who asked a shop to erase their data.
 
     The rows come from ``sql`` or ``rows``, one person in each. ``execute`` creates a deletion request for every batch
@@ -77,6 +75,7 @@ class RequestDeletionOperator(BaseOperator):
     template_fields: Sequence[str] = ("sql", "rows", *(name for name in DELETION_KINDS if name != "sql"))
     template_ext: Sequence[str] = (".sql",)
     template_fields_renderers: ClassVar[dict[str, str]] = {"sql": "sql", "parameters": "json", "hook_params": "json"}
+    rows_parameter = "rows"
     ui_color = "#e0e4fd"
 
     pushes_result: bool = True
@@ -124,6 +123,7 @@ class RequestDeletionOperator(BaseOperator):
         if found:
             intro = f"Task {self.task_id!r}: "
             raise WrongParameterError(intro + problems(SEVERAL[0].lower() + SEVERAL[1:], found))
+        self._redact_rows()
 
     @property
     def output(self) -> XComArg:
@@ -165,7 +165,7 @@ class RequestDeletionOperator(BaseOperator):
         from airflow_provider_pinterest.operators.task_attempt import AIRFLOW, identity, not_orphaned, try_number
         from airflow_provider_pinterest.sync.attempt import AttemptInfo
 
-        self._lost.check()
+        self._check_rendered()
         options = DeletionTaskOptions.of(self)
         hook = PinterestHook(options.pinterest_conn_id)
         hook.check(options.ad_account_id)
@@ -202,12 +202,7 @@ class RequestDeletionOperator(BaseOperator):
 
         if options.sql is not None:
             return warehouse_query(options.sql, options.sql_conn_id or "", options.hook_params, options.parameters)
-        rows: Any = self.rows.rows if isinstance(self.rows, RedactedRows) else self.rows
-        rows = in_any_thread(rows.resolve(context)) if is_output(rows) else rows
-        problem = _problem_of_rows(rows)
-        if problem is not None:
-            raise ParameterError(problem)
-        return IterableSource(rows)
+        return IterableSource(self._rows(context), name="rows")
 
     def _problems_of_source(self) -> list[str]:
         """Return the problems with the choice of a source."""
@@ -216,33 +211,5 @@ class RequestDeletionOperator(BaseOperator):
             return [f"Pass one source, sql or rows; got {which}."]
         if self.sql is not None and self.sql_conn_id is None:
             return ["sql needs sql_conn_id, the connection of the warehouse."]
-        rows: Any = self.rows
-        if isinstance(rows, str) and is_late(rows):
-            return ["rows: a template arrives as text. Pass the upstream task's output itself, rows=upstream.output."]
-        problem = None if rows is None or is_late(rows) or isinstance(rows, RedactedRows) else _problem_of_rows(rows)
+        problem = self._problem_of_rows()
         return [] if problem is None else [problem]
-
-    def _do_render_template_fields(
-        self,
-        parent: Any,
-        template_fields: Iterable[str],
-        context: Context,
-        jinja_env: Any,
-        seen_oids: set[int],
-    ) -> None:
-        """Render all fields except ``rows``, whose people must not appear in the rendered fields."""
-        parent._lost = LostValues()  # noqa: SLF001
-        for name in template_fields:
-            if name != "rows":
-                with parent._lost.watch(parent, name, jinja_env, context) as watched:  # noqa: SLF001
-                    super()._do_render_template_fields(parent, [name], context, watched, seen_oids)
-        if parent.rows is not None and not is_output(parent.rows) and not isinstance(parent.rows, RedactedRows):
-            parent.rows = RedactedRows(parent.rows)
-
-
-def _problem_of_rows(rows: object) -> str | None:
-    """Return why a value cannot be ``rows``. The rows are not read."""
-    from airflow_provider_pinterest.sources.iterables import problem_of
-
-    problem = problem_of(rows)
-    return None if problem is None else problem.replace("events:", "rows:", 1)

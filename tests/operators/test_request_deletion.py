@@ -14,9 +14,17 @@ from airflow.providers.common.compat.sdk import DAG, AirflowFailException
 
 from airflow_provider_pinterest.exceptions import CredentialError, ParameterError, ResultError, UnavailableError
 from airflow_provider_pinterest.operators.request_deletion import RequestDeletionOperator
+from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
 from airflow_provider_pinterest.sandbox import Sandbox
 from harness.task import MemoryStateStore, RecordingTaskInstance
 from tests.running import impersonal, logged
+
+try:
+    from airflow.serialization.serialized_objects import DagSerialization  # type: ignore[attr-defined]
+except ImportError:  # Airflow 2.11
+    from airflow.serialization.serialized_objects import SerializedDAG as DagSerialization
+
+serialize: Any = DagSerialization.to_dict
 
 NEVER = dt.timedelta()
 
@@ -176,6 +184,31 @@ def test_rendered_fields_show_no_person(pinterest):
     assert impersonal(repr({name: getattr(operator, name) for name in operator.template_fields}))
     assert repr(operator.rows) == "<2 rows, not shown>"
     assert (operator.email_column, operator.batch_size) == ("email", "7")
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        lambda: RequestDeletionOperator(task_id="erase", rows=rows(2), email_column="email"),
+        lambda: SendConversionsOperator(task_id="send", events=rows(2)),
+    ],
+    ids=["rows", "events"],
+)
+def test_the_serialized_dag_shows_no_person_of_a_constant(task):
+    with DAG("shop", schedule=None, start_date=dt.datetime(2026, 1, 1, tzinfo=dt.UTC)) as dag:
+        task()
+
+    serialized = json.dumps(serialize(dag), default=str)
+    assert impersonal(serialized)
+    assert "<2 rows, not shown>" in serialized
+
+
+def test_rows_that_are_wrong_are_named_by_their_parameter(pinterest):
+    for wrong in ([5], ["{{ email }}"], {"email": "x"}):
+        with pytest.raises(ParameterError, match="^(Task 'erase': )?rows: "):
+            RequestDeletionOperator(task_id="erase", rows=wrong, email_column="email").execute(  # type: ignore[arg-type]
+                {"ti": RecordingTaskInstance()}  # type: ignore[typeddict-item]
+            )
 
 
 def test_templates_become_values(pinterest):
