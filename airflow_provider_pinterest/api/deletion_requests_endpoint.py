@@ -89,7 +89,7 @@ class DeletionRequestsEndpoint:
     ) -> None:
         self.client = client
         self.rate_limiter = rate_limiter
-        self._max_wait = max_wait
+        self.max_wait = max_wait
         self._guard = guard
 
     def create(self, account: str, body: Callable[[], bytes]) -> DeletionRequest | NotAccepted | Failure:
@@ -145,7 +145,7 @@ class DeletionRequestsEndpoint:
             request,
             read,
             repeatable=repeatable,
-            max_wait=self._max_wait,
+            max_wait=self.max_wait,
             guard=self._guard,
         )
 

@@ -36,9 +36,18 @@ class IdentifierKind(Enum):
     CLICK_ID = "epiks"
 
     @property
+    def singular(self) -> str:
+        """The name of one, for messages."""
+        return "e-mail address" if self is IdentifierKind.EMAIL else "click id"
+
+    @property
     def plural(self) -> str:
-        """What people call several of them."""
+        """The name of several, for messages."""
         return "e-mail addresses" if self is IdentifierKind.EMAIL else "click ids"
+
+    def counted(self, number: int) -> str:
+        """Return a number of them, such as ``1 click id``."""
+        return f"{number:,} {self.singular if number == 1 else self.plural}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -94,7 +94,7 @@ def request_deletion(
         return result
     said = clear_says(counts, durable=created.durable, vocabulary=info.vocabulary)
     if isinstance(error, PinterestError):
-        raise error.followed_by(said) from None
+        raise (error.followed_by(said) if said else error) from None
     log_lines(log, said)
     raise error
 
@@ -121,14 +121,16 @@ def _request_all(
     with closing(connection.client()) as client, stopping(stop, stop_now, client.abort):
         endpoint = DeletionRequestsEndpoint(client, limiter, max_wait=options.max_wait.total_seconds(), guard=guard)
         requester = Requester(endpoint, account, created, counts, resend=options.on_unknown_outcome == "resend")
-        reading = ReadAheadTargets(lambda: batches(opened, options.columns, options.batch_size, counts.rows), stop)
+        reading = ReadAheadTargets(lambda rows: batches(opened, options.columns, options.batch_size, rows), stop)
         with closing(reading):
             try:
                 for targets in reading:
                     requester.request(targets)
+            except BaseException:
+                opened.cancel()
+                raise
             finally:
-                if stop.is_set():
-                    opened.cancel()
+                counts.rows = reading.counts
 
 
 @contextmanager

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
-from typing import Final
+import random
+from dataclasses import replace
+from typing import Final, TypeVar
 
+from airflow_provider_pinterest.api.backoff import wait_before_retry
 from airflow_provider_pinterest.api.deletion_requests_endpoint import (
     DeletionRequestsEndpoint,
     Missing,
@@ -15,15 +18,23 @@ from airflow_provider_pinterest.api.interruptible import Stopped
 from airflow_provider_pinterest.api.limited_call import Failure
 from airflow_provider_pinterest.api.responses import AccessDenied, OutcomeUnknown, TooLarge, Trace
 from airflow_provider_pinterest.erasure.created_requests import OUTCOME_UNKNOWN, CreatedRequests
-from airflow_provider_pinterest.erasure.deletion_counts import DeletionCounts
+from airflow_provider_pinterest.erasure.deletion_counts import CHECK_REFUSALS, DeletionCounts
 from airflow_provider_pinterest.erasure.failures import error_of
 from airflow_provider_pinterest.erasure.targets import Targets
-from airflow_provider_pinterest.exceptions import RefusedError
+from airflow_provider_pinterest.exceptions import PinterestError, RefusedError
 
 log = logging.getLogger(__name__)
 
+Refusal = TypeVar("Refusal", bound=NotAccepted | Failure)
+
 SAME_REFUSALS: Final = 10
 """Consecutive single identifiers that are refused with the same error before the fault is not theirs."""
+
+LOGGED_REFUSALS: Final = 20
+"""Largest number of refused identifiers that are logged one by one."""
+
+WAITS_LIKE_TRY: Final = 4
+"""A request whose outcome is unknown is repeated after up to 4 seconds, as after that number of tries."""
 
 
 class Requester:
@@ -70,7 +81,7 @@ class Requester:
         if found == OUTCOME_UNKNOWN and not self._resend:
             self._counts.unknown += len(targets)
             return True
-        answer = self._create(targets, again=found == OUTCOME_UNKNOWN)
+        answer = self._create(targets, may_exist=found == OUTCOME_UNKNOWN)
         if isinstance(answer, DeletionRequest):
             self._accept(targets, answer.request_id)
             return True
@@ -80,7 +91,6 @@ class Requester:
                 raise error_of(answer)
             log.warning("It is unknown whether a request for %r was created: %s.", targets, answer.trace)
             return True
-        self._created.not_created(targets)
         if not isinstance(answer, (NotAccepted, TooLarge)):
             raise error_of(answer)
         if len(targets) == 1:
@@ -88,32 +98,60 @@ class Requester:
             return True
         return self._split(targets, learn=True)
 
-    def _create(self, targets: Targets, *, again: bool) -> DeletionRequest | NotAccepted | Failure:
+    def _create(self, targets: Targets, *, may_exist: bool) -> DeletionRequest | NotAccepted | Failure:
         """Create a request; once more if it is unknown whether the first was created.
 
-        :param again: whether an earlier attempt has sent it.
+        :param may_exist: whether an earlier attempt has sent it, and it is unknown whether it exists.
         """
-        for last in (not self._resend or again, True):
-            if again:
-                self._counts.repeated += 1
-                log.warning(
-                    "It is unknown whether a request for %r exists, so it is created again. A second request for the "
-                    "same people does no harm.",
-                    targets,
-                )
-            self._created.begin(targets)
+        answer = self._send(targets, may_exist=may_exist)
+        if isinstance(answer, OutcomeUnknown) and self._resend and not may_exist:
+            wait = wait_before_retry(answer.retry_after, WAITS_LIKE_TRY, random.random)
+            log.info("%s; sending it again in %.1f s", answer.trace.place_and_reason, wait)
             try:
-                answer = self._endpoint.create(self._account, targets.body)
+                self._endpoint.rate_limiter.sleep(min(wait, self._endpoint.max_wait))
             except Stopped:
-                if again:
-                    self._counts.unknown += len(targets)
-                else:
-                    self._created.not_created(targets)
+                self._counts.unknown += len(targets)
                 raise
-            if last or not isinstance(answer, OutcomeUnknown):
-                break
-            again = True
+            answer = self._send(targets, may_exist=True)
         return answer
+
+    def _send(self, targets: Targets, *, may_exist: bool) -> DeletionRequest | NotAccepted | Failure:
+        """Send a request, and note what is known about it afterwards.
+
+        :param may_exist: whether it has been sent before, and it is unknown whether it exists.
+        """
+        if may_exist:
+            self._counts.repeated += 1
+            log.warning(
+                "It is unknown whether a request for %r exists, so it is created again. A second request for the same "
+                "people does no harm.",
+                targets,
+            )
+        self._created.begin(targets)
+        try:
+            answer = self._endpoint.create(self._account, targets.body)
+        except (Stopped, PinterestError):  # this copy was not sent
+            self._not_sent(targets, may_exist=may_exist)
+            raise
+        if isinstance(answer, (DeletionRequest, OutcomeUnknown)):
+            pass
+        elif isinstance(answer, (NotAccepted, TooLarge)):
+            self._created.not_created(targets)
+        else:
+            self._not_sent(targets, may_exist=may_exist)
+        return answer if isinstance(answer, DeletionRequest) else self._without_people(answer, targets)
+
+    def _not_sent(self, targets: Targets, *, may_exist: bool) -> None:
+        """Note that Pinterest has not processed this copy of a request."""
+        if may_exist:
+            self._counts.unknown += len(targets)
+        else:
+            self._created.not_created(targets)
+
+    @staticmethod
+    def _without_people(answer: Refusal, targets: Targets) -> Refusal:
+        """Return an answer without the people, whom Pinterest may repeat in its message."""
+        return replace(answer, trace=replace(answer.trace, message=targets.withheld(answer.trace.message)))
 
     def _accept(self, targets: Targets, request_id: str) -> None:
         self._counts.requested += len(targets)
@@ -121,7 +159,7 @@ class Requester:
         self._counts.request_ids.append(request_id)
         self._created.created(targets, request_id)
         self._last_refusal, self._same_refusals = None, 0
-        log.info("Created deletion request %s for %d %s.", request_id, len(targets), targets.kind.plural)
+        log.info("Created deletion request %s for %s.", request_id, targets.kind.counted(len(targets)))
 
     def _exists(self, targets: Targets, request_id: str) -> bool:
         """Count a request that an earlier attempt created.
@@ -165,14 +203,16 @@ class Requester:
         :raises RefusedError: many are refused with the same error.
         """
         self._counts.refused += 1
-        self._counts.rows.reject(targets.rows[0], "pinterest_refused")
+        self._counts.refused_rows.add(targets.rows[0])
+        self._counts.refusal = str(trace)
+        if self._counts.refused <= LOGGED_REFUSALS:
+            log.warning("Pinterest refused the %s of row %d: %s.", targets.kind.singular, targets.rows[0], trace)
         self._same_refusals = self._same_refusals + 1 if trace.message == self._last_refusal else 1
         self._last_refusal = trace.message
         if self._same_refusals >= SAME_REFUSALS:
             raise RefusedError(
                 f"Pinterest refused {SAME_REFUSALS} consecutive {targets.kind.plural} with the same error ({trace}).",
-                advice="Check that email_column and click_id_column name the right columns, and that Pinterest has "
-                "opened deletion requests to your app.",
+                advice=CHECK_REFUSALS,
                 status=trace.status,
                 code=trace.code,
                 request_id=trace.request_id,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from airflow_provider_pinterest.airflow_versions import in_any_thread
 from airflow_provider_pinterest.exceptions import ParameterError, problems
-from airflow_provider_pinterest.operators.task_options import is_output
+from airflow_provider_pinterest.operators.task_options import is_late, is_output
 
 if TYPE_CHECKING:
     from airflow_provider_pinterest.airflow_versions import Context
@@ -65,9 +65,9 @@ class RedactsRows:
             setattr(self, self.rows_parameter, RedactedRows(rows))
 
     def _problem_of_rows(self) -> str | None:
-        """Return why the rows cannot be read; ``None`` if they can, or if another task will return them."""
+        """Return why the rows cannot be read; ``None`` if they can, or if that is known only when the task runs."""
         rows = self._given_rows()
-        if rows is None or is_output(rows):
+        if rows is None or is_late(rows):
             return None
         from airflow_provider_pinterest.operators.task_events import problem_of_rows
 

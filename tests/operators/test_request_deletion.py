@@ -205,7 +205,7 @@ def test_the_serialized_dag_shows_no_person_of_a_constant(task):
 
 def test_rows_that_are_wrong_are_named_by_their_parameter(pinterest):
     for wrong in ([5], ["{{ email }}"], {"email": "x"}):
-        with pytest.raises(ParameterError, match="^(Task 'erase': )?rows: "):
+        with pytest.raises(ParameterError, match=r"^(Task 'erase': )?rows: "):
             RequestDeletionOperator(task_id="erase", rows=wrong, email_column="email").execute(  # type: ignore[arg-type]
                 {"ti": RecordingTaskInstance()}  # type: ignore[typeddict-item]
             )
