@@ -11,8 +11,10 @@ PENDING: Final = "PENDING"
 SUBMITTED: Final = "SUBMITTED"
 CANCELLED: Final = "CANCELLED"
 
+KNOWN_STATUSES: Final = frozenset({PENDING, SUBMITTED, CANCELLED})
+
 CANCELLABLE: Final = dt.timedelta(hours=72)
-"""How long a request is pending."""
+"""How long a request is pending. Pinterest's description of the status says 7 days."""
 
 DELETED_WITHIN: Final = dt.timedelta(days=30)
 """Within this time after it is submitted, Pinterest deletes the data. There is no status for it."""

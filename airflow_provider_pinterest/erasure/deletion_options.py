@@ -60,6 +60,7 @@ class DeletionOptions:
     :param batch_size: people in a request.
     :param max_rejected: how many rows may be rejected: an int counts rows, a float is a share of the rows read. Above
         it the run fails, after all other people were requested.
+    :param validate_only: do everything except the calls: read the rows and count the people.
     :param max_wait: the longest time in which a call is made again.
     :param on_unknown_outcome: what to do if it is unknown whether Pinterest created a request: ``"resend"`` creates it
         once more, because two requests for the same people do no harm; ``"hold"`` leaves it and fails at the end.
@@ -72,6 +73,7 @@ class DeletionOptions:
     ad_account_id: Annotated[str | int | None, ACCOUNT] = None
     batch_size: Annotated[int, between(1, LARGEST_BATCH)] = BATCH_SIZE
     max_rejected: Annotated[float, TOLERANCE] = 0
+    validate_only: Annotated[bool, SWITCH] = False
     max_wait: Annotated[dt.timedelta, WAIT] = dt.timedelta(minutes=10)
     on_unknown_outcome: Annotated[str, UNKNOWN] = "resend"
     create_again: Annotated[bool, SWITCH] = False

@@ -18,10 +18,11 @@ from airflow_provider_pinterest.erasure.deletion_counts import DeletionCounts, D
 from airflow_provider_pinterest.erasure.deletion_options import DeletionOptions
 from airflow_provider_pinterest.erasure.reading import ReadAheadTargets, batches
 from airflow_provider_pinterest.erasure.requester import Requester
+from airflow_provider_pinterest.erasure.targets import Targets
 from airflow_provider_pinterest.exceptions import PinterestError, ResultError, StoppedError
 from airflow_provider_pinterest.logs import log_lines
 from airflow_provider_pinterest.problems import Problems
-from airflow_provider_pinterest.sources.protocol import Source
+from airflow_provider_pinterest.sources.protocol import OpenSource, Source
 from airflow_provider_pinterest.state_store import StateStore
 from airflow_provider_pinterest.sync.attempt import AttemptInfo
 
@@ -61,13 +62,14 @@ def request_deletion(
     """
     found = Problems()
     account = found.checked(connection.account, options.ad_account_id, otherwise="")
-    found.checked(connection.check, otherwise=None)
+    if not options.validate_only:
+        found.checked(connection.check, otherwise=None)
     found.raise_all()
     info = attempt or AttemptInfo()
     created = CreatedRequests(
         state, f"{connection.url()}/{account}", identity=info.identity, again=options.create_again
     )
-    if created.remembered:
+    if created.remembered and not options.validate_only:
         log.info("Earlier attempts created %d deletion requests. They are not created again.", created.remembered)
     counts = DeletionCounts()
     began = time.monotonic()
@@ -76,7 +78,7 @@ def request_deletion(
         _request_all(
             source, options, connection, (account, created, counts), guard=info.guard, stop=stop or StopSignal()
         )
-        counts.close(complete=True)
+        counts.close(complete=not options.validate_only)
     except Stopped:
         error = StoppedError(f"{info.vocabulary.name} was told to stop.")
     except BaseException as raised:  # noqa: BLE001 - raised again below
@@ -112,6 +114,11 @@ def _request_all(
     account, created, counts = run
     stop.check()
     opened = source.open()
+    if options.validate_only:
+        with stopping(stop, opened.cancel, lambda: None):
+            _each_batch(opened, options, counts, stop, lambda _: None)
+        log.info("validate_only is set, so no request was created.")
+        return
     limiter = connection.rate_limiter()
 
     def stop_now() -> None:
@@ -121,16 +128,27 @@ def _request_all(
     with closing(connection.client()) as client, stopping(stop, stop_now, client.abort):
         endpoint = DeletionRequestsEndpoint(client, limiter, max_wait=options.max_wait.total_seconds(), guard=guard)
         requester = Requester(endpoint, account, created, counts, resend=options.on_unknown_outcome == "resend")
-        reading = ReadAheadTargets(lambda rows: batches(opened, options.columns, options.batch_size, rows), stop)
-        with closing(reading):
-            try:
-                for targets in reading:
-                    requester.request(targets)
-            except BaseException:
-                opened.cancel()
-                raise
-            finally:
-                counts.rows = reading.counts
+        _each_batch(opened, options, counts, stop, requester.request)
+
+
+def _each_batch(
+    opened: OpenSource,
+    options: DeletionOptions,
+    counts: DeletionCounts,
+    stop: StopSignal,
+    request: Callable[[Targets], object],
+) -> None:
+    """Read the rows and request each batch of people."""
+    reading = ReadAheadTargets(lambda rows: batches(opened, options.columns, options.batch_size, rows), stop)
+    with closing(reading):
+        try:
+            for targets in reading:
+                request(targets)
+        except BaseException:
+            opened.cancel()
+            raise
+        finally:
+            counts.rows = reading.counts
 
 
 @contextmanager

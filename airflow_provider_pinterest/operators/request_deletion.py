@@ -19,7 +19,7 @@ from airflow_provider_pinterest.operators.deletion_task_options import (
     problems_of_deletion_constants,
 )
 from airflow_provider_pinterest.operators.errors import WrongParameterError
-from airflow_provider_pinterest.operators.templates import LostValues, RedactsRows
+from airflow_provider_pinterest.operators.templates import LostValues, RedactsRows, without_addresses
 from airflow_provider_pinterest.problems import SEVERAL
 
 if TYPE_CHECKING:
@@ -51,7 +51,8 @@ class RequestDeletionOperator(RedactsRows, BaseOperator):
     :param sql: a statement that returns one row per person, or the path of a ``.sql`` file. (templated)
     :param sql_conn_id: the connection of the warehouse; its hook must be a ``DbApiHook``. (templated)
     :param hook_params: passed to the hook of the warehouse. (templated)
-    :param parameters: values that the driver binds to the statement. Airflow stores and shows them. (templated)
+    :param parameters: values that the driver binds to the statement. Airflow stores and shows them, without e-mail
+        addresses. (templated)
     :param rows: a list of rows, or the ``.output`` of an upstream task. Never stored in the rendered fields.
     :param email_column: the column with plain e-mail addresses. (templated)
     :param click_id_column: the column with click ids, which the Pinterest tag stores in the cookie ``_epik``. At least
@@ -61,6 +62,7 @@ class RequestDeletionOperator(RedactsRows, BaseOperator):
     :param batch_size: people in a request. Pinterest does not publish a limit. (templated)
     :param max_rejected: how many rows may be rejected: an int counts rows, a float is a share of the rows read. Above
         it the task fails without retry, after all other people were requested. (templated)
+    :param validate_only: do everything except the calls: read the rows and count the people. (templated)
     :param max_wait: the longest time in which a call is made again before the task fails. (templated)
     :param on_unknown_outcome: what to do if it is unknown whether Pinterest created a request: ``"resend"`` creates it
         once more, because two requests for the same people do no harm; ``"hold"`` leaves it, and the task fails without
@@ -95,6 +97,7 @@ class RequestDeletionOperator(RedactsRows, BaseOperator):
         ad_account_id: str | int | None = None,
         batch_size: int | str = BATCH_SIZE,
         max_rejected: float | str = 0,
+        validate_only: bool | str = False,
         max_wait: dt.timedelta | str = dt.timedelta(minutes=10),
         on_unknown_outcome: str = "resend",
         create_again: bool | str = False,
@@ -113,6 +116,7 @@ class RequestDeletionOperator(RedactsRows, BaseOperator):
         self.ad_account_id = ad_account_id
         self.batch_size = batch_size
         self.max_rejected = max_rejected
+        self.validate_only = validate_only
         self.max_wait = max_wait
         self.on_unknown_outcome = on_unknown_outcome
         self.create_again = create_again
@@ -168,9 +172,9 @@ class RequestDeletionOperator(RedactsRows, BaseOperator):
         self._check_rendered()
         options = DeletionTaskOptions.of(self)
         hook = PinterestHook(options.pinterest_conn_id)
-        hook.check(options.ad_account_id)
+        hook.check(options.ad_account_id, sends=not options.validate_only)
         store = state_store(context)
-        if store is None and try_number(context) > 1:
+        if store is None and try_number(context) > 1 and not options.validate_only:
             self.log.warning(
                 "Airflow before 3.3 remembers nothing between attempts, so all requests are created again. This does "
                 "no harm."
@@ -213,3 +217,16 @@ class RequestDeletionOperator(RedactsRows, BaseOperator):
             return ["sql needs sql_conn_id, the connection of the warehouse."]
         problem = self._problem_of_rows()
         return [] if problem is None else [problem]
+
+    def _do_render_template_fields(
+        self,
+        parent: Any,
+        template_fields: Iterable[str],
+        context: Context,
+        jinja_env: Any,
+        seen_oids: set[int],
+    ) -> None:
+        """Render the parameters, and hide those with an address."""
+        super()._do_render_template_fields(parent, template_fields, context, jinja_env, seen_oids)
+        parent.sql = without_addresses(parent.sql)
+        parent.parameters = without_addresses(parent.parameters)

@@ -24,6 +24,8 @@ ADVICE: Final = (
     "data_interval_start. Runs of partitioned schedules have partition_date instead of an interval."
 )
 
+_address: Final = re.compile(r"[^\s\"'<>(),;:=\[\]{}\\]+@[^\s\"'<>(),;:=\[\]{}\\]+")
+
 _WINDOW: Final = re.compile(
     r"'(?:data_interval\w*|logical_date|execution_date|partition\w*|ds\w*|ts\w*|prev_\w+|next_\w+)'"
 )
@@ -46,6 +48,26 @@ class RedactedRows:
     def __repr__(self) -> str:
         size = len(self.rows) if isinstance(self.rows, Sequence) and not isinstance(self.rows, str) else "some"
         return f"<{size} rows, not shown>"
+
+
+class RedactedValue:
+    """Wraps a rendered value with e-mail addresses, which Airflow would store and show."""
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+
+    def __repr__(self) -> str:
+        return _address.sub("…", str(self.value))
+
+
+def without_addresses(value: Any) -> Any:
+    """Return a value that Airflow may show: wrapped if it has e-mail addresses."""
+    return RedactedValue(value) if isinstance(value, (str, Mapping, list, tuple)) and _has_address(value) else value
+
+
+def unwrapped(value: Any) -> Any:
+    """Return the value itself."""
+    return value.value if isinstance(value, RedactedValue) else value
 
 
 class RedactsRows:
@@ -172,6 +194,10 @@ class LostValues:
         if self._problems:
             text = problems("Several templates have no value:", self._problems)
             raise ParameterError(text, advice=ADVICE if self._of_windows else "")
+
+
+def _has_address(value: object) -> bool:
+    return _address.search(str(value)) is not None
 
 
 def _same(value: Any) -> Any:

@@ -81,7 +81,7 @@ def code(part):
 def test_the_tasks_run(pinterest):
     known: dict[str, Any] = {}
     with DAG("docs", schedule=None) as dag:
-        exec(compile(code("DeletionRequestSensor("), "docs", "exec"), known)  # noqa: S102
+        exec(compile(code('task_id="wait_until_submitted"'), "docs", "exec"), known)  # noqa: S102
     ids = known["request_deletion"].execute({"ti": RecordingTaskInstance()})["request_ids"]
     waiting: Any = dag.task_dict["wait_until_submitted"]
     waiting.request_ids = ids
@@ -89,6 +89,26 @@ def test_the_tasks_run(pinterest):
     assert [one.user_emails for one in pinterest.deletion_requests()] == [("jane@example.com",)]
     assert waiting.upstream_task_ids == {"request_deletion"}
     assert waiting.poke({})
+
+
+def test_every_account_has_its_request(pinterest):
+    with DAG("docs", schedule=None) as dag:
+        exec(compile(code("for account in"), "docs", "exec"), {})  # noqa: S102
+    for account in ("549755885175", "549755885176"):
+        request: Any = dag.task_dict[f"request_deletion_{account}"]
+        request.execute({"ti": RecordingTaskInstance()})
+
+    assert [one.ad_account_id for one in pinterest.deletion_requests()] == ["549755885175", "549755885176"]
+
+
+def test_people_who_are_erased_are_left_out_of_a_query(pinterest):
+    [query] = [block.text for block in blocks(PAGE, "sql") if "NOT EXISTS" in block.text]
+    with closing(sqlite3.connect(":memory:")) as shop:
+        shop.execute("CREATE TABLE erasure_requests (email)")
+        shop.execute("CREATE TABLE orders (email)")
+        shop.execute("INSERT INTO erasure_requests VALUES ('jane@example.com')")
+        shop.executemany("INSERT INTO orders VALUES (?)", [("Jane@example.com",), ("max@example.com",), (None,)])
+        assert shop.execute(query).fetchall() == [("max@example.com",), (None,)]
 
 
 def test_the_hook_cancels(pinterest):

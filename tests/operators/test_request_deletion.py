@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException
+from airflow.serialization.helpers import serialize_template_field
 
 from airflow_provider_pinterest.exceptions import CredentialError, ParameterError, ResultError, UnavailableError
 from airflow_provider_pinterest.operators.request_deletion import RequestDeletionOperator
@@ -209,6 +210,49 @@ def test_rows_that_are_wrong_are_named_by_their_parameter(pinterest):
             RequestDeletionOperator(task_id="erase", rows=wrong, email_column="email").execute(  # type: ignore[arg-type]
                 {"ti": RecordingTaskInstance()}  # type: ignore[typeddict-item]
             )
+
+
+def test_rendered_fields_show_no_address_of_a_statement_or_its_parameters(pinterest, warehouse):
+    warehouse.fill("people", rows(3))
+    operator: Any = RequestDeletionOperator(
+        task_id="erase",
+        sql="SELECT email FROM people WHERE email IN (:one, '{{ two }}')",
+        sql_conn_id="warehouse",
+        parameters={"one": "{{ one }}"},
+        email_column="email",
+    )
+    context = {"ti": RecordingTaskInstance(), "one": people(1)[0], "two": people(2)[1]}
+    operator.render_template_fields(context)
+
+    shown = {name: serialize_template_field(getattr(operator, name), name) for name in operator.template_fields}
+    assert impersonal(repr(shown))
+    assert shown["sql"] == "SELECT email FROM people WHERE email IN (:one, '…')"
+    assert shown["parameters"] == "{'one': '…'}"
+    operator.execute(context)
+    assert sorted(asked(pinterest)) == people(2)
+
+
+def test_without_an_address_they_are_shown_as_they_are():
+    operator: Any = RequestDeletionOperator(
+        task_id="erase", sql="SELECT 1", sql_conn_id="w", parameters={"day": "{{ ds }}"}, email_column="email"
+    )
+    operator.render_template_fields({"ds": "2026-11-26"})
+
+    assert (operator.sql, operator.parameters) == ("SELECT 1", {"day": "2026-11-26"})
+
+
+def test_validate_only_counts_and_makes_no_call(pinterest, connect):
+    connect(pinterest, password="")
+    task = Task(rows=[*rows(3), *rows(1), {"email": "x"}], validate_only=True, max_rejected=1)
+    result = task.attempt()
+
+    assert task.error is None
+    assert pinterest.calls() == []
+    assert (result["rows_read"], result["rows_rejected"], result["identifiers"]) == (5, 1, 4)
+    assert (result["duplicates_dropped"], result["not_requested"], result["request_ids"]) == (1, 3, [])
+    assert task.store.values == {}
+    task.attempt(max_rejected=0)
+    assert isinstance(task.error, ResultError)
 
 
 def test_templates_become_values(pinterest):
