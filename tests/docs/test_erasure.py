@@ -81,7 +81,7 @@ def code(part):
 def test_the_tasks_run(pinterest):
     known: dict[str, Any] = {}
     with DAG("docs", schedule=None) as dag:
-        exec(compile(code('task_id="wait_until_submitted"'), "docs", "exec"), known)  # noqa: S102
+        exec(compile(code("DeletionRequestSensor("), "docs", "exec"), known)  # noqa: S102
     ids = known["request_deletion"].execute({"ti": RecordingTaskInstance()})["request_ids"]
     waiting: Any = dag.task_dict["wait_until_submitted"]
     waiting.request_ids = ids
