@@ -185,7 +185,8 @@ def clear_says(counts: DeletionCounts, *, durable: bool, vocabulary: Vocabulary)
         f"{counts.covered:,} of {counts.rows.identifiers - counts.rows.duplicates:,} addresses and click ids that were "
         f"read are in deletion requests. "
     )
+    others = " It creates requests for the others." if counts.not_requested else ""
     again = f"{vocabulary.again[:1].upper()}{vocabulary.again[1:]}"
     if durable:
-        return f"{said}{again} does not create these requests again."
+        return f"{said}{again} does not create these requests again.{others}"
     return f"{said}{again} creates these requests again, which does no harm: Pinterest deletes the same data."

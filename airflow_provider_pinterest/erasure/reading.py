@@ -117,17 +117,16 @@ def _identifiers(
 
 def _read(cell: Any, kind: IdentifierKind) -> list[tuple[str, str]]:
     """Return the identifiers of a cell, each with the code of its problem, which is empty if there is none."""
-    try:
-        parts = texts(cell) or []
-    except Exception:  # noqa: BLE001 - cells may be of any type
-        return [("", _BAD[kind])]
     found = []
-    for part in parts:
-        if part.lower() in _EMPTY:
-            continue
-        values = IDENTIFIERS[kind](part)
-        hashed = not values and kind is IdentifierKind.EMAIL and is_hash(part)
-        found += [(value, "") for value in values] or [("", "hashed_email" if hashed else _BAD[kind])]
+    try:
+        for part in texts(cell) or ():
+            if part.lower() in _EMPTY:
+                continue
+            values = IDENTIFIERS[kind](part)
+            hashed = not values and kind is IdentifierKind.EMAIL and is_hash(part)
+            found += [(value, "") for value in values] or [("", "hashed_email" if hashed else _BAD[kind])]
+    except Exception:  # noqa: BLE001 - cells may be of any type
+        found.append(("", _BAD[kind]))
     return found
 
 
