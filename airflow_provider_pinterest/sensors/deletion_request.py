@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_pinterest.airflow_versions import (
+    AirflowFailException,
     AirflowSensorTimeout,
     AirflowSkipException,
     BaseSensorOperator,
@@ -90,7 +91,12 @@ class DeletionRequestSensor(BaseSensorOperator):
         """Wait; in the triggerer if the sensor is deferrable."""
         if not self.deferrable:
             return super().execute(context)
-        return self._look_or_defer(context, dt.datetime.now(dt.UTC))
+        try:
+            return self._look_or_defer(context, dt.datetime.now(dt.UTC))
+        except AirflowFailException as error:
+            if self.soft_fail:
+                raise AirflowSkipException(str(error)) from None
+            raise
 
     def look_again(
         self,

@@ -172,6 +172,12 @@ class TestDeferrable:
         pinterest.submit_deletion_requests()
         getattr(waiting, deferred.method_name)({}, None, **json.loads(json.dumps(deferred.kwargs)))
 
+    @pytest.mark.parametrize(("soft", "kind"), [(False, AirflowFailException), (True, AirflowSkipException)])
+    def test_a_cancelled_request_fails_it_or_skips_it(self, made, soft, kind):
+        PinterestHook().cancel_deletion_request(made[1])
+        with pytest.raises(kind, match="1 of 3 deletion requests were cancelled"):
+            sensor(made, deferrable=True, soft_fail=soft).execute({})
+
     @pytest.mark.parametrize(("soft", "kind"), [(False, AirflowSensorTimeout), (True, AirflowSkipException)])
     def test_it_ends_after_the_longest_time(self, made, soft, kind):
         waiting = sensor(made, deferrable=True, timeout=60, soft_fail=soft)
