@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import random
 from dataclasses import replace
+from http import HTTPStatus
 from typing import Final, TypeVar
 
 from airflow_provider_pinterest.api.backoff import wait_before_retry
@@ -104,7 +105,8 @@ class Requester:
         :param may_exist: whether an earlier attempt has sent it, and it is unknown whether it exists.
         """
         answer = self._send(targets, may_exist=may_exist)
-        if isinstance(answer, OutcomeUnknown) and self._resend and not may_exist:
+        may_wait = isinstance(answer, OutcomeUnknown) and (answer.retry_after or 0) <= self._endpoint.max_wait
+        if isinstance(answer, OutcomeUnknown) and may_wait and self._resend and not may_exist:
             wait = wait_before_retry(answer.retry_after, WAITS_LIKE_TRY, random.random)
             log.info("%s; sending it again in %.1f s", answer.trace.place_and_reason, wait)
             try:
@@ -167,14 +169,13 @@ class Requester:
         :raises DeliveryError: it cannot be looked up.
         """
         found = self._endpoint.get(self._account, request_id) if self._may_look else None
-        if isinstance(found, AccessDenied):
+        if isinstance(found, AccessDenied) and found.trace.status == HTTPStatus.FORBIDDEN:
             self._may_look = False
             log.warning("The token may not show deletion requests, so those of earlier attempts are not checked.")
             found = None
         if isinstance(found, Missing):
             log.warning("Deletion request %s no longer exists, so it is created again.", request_id)
-            self._created.not_created(targets)
-            return self.request(targets)
+            return self._replace(targets, request_id)
         if not (found is None or isinstance(found, DeletionRequest)):
             raise error_of(found)
         self._counts.request_ids.append(request_id)
@@ -184,6 +185,16 @@ class Requester:
         else:
             self._counts.already_requested += len(targets)
         return True
+
+    def _replace(self, targets: Targets, request_id: str) -> bool:
+        """Get a new request for people whose request is gone. Its id is kept if that fails."""
+        self._created.not_created(targets)
+        try:
+            return self.request(targets)
+        except BaseException:
+            if self._created.find(targets) is None:
+                self._created.created(targets, request_id)
+            raise
 
     def _split(self, targets: Targets, *, learn: bool = False) -> bool:
         """Request both halves.

@@ -309,6 +309,14 @@ class TestUnknownOutcomes:
 
         assert time.monotonic() - began >= 0.3
 
+    def test_a_longer_wait_than_allowed_ends_the_run(self, pinterest, attempt):
+        pinterest.fault("status", status=500, on="deletion_create", headers={"Retry-After": "60"})
+        with pytest.raises(UnavailableError, match="retry after 60 seconds"):
+            attempt(rows(1), max_wait=dt.timedelta(seconds=5))
+
+        assert len(pinterest.calls()) == 1
+        assert attempt.result["outcome_unknown"] == 1
+
     @pytest.mark.parametrize("status", [401, 503])
     def test_a_repetition_that_is_not_processed_leaves_it_unknown(self, pinterest, attempt, status):
         store = MemoryStateStore()
@@ -450,6 +458,27 @@ class TestLaterAttempts:
 
         assert attempt(rows(1), state=store)["requested"] == 1
         assert len(pinterest.deletion_requests()) == 1
+
+    @pytest.mark.parametrize("status", [404, 503])
+    def test_the_id_of_a_request_is_kept_if_it_cannot_be_replaced(self, pinterest, attempt, asked, status):
+        store = MemoryStateStore()
+        first = attempt(rows(1), state=store)
+        pinterest.fault("status", status=404, on="deletion_get")
+        pinterest.fault("status", status=status, on="deletion_create")
+        with pytest.raises((CredentialError, UnavailableError)):
+            attempt(rows(1), state=store)
+        pinterest.clear_faults()
+        again = attempt(rows(1), state=store)
+
+        assert again["request_ids"] == first["request_ids"]
+        assert asked() == people(1)
+
+    def test_a_wrong_token_is_not_taken_for_one_that_may_not_read(self, pinterest, attempt):
+        store = MemoryStateStore()
+        attempt(rows(1), state=store)
+        pinterest.fault("status", status=401, on="deletion_get")
+        with pytest.raises(CredentialError, match="401"):
+            attempt(rows(1), state=store)
 
     def test_a_token_that_may_not_read_is_no_obstacle(self, pinterest, attempt, caplog):
         store = MemoryStateStore()
