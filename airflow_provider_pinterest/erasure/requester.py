@@ -153,7 +153,7 @@ class Requester:
     @staticmethod
     def _without_people(answer: Refusal, targets: Targets) -> Refusal:
         """Return an answer without the people, whom Pinterest may repeat in its message."""
-        return replace(answer, trace=replace(answer.trace, message=targets.withheld(answer.trace.message)))
+        return replace(answer, trace=replace(answer.trace, message=targets.redacted(answer.trace.message)))
 
     def _accept(self, targets: Targets, request_id: str) -> None:
         self._counts.requested += len(targets)

@@ -60,7 +60,7 @@ class Targets:
         """Return the body of the request; do not keep it in a local variable."""
         return orjson.dumps({"deletion_targets": {self.kind.value: self._values}})
 
-    def withheld(self, text: str) -> str:
+    def redacted(self, text: str) -> str:
         """Return a text of Pinterest's without the people."""
         for value in self._values:
             if value in text:
