@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException
+from airflow.serialization import serialized_objects
 from airflow.serialization.helpers import serialize_template_field
 
 from airflow_provider_pinterest.exceptions import CredentialError, ParameterError, ResultError, UnavailableError
@@ -20,12 +21,8 @@ from airflow_provider_pinterest.sandbox import Sandbox
 from harness.task import MemoryStateStore, RecordingTaskInstance
 from tests.running import impersonal, logged
 
-try:
-    from airflow.serialization.serialized_objects import DagSerialization  # type: ignore[attr-defined]
-except ImportError:  # Airflow 2.11
-    from airflow.serialization.serialized_objects import SerializedDAG as DagSerialization
-
-serialize: Any = DagSerialization.to_dict
+_names: Any = vars(serialized_objects)
+serialize = (_names.get("DagSerialization") or _names["SerializedDAG"]).to_dict  # the latter before Airflow 3.2
 
 NEVER = dt.timedelta()
 
