@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+from collections.abc import Callable
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Final, TypeVar
@@ -46,6 +47,7 @@ class Requester:
     :param created: what earlier attempts created.
     :param counts: counts identifiers and requests.
     :param resend: whether a request is created once more if it is unknown whether it exists.
+    :param jitter: returns random numbers from 0 to 1.
     """
 
     def __init__(
@@ -56,12 +58,14 @@ class Requester:
         counts: DeletionCounts,
         *,
         resend: bool,
+        jitter: Callable[[], float] = random.random,
     ) -> None:
         self._endpoint = endpoint
         self._account = account
         self._created = created
         self._counts = counts
         self._resend = resend
+        self._jitter = jitter
         self._largest: int | None = None
         self._last_refusal: str | None = None
         self._same_refusals = 0
@@ -107,7 +111,7 @@ class Requester:
         answer = self._send(targets, may_exist=may_exist)
         may_wait = isinstance(answer, OutcomeUnknown) and (answer.retry_after or 0) <= self._endpoint.max_wait
         if isinstance(answer, OutcomeUnknown) and may_wait and self._resend and not may_exist:
-            wait = wait_before_retry(answer.retry_after, WAITS_LIKE_TRY, random.random)
+            wait = wait_before_retry(answer.retry_after, WAITS_LIKE_TRY, self._jitter)
             log.info("%s; sending it again in %.1f s", answer.trace.place_and_reason, wait)
             try:
                 self._endpoint.rate_limiter.sleep(min(wait, self._endpoint.max_wait))

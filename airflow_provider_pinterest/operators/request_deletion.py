@@ -19,6 +19,7 @@ from airflow_provider_pinterest.operators.deletion_task_options import (
     problems_of_deletion_constants,
 )
 from airflow_provider_pinterest.operators.errors import WrongParameterError
+from airflow_provider_pinterest.operators.task_options import is_late
 from airflow_provider_pinterest.operators.templates import LostValues, RedactsRows, without_addresses
 from airflow_provider_pinterest.problems import SEVERAL
 
@@ -215,7 +216,7 @@ class RequestDeletionOperator(RedactsRows, BaseOperator):
             return [f"Pass one source, sql or rows; got {which}."]
         if self.sql is not None and self.sql_conn_id is None:
             return ["sql needs sql_conn_id, the connection of the warehouse."]
-        problem = self._problem_of_rows()
+        problem = self._problem_of_rows() or _problem_of_templates(self.rows)
         return [] if problem is None else [problem]
 
     def _do_render_template_fields(
@@ -230,3 +231,15 @@ class RequestDeletionOperator(RedactsRows, BaseOperator):
         super()._do_render_template_fields(parent, template_fields, context, jinja_env, seen_oids)
         parent.sql = without_addresses(parent.sql)
         parent.parameters = without_addresses(parent.parameters)
+
+
+def _problem_of_templates(rows: object) -> str | None:
+    """Return why constant rows cannot be read, if a cell is a template."""
+    for number, row in enumerate(rows if isinstance(rows, (list, tuple)) else (), 1):
+        cells = row.values() if isinstance(row, Mapping) else ()
+        if any(isinstance(cell, str) and is_late(cell) for cell in cells):
+            return (
+                f"rows: row {number} has a template, and rows are not rendered. Use sql, such as SELECT :email AS "
+                "email, with the template in parameters."
+            )
+    return None

@@ -289,6 +289,7 @@ def test_the_output_of_another_task(pinterest):
         ({"rows": "{{ ti.xcom_pull() }}"}, "rows=upstream.output"),
         ({"rows": "ada@example.com"}, "rows: expected a list of rows, got text"),
         ({"rows": ["ada@example.com"]}, ""),
+        ({"rows": [{"email": "x"}, {"email": "{{ params.email }}"}]}, "rows: row 2 has a template"),
         ({"rows": [], "email_column": None}, "Pass email_column or click_id_column"),
         ({"rows": [], "batch_size": 0}, "batch_size must be"),
         ({"rows": [], "max_wait": 5}, "max_wait must be"),
