@@ -15,8 +15,8 @@ does nothing.
 **Approval.** On Airflow 3.1 and later, the runs that are active at first ask: the question is under *Required Actions*
 and shows the counts of `validate`. The answer is kept in the Variable `pinterest_backfill_approved`, as `yes` or `no`,
 so that later runs do not ask. Backfill one day first to be asked once. Before Airflow 3.1, `approve` waits until a
-person sets the Variable. After `no` every run fails before it sends. Delete the Variable when the backfill is complete,
-so that the next backfill asks again.
+person sets the Variable. After `no` every run fails before it sends, also a run that is approved after another was
+rejected. Delete the Variable when the backfill is complete, so that the next backfill asks again.
 
 **Sent once.** Pinterest cannot deduplicate offline events. So `send` records each event in the table
 `pinterest_outcomes`, and skips the events that any run has sent before. A day can run twice, ranges can overlap, and
@@ -112,10 +112,11 @@ if tuple(map(int, airflow.__version__.split(".")[:2])) >= (3, 1):
             super().execute(context)
 
         def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:
-            """Keep the answer. If it is Reject, fail, so that the run is not green."""
+            """Keep the answer. Fail if it is Reject, or if another run was rejected while this one waited."""
             if event.get("chosen_options") == [self.REJECT]:
                 Variable.set(APPROVED, "no")
                 is_approved("no")
+            is_approved(Variable.get(APPROVED, default=""))
             answered = super().execute_complete(context, event)
             Variable.set(APPROVED, "yes")
             return answered

@@ -22,9 +22,12 @@ _WINDOW: Final = re.compile(
 )
 
 EMPTY_INTERVAL: Final = (
-    "The data interval of this run is empty: it starts and ends at the same time, so the query selects no rows. On "
-    "Airflow 3 a cron string as schedule gives empty intervals; use CronDataIntervalTimetable."
+    "The data interval of this run is empty: it starts and ends at the same time, so a query from its start to its end "
+    "selects no rows. On Airflow 3 a cron string or a timedelta as schedule gives empty intervals; use "
+    "CronDataIntervalTimetable or DeltaDataIntervalTimetable."
 )
+
+_EXPRESSION: Final = re.compile(r"\{\{-?(.*?)-?\}\}", re.DOTALL)
 
 MAY_BE_NONE: Final = frozenset({"on_unknown_outcome", "max_event_age"})
 """Parameters that a template may set to ``None``."""
@@ -65,7 +68,11 @@ class LostValues:
         none = any(value is None for value in values) and name not in MAY_BE_NONE
         empty = any(isinstance(value, str) and not value.strip() for value in values)
         start, end = context.get("data_interval_start"), context.get("data_interval_end")
-        if start is not None and start == end and sum(value in (start, str(start)) for value in values) > 1:
+        if (
+            start is not None
+            and start == end
+            and (sum(value in (start, str(start)) for value in values) > 1 or _spans_interval(before))
+        ):
             self.empty_interval = True
         places = list(_places(name, before, rendered))
         if none or (empty and name == "parameters" and places) or (empty and _quotes_nothing(before, rendered)):
@@ -107,6 +114,24 @@ def _places(name: str, before: object, rendered: object) -> Iterator[str]:
             yield f"{name}[{key!r}]"
         else:
             yield from _places(f"{name}[{key!r}]", old, new)
+
+
+def _spans_interval(template: object) -> bool:
+    """Return whether a template writes both ends of the data interval in the same way."""
+    found = {"".join(expression.split()) for text in _texts(template) for expression in _EXPRESSION.findall(text)}
+    ends = {one.replace("data_interval_start", "data_interval_end") for one in found if "data_interval_start" in one}
+    return not found.isdisjoint(ends)
+
+
+def _texts(template: object) -> Iterator[str]:
+    """Yield the texts in a template, which may be nested."""
+    if isinstance(template, str):
+        yield template
+    elif isinstance(template, Mapping):
+        yield from _texts(list(template.values()))
+    elif isinstance(template, Sequence) and not isinstance(template, bytes):
+        for one in template:
+            yield from _texts(one)
 
 
 def _is_list(value: object) -> bool:
