@@ -77,6 +77,11 @@ log = logging.getLogger(__name__)
 MOST_RETURNS: Final = 20
 """How often an ad account may come again after another one before a warning advises to sort the rows."""
 
+EMPTY_LEDGER: Final = (
+    "The outcome table is empty, so no event counts as sent before. This is right in the first run. If earlier runs "
+    "have written to the table, stop this run, and check the table's connection and name."
+)
+
 RunResult = dict[str, Any]
 """The counts of a run by name, see the page "The result"."""
 
@@ -240,6 +245,8 @@ class _Sync:
             source = self.source.open()
             table = self._open_outcomes()
             ledger = table if parts.attempt.ledger else None
+            if ledger is not None and options.skip_already_sent and ledger.is_empty():
+                log.warning(EMPTY_LEDGER)
             selection = self._selection(table, parts, checkpoint)
             sender = self._sender(ledger, start)
             fence(parts.store, checkpoint)

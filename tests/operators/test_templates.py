@@ -319,7 +319,7 @@ def test_an_empty_data_interval_is_said_however_its_ends_are_written(pinterest, 
         "parameters": {"start": start, "end": end},
     }
     if not bound:
-        query = {"sql": f"SELECT * FROM orders WHERE '{start}' < '{end}'"}
+        query = {"sql": f"SELECT * FROM orders WHERE '{start}' < '{end}'"}  # noqa: S608
 
     ran = deliver(
         render={"params": {"start": "2026-10-01"}, "dag_run": SimpleNamespace(**times), **times},
