@@ -53,6 +53,11 @@ except ImportError:  # Airflow 2.11
     from airflow.decorators import task
     from airflow.sensors.base import BaseSensorOperator
 
+try:
+    from airflow.sdk.exceptions import AirflowFailException
+except ImportError:  # earlier versions of Airflow
+    from airflow.exceptions import AirflowFailException
+
 APPROVED = "pinterest_backfill_approved"
 STORE_SALES: dict[str, Any] = {
     "sql": "sql/store_sales.sql",
@@ -83,9 +88,9 @@ Reasons of the rejected rows: {{ found.reasons or "none" }}. Pinterest cannot de
 
 
 def is_approved(answer: str) -> bool:
-    """Return whether a person has approved the backfill; fail if a person has rejected it."""
+    """Return whether a person has approved the backfill; fail without retry if a person has rejected it."""
     if answer.strip().lower() == "no":
-        raise RuntimeError(
+        raise AirflowFailException(
             f"The backfill was rejected: the Variable {APPROVED} is 'no', so this run sends nothing. To approve it "
             "after all, delete the Variable and clear this task."
         )
@@ -171,7 +176,6 @@ with DAG(
         subject="Send the store sales of this backfill to Pinterest?",
         body=QUESTION,
         answer=f"{{{{ var.value.get('{APPROVED}', '') }}}}",
-        retries=0,  # a rejected question is not asked again
     )
     send = SendConversionsOperator(
         task_id="send",

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 
 import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
 
 from demo import planted, verdict, warehouse
 from demo.kinds import Fate, Feed
@@ -154,7 +155,7 @@ class TestBackfillOfStoreSales:
         approve = dag_runs.load(example_folder)["pinterest_backfill_store_sales"].get_task("approve")
         monkeypatch.setenv("AIRFLOW_VAR_PINTEREST_BACKFILL_APPROVED", "no")
 
-        with pytest.raises(RuntimeError, match="The backfill was rejected"):
+        with pytest.raises(AirflowFailException, match="The backfill was rejected"):
             approve.execute_complete({}, {"chosen_options": ["Approve"], "params_input": {}})
 
 
