@@ -7,7 +7,8 @@ Sends the store sales of past days, with one run per day. Name the days:
 - Airflow 2.11: `airflow dags backfill pinterest_backfill_store_sales --start-date 2026-08-25 --end-date 2026-11-24`
 
 Airflow backfills only DAGs that have a schedule and are not paused. So this DAG also has a run every night, which
-does nothing.
+does nothing. By default Airflow leaves out the days that have a run, also those of the nights. Add
+`--reprocess-behavior completed`, or on Airflow 2.11 `--reset-dagruns`, to include them.
 
 **Tasks.** `only_backfills` ends the nightly runs. `validate` reads and checks every row of the day and sends nothing.
 `approve` waits until a person has approved the backfill. `send` sends.
