@@ -22,7 +22,7 @@ from airflow_provider_pinterest.operators.task_options import (
     is_output,
     problems_of_constants,
 )
-from airflow_provider_pinterest.operators.templates import EMPTY_INTERVAL, LostValues
+from airflow_provider_pinterest.operators.templates import LostValues
 from airflow_provider_pinterest.problems import SEVERAL, raise_all
 
 if TYPE_CHECKING:
@@ -271,8 +271,6 @@ class SendConversionsOperator(BaseOperator):
         :raises ParameterError: some values are not allowed; the message names all of them.
         """
         self._lost.check()
-        if self._lost.empty_interval:
-            self.log.warning("%s", EMPTY_INTERVAL)
         return TaskOptions.of(self)
 
     def _check_constants(self) -> None:

@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
 from airflow_provider_pinterest.exceptions import ParameterError, problems
+
+log = logging.getLogger(__name__)
 
 ADVICE: Final = (
     "Start the run with a logical date, or use a parameter of the DAG with a fallback: params.start or "
@@ -39,8 +42,7 @@ class LostValues:
     def __init__(self) -> None:
         self._problems: list[str] = []
         self._of_windows = False
-        self.empty_interval = False
-        """Whether both ends of the window are the same time."""
+        self._empty_interval = False
 
     @contextmanager
     def watch(self, parent: object, name: str, environment: Any, context: Mapping[str, Any]) -> Iterator[Any]:
@@ -73,7 +75,7 @@ class LostValues:
             and start == end
             and (sum(value in (start, str(start)) for value in values) > 1 or _spans_interval(before))
         ):
-            self.empty_interval = True
+            self._empty_interval = True
         places = list(_places(name, before, rendered))
         if none or (empty and name == "parameters" and places) or (empty and _quotes_nothing(before, rendered)):
             self._problems.append(
@@ -83,13 +85,15 @@ class LostValues:
             self._of_windows = True
 
     def check(self) -> None:
-        """Refuse to run if a template has no value.
+        """Refuse to run if a template has no value, and warn if the data interval is empty and the task uses it.
 
         :raises ParameterError: the message names the parameters.
         """
         if self._problems:
             text = problems("Several templates have no value:", self._problems)
             raise ParameterError(text, advice=ADVICE if self._of_windows else "")
+        if self._empty_interval:
+            log.warning("%s", EMPTY_INTERVAL)
 
 
 def _same(value: Any) -> Any:
