@@ -167,9 +167,9 @@ with DAG(
 ):
 
     @task.short_circuit
-    def only_backfills(scheduled: str) -> bool:
+    def only_backfills(scheduled: str | bool) -> bool:
         """End the runs of the schedule."""
-        return scheduled != "True"
+        return str(scheduled) != "True"  # a bool if the DAG renders templates as native objects
 
     validate = SendConversionsOperator(task_id="validate", validate_only=True, **STORE_SALES)
     approve = BackfillApproval(
