@@ -4,7 +4,7 @@
 #   JOBS=4            test processes
 #   ARGS="-k hashes"  more arguments for pytest
 #   SKIP_POSTGRES=1   leave out the tests that need a PostgreSQL server
-#   WHOLE_BACKFILL=1  also run a backfill by Airflow's own command, which takes minutes
+#   WHOLE_BACKFILL=1  also backfill three days by Airflow's own command, which takes minutes
 #   ROWS=200000       rows of `make scale`, in place of two million
 
 PYTHON ?= python3

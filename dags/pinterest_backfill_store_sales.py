@@ -7,7 +7,8 @@ Sends the store sales of past days, with one run per day. Name the days:
 - Airflow 2.11: `airflow dags backfill pinterest_backfill_store_sales --start-date 2026-08-25 --end-date 2026-11-24`
 
 Airflow backfills only DAGs that have a schedule and are not paused. So this DAG also has a run every night, which
-does nothing.
+does nothing. By default Airflow leaves out the days that have a run, also those of the nights. Add
+`--reprocess-behavior completed`, or on Airflow 2.11 `--reset-dagruns`, to include them.
 
 **Tasks.** `only_backfills` ends the nightly runs. `validate` reads and checks every row of the day and sends nothing.
 `approve` waits until a person has approved the backfill. `send` sends.
@@ -15,8 +16,8 @@ does nothing.
 **Approval.** On Airflow 3.1 and later, the runs that are active at first ask: the question is under *Required Actions*
 and shows the counts of `validate`. The answer is kept in the Variable `pinterest_backfill_approved`, as `yes` or `no`,
 so that later runs do not ask. Backfill one day first to be asked once. Before Airflow 3.1, `approve` waits until a
-person sets the Variable. After `no` every run fails before it sends. Delete the Variable when the backfill is complete,
-so that the next backfill asks again.
+person sets the Variable. After `no` every run fails before it sends, also a run that is approved after another was
+rejected. Delete the Variable when the backfill is complete, so that the next backfill asks again.
 
 **Sent once.** Pinterest cannot deduplicate offline events. So `send` records each event in the table
 `pinterest_outcomes`, and skips the events that any run has sent before. A day can run twice, ranges can overlap, and
@@ -53,6 +54,11 @@ except ImportError:  # Airflow 2.11
     from airflow.decorators import task
     from airflow.sensors.base import BaseSensorOperator
 
+try:
+    from airflow.sdk.exceptions import AirflowFailException
+except ImportError:  # earlier versions of Airflow
+    from airflow.exceptions import AirflowFailException
+
 APPROVED = "pinterest_backfill_approved"
 STORE_SALES: dict[str, Any] = {
     "sql": "sql/store_sales.sql",
@@ -83,9 +89,9 @@ Reasons of the rejected rows: {{ found.reasons or "none" }}. Pinterest cannot de
 
 
 def is_approved(answer: str) -> bool:
-    """Return whether a person has approved the backfill; fail if a person has rejected it."""
+    """Return whether a person has approved the backfill; fail without retry if a person has rejected it."""
     if answer.strip().lower() == "no":
-        raise RuntimeError(
+        raise AirflowFailException(
             f"The backfill was rejected: the Variable {APPROVED} is 'no', so this run sends nothing. To approve it "
             "after all, delete the Variable and clear this task."
         )
@@ -112,10 +118,11 @@ if tuple(map(int, airflow.__version__.split(".")[:2])) >= (3, 1):
             super().execute(context)
 
         def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:
-            """Keep the answer. If it is Reject, fail, so that the run is not green."""
+            """Keep the answer. Fail if it is Reject, or if another run was rejected while this one waited."""
             if event.get("chosen_options") == [self.REJECT]:
                 Variable.set(APPROVED, "no")
                 is_approved("no")
+            is_approved(Variable.get(APPROVED, default=""))
             answered = super().execute_complete(context, event)
             Variable.set(APPROVED, "yes")
             return answered
@@ -160,9 +167,9 @@ with DAG(
 ):
 
     @task.short_circuit
-    def only_backfills(scheduled: str) -> bool:
+    def only_backfills(scheduled: str | bool) -> bool:
         """End the runs of the schedule."""
-        return scheduled != "True"
+        return str(scheduled) != "True"  # a bool if the DAG renders templates as native objects
 
     validate = SendConversionsOperator(task_id="validate", validate_only=True, **STORE_SALES)
     approve = BackfillApproval(
@@ -170,7 +177,6 @@ with DAG(
         subject="Send the store sales of this backfill to Pinterest?",
         body=QUESTION,
         answer=f"{{{{ var.value.get('{APPROVED}', '') }}}}",
-        retries=0,  # a rejected question is not asked again
     )
     send = SendConversionsOperator(
         task_id="send",

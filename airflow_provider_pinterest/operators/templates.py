@@ -7,6 +7,7 @@ query return the wrong rows, or no rows, without an error.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,8 @@ from airflow_provider_pinterest.operators.task_options import is_late, is_output
 
 if TYPE_CHECKING:
     from airflow_provider_pinterest.airflow_versions import Context
+
+log = logging.getLogger(__name__)
 
 ADVICE: Final = (
     "Start the run with a logical date, or use a parameter of the DAG with a fallback: params.start or "
@@ -31,9 +34,12 @@ _WINDOW: Final = re.compile(
 )
 
 EMPTY_INTERVAL: Final = (
-    "The data interval of this run is empty: it starts and ends at the same time, so the query selects no rows. On "
-    "Airflow 3 a cron string as schedule gives empty intervals; use CronDataIntervalTimetable."
+    "The data interval of this run is empty: it starts and ends at the same time, so a query from its start to its end "
+    "selects no rows. On Airflow 3 a cron string or a timedelta as schedule gives empty intervals; use "
+    "CronDataIntervalTimetable or DeltaDataIntervalTimetable."
 )
+
+_EXPRESSION: Final = re.compile(r"\{\{-?(.*?)-?\}\}", re.DOTALL)
 
 MAY_BE_NONE: Final = frozenset({"on_unknown_outcome", "max_event_age"})
 """Parameters that a template may set to ``None``."""
@@ -120,8 +126,6 @@ class RedactsRows:
         :raises ParameterError: the message names the parameters.
         """
         self._lost.check()
-        if self._lost.empty_interval:
-            self.log.warning("%s", EMPTY_INTERVAL)
 
     def _do_render_template_fields(
         self,
@@ -147,8 +151,7 @@ class LostValues:
     def __init__(self) -> None:
         self._problems: list[str] = []
         self._of_windows = False
-        self.empty_interval = False
-        """Whether both ends of the window are the same time."""
+        self._empty_interval = False
 
     @contextmanager
     def watch(self, parent: object, name: str, environment: Any, context: Mapping[str, Any]) -> Iterator[Any]:
@@ -176,8 +179,12 @@ class LostValues:
         none = any(value is None for value in values) and name not in MAY_BE_NONE
         empty = any(isinstance(value, str) and not value.strip() for value in values)
         start, end = context.get("data_interval_start"), context.get("data_interval_end")
-        if start is not None and start == end and sum(value in (start, str(start)) for value in values) > 1:
-            self.empty_interval = True
+        if (
+            start is not None
+            and start == end
+            and (sum(value in (start, str(start)) for value in values) > 1 or _spans_interval(before))
+        ):
+            self._empty_interval = True
         places = list(_places(name, before, rendered))
         if none or (empty and name == "parameters" and places) or (empty and _quotes_nothing(before, rendered)):
             self._problems.append(
@@ -187,13 +194,15 @@ class LostValues:
             self._of_windows = True
 
     def check(self) -> None:
-        """Refuse to run if a template has no value.
+        """Refuse to run if a template has no value, and warn if the data interval is empty and the task uses it.
 
         :raises ParameterError: the message names the parameters.
         """
         if self._problems:
             text = problems("Several templates have no value:", self._problems)
             raise ParameterError(text, advice=ADVICE if self._of_windows else "")
+        if self._empty_interval:
+            log.warning("%s", EMPTY_INTERVAL)
 
 
 def _has_address(value: object) -> bool:
@@ -222,6 +231,24 @@ def _places(name: str, before: object, rendered: object) -> Iterator[str]:
             yield f"{name}[{key!r}]"
         else:
             yield from _places(f"{name}[{key!r}]", old, new)
+
+
+def _spans_interval(template: object) -> bool:
+    """Return whether a template writes both ends of the data interval in the same way."""
+    found = {"".join(expression.split()) for text in _texts(template) for expression in _EXPRESSION.findall(text)}
+    ends = {one.replace("data_interval_start", "data_interval_end") for one in found if "data_interval_start" in one}
+    return not found.isdisjoint(ends)
+
+
+def _texts(template: object) -> Iterator[str]:
+    """Yield the texts in a template, which may be nested."""
+    if isinstance(template, str):
+        yield template
+    elif isinstance(template, Mapping):
+        yield from _texts(list(template.values()))
+    elif isinstance(template, Sequence) and not isinstance(template, bytes):
+        for one in template:
+            yield from _texts(one)
 
 
 def _is_list(value: object) -> bool:

@@ -152,6 +152,11 @@ def count(table: str, *, account: bool) -> str:
     )
 
 
+def first_key(table: str) -> str:
+    """Return the query for one of the keys, ``NULL`` if the table has no rows."""
+    return f"SELECT MIN({_KEY}) FROM {table}"  # noqa: S608 - checked names
+
+
 def forget(table: str, keys: int) -> str:
     """Return the statement that removes rows, for some keys."""
     return f"DELETE FROM {table} WHERE {_KEY} IN ({_marks(keys)})"  # noqa: S608 - checked names

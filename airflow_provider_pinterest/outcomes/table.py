@@ -223,6 +223,17 @@ class OpenOutcomeTable:
         self._write = None
         del self._waiting[: write.outcomes]
 
+    def is_empty(self) -> bool:
+        """Return whether the table has no rows."""
+
+        def work(database: SqlDatabase) -> list[Any]:
+            found = database.fetch(dialects.first_key(self._table))
+            database.roll_back()
+            return found
+
+        [(key,)] = self._thread.call(work)
+        return key is None
+
     def processed(self, ad_account_id: str, events: Sequence[Event]) -> Mapping[int, Entry]:
         """Return the events that were processed, by row."""
         by_key = self._keys(ad_account_id, events)

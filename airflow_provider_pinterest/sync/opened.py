@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from airflow_provider_pinterest.delivery.checkpoint import VERSION, Checkpoint
 from airflow_provider_pinterest.delivery.ledger import Claims
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from airflow_provider_pinterest.sources.protocol import OpenSource
 
 log = logging.getLogger(__name__)
+
+EMPTY_LEDGER: Final = (
+    "The outcome table is empty, so no event counts as sent before. This is right in the first run. If earlier runs "
+    "have written to the table, stop this run, and check the table's connection and name."
+)
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,8 @@ def open_attempt(call: Call, parts: Parts, start: Start, resources: ExitStack) -
     if table is not None:
         resources.callback(table.close)
     ledger = table if parts.attempt.ledger else None
+    if ledger is not None and call.options.skip_already_sent and ledger.is_empty():
+        log.warning(EMPTY_LEDGER)
     selection = _selection(call, parts, start.checkpoint, table)
     sender = _sender(call, start, ledger)
     if sender is not None:

@@ -6,11 +6,15 @@ import datetime as dt
 import re
 from collections import Counter
 
+import airflow
 import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
+from packaging.version import Version
 
 from demo import planted, verdict, warehouse
 from demo.kinds import Fate, Feed
 from demo.warehouse import DAY, SHOPS, STORE_TIMEZONE
+from harness import dag_runs
 from harness.accounting import imbalances
 
 SECOND = dt.timedelta(seconds=1)
@@ -147,6 +151,14 @@ class TestBackfillOfStoreSales:
             self.run(dags, "no", dags.shop.day.end + 2 * SECOND)
 
         assert dags.pinterest.calls() == []
+
+    @pytest.mark.skipif(Version(airflow.__version__) < Version("3.1"), reason="the question came with Airflow 3.1")
+    def test_one_rejection_ends_the_backfill_whatever_is_answered_elsewhere(self, example_folder, monkeypatch):
+        approve = dag_runs.load(example_folder)["pinterest_backfill_store_sales"].get_task("approve")
+        monkeypatch.setenv("AIRFLOW_VAR_PINTEREST_BACKFILL_APPROVED", "no")
+
+        with pytest.raises(AirflowFailException, match="The backfill was rejected"):
+            approve.execute_complete({}, {"chosen_options": ["Approve"], "params_input": {}})
 
 
 class TestPartitions:

@@ -270,6 +270,28 @@ def test_templates_become_values(pinterest):
     assert [one.ad_account_id for one in pinterest.deletion_requests()] == ["77", "77"]
 
 
+@pytest.mark.parametrize(("end", "warns"), [(dt.date(2026, 11, 1), True), (dt.date(2026, 11, 2), False)])
+def test_an_empty_data_interval_is_said(pinterest, warehouse, end, warns):
+    """Otherwise a schedule without intervals would erase nobody, every day."""
+    warehouse.fill("erasure_requests", rows(1))
+    operator: Any = RequestDeletionOperator(
+        task_id="erase",
+        sql="SELECT email FROM erasure_requests WHERE :start < :end",
+        sql_conn_id="warehouse",
+        parameters={"start": "{{ data_interval_start | string }}", "end": "{{ data_interval_end | string }}"},
+        email_column="email",
+        max_wait=NEVER,
+    )
+    context = {"ti": RecordingTaskInstance(), "data_interval_start": dt.date(2026, 11, 1), "data_interval_end": end}
+
+    with logged() as log:
+        operator.render_template_fields(context)
+        operator.execute(context)
+
+    assert ("The data interval of this run is empty" in log.getvalue()) is warns
+    assert asked(pinterest) == ([] if warns else people(1))
+
+
 def test_the_output_of_another_task(pinterest):
     with DAG("shop", schedule=None, start_date=dt.datetime(2026, 1, 1, tzinfo=dt.UTC)):
         from airflow.providers.common.compat.standard.operators import PythonOperator

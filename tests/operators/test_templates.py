@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -289,6 +290,41 @@ def test_an_empty_data_interval_is_said(pinterest, warehouse, end, params, warns
         sql="SELECT * FROM orders WHERE :start < :end",
         sql_conn_id="warehouse",
         parameters={"start": "{{ params.start or data_interval_start }}", "end": "{{ data_interval_end }}"},
+    )
+
+    assert ran.error is None
+    assert ("The data interval of this run is empty" in ran.log) is warns
+    assert pinterest.copies() == ({} if warns else ids(1))
+
+
+@pytest.mark.parametrize(
+    ("ends", "warns"),
+    [
+        (("{{ data_interval_start | string }}", "{{ data_interval_end | string }}"), True),
+        (("{{ data_interval_start.isoformat() }}", "{{data_interval_end.isoformat()}}"), True),
+        (("{{ data_interval_start.strftime('%Y-%m-%d') }}", "{{ data_interval_end.strftime('%Y-%m-%d') }}"), True),
+        (("{{ dag_run.data_interval_start.isoformat() }}", "{{ dag_run.data_interval_end.isoformat() }}"), True),
+        (("{{ data_interval_start.replace(month=10).isoformat() }}", "{{ data_interval_end.isoformat() }}"), False),
+        (("{{ params.start or data_interval_start.isoformat() }}", "{{ data_interval_end.isoformat() }}"), False),
+    ],
+)
+@pytest.mark.parametrize("bound", [True, False], ids=["bound", "in the SQL"])
+def test_an_empty_data_interval_is_said_however_its_ends_are_written(pinterest, warehouse, ends, warns, bound):
+    warehouse.fill("orders", rows(1))
+    day = dt.date(2026, 11, 1)
+    times: Any = {"data_interval_start": day, "data_interval_end": day}
+    start, end = ends
+    query: Any = {
+        "sql": "SELECT * FROM orders WHERE :start < :end",
+        "parameters": {"start": start, "end": end},
+    }
+    if not bound:
+        query = {"sql": f"SELECT * FROM orders WHERE '{start}' < '{end}'"}  # noqa: S608
+
+    ran = deliver(
+        render={"params": {"start": "2026-10-01"}, "dag_run": SimpleNamespace(**times), **times},
+        sql_conn_id="warehouse",
+        **query,
     )
 
     assert ran.error is None

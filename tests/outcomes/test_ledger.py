@@ -42,6 +42,19 @@ def test_overlapping_runs_send_each_event_once(connect, sandbox):
     assert statuses(connect) == {"processed": 600}
 
 
+def test_an_empty_table_is_said_because_every_event_is_sent(connect, sandbox):
+    first = send(connect, "monday", offline(2), sandbox)
+    second = send(connect, "tuesday", offline(2), sandbox)
+    with closing(connect()) as database:
+        database.cursor().execute("DELETE FROM pinterest_outcomes")
+        database.commit()
+    lost = send(connect, "wednesday", offline(2), sandbox)
+
+    said = "The outcome table is empty, so no event counts as sent before."
+    assert [said in ran.log for ran in (first, second, lost)] == [True, False, True]
+    assert "empty" not in send(connect, "thursday", offline(2), sandbox, skip_already_sent=False).log
+
+
 def test_batches_are_full_although_events_are_skipped(sqlite, sandbox):
     send(sqlite, "monday", offline(1_000)[::2], sandbox)
     ran = send(sqlite, "tuesday", offline(1_000), sandbox, batch_size=100)

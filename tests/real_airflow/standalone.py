@@ -110,12 +110,16 @@ def airflow_command(environment: Mapping[str, str], home: Path, *arguments: str)
 
 
 @contextmanager
-def standalone(home: Path, connections: dict[str, dict[str, Any]]) -> Iterator[StandaloneAirflow]:
-    """Start all of Airflow, and end every process of it."""
+def standalone(home: Path, connections: dict[str, dict[str, Any]], **settings: str) -> Iterator[StandaloneAirflow]:
+    """Start all of Airflow, and end every process of it.
+
+    :param settings: more variables of its environment.
+    """
     port, worker_logs, triggerer_logs = free_ports(3)
     environment = airflow.environment(
         home,
         {name: json.dumps(value) for name, value in connections.items()},
+        **settings,
         **airflow.api_settings(port, heartbeat=2, missed_after=15, looked_every=2),
         AIRFLOW__CORE__DAGS_FOLDER=str(home / "dags"),
         AIRFLOW__API__HOST="127.0.0.1",
