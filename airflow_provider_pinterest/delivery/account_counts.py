@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import heapq
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -71,7 +70,7 @@ MOST_STORED: Final = 24_000
 """Most characters of the stored form."""
 
 MOST_KEPT: Final = 1_200
-"""Most accounts of the stored form. With longer counts fewer fit."""
+"""Most rows of the stored form. With longer counts fewer fit."""
 
 LINES: Final = 100
 """Accounts in one record of the log."""
@@ -161,10 +160,10 @@ def written(counts: AccountCounts) -> str:
 
 def written_rows(rows: StoredRows) -> str:
     """Return what :func:`written` returns, from the rows of the accounts."""
-    kept = len(rows)
-    text = _packed(rows) if kept <= MOST_KEPT else ""
-    while kept > MOST_KEPT or len(text) > MOST_STORED:
-        kept = min(MOST_KEPT, 19 * kept // 20)
+    kept = min(len(rows), MOST_KEPT)
+    text = _packed(rows if kept == len(rows) else largest(rows, kept))
+    while len(text) > MOST_STORED:
+        kept = 19 * kept // 20
         text = _packed(largest(rows, kept))
     return text
 
@@ -192,12 +191,18 @@ def added_rows(rows: StoredRows, more: StoredRows) -> StoredRows:
     return found
 
 
-def largest(rows: StoredRows, kept: int) -> StoredRows:
-    """Return some accounts, and the sum of the others: those with failed or held events are kept before large ones."""
+def largest(rows: StoredRows, most: int) -> StoredRows:
+    """Return up to `most` rows: some accounts, and the sum of the others.
+
+    Accounts with failed or held events are kept before large ones.
+    """
     failed, held = _PLACES[FAILED], _PLACES[HELD]
     ranks = {one: (bool(row[failed] or row[held]), sum(row)) for one, row in rows.items() if one != OTHERS}
-    some: dict[str, Sequence[int]] = {one: rows[one] for one in heapq.nlargest(kept, ranks, key=ranks.__getitem__)}
-    rest = [row for one, row in rows.items() if one not in some]
+    ranked = sorted(ranks, key=ranks.__getitem__, reverse=True)
+    rest = [rows[one] for one in ranked[most - 1 :]]
+    if OTHERS in rows:
+        rest.append(rows[OTHERS])
+    some = {one: rows[one] for one in ranked[: most - 1]}
     return {**some, OTHERS: [sum(column) for column in zip(*rest, strict=True)]} if rest else some
 
 

@@ -3,32 +3,50 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from airflow_provider_pinterest.delivery import account_counts
-from airflow_provider_pinterest.delivery.account_counts import MOST_KEPT, AccountCounts
+from airflow_provider_pinterest.delivery.account_counts import MOST_KEPT, AccountCounts, StoredRows
+
+
+@dataclass(eq=False, slots=True)
+class _Layer:
+    """Counts that were added up, and the layer before them. The counts never change.
+
+    :param stored: what is stored of this layer and those before it; ``None`` if it is not known yet.
+    """
+
+    counts: AccountCounts
+    below: _Layer | None = None
+    stored: StoredRows | None = field(default=None, init=False)
+
+    def rows(self) -> StoredRows:
+        """Return what is stored of this layer and those before it. A checkpoint waits for it."""
+        if self.stored is None:
+            rows = account_counts.stored_rows(self.counts)
+            if self.below is not None:
+                rows = account_counts.added_rows(self.below.rows(), rows)
+            self.stored = rows if len(rows) <= MOST_KEPT else account_counts.largest(rows, MOST_KEPT)
+        return self.stored
 
 
 class AccountSum:
     """A sum of counts. It never changes, so copies share it.
 
-    The counts are kept in layers. Each layer has more than twice as many counts as the next one, so a few small layers
-    are added up when counts are added, and the large ones stay as they are.
+    Each layer has more than twice as many counts as the next one. Added counts are added to the small layers, and the
+    large ones stay as they are.
 
-    :param counts: the counts of the last layer; they must not change any more.
-    :param below: the layers before it.
+    :param counts: the first counts; they must not change any more.
     """
 
-    __slots__ = ("_below", "_counts", "_stored")
+    __slots__ = ("_last",)
 
-    def __init__(self, counts: AccountCounts | None = None, below: AccountSum | None = None) -> None:
-        self._counts: AccountCounts = Counter() if counts is None else counts
-        self._below = below
-        self._stored: Mapping[str, Sequence[int]] | None = None
+    def __init__(self, counts: AccountCounts | None = None) -> None:
+        self._last = _Layer(counts) if counts else None
 
     def __bool__(self) -> bool:
         """Return whether there are any counts."""
-        return bool(self._counts)
+        return self._last is not None
 
     def __eq__(self, other: object) -> bool:
         """Return whether the other one is a sum with the same counts."""
@@ -40,53 +58,30 @@ class AccountSum:
         """Return the counts."""
         return f"AccountSum({self.total()!r})"
 
-    def plus(self, more: AccountCounts | AccountSum) -> AccountSum:
-        """Return the sum of both."""
-        if isinstance(more, AccountSum):
-            return self._plus_sum(more)
-        if not more:
+    def plus(self, more: AccountSum | AccountCounts) -> AccountSum:
+        """Return the sum of both. The second one should be the smaller one."""
+        counts = more.total() if isinstance(more, AccountSum) else more
+        if not counts:
             return self
-        below: AccountSum | None = self
-        while below is not None and len(below._counts) <= 2 * len(more):
-            more, below = _added(below._counts, more), below._below
-        return AccountSum(more, below)
-
-    def _plus_sum(self, more: AccountSum) -> AccountSum:
-        if not self:
-            return more
-        found = self
-        for layer in more._layers():
-            found = found.plus(layer)
+        below = self._last
+        while below is not None and len(below.counts) <= 2 * len(counts):
+            counts, below = _added(below.counts, counts), below.below
+        found = AccountSum()
+        found._last = _Layer(counts, below)
         return found
 
     def total(self) -> AccountCounts:
         """Return all counts in one counter."""
         found: AccountCounts = Counter()
-        for layer in reversed(self._layers()):
-            found.update(layer)
+        layer = self._last
+        while layer is not None:
+            found.update(layer.counts)
+            layer = layer.below
         return found
 
     def written(self) -> str:
         """Return the counts as compact text, see :func:`.account_counts.written`."""
-        return account_counts.written_rows(self._rows())
-
-    def _layers(self) -> list[AccountCounts]:
-        """Return the counts of each layer, the smallest first."""
-        found = []
-        layer: AccountSum | None = self
-        while layer is not None:
-            found.append(layer._counts)
-            layer = layer._below
-        return found
-
-    def _rows(self) -> Mapping[str, Sequence[int]]:
-        """Return what is stored of this layer and those below. A checkpoint waits for it."""
-        if self._stored is None:
-            rows = account_counts.stored_rows(self._counts)
-            if self._below is not None:
-                rows = account_counts.added_rows(self._below._rows(), rows)
-            self._stored = rows if len(rows) <= MOST_KEPT else account_counts.largest(rows, MOST_KEPT)
-        return self._stored
+        return account_counts.written_rows(self._last.rows()) if self._last is not None else ""
 
 
 def _added(counts: AccountCounts, more: AccountCounts) -> AccountCounts:
