@@ -322,6 +322,8 @@ class Progress:
             delivered.already_sent += section.counts.already_sent
             delivered.accounts = delivered.accounts.plus(account_counts.sent_before(section.counts.accounts.total()))
             delivered.processed += section.counts.processed
+            if section.pending is not None:
+                delivered.merge(section.pending.delivered)
         return RunCounters(
             rows_read=counts.rows,
             events_built=counts.events,
