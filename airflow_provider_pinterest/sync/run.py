@@ -228,7 +228,7 @@ class _Sync:
         if self.connection is None and not options.validate_only:
             raise ParameterError("A connection is needed, unless validate_only=True is set.")
         if self.connection is None or options.ad_account_id_column:
-            return str(options.ad_account_id or "").strip()
+            return options.account
         return self.connection.account(options.ad_account_id)
 
     def _attempt(self, parts: _Parts, start: Start) -> RunResult:
@@ -704,7 +704,10 @@ class _Rows:
         self._interleaved = True
         column = self._options.ad_account_id_column
         log.warning(
-            "The rows of the ad accounts come in turns. A request holds events of one account, so batches are small "
-            "and the run is slow. Sort the rows by account: ORDER BY %s, then the columns of the present order.",
+            "The rows of the ad accounts come in turns: an account came again after another one %s times in %s rows. A "
+            "request holds events of one account, so batches are small and the run is slow. Sort the rows by account: "
+            "ORDER BY %s, then the columns of the present order.",
+            f"{self.cutter.batcher.returns:,}",
+            f"{self.cutter.rows:,}",
             column,
         )

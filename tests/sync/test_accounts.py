@@ -95,6 +95,22 @@ def test_rows_without_an_account_go_to_the_one_that_is_passed(sandbox):
     assert ran["ad_account_id"] == B
 
 
+def test_zeros_before_an_account_are_left_out_so_that_it_is_one_account(sandbox):
+    ran = run([*of(A, 1), *of(None, 1, first=2), *of(int(A), 1, first=3)], sandbox, ad_account_id="00" + A)
+
+    assert copies(sandbox) == {A: 3, B: 0, C: 0}
+    assert calls(sandbox, A) == 1
+    assert (ran["ad_account_id"], ran["accounts_read"]) == (A, 1)
+
+
+@pytest.mark.parametrize("account", [0, "0", "000"])
+def test_zero_is_no_ad_account(sandbox, account):
+    ran = run(of(A, 1), sandbox, ad_account_id=account)
+
+    assert isinstance(ran.error, ParameterError)
+    assert "ad_account_id must be 1 to 18 digits" in ran.said
+
+
 def test_a_missing_column_is_an_error_and_nothing_is_sent(sandbox):
     ran = run(rows(2), sandbox)
 
@@ -120,11 +136,12 @@ def test_batches_hold_events_of_one_account(sandbox):
 def test_accounts_that_come_in_turns_are_sent_completely_and_a_warning_says_so(sandbox):
     source = [{**row(number), "account": (A, B)[number % 2]} for number in range(60)]
 
-    ran = run(source, sandbox)
+    ran = run(source, sandbox, processes=0)
 
     assert copies(sandbox) == {A: 30, B: 30, C: 0}
     assert "ORDER BY account" in ran.log
     assert ran.log.count("come in turns") == 1
+    assert "58 times in 60 rows" in ran.log
 
 
 def test_accounts_in_order_are_not_warned_about(sandbox):
