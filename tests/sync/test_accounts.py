@@ -270,6 +270,7 @@ def test_a_token_without_any_role_ends_the_run_and_the_next_one_starts_at_row_1(
     assert 10 <= len(sandbox.calls()) <= 14
     assert "10 ad accounts were refused and none accepted an event in between" in ran.said
     assert ": 700, 701, 702" in ran.said
+    assert "continues at row 1 and sends nothing twice" in ran.said
 
     limited(sandbox, *(str(700 + number) for number in range(100)))
     ran = run(many(100), sandbox, call={"state": state})
