@@ -14,6 +14,7 @@
 - ``token_renewal``: keeps the token of one request valid.
 - ``backoff``: how long to wait before a call is made again.
 - ``rate_limit``: decides when a call may be made.
+- ``call_window``: counts the calls of this process.
 - ``connections``: keeps connections open between calls.
 - ``route``: address, proxy and certificates for the API's host.
 - ``network_failures``: what a network failure means, and whether a retry can help.

@@ -8,13 +8,14 @@ from airflow_provider_pinterest.exceptions import ParameterError
 
 
 def account_id(value: object) -> str:
-    """Check the id of an ad account, which becomes part of the URL, and return it.
+    """Check the id of an ad account, which becomes part of the URL, and return it without zeros before it.
 
-    :raises ParameterError: it does not have 1 to 18 digits.
+    :raises ParameterError: it does not have 1 to 18 digits, or is 0.
     """
     text = str(value).strip()
-    if not re.fullmatch(r"[0-9]{1,18}", text):
+    found = re.fullmatch(r"0*([1-9][0-9]{0,17})", text)
+    if found is None:
         raise ParameterError(
             f"ad_account_id must be 1 to 18 digits, as in Ads Manager's address bar, got {text[:40]!r}."
         )
-    return text
+    return found[1]

@@ -1,8 +1,8 @@
 """The rate limit: how many calls may be made to an ad account, in a moving window.
 
-Pinterest publishes 5,000 calls per minute and ad account, and 10 test calls per second. The library ``limits`` counts
-the calls in this process and, if several workers share an account, also in a shared store. If the shared store does not
-answer, this process continues with a tenth of the limit.
+Pinterest publishes 5,000 calls per minute and ad account, and 10 test calls per second. The calls are counted in this
+process and, if several workers share an account, also in a shared store, with the library ``limits``. If the shared
+store does not answer, this process continues with a tenth of the limit.
 
 https://developers.pinterest.com/docs/reference/rate-limits/
 """
@@ -19,11 +19,12 @@ from typing import Final
 
 from limits import RateLimitItem, RateLimitItemPerMinute, RateLimitItemPerSecond
 from limits.errors import ConfigurationError
-from limits.storage import MemoryStorage, Storage, storage_from_string
+from limits.storage import Storage, storage_from_string
 from limits.strategies import MovingWindowRateLimiter
 
+from airflow_provider_pinterest.api.call_window import CallWindow
 from airflow_provider_pinterest.api.interruptible import NoThreadError, Stopped, run_interruptibly
-from airflow_provider_pinterest.exceptions import ParameterError, UnavailableError
+from airflow_provider_pinterest.exceptions import ParameterError
 from airflow_provider_pinterest.redaction import Secret
 
 __all__ = ["CALLS_PER_MINUTE", "MEMORY", "RateLimiter", "Stopped", "storage"]
@@ -45,18 +46,21 @@ STORE_TIMEOUT: Final = 2.0
 NAMESPACE: Final = "airflow-provider-pinterest"
 
 MEMORY: Final = Secret("memory://")
-"""The store in this process. It is a secret only because URLs of other stores may have passwords."""
+"""No shared store. It is a secret only because URLs of stores may have passwords."""
+
+_calls_here: Final = CallWindow()
+"""The calls of this process."""
 
 
 @lru_cache(maxsize=8)
-def storage(uri: Secret) -> Storage:
-    """Return the store at a URL, one per process.
+def storage(uri: Secret) -> Storage | None:
+    """Return the shared store at a URL, one per process; ``None`` if there is none.
 
     :param uri: the URL, which may have a password.
     :raises ParameterError: the URL is not allowed, or the store's library is not installed.
     """
     if uri == MEMORY:
-        return MemoryStorage()
+        return None
     found = _shared_storage(uri)
     if isinstance(found, Storage):
         return found
@@ -110,8 +114,8 @@ class RateLimiter:
         self._limit = _limit(calls_per_minute, test=test)
         self._here = _PaddedSecond(TEST_CALLS_PER_SECOND, namespace=NAMESPACE) if test else self._limit
         self._alone = _limit(max(1, calls_per_minute // ALONE_SHARE), test=test, share=ALONE_SHARE)
-        self._local = MovingWindowRateLimiter(storage(MEMORY))
-        self._shared = None if uri == MEMORY else MovingWindowRateLimiter(storage(uri))
+        shared = storage(uri)
+        self._shared = None if shared is None else MovingWindowRateLimiter(shared)
         self._ask_after = 0.0
         self._resume: dict[str, float] = {}
         """Key → monotonic seconds before which no call goes out."""
@@ -125,28 +129,20 @@ class RateLimiter:
         :param seconds: the longest wait.
         :return: whether the call may be made; if not, ``seconds`` are too few, and nothing was counted.
         :raises Stopped: the run was told to stop.
-        :raises UnavailableError: the window in memory needs a thread, and no thread can be started.
         """
         key = self._key(ad_account_id)
-        start = time.monotonic()
-        longest = start + self._limit.get_expiry() + 1
-        end = start + seconds
+        end = time.monotonic() + seconds
         while True:
             paused = self._resume.get(key, 0.0)
             if paused > end:
                 return False
             self.sleep(paused - time.monotonic())
-            try:
-                wait = self._admit(key)
-            except RuntimeError as error:
-                raise UnavailableError(f"The calls cannot be counted for the rate limit: {error}.") from None
+            wait = self._admit(key)
             if wait <= 0:
                 self.sleep(0)
                 return True
             if time.monotonic() + wait > end:
                 return False
-            if time.monotonic() > longest:
-                self._local.clear(self._here, key)  # the wall clock, which `limits` uses, was set back
             self.sleep(min(max(wait, 0.005), 1.0))
 
     def pause(self, seconds: float, ad_account_id: str = "") -> None:
@@ -174,8 +170,8 @@ class RateLimiter:
         the store is wasted.
         """
         with self._lock:
-            if not self._local.test(self._here, key, cost=self._asking[key] + 1):
-                return _until_free(self._local, self._here, key)
+            if not _calls_here.has_room(self._here, key, self._asking[key] + 1):
+                return _calls_here.seconds_until_free(self._here, key)
             self._asking[key] += 1
         try:
             shared = self._shared_wait(key)
@@ -190,11 +186,11 @@ class RateLimiter:
     def _count(self, key: str, shared: float | None) -> float:
         """Count a call that the shared store allows; return the seconds to wait if it must wait."""
         if shared is None:
-            if not self._local.hit(self._alone, key):
-                return _until_free(self._local, self._alone, key)
+            if not _calls_here.count(self._alone, key):
+                return _calls_here.seconds_until_free(self._alone, key)
             shared = 0.0
-        if shared <= 0 and not self._local.hit(self._here, key):  # another run in this process took the place
-            return _until_free(self._local, self._here, key)
+        if shared <= 0 and not _calls_here.count(self._here, key):  # another run in this process took the place
+            return _calls_here.seconds_until_free(self._here, key)
         return shared
 
     def _shared_wait(self, key: str) -> float | None:
@@ -220,7 +216,8 @@ class RateLimiter:
     def _hit_shared(self, key: str) -> float:
         if self._shared is None or self._shared.hit(self._limit, key):
             return 0.0
-        return _until_free(self._shared, self._limit, key)
+        stats = self._shared.get_window_stats(self._limit, key)
+        return max(stats.reset_time - time.time(), 0.001)
 
     def _go_alone(self, problem: str) -> None:
         """Do not use the shared store for a while; log it once for all threads that waited for it."""
@@ -255,7 +252,3 @@ def _limit(calls_per_minute: int, *, test: bool, share: int = 1) -> RateLimitIte
     if test:
         return RateLimitItemPerSecond(TEST_CALLS_PER_SECOND // share, namespace=namespace)
     return _PaddedMinute(calls_per_minute, namespace=namespace)
-
-
-def _until_free(limiter: MovingWindowRateLimiter, limit: RateLimitItem, key: str) -> float:
-    return max(limiter.get_window_stats(limit, key).reset_time - time.time(), 0.001)

@@ -125,7 +125,9 @@ class BatchTransformer:
         self._max_bytes = max_event_bytes
         self._exclusions = exclusions
         self._accounts = (
-            AccountReader(mapping.ad_account_id, mapping.placeholders) if mapping.ad_account_id_column else None
+            AccountReader(mapping.ad_account_id, mapping.placeholders, mapping.ad_account_id_column)
+            if mapping.ad_account_id_column
+            else None
         )
 
     @classmethod

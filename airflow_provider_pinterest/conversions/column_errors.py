@@ -23,6 +23,14 @@ HINTS: Final[dict[str, str]] = {
 """Names and hints of fields → path."""
 
 
+ACCOUNTS: Final = frozenset(map(folded, ("ad_account_id", "ad_account", "advertiser_id", "pinterest_ad_account_id")))
+"""Names of columns that have the ad account of each row."""
+
+
+def _names_accounts(column: str) -> bool:
+    return folded(column) in ACCOUNTS
+
+
 def mapping_error(found: list[str], unknown: Sequence[str] = ()) -> MappingError:
     """Return the error that lists problems with columns.
 
@@ -34,7 +42,8 @@ def mapping_error(found: list[str], unknown: Sequence[str] = ()) -> MappingError
     advice = ""
     if unknown:
         name = _said(unknown[0])
-        field = HINTS.get(meant(name, HINTS) or "", "the field")
+        like = None if _names_accounts(name) else meant(name, HINTS)
+        field = HINTS.get(like or "", "the field")
         which = "the column" if len(unknown) == 1 else "each column"
         advice = (
             f"Rename {which} in the source, name its field in field_map={{{name!r}: {field!r}}}, or ignore it with "
@@ -85,6 +94,9 @@ def _said(name: str) -> str:
 def unknown_column(column: str) -> str:
     """Return the message for a column that does not match any field, with the nearest field."""
     column = _said(column)
-    like = meant(column, HINTS)
-    hint = f" The nearest field is {HINTS[like]} ({like})." if like else ""
+    if _names_accounts(column):
+        hint = f" If it names the ad account of each row, set ad_account_id_column={column!r}."
+    else:
+        like = meant(column, HINTS)
+        hint = f" The nearest field is {HINTS[like]} ({like})." if like else ""
     return f"Column {column!r} does not match any Pinterest field.{hint}"

@@ -15,7 +15,8 @@ The run:
 - ``ledger``: skips events that earlier runs sent, and claims events before they are sent.
 - ``progress``: the accounted prefix of the source and the batches in flight.
 - ``stop``: tells a run to stop.
-- ``result``: counts, and the result of a run. ``account_counts``: the counts per ad account.
+- ``result``: counts, and the result of a run.
+- ``account_counts``: the counts per ad account. ``account_sums``: their sum, which grows with each batch.
 
 The state between attempts:
 

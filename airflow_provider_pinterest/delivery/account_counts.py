@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import heapq
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -71,13 +70,16 @@ MOST_STORED: Final = 24_000
 """Most characters of the stored form."""
 
 MOST_KEPT: Final = 1_200
-"""Most accounts of the stored form. With longer counts fewer fit."""
+"""Most rows of the stored form. With longer counts fewer fit."""
 
 LINES: Final = 100
 """Accounts in one record of the log."""
 
 Table = dict[str, dict[str, int]]
 """Account → kind → count."""
+
+StoredRows = Mapping[str, Sequence[int]]
+"""Account → its counts in the order of :data:`STORED`."""
 
 
 def kind_of(outcome: Outcome) -> tuple[str, str]:
@@ -153,17 +155,21 @@ def correction(counts: AccountCounts, *, failed: bool, held: bool) -> AccountCou
 
 def written(counts: AccountCounts) -> str:
     """Return the counts as compact text for :func:`read`. Beyond a limit, the smallest accounts are added up."""
-    rows = _stored_rows(counts)
-    kept = len(rows)
-    text = _packed(rows) if kept <= MOST_KEPT else ""
-    while kept > MOST_KEPT or len(text) > MOST_STORED:
-        kept = min(MOST_KEPT, 19 * kept // 20)
-        text = _packed(_largest(rows, kept))
+    return written_rows(stored_rows(counts))
+
+
+def written_rows(rows: StoredRows) -> str:
+    """Return what :func:`written` returns, from the rows of the accounts."""
+    kept = min(len(rows), MOST_KEPT)
+    text = _packed(rows if kept == len(rows) else largest(rows, kept))
+    while len(text) > MOST_STORED:
+        kept = 19 * kept // 20
+        text = _packed(largest(rows, kept))
     return text
 
 
-def _stored_rows(counts: AccountCounts) -> dict[str, list[int]]:
-    """Return the counts of each account in the order of :data:`STORED`. A checkpoint waits for it."""
+def stored_rows(counts: AccountCounts) -> StoredRows:
+    """Return the stored counts of each account."""
     rows: dict[str, list[int]] = {}
     for (account, kind), count in counts.items():
         row = rows.get(account)
@@ -176,16 +182,31 @@ def _stored_rows(counts: AccountCounts) -> dict[str, list[int]]:
 _PLACES: Final = {kind: place for place, kind in enumerate(STORED)}
 
 
-def _largest(rows: Mapping[str, Sequence[int]], kept: int) -> dict[str, Sequence[int]]:
-    """Return some accounts, and the sum of the others: those with failed or held events are kept before large ones."""
+def added_rows(rows: StoredRows, more: StoredRows) -> StoredRows:
+    """Return the sum of both, account by account."""
+    found = dict(rows)
+    for account, row in more.items():
+        known = found.get(account)
+        found[account] = row if known is None else [one + other for one, other in zip(known, row, strict=True)]
+    return found
+
+
+def largest(rows: StoredRows, most: int) -> StoredRows:
+    """Return up to `most` rows: some accounts, and the sum of the others.
+
+    Accounts with failed or held events are kept before large ones.
+    """
     failed, held = _PLACES[FAILED], _PLACES[HELD]
     ranks = {one: (bool(row[failed] or row[held]), sum(row)) for one, row in rows.items() if one != OTHERS}
-    some: dict[str, Sequence[int]] = {one: rows[one] for one in heapq.nlargest(kept, ranks, key=ranks.__getitem__)}
-    rest = [row for one, row in rows.items() if one not in some]
+    ranked = sorted(ranks, key=ranks.__getitem__, reverse=True)
+    rest = [rows[one] for one in ranked[most - 1 :]]
+    if OTHERS in rows:
+        rest.append(rows[OTHERS])
+    some = {one: rows[one] for one in ranked[: most - 1]}
     return {**some, OTHERS: [sum(column) for column in zip(*rest, strict=True)]} if rest else some
 
 
-def _packed(rows: Mapping[str, Sequence[int]]) -> str:
+def _packed(rows: StoredRows) -> str:
     if not rows:
         return ""
     lines = [f"{account},{','.join([str(count or '') for count in rows[account]])}" for account in sorted(rows)]

@@ -19,6 +19,7 @@ from typing import Any, Final
 from airflow_provider_pinterest.conversions.outcomes import Duplicate, Event, Excluded, Outcome, Stage
 from airflow_provider_pinterest.delivery import stored
 from airflow_provider_pinterest.delivery.account_counts import correction
+from airflow_provider_pinterest.delivery.account_sums import AccountSum
 from airflow_provider_pinterest.delivery.result import DeliveryCounters
 from airflow_provider_pinterest.delivery.rowset import RowSet
 
@@ -207,9 +208,8 @@ class Finished:
         if not self.held.complete:
             counts.held = self.delivered.held
         counts.already_sent = -(counts.failed + counts.held)
-        counts.accounts = correction(
-            self.delivered.accounts, failed=not self.failed.complete, held=not self.held.complete
-        )
+        lost = {"failed": not self.failed.complete, "held": not self.held.complete}
+        counts.accounts = AccountSum(correction(self.delivered.accounts.total(), **lost))
         return counts
 
     def as_json(self) -> dict[str, Any]:

@@ -320,8 +320,10 @@ class Progress:
         for section in unread:
             counts = counts.plus(section.counts)
             delivered.already_sent += section.counts.already_sent
-            delivered.accounts.update(account_counts.sent_before(section.counts.accounts))
+            delivered.accounts = delivered.accounts.plus(account_counts.sent_before(section.counts.accounts.total()))
             delivered.processed += section.counts.processed
+            if section.pending is not None:
+                delivered.merge(section.pending.delivered)
         return RunCounters(
             rows_read=counts.rows,
             events_built=counts.events,
@@ -332,7 +334,7 @@ class Progress:
             reasons=counts.reasons,
             delivered=delivered,
             valid_latencies=self.valid_latencies,
-            accounts=account_counts.total(counts.accounts, delivered.accounts, self.validated_accounts),
+            accounts=account_counts.total(counts.accounts.total(), delivered.accounts.total(), self.validated_accounts),
         )
 
     def flush(self) -> None:
@@ -524,10 +526,10 @@ def _settled(flight: InFlightBatch, snapshot: Snapshot, now: float) -> Settled:
     delivered.merge(counted(unsent))
     rejections = [*snapshot.rejections, *unsent]
     if flight.section.counts.accounts:
-        delivered.accounts.update(
+        delivered.accounts = delivered.accounts.plus(
             account_counts.of_batch(
                 flight.section.ad_account_id,
-                flight.section.counts.accounts,
+                flight.section.counts.accounts.total(),
                 processed=snapshot.delivered.processed,
                 calls=snapshot.delivered.calls,
                 rejections=rejections,

@@ -17,6 +17,7 @@ from typing import Any, Final
 from airflow_provider_pinterest.conversions.reasons import EXCLUSIONS
 from airflow_provider_pinterest.delivery import account_counts, stored
 from airflow_provider_pinterest.delivery.account_counts import AccountCounts
+from airflow_provider_pinterest.delivery.account_sums import AccountSum
 from airflow_provider_pinterest.exceptions import AccountingError
 
 HOUR: Final = 3_600
@@ -119,7 +120,7 @@ class DeliveryCounters:
     reasons: Counter[str] = field(default_factory=Counter)
     warnings: Counter[str] = field(default_factory=Counter)
     latencies: LatencyHistogram = field(default_factory=LatencyHistogram)
-    accounts: AccountCounts = field(default_factory=Counter)
+    accounts: AccountSum = field(default_factory=AccountSum)
     """Counts per ad account; empty if the rows do not name their account."""
 
     @property
@@ -139,7 +140,6 @@ class DeliveryCounters:
             reasons=self.reasons.copy(),
             warnings=self.warnings.copy(),
             latencies=self.latencies.copy(),
-            accounts=self.accounts.copy(),
         )
 
     def merge(self, other: DeliveryCounters) -> None:
@@ -152,7 +152,7 @@ class DeliveryCounters:
         self.retries += other.retries
         self.reasons.update(other.reasons)
         self.warnings.update(other.warnings)
-        self.accounts.update(other.accounts)
+        self.accounts = self.accounts.plus(other.accounts)
         self.latencies.merge(other.latencies)
 
     def as_json(self) -> dict[str, Any]:
@@ -167,7 +167,7 @@ class DeliveryCounters:
             "reasons": dict(self.reasons),
             "warnings": dict(self.warnings),
             "latencies": self.latencies.as_json(),
-            **({"accounts": account_counts.written(self.accounts)} if self.accounts else {}),
+            **({"accounts": self.accounts.written()} if self.accounts else {}),
         }
 
     @classmethod
@@ -183,7 +183,7 @@ class DeliveryCounters:
             reasons=stored.counts(values["reasons"]),
             warnings=stored.counts(values["warnings"]),
             latencies=LatencyHistogram.from_json(values["latencies"]),
-            accounts=account_counts.read(values.get("accounts", "")),
+            accounts=AccountSum(account_counts.read(values.get("accounts", ""))),
         )
 
 

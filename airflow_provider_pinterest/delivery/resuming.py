@@ -201,7 +201,7 @@ def _unfinished(checkpoint: Checkpoint, attempt: Attempt) -> Start:
         return start_over(checkpoint, attempt, changed)
     if attempt.selects:
         return _looked_up_again(checkpoint, attempt)
-    if _no_account_accepted(checkpoint):
+    if no_account_accepted(checkpoint):
         notice = "No ad account accepted an event in the previous attempt, so this one starts at row 1."
         return Start(attempt.begun(forced=checkpoint.forced), notice=notice)
     batches = f" Batches in flight when it ended: {len(checkpoint.pending)}." if checkpoint.pending else ""
@@ -220,7 +220,7 @@ def _looked_up_again(checkpoint: Checkpoint, attempt: Attempt) -> Start:
     return Start(replace(begun, clock=checkpoint.clock) if retry else begun, notice=notice)
 
 
-def _no_account_accepted(checkpoint: Checkpoint) -> bool:
+def no_account_accepted(checkpoint: Checkpoint) -> bool:
     """Return whether an attempt with several ad accounts ended because it was refused everywhere."""
     known = [checkpoint.delivered, *(batch.delivered for batch in checkpoint.pending)]
     return (

@@ -15,6 +15,7 @@ from typing import Final
 from airflow_provider_pinterest.conversions.batches import Batcher
 from airflow_provider_pinterest.conversions.outcomes import Duplicate, Event, Excluded, Outcome, Rejection
 from airflow_provider_pinterest.delivery.account_counts import ALREADY_SENT, PROCESSED, AccountCounts, kind_of
+from airflow_provider_pinterest.delivery.account_sums import AccountSum
 from airflow_provider_pinterest.delivery.checkpoint import (
     V2_DIGEST,
     Checkpoint,
@@ -71,7 +72,7 @@ class RowCounts:
     excluded: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     """Codes of rejected and excluded rows."""
-    accounts: AccountCounts = field(default_factory=Counter)
+    accounts: AccountSum = field(default_factory=AccountSum)
     """Counts per ad account; empty if the rows do not name their account."""
     processed: int = 0
     """Events that an earlier attempt of this run sent, as the ledger says."""
@@ -86,18 +87,9 @@ class RowCounts:
             self.already_sent + other.already_sent,
             self.excluded + other.excluded,
             self.reasons + other.reasons,
-            _added(self.accounts, other.accounts),
+            self.accounts.plus(other.accounts),
             self.processed + other.processed,
         )
-
-
-def _added(counts: AccountCounts, more: AccountCounts) -> AccountCounts:
-    """Return the sum of two counters. The second one is much smaller than the first."""
-    if not more:
-        return counts
-    found = counts.copy()
-    found.update(more)
-    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +241,7 @@ class SectionCutter:
         else:
             self._counts.already_sent += 1
             if event.ad_account_id:
-                self._counts.accounts[event.ad_account_id, ALREADY_SENT] += 1
+                self._accounts[event.ad_account_id, ALREADY_SENT] += 1
         return False
 
     def _verifies(self, event: Event, earlier: Finished) -> bool:
@@ -276,9 +268,9 @@ class SectionCutter:
         if len(self._traces) >= HASHED_AT_ONCE:
             self._hash_traces()
         if self._several_accounts:
-            counts.accounts[kind_of(outcome.excluded if isinstance(outcome, NotSelected) else plain)] += 1
+            self._accounts[kind_of(outcome.excluded if isinstance(outcome, NotSelected) else plain)] += 1
             if isinstance(outcome, AlreadySent):
-                counts.accounts[plain.ad_account_id, PROCESSED if outcome.own else ALREADY_SENT] += 1
+                self._accounts[plain.ad_account_id, PROCESSED if outcome.own else ALREADY_SENT] += 1
         if type(outcome) is Event:
             counts.events += 1
         elif type(outcome) is AlreadySent:
@@ -328,6 +320,7 @@ class SectionCutter:
     def _begin(self) -> None:
         self._first = self.rows + 1
         self._counts = RowCounts()
+        self._accounts: AccountCounts = Counter()
         self._held: list[Event] = []
         self._held_size = 0
         self._lines: list[bytes] = []
@@ -345,6 +338,7 @@ class SectionCutter:
     def _cut(self, events: Sequence[Event], pending: PendingBatch | None = None, *, prefix: bool = False) -> Section:
         """End the section here."""
         self._hash_traces()
+        self._counts.accounts = AccountSum(self._accounts)
         section = Section(
             self._first,
             self.rows,

@@ -173,8 +173,10 @@ class Sender:
             self._standings.end(account, failure)
             raise
         alone = self._standings.end(account, error)
-        if error is None or not alone:
+        if error is None or isinstance(error, Stopped):
             return error
+        if not alone:
+            return self._standings.told(account, error)
         try:
             _fail_open_events(batch, outcome, error)
         except Stopped as stopped:

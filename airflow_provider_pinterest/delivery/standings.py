@@ -9,11 +9,11 @@ from __future__ import annotations
 import logging
 import threading
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from airflow_provider_pinterest.exceptions import CredentialError, DeliveryError, RefusedError
+from airflow_provider_pinterest.exceptions import CredentialError, DeliveryError, RefusedError, UnavailableError
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +34,16 @@ REFUSED_IN_A_ROW: Final = 50
 
 LOOK_AGAIN: Final = 0.25
 """Seconds between two checks for a stop, while a batch waits for the first batch of its account."""
+
+
+NAMED: Final = 10
+"""Most accounts that a message names."""
+
+
+def named(ad_accounts: Sequence[str]) -> str:
+    """Return a list of ad accounts for a message."""
+    more = f" and {len(ad_accounts) - NAMED:,} more" if len(ad_accounts) > NAMED else ""
+    return f"{', '.join(ad_accounts[:NAMED])}{more}"
 
 
 @dataclass(slots=True)
@@ -93,6 +103,11 @@ class Standings:
         """
         del ad_account_id, error
         return False
+
+    def told(self, ad_account_id: str, error: DeliveryError) -> DeliveryError:
+        """Return the error of a batch that ends the run, with what it says about the ad accounts."""
+        del ad_account_id
+        return error
 
 
 class AccountStandings(Standings):
@@ -174,6 +189,19 @@ class AccountStandings(Standings):
         log.error("Ad account %s is refused, so no more of its events are sent. %s", ad_account_id, said)
         return True
 
+    def told(self, ad_account_id: str, error: DeliveryError) -> DeliveryError:
+        """Return the error of a batch that ends the run, with what it says about the ad accounts."""
+        with self._lock:
+            refused = sorted(self._in_a_row()) if self._too_many() else []
+        if refused and isinstance(error, CredentialError | RefusedError):
+            return error.followed_by(
+                f"The run ended because {len(refused)} ad accounts were refused and none accepted an event in between, "
+                f"so the token, its roles or the column of the ad account is probably wrong: {named(refused)}."
+            )
+        if isinstance(error, UnavailableError | RefusedError):
+            return error.followed_by(f"The call was for ad account {ad_account_id}.")
+        return error
+
     def _let_another_begin(self, ad_account_id: str) -> None:
         """Make another batch the first one of an account. The run ends at the oldest batch, which may wait for it."""
         self._begun.discard(ad_account_id)
@@ -183,9 +211,12 @@ class AccountStandings(Standings):
         known = ad_account_id in self._answered or ad_account_id in self._refused
         return not known and ad_account_id in self._begun
 
+    def _in_a_row(self) -> set[str]:
+        return self._denied_in_a_row | self._fruitless_in_a_row
+
     def _too_many(self) -> bool:
         """Return whether the token or the mapping must be wrong."""
-        if len(self._denied_in_a_row | self._fruitless_in_a_row) >= REFUSED_IN_A_ROW:
+        if len(self._in_a_row()) >= REFUSED_IN_A_ROW:
             return True
         first = not self._accepted_any
         return first and (

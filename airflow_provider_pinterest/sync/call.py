@@ -103,7 +103,7 @@ class Call:
         if self.connection is None and not options.validate_only:
             raise ParameterError("A connection is needed, unless validate_only=True is set.")
         if self.connection is None or options.ad_account_id_column:
-            return str(options.ad_account_id or "").strip()
+            return options.account
         return self.connection.account(options.ad_account_id)
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Annotated, Any, Final, get_type_hints
 from zoneinfo import ZoneInfo
 
+from airflow_provider_pinterest.api.ad_account import account_id
 from airflow_provider_pinterest.conversions.batches import MAX_EVENTS
 from airflow_provider_pinterest.problems import Problems, raise_all
 
@@ -159,7 +160,9 @@ TEXT: Final = ParameterKind("text that is not empty", _is_text)
 STATEMENT: Final = ParameterKind("one statement, as text or the path of a .sql file", _is_text, shown=False)
 ACCOUNT: Final = ParameterKind(
     "1 to 18 digits, as in Ads Manager's address bar",
-    lambda value: (isinstance(value, str) or _is_whole(value)) and bool(re.fullmatch(r"\s*[0-9]{1,18}\s*", str(value))),
+    lambda value: (
+        (isinstance(value, str) or _is_whole(value)) and bool(re.fullmatch(r"\s*0*[1-9][0-9]{0,17}\s*", str(value)))
+    ),
 )
 FOLDER: Final = ParameterKind(
     "the path or the URL of a folder",
@@ -256,6 +259,15 @@ class SyncOptions:
         """Whether Pinterest records the events that are sent."""
         return not (self.test or self.validate_only)
 
+    @property
+    def account(self) -> str:
+        """The ad account as text; empty if it is not set.
+
+        :raises ParameterError: it is not the id of an ad account.
+        """
+        text = str(self.ad_account_id or "").strip()
+        return account_id(text) if text else ""
+
     def mapping(self) -> ColumnMapping:
         """Return the mapping of columns to fields.
 
@@ -273,7 +285,7 @@ class SyncOptions:
             event_names=self.event_names or {},
             consent_column=self.consent_column,
             ad_account_id_column=self.ad_account_id_column,
-            ad_account_id=str(self.ad_account_id or "").strip() if self.ad_account_id_column else "",
+            ad_account_id=self.account if self.ad_account_id_column else "",
             **({} if self.placeholders is None else {"placeholders": self.placeholders}),
         )
 

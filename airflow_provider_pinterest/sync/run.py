@@ -21,7 +21,7 @@ from airflow_provider_pinterest.delivery.pipeline import Mailbox, PipelineObserv
 from airflow_provider_pinterest.delivery.progress import Progress
 from airflow_provider_pinterest.delivery.reader import ReadAhead
 from airflow_provider_pinterest.delivery.result import Result, RunCounters
-from airflow_provider_pinterest.delivery.resuming import Start, decide_start, start_over
+from airflow_provider_pinterest.delivery.resuming import Start, decide_start, no_account_accepted, start_over
 from airflow_provider_pinterest.delivery.sections import SourceChangedError
 from airflow_provider_pinterest.delivery.sender import Sender
 from airflow_provider_pinterest.delivery.stop import StopSignal
@@ -279,7 +279,7 @@ class _Sync:
         unknown = progress.outcome_unknown
         return Ending(
             run.counters,
-            prefix=last.rows,
+            prefix=0 if no_account_accepted(last) else last.rows,
             unknown=unknown.again if progress.saved else 0,
             will_be_held=unknown.held,
             remembers=progress.durable,

@@ -144,7 +144,10 @@ class SourceRows:
         self._interleaved = True
         column = self._options.ad_account_id_column
         log.warning(
-            "The rows of the ad accounts come in turns. A request holds events of one account, so batches are small "
-            "and the run is slow. Sort the rows by account: ORDER BY %s, then the columns of the present order.",
+            "The rows of the ad accounts come in turns: an account came again after another one %s times in %s rows. A "
+            "request holds events of one account, so batches are small and the run is slow. Sort the rows by account: "
+            "ORDER BY %s, then the columns of the present order.",
+            f"{self.cutter.batcher.returns:,}",
+            f"{self.cutter.rows:,}",
             column,
         )

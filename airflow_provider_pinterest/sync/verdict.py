@@ -11,6 +11,7 @@ from typing import Final
 
 from airflow_provider_pinterest.delivery import account_counts
 from airflow_provider_pinterest.delivery.result import RunCounters
+from airflow_provider_pinterest.delivery.standings import named
 from airflow_provider_pinterest.exceptions import advised
 
 
@@ -35,9 +36,6 @@ class Vocabulary:
 
 
 WITHOUT_ORCHESTRATOR: Final = Vocabulary()
-
-ACCOUNTS_NAMED: Final = 10
-"""Most refused ad accounts that a message names."""
 
 DEDUPLICATES: Final = "Pinterest deduplicates by event_name and event_id for 24 hours"
 
@@ -278,9 +276,8 @@ def failure_reason(
 
 def _refused(accounts: Mapping[str, int]) -> str:
     """Return a sentence that names refused ad accounts."""
-    named = ", ".join(f"{account} ({_events(count)})" for account, count in list(accounts.items())[:ACCOUNTS_NAMED])
-    more = f" and {len(accounts) - ACCOUNTS_NAMED:,} more" if len(accounts) > ACCOUNTS_NAMED else ""
-    return f"Pinterest refuses {len(accounts):,} ad account{'' if len(accounts) == 1 else 's'}: {named}{more}."
+    listed = named([f"{account} ({_events(count)})" for account, count in accounts.items()])
+    return f"Pinterest refuses {len(accounts):,} ad account{'' if len(accounts) == 1 else 's'}: {listed}."
 
 
 def _allowed(limit: float, counters: RunCounters) -> float:

@@ -37,11 +37,48 @@ def read(cell: Any, **changes: Any) -> tuple[str, str]:
     [
         *(549755885175, 549755885175.0, Decimal(549755885175), Decimal("549755885175.00"), "549755885175"),
         *(" 549755885175\n", '"549755885175"', ' "549755885175" ', "549755885175.0", b"549755885175"),
-        "\ufeff549755885175",
+        *("\ufeff549755885175", "5497\u200b55885175", "549755885175\u2060", "\u00a0549755885175"),
+        *("549755885175.", "549755885175,0", "549755885175,00"),
+        *("'549755885175", "'549755885175'", '="549755885175"', '="549755885175"\n', "' 549755885175"),
+        *(
+            "5.49755885175E+11",
+            "5.49755885175e11",
+            "5,49755885175E+11",
+            "5.49755885175E+011",
+            Decimal("5.49755885175E11"),
+        ),
     ],
 )
 def test_a_cell_names_an_account(cell):
     assert read(cell) == (A, "")
+
+
+@pytest.mark.parametrize("cell", ["0549755885175", "000000549755885175", "0" * 30 + A, "0549755885175.0"])
+def test_zeros_before_an_id_are_those_of_a_column_of_fixed_width(cell):
+    assert read(cell) == (A, "")
+
+
+@pytest.mark.parametrize("cell", [0, 0.0, Decimal(0), "0", "000", "0.0", "'0"])
+def test_zero_is_no_account_and_not_empty(cell):
+    assert read(cell, default=B) == ("", "bad_account")
+    assert "must not be 0" in message(cell)
+
+
+@pytest.mark.parametrize("cell", ["5.49756E+11", "5,49756e+11", "5.5E11", "5E+11", "1e5", "5.49755885175E+14"])
+def test_a_number_in_scientific_notation_has_lost_digits(cell):
+    assert read(cell, default=B) == ("", "bad_account")
+    assert message(cell) == "is in scientific notation and has lost digits; export the column as text (column 'shop')"
+
+
+@pytest.mark.parametrize("cell", ["", "shop", True, [A], 0, 1e20, math.inf])
+def test_each_message_names_the_column(cell):
+    assert message(cell).endswith("(column 'shop')")
+
+
+def message(cell: Any) -> str:
+    found: list[str] = []
+    AccountReader(placeholders=PLACEHOLDERS, column="shop").read([cell], lambda _, why: found.append(why.message))
+    return found[0]
 
 
 @pytest.mark.parametrize("cell", ["1", 1, "123456789012345678", 123456789012345678])
@@ -70,6 +107,8 @@ def test_an_empty_cell_belongs_to_the_default_account_if_there_is_one(cell):
             2.0**60,
             "١٢٣",
             "12/34",
+            *("549,755,885,175", "549755885175,549755885176", "549755885175;0", "=549755885175", "549755885175'"),
+            *("act_549755885175", "https://ads.pinterest.com/advertiser/549755885175/", "5.49755885175E+11.0"),
             "1?test=true",
         ),
         *(True, [A], {"id": A}, b"\xff", object(), Unreadable(), math.inf),

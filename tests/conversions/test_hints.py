@@ -134,6 +134,15 @@ def test_columns_of_one_name_can_only_be_renamed(columns):
     assert "None}" not in str(caught.value)
 
 
+@pytest.mark.parametrize("column", ["ad_account_id", "AD_ACCOUNT_ID", "Ad Account", "advertiser_id"])
+def test_a_column_of_ad_accounts_is_no_advertising_id(column):
+    with pytest.raises(MappingError) as caught:
+        ColumnMapping().check([*GOOD, column])
+    assert f"set ad_account_id_column={column!r}" in str(caught.value)
+    assert "maids" not in str(caught.value)
+    ColumnMapping(ad_account_id_column=column).check([*GOOD, column])
+
+
 @pytest.mark.parametrize("column", ["xyzzy", "Internal Note", "\ufeffnote", "note's", "a.b"])
 def test_advice_for_an_unknown_column_works(column):
     with pytest.raises(MappingError) as caught:

@@ -22,6 +22,7 @@ from airflow_provider_pinterest.delivery.account_counts import (
     PROCESSED,
     REFUSED,
 )
+from airflow_provider_pinterest.delivery.account_sums import AccountSum
 from airflow_provider_pinterest.delivery.checkpoint import Checkpoint, Finished
 from airflow_provider_pinterest.delivery.result import DeliveryCounters
 from airflow_provider_pinterest.delivery.rowset import RowSet
@@ -98,7 +99,7 @@ def test_other_texts_are_not_counts(text):
 
 
 def test_the_stored_state_of_a_run_with_a_thousand_accounts_stays_below_the_limit_of_airflow():
-    delivered = DeliveryCounters(processed=1, accounts=many(1_000))
+    delivered = DeliveryCounters(processed=1, accounts=AccountSum(many(1_000)))
     result = {"accounts": {str(10**17 + one): dict.fromkeys(account_counts.SHOWN, 12_345) for one in range(MOST_SHOWN)}}
     finished = Finished({}, 0.0, 1, "", delivered, RowSet(), RowSet(), False, {}, result, None, 0.0)
     checkpoint = Checkpoint({}, 0.0, delivered=delivered.copy(), earlier=finished)

@@ -129,11 +129,17 @@ def test_an_account_that_is_not_one_to_eighteen_digits_is_refused_and_nothing_is
     assert "1 to 18 digits" in refusal(pinterest, events=rows(1), ad_account_id=account)
 
 
-@pytest.mark.parametrize("account", ["abc", "../1", "1234567890123456789"])
+@pytest.mark.parametrize("account", ["abc", "../1", "1234567890123456789", "0", "000"])
 def test_the_connection_s_own_account_obeys_the_same_rule(connect, account):
     connect(password=TOKEN, extra={"ad_account_id": account})
 
     assert "1 to 18 digits" in refused()
+
+
+def test_zeros_before_an_account_are_left_out(connect):
+    connect(password=TOKEN, extra={"ad_account_id": "000042"})
+
+    assert PinterestHook().ad_account_id() == "42"
 
 
 @pytest.mark.parametrize("account", ["1", "123456789012345678", " 42 ", 42])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import json
 import subprocess
 import time
@@ -11,7 +12,13 @@ from typing import Any
 import pytest
 
 from airflow_provider_pinterest.delivery.checkpoint import KEY
-from airflow_provider_pinterest.exceptions import CredentialError, ParameterError, RefusedError, ResultError
+from airflow_provider_pinterest.exceptions import (
+    CredentialError,
+    ParameterError,
+    RefusedError,
+    ResultError,
+    UnavailableError,
+)
 from airflow_provider_pinterest.sandbox import Sandbox
 from airflow_provider_pinterest.sandbox.tokens import Token
 from airflow_provider_pinterest.sync import FileStateStore, PinterestConnection
@@ -88,6 +95,22 @@ def test_rows_without_an_account_go_to_the_one_that_is_passed(sandbox):
     assert ran["ad_account_id"] == B
 
 
+def test_zeros_before_an_account_are_left_out_so_that_it_is_one_account(sandbox):
+    ran = run([*of(A, 1), *of(None, 1, first=2), *of(int(A), 1, first=3)], sandbox, ad_account_id="00" + A)
+
+    assert copies(sandbox) == {A: 3, B: 0, C: 0}
+    assert calls(sandbox, A) == 1
+    assert (ran["ad_account_id"], ran["accounts_read"]) == (A, 1)
+
+
+@pytest.mark.parametrize("account", [0, "0", "000"])
+def test_zero_is_no_ad_account(sandbox, account):
+    ran = run(of(A, 1), sandbox, ad_account_id=account)
+
+    assert isinstance(ran.error, ParameterError)
+    assert "ad_account_id must be 1 to 18 digits" in ran.said
+
+
 def test_a_missing_column_is_an_error_and_nothing_is_sent(sandbox):
     ran = run(rows(2), sandbox)
 
@@ -113,11 +136,12 @@ def test_batches_hold_events_of_one_account(sandbox):
 def test_accounts_that_come_in_turns_are_sent_completely_and_a_warning_says_so(sandbox):
     source = [{**row(number), "account": (A, B)[number % 2]} for number in range(60)]
 
-    ran = run(source, sandbox)
+    ran = run(source, sandbox, processes=0)
 
     assert copies(sandbox) == {A: 30, B: 30, C: 0}
     assert "ORDER BY account" in ran.log
     assert ran.log.count("come in turns") == 1
+    assert "58 times in 60 rows" in ran.log
 
 
 def test_accounts_in_order_are_not_warned_about(sandbox):
@@ -244,6 +268,9 @@ def test_a_token_without_any_role_ends_the_run_and_the_next_one_starts_at_row_1(
 
     assert isinstance(ran.error, CredentialError)
     assert 10 <= len(sandbox.calls()) <= 14
+    assert "10 ad accounts were refused and none accepted an event in between" in ran.said
+    assert ": 700, 701, 702" in ran.said
+    assert "continues at row 1 and sends nothing twice" in ran.said
 
     limited(sandbox, *(str(700 + number) for number in range(100)))
     ran = run(many(100), sandbox, call={"state": state})
@@ -252,6 +279,17 @@ def test_a_token_without_any_role_ends_the_run_and_the_next_one_starts_at_row_1(
     assert "No ad account accepted an event" in ran.log
     assert (ran["events_processed"], ran["events_failed"]) == (100, 0)
     assert sandbox.totals().accepted == 100
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_an_account_for_which_pinterest_stays_unavailable_is_named(sandbox, status):
+    sandbox.fault("status", status=status, ad_account_id=B, headers={"Retry-After": "60"})
+
+    ran = run([*of(A, 2), *of(B, 2), *of(C, 2)], sandbox, max_wait=dt.timedelta(seconds=1))
+
+    assert isinstance(ran.error, UnavailableError)
+    assert f"The call was for ad account {B}." in ran.said
+    assert counts(ran, "rows_not_sent")[B] == 2
 
 
 def test_if_every_account_is_refused_the_run_fails_and_names_them(sandbox, state):
@@ -270,6 +308,8 @@ def test_refusals_of_very_many_accounts_in_a_row_end_the_run(sandbox):
 
     assert isinstance(ran.error, CredentialError)
     assert len(sandbox.calls()) == 52
+    assert "The run ended because 50 ad accounts were refused" in ran.said
+    assert "710, 711 and 40 more" in ran.said
 
 
 def test_a_single_bad_event_of_a_small_account_is_rejected_alone(sandbox):
@@ -289,6 +329,7 @@ def test_a_wrong_mapping_ends_the_run_after_a_few_accounts(sandbox):
 
     assert isinstance(ran.error, RefusedError)
     assert len(sandbox.calls()) == 3 * 3
+    assert "3 ad accounts were refused" in ran.said
 
 
 def test_an_account_that_rejects_many_events_with_one_error_fails_alone(sandbox):
@@ -355,6 +396,20 @@ def test_a_run_that_was_stopped_in_the_middle_continues_with_all_counts(sandbox,
     assert 0 < sum(counts(stopped, "events_processed").values()) < 18
     assert copies(sandbox) == {A: 6, B: 6, C: 6}
     assert counts(ran, "events_processed") == {A: 6, B: 6, C: 6}
+
+
+def test_a_retry_that_ends_early_counts_what_the_earlier_attempt_sent_behind_it(sandbox, state):
+    source = [*of(A, 2), *of(B, 2), *of(C, 4)]
+    sandbox.fault("status", status=503, ad_account_id=B, headers={"Retry-After": "1"})
+    options = {"batch_size": 2, "max_wait": dt.timedelta(seconds=1.5)}
+
+    first, second = (run(source, sandbox, call={"state": state}, **options) for _ in range(2))
+
+    for ran in (first, second):
+        assert isinstance(ran.error, UnavailableError)
+        assert counts(ran, "events_processed") == {A: 2, C: 4}
+        assert counts(ran, "rows_not_sent") == {B: 2}
+    assert copies(sandbox) == {A: 2, B: 0, C: 4}
 
 
 def test_rows_whose_account_changed_between_two_attempts_are_changed_rows(sandbox, state):
