@@ -218,6 +218,23 @@ def test_the_next_run_sends_exactly_the_events_of_the_refused_account(sandbox, s
     assert counts(ran, "events_processed") == {B: 7}
 
 
+def test_a_batch_that_begins_with_rows_of_other_accounts_is_sent_to_its_own(sandbox, state):
+    """The next run reads the accepted rows again together with those of the refused account, and ends early."""
+    source = [*of(A, 4), *of(B, 7), *of(C, 2)]
+    limited(sandbox, A, C)
+    run(source, sandbox, call={"state": state})
+    sandbox.fault("status", status=401)
+    assert isinstance(run(source, sandbox, call={"state": state}).error, CredentialError)
+    sandbox.clear_faults()
+    limited(sandbox, A, B, C)
+
+    ran = run(source, sandbox, call={"state": state})
+
+    assert copies(sandbox) == {A: 4, B: 7, C: 2}
+    assert counts(ran, "events_processed") == {B: 7}
+    assert counts(ran, "rows_not_sent") == {}
+
+
 def test_an_account_that_is_still_refused_fails_again_with_one_call(sandbox, state):
     source = [*of(A, 4), *of(B, 7), *of(C, 2)]
     limited(sandbox, A, C)
