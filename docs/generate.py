@@ -108,6 +108,14 @@ ADVICE: Final[dict[str, str]] = {
         "The message is Pinterest's. Give the token's user a role on the account, and clear the task. See [Several ad "
         "accounts](accounts.md#accounts-that-are-refused)."
     ),
+    "account_unavailable": (
+        "Nothing, if the task retries. Otherwise clear the task later. See [Several ad "
+        "accounts](accounts.md#accounts-that-stay-unavailable)."
+    ),
+    "account_unanswered": (
+        "The same, within 23 hours of the start of the task. Later the event is held, because Pinterest no longer "
+        "deduplicates it."
+    ),
     "outcome_unknown": (
         "Look for the event in Ads Manager. If it did not arrive, send it alone. See [Guarantees](guarantees.md)."
     ),

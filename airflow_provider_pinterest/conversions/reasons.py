@@ -42,6 +42,10 @@ REASONS: Final[dict[str, str]] = {
     "pinterest_failed": "Pinterest reported that this event failed.",
     "pinterest_refused": "Pinterest rejects every request that contains this event.",
     "account_refused": "Pinterest refuses the ad account of this event, so none of its events is sent.",
+    "account_unavailable": "Pinterest stayed unavailable for the ad account of this event. The event was not accepted.",
+    "account_unanswered": (
+        "Pinterest stayed unavailable for the ad account of this event, and it is not known whether it got the event."
+    ),
     # excluded by the user's rules
     **EXCLUSIONS,
     # not found out

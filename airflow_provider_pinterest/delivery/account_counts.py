@@ -38,6 +38,7 @@ PROCESSED: Final = "events_processed"
 FAILED: Final = "events_failed"
 HELD: Final = "events_held"
 REFUSED: Final = "events_refused"
+UNAVAILABLE: Final = "events_unavailable"
 ALREADY_SENT: Final = "already_sent"
 VALIDATED: Final = "validated_only"
 NOT_SENT: Final = "rows_not_sent"
@@ -54,11 +55,19 @@ _ROWS: Final[Mapping[type, str]] = {
 _SENT_BEFORE: Final = frozenset((ALREADY_SENT, PROCESSED))
 """The kinds of a row whose event was sent before, by another run or by an earlier attempt."""
 
-STORED: Final = (PROCESSED, FAILED, HELD, REFUSED, ALREADY_SENT, CALLS)
+_OF_ACCOUNTS: Final[Mapping[str, str]] = {
+    "account_refused": REFUSED,
+    "account_unavailable": UNAVAILABLE,
+    "account_unanswered": UNAVAILABLE,
+}
+"""Reason → the kind that counts the events which failed because of their account. They count as failed, too."""
+
+STORED: Final = (PROCESSED, FAILED, HELD, REFUSED, ALREADY_SENT, CALLS, UNAVAILABLE)
 """The kinds that a checkpoint keeps, in order. The others are counted again when the rows are read again."""
 
 SHOWN: Final = (
-    *("rows_read", SENT, PROCESSED, FAILED, HELD, REFUSED, "rows_rejected", "duplicates_dropped", "rows_excluded"),
+    *("rows_read", SENT, PROCESSED, FAILED, HELD, REFUSED, UNAVAILABLE),
+    *("rows_rejected", "duplicates_dropped", "rows_excluded"),
     *(ALREADY_SENT, VALIDATED, NOT_SENT, CALLS),
 )
 """The kinds of the result."""
@@ -93,8 +102,9 @@ def of_rejections(rejections: Iterable[Rejection]) -> AccountCounts:
     for one in rejections:
         if one.ad_account_id:
             counts[one.ad_account_id, FAILED if one.stage is Stage.PINTEREST else HELD] += 1
-            if one.reasons[0].code == "account_refused":
-                counts[one.ad_account_id, REFUSED] += 1
+            kind = _OF_ACCOUNTS.get(one.reasons[0].code)
+            if kind is not None:
+                counts[one.ad_account_id, kind] += 1
     return counts
 
 
@@ -144,11 +154,15 @@ def correction(counts: AccountCounts, *, failed: bool, held: bool) -> AccountCou
     :param held: the same for held events.
     """
     found: AccountCounts = Counter()
-    lost = [kind for kind, forgotten in ((FAILED, failed), (REFUSED, failed), (HELD, held)) if forgotten]
+    lost = [
+        kind
+        for kind, forgotten in ((FAILED, failed), (REFUSED, failed), (UNAVAILABLE, failed), (HELD, held))
+        if forgotten
+    ]
     for (account, kind), count in counts.items():
         if kind in lost:
             found[account, kind] += count
-            if kind != REFUSED:  # they are counted as failed, too
+            if kind not in (REFUSED, UNAVAILABLE):  # they are counted as failed, too
                 found[account, ALREADY_SENT] -= count
     return found
 
@@ -278,17 +292,32 @@ def result(counts: AccountCounts) -> dict[str, Any]:
         "accounts": {account: rows[account] for account in shown},
         "accounts_read": len({account for account, kind in counts if account not in ("", OTHERS)}),
         "accounts_refused": len(refused(counts)),
+        "accounts_unavailable": len(unavailable(counts)),
         "other_accounts": _sum(added) if added else {},
     }
 
 
 def _problems(row: Mapping[str, int]) -> tuple[bool, bool, bool, int]:
-    return not row[REFUSED], not (row[FAILED] or row[HELD]), not row["rows_rejected"], -row["rows_read"]
+    return (
+        not (row[REFUSED] or row[UNAVAILABLE]),
+        not (row[FAILED] or row[HELD]),
+        not row["rows_rejected"],
+        -row["rows_read"],
+    )
 
 
 def refused(counts: AccountCounts) -> dict[str, int]:
     """Return the accounts that Pinterest refuses → their events that failed for this reason, most events first."""
-    found = {account: count for (account, kind), count in counts.items() if kind == REFUSED and count}
+    return _of_kind(counts, REFUSED)
+
+
+def unavailable(counts: AccountCounts) -> dict[str, int]:
+    """Return the accounts that stayed unavailable → their events that failed for this reason, most events first."""
+    return _of_kind(counts, UNAVAILABLE)
+
+
+def _of_kind(counts: AccountCounts, wanted: str) -> dict[str, int]:
+    found = {account: count for (account, kind), count in counts.items() if kind == wanted and count}
     return dict(sorted(found.items(), key=lambda one: (-one[1], one[0])))
 
 

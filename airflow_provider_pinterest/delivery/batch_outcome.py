@@ -17,6 +17,9 @@ from airflow_provider_pinterest.conversions.outcomes import Event, Rejection, St
 from airflow_provider_pinterest.conversions.reasons import Reason
 from airflow_provider_pinterest.delivery.result import DeliveryCounters
 
+UNANSWERED: Final = "account_unanswered"
+"""Reason of events that failed because their account stayed unavailable, and that may have arrived."""
+
 _NO_ROWS: Final[frozenset[int]] = frozenset()
 
 

@@ -20,6 +20,7 @@ from airflow_provider_pinterest.conversions.outcomes import Duplicate, Event, Ex
 from airflow_provider_pinterest.delivery import stored
 from airflow_provider_pinterest.delivery.account_counts import correction
 from airflow_provider_pinterest.delivery.account_sums import AccountSum
+from airflow_provider_pinterest.delivery.batch_outcome import UNANSWERED
 from airflow_provider_pinterest.delivery.result import DeliveryCounters
 from airflow_provider_pinterest.delivery.rowset import RowSet
 
@@ -164,6 +165,7 @@ class Finished:
     :param written: Unix seconds.
     :param forced: whether it sent everything again by request.
     :param ledger: the ledger that has all its events; empty if there is none.
+    :param retryable: whether a retry sends the failed events again, as a cleared task does.
     """
 
     fingerprint: Mapping[str, str]
@@ -180,11 +182,17 @@ class Finished:
     written: float
     forced: bool = False
     ledger: str = ""
+    retryable: bool = False
 
     @property
     def accepted(self) -> int:
         """Events that Pinterest has accepted, in this run or before."""
         return self.delivered.accepted
+
+    @property
+    def may_have_arrived(self) -> bool:
+        """Whether failed events may have arrived. Pinterest can deduplicate those."""
+        return bool(self.delivered.reasons[UNANSWERED])
 
     def deduplicable(self, now: float) -> bool:
         """Return whether Pinterest deduplicates everything that was sent, if it is sent again now."""
@@ -231,6 +239,7 @@ class Finished:
             "written": self.written,
             "forced": self.forced,
             "ledger": self.ledger,
+            "retryable": self.retryable,
         }
 
     @classmethod
@@ -251,6 +260,7 @@ class Finished:
             written=stored.seconds(values["written"]),
             forced=stored.truth(values["forced"]),
             ledger=stored.text(values.get("ledger", "")),
+            retryable=stored.truth(values.get("retryable", False)),
         )
 
 

@@ -25,6 +25,7 @@ from airflow_provider_pinterest.delivery.result import RunCounters
 from airflow_provider_pinterest.delivery.resuming import in_flight
 from airflow_provider_pinterest.delivery.sections import Section
 from airflow_provider_pinterest.delivery.sender import Sender
+from airflow_provider_pinterest.delivery.standings import Standings
 from airflow_provider_pinterest.delivery.stop import StopSignal
 from airflow_provider_pinterest.exceptions import DeliveryError, OutcomesError, ResendRefusedError
 
@@ -107,6 +108,10 @@ class PipelineObserver:
     not_deduplicable: Callable[[], None] = lambda: None
 
 
+def _account(flight: InFlightBatch) -> str:
+    return flight.batch.ad_account_id
+
+
 class PipelineRun:
     """One attempt to deliver all rows of a source.
 
@@ -149,7 +154,7 @@ class PipelineRun:
         self._wall = wall
         self._started = self._reported = clock()
         self._settled_before = resume.delivered.settled - resume.delivered.already_sent if resume else 0
-        self._answered = False
+        self._answered = self._in_doubt = False
         self._warned = bool(resume and resume.offline and resume.unknown_before is None)
         self._offline = bool(resume and resume.offline)
         self._shown = False
@@ -202,7 +207,7 @@ class PipelineRun:
         """Do all pending work, and wait for more."""
         self._stop.check()
         moved = self._settle()
-        if self.progress.checkpoint_due():
+        if self.progress.checkpoint_due() or self._doubt_begins():
             self.progress.checkpoint()
         moved = self._take() or moved
         moved = self._let_send() or moved
@@ -223,15 +228,57 @@ class PipelineRun:
         self._answered = self._answered or any(
             flight.done and flight.dispatched and flight.error is None for flight in flights
         )
+        sender = self._dispatcher.sender if self._dispatcher else None
+        if sender is not None:
+            self._fail_set_aside(sender)
         moved = self.progress.settled()
-        if self._dispatcher is not None and self._dispatcher.sender.claims is not None:
+        if sender is not None and sender.claims is not None:
             self.progress.start_record()  # so that other runs, and a later attempt, find few claims without an outcome
         oldest = self.progress.under_way[0] if self.progress.under_way else None
         if oldest is not None and oldest.done and oldest.failure is not None:
             raise oldest.failure
-        if oldest is not None and oldest.done and oldest.error is not None:
+        if oldest is not None and oldest.done and oldest.error is not None and not self._may_turn_out(oldest):
             raise oldest.error
         return moved
+
+    def _fail_set_aside(self, sender: Sender) -> None:
+        """Settle the batches of accounts that stay unavailable, unless it is in doubt whether all accounts do."""
+        standings = sender.standings
+        if standings.outage or (standings.in_doubt and not self._ends_in_doubt(standings)):
+            return
+        for flight in self.progress.under_way:
+            if flight.done and isinstance(flight.error, DeliveryError) and standings.set_aside(_account(flight)):
+                sender.fail(flight.batch, flight.outcome, flight.error)
+                flight.error = None
+
+    def _ends_in_doubt(self, standings: Standings) -> bool:
+        """Return whether no other account can be asked: there is no room for its batch, or there is none left."""
+        if self._sections.ended and not self._is_asking(standings):
+            return standings.accepted_any
+        return len(self.progress.under_way) >= self._most_in_doubt
+
+    def _doubt_begins(self) -> bool:
+        """Return whether an account is in doubt since a moment ago. More batches than usual are then under way."""
+        before, self._in_doubt = self._in_doubt, bool(self._dispatcher and self._dispatcher.sender.standings.in_doubt)
+        return self._in_doubt and not before
+
+    def _may_turn_out(self, oldest: InFlightBatch) -> bool:
+        """Return whether another account may still show that only the account of this batch is unavailable."""
+        if self._dispatcher is None:
+            return False
+        standings = self._dispatcher.sender.standings
+        if not standings.in_doubt or standings.set_aside(_account(oldest)) is None:
+            return False
+        return not self._sections.ended or self._is_asking(standings)
+
+    def _is_asking(self, standings: Standings) -> bool:
+        """Return whether a batch is under way whose account is not known to be unavailable."""
+        return any(not flight.done and not standings.is_missing(_account(flight)) for flight in self.progress.under_way)
+
+    @property
+    def _most_in_doubt(self) -> int:
+        """Batches under way at which no more are taken to find another account."""
+        return 2 * self._dispatcher.size if self._dispatcher else 0
 
     def _take(self) -> bool:
         """Take sections while there is room; return whether any was taken."""
@@ -244,9 +291,17 @@ class PipelineRun:
         return taken
 
     def _has_room(self) -> bool:
-        """Return whether another batch may be sent. The first batch is sent alone until it is answered."""
+        """Return whether another batch may be sent. The first batch is sent alone until it is answered.
+
+        So is the next one for another account, if an account stays unavailable and all accounts may be.
+        """
         if self._dispatcher is None:
             return True
+        standings = self._dispatcher.sender.standings
+        if standings.outage:
+            return False
+        if standings.in_doubt:
+            return not self._is_asking(standings) and len(self.progress.under_way) < self._most_in_doubt
         sending = sum(bool(flight.batch.events) for flight in self.progress.under_way)
         if not self._answered and sending:
             return False

@@ -148,7 +148,7 @@ def _forced(state: Checkpoint | Finished | str | None, attempt: Attempt) -> Star
     if isinstance(state, Checkpoint) and state.forced and attempt.is_retry_of(state.identity):
         return _unfinished(state, attempt)
     if isinstance(state, Finished) and state.forced and attempt.is_retry_of(state.identity):
-        return state
+        return _after_the_end(state, attempt)
     notice = "All rows are sent again, because send_everything_again=True is set." if attempt.number > 1 else ""
     return Start(attempt.begun(forced=True), notice=notice, warn=True)
 
@@ -174,8 +174,9 @@ def _nothing_stored(attempt: Attempt) -> Start:
 
 
 def _after_the_end(finished: Finished, attempt: Attempt) -> Start | Finished:
-    """Start after a complete run: a retry has nothing to do; after Clear the rest is sent."""
-    if attempt.is_retry_of(finished.identity):
+    """Start after a complete run: after Clear the rest is sent. Most retries have nothing to do."""
+    retry = attempt.is_retry_of(finished.identity)
+    if retry and not finished.retryable:
         return finished
     if not finished.fingerprint:  # version 2 stored only the result
         return decide_start("an earlier version stored it without the sent events", attempt)
@@ -185,7 +186,10 @@ def _after_the_end(finished: Finished, attempt: Attempt) -> Start | Finished:
     if changed:
         return start_over(finished, attempt, changed)
     return Start(
-        replace(attempt.begun(earlier=finished, ledger=attempt.ledger), clock=finished.clock),
+        replace(
+            attempt.begun(earlier=finished, ledger=attempt.ledger, forced=retry and finished.forced),
+            clock=finished.clock,
+        ),
         resume=True,
         notice=f"This run had already completed: {finished.delivered.accepted:,} of its events were accepted. Its "
         f"{finished.rows:,} rows are read again and compared; accepted events are not sent again.",
@@ -271,7 +275,11 @@ def in_flight(section: Section, sender: Sender, now: float, resume: Checkpoint |
         return flight
     if section.since is None:
         return _batch(section, section.events, (), (), since=now)
-    maybe_sent = [event for event in section.events if may_resend(event, resume.on_unknown_outcome if resume else None)]
+    how = resume.on_unknown_outcome if resume else None
+    failed_may = bool(resume and resume.earlier and resume.earlier.may_have_arrived)
+    maybe_sent = [
+        event for event in section.events if may_resend(event, how) or (failed_may and may_resend(event, None))
+    ]
     hold = _not_sendable(maybe_sent, sender, now - section.since)
     return _batch(section, section.events, hold, maybe_sent, since=section.since)
 

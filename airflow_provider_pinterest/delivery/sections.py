@@ -216,6 +216,9 @@ class SectionCutter:
             section, full = self._cut(full.events), None
         self._note(outcome)
         since = self._unknown_before if since is None else since
+        earlier = self._earlier
+        if earlier is not None and earlier.may_have_arrived and outcome.row <= earlier.rows:
+            since = earlier.clock if since is None else min(since, earlier.clock)
         if since is not None:
             self._since = since if self._since is None else min(since, self._since)
         return section if full is None else self._cut(full.events)

@@ -18,11 +18,11 @@ from typing import Final
 from airflow_provider_pinterest.api.events_endpoint import Answer, EventsEndpoint, PerEventResults, Refused
 from airflow_provider_pinterest.api.interruptible import Stopped
 from airflow_provider_pinterest.api.rate_limit import RateLimiter
-from airflow_provider_pinterest.api.responses import AccessDenied, OutcomeUnknown, Trace
+from airflow_provider_pinterest.api.responses import AccessDenied, OutcomeUnknown, Trace, Unavailable
 from airflow_provider_pinterest.api.token_renewal import TokenRenewal
 from airflow_provider_pinterest.conversions.batches import Batch
 from airflow_provider_pinterest.conversions.outcomes import Event, Rejection
-from airflow_provider_pinterest.delivery.batch_outcome import BatchOutcome, counted, failed, held
+from airflow_provider_pinterest.delivery.batch_outcome import UNANSWERED, BatchOutcome, counted, failed, held
 from airflow_provider_pinterest.delivery.decide import (
     Deduplicability,
     Deliver,
@@ -39,7 +39,7 @@ from airflow_provider_pinterest.delivery.decide import (
 from airflow_provider_pinterest.delivery.ledger import Claims
 from airflow_provider_pinterest.delivery.result import HOUR
 from airflow_provider_pinterest.delivery.standings import SAME_REFUSALS, Standings
-from airflow_provider_pinterest.exceptions import DeliveryError, OutcomesError, RefusedError
+from airflow_provider_pinterest.exceptions import DeliveryError, OutcomesError, RefusedError, UnavailableError
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +80,7 @@ class Sender:
     :param wall: Unix seconds.
     :param jitter: returns random numbers from 0 to 1.
     :param standings: decides what a refusal means for the run; ``None``: the run has one account.
+    :param records: whether the outcomes are recorded in a table, from which failed events are sent again at any time.
     """
 
     def __init__(
@@ -96,6 +97,7 @@ class Sender:
         wall: Callable[[], float] = time.time,
         jitter: Callable[[], float] = random.random,
         standings: Standings | None = None,
+        records: bool = False,
     ) -> None:
         self._endpoint = endpoint
         self._client = endpoint.client
@@ -110,7 +112,9 @@ class Sender:
         self._jitter = jitter
         self._stopping = self._aborting = False
         self._lock = threading.Lock()
-        self._standings = standings or Standings()
+        self.standings = standings or Standings()
+        """What Pinterest's answers say about the ad accounts."""
+        self._records = records
         self.max_bytes: int | None = None
         """Largest body to send, in bytes, once a larger one was refused for its size."""
         self.waited = 0.0
@@ -131,7 +135,7 @@ class Sender:
 
     def trust(self) -> None:
         """Record that Pinterest accepted events of this mapping before, so a refusal is about single rows."""
-        self._standings.trust()
+        self.standings.trust()
 
     def stop(self) -> None:
         """Start no further call; calls in flight continue."""
@@ -164,24 +168,47 @@ class Sender:
         """
         account = batch.ad_account_id
         try:
-            refusal = self._standings.begin(account, lambda: self._rate_limiter.sleep(0))
+            refusal = self.standings.begin(account, lambda: self._rate_limiter.sleep(0))
         except Stopped as stopped:
             return stopped
         try:
             error = refusal or self._send_all(batch, outcome, announce)
         except BaseException as failure:
-            self._standings.end(account, failure)
+            self.standings.end(account, failure)
             raise
-        alone = self._standings.end(account, error)
+        alone = self.standings.end(account, error)
         if error is None or isinstance(error, Stopped):
             return error
         if not alone:
-            return self._standings.told(account, error)
+            return self.standings.told(account, error)
         try:
-            _fail_open_events(batch, outcome, error)
+            self.fail(batch, outcome, error)
         except Stopped as stopped:
             return stopped
         return None
+
+    def fail(self, batch: Batch, outcome: BatchOutcome, error: DeliveryError) -> None:
+        """Settle the open events of a batch whose account fails alone.
+
+        Events that may have arrived are held if the account is refused. If it stays unavailable, those that Pinterest
+        can deduplicate fail, and a later attempt sends them again in time.
+
+        :raises Stopped: the batch is closed.
+        """
+        snapshot = outcome.snapshot()
+        events = [event for event in batch.events if event.row in snapshot.unsettled]
+        unavailable = isinstance(error, UnavailableError)
+        message = str(error).partition("\n")[0]
+        rejections: list[Rejection] = []
+        for event in events:
+            if event.row not in snapshot.outcome_unknown:
+                rejections.append(failed(event, message, "account_unavailable" if unavailable else "account_refused"))
+            elif unavailable and not self._records and not event.offline and self.may_resend(event):
+                rejections.append(failed(event, message, UNANSWERED))
+            else:
+                why = "the ad account stayed unavailable" if unavailable else "the ad account was refused later"
+                rejections.append(held(event, why))
+        outcome.settle(events, counted(rejections), rejections)
 
     def _send_all(self, batch: Batch, outcome: BatchOutcome, announce: Announce) -> DeliveryError | Stopped | None:
         """Send a batch until every event is settled; return why some are not.
@@ -198,7 +225,7 @@ class Sender:
             error = raised
         wrong: DeliveryError | None = None
         if refused and not isinstance(error, RefusedError):
-            wrong = self._standings.reject_all(batch.ad_account_id, _all_refused(refused[-1][1]))
+            wrong = self.standings.reject_all(batch.ad_account_id, _all_refused(refused[-1][1]))
             error = error or wrong
         if error is not None and self.claims is not None:
             with suppress(OutcomesError):  # the claims then stay, and a later run takes the outcome for unknown
@@ -234,6 +261,9 @@ class Sender:
             asked = answer is None
             if answer is None:
                 self._rate_limiter.wait(part.ad_account_id)
+                aside = self.standings.set_aside(part.ad_account_id)
+                if aside is not None:
+                    raise aside
                 if self.claims is not None:
                     left = self._admitted(self.claims, part, outcome)
                     if len(left) < len(part):
@@ -255,13 +285,15 @@ class Sender:
                 outcome.outcome_unknown()
             elif not isinstance(answer, PerEventResults):
                 outcome.not_accepted()
+            if asked and _is_about_the_account(answer):
+                self.standings.miss(part.ad_account_id)
             now = self._clock()
             first_failure = now if first_failure is None else first_failure
             situation = Situation(
                 events=len(part),
                 attempt=attempt,
                 kind=kind,
-                time_left=first_failure + self._max_wait - now,
+                time_left=-1.0 if self.standings.outage else first_failure + self._max_wait - now,
                 renewable=renewal.possible,
             )
             action = decide(answer, situation, self._jitter)
@@ -307,7 +339,7 @@ class Sender:
                     return ()
                 case Stop(error):
                     if asked and isinstance(answer, AccessDenied):
-                        self._standings.deny(part.ad_account_id, answer.trace.status)
+                        self.standings.deny(part.ad_account_id, answer.trace.status)
                     raise error
 
     def _admitted(self, claims: Claims, part: Batch, outcome: BatchOutcome) -> Batch:
@@ -351,7 +383,7 @@ class Sender:
         if listed.warnings:
             delivered.warnings["pinterest_warning"] = listed.warnings
         outcome.settle(part.events, delivered, rejections)
-        self._standings.accept(part.ad_account_id)
+        self.standings.accept(part.ad_account_id)
 
     def _warn_of_late_copies(self, part: Batch, outcome: BatchOutcome) -> None:
         """Count events that are sent again and may be so late that Pinterest counts them as offline."""
@@ -365,26 +397,15 @@ class Sender:
 
         :raises RefusedError: too many consecutive events were rejected with the same error.
         """
-        too_many = self._standings.reject_event(ad_account_id, trace.message)
+        too_many = self.standings.reject_event(ad_account_id, trace.message)
         refused.append((event, trace))
         if too_many:
             raise _all_refused(trace, SAME_REFUSALS)
 
 
-def _fail_open_events(batch: Batch, outcome: BatchOutcome, error: BaseException) -> None:
-    """Settle the open events of a batch whose account is refused. Those that may have arrived are held.
-
-    :raises Stopped: the batch is closed.
-    """
-    snapshot = outcome.snapshot()
-    events = [event for event in batch.events if event.row in snapshot.unsettled]
-    rejections = [
-        held(event, "the ad account was refused later")
-        if event.row in snapshot.outcome_unknown
-        else failed(event, str(error).partition("\n")[0], "account_refused")
-        for event in events
-    ]
-    outcome.settle(events, counted(rejections), rejections)
+def _is_about_the_account(answer: Answer) -> bool:
+    """Return whether an answer may say that Pinterest is unavailable for one account. A missing connection does not."""
+    return isinstance(answer, OutcomeUnknown) or (isinstance(answer, Unavailable) and answer.trace.status is not None)
 
 
 def _all_refused(trace: Trace, consecutive: int | None = None) -> RefusedError:

@@ -2,6 +2,9 @@
 
 In a run with one account, a refusal of the account or of the mapping ends the run. In a run with several accounts it
 ends for that account alone, unless so many accounts are refused that the token or the mapping must be wrong.
+
+The same holds for an account that stays unavailable. It is set aside if Pinterest accepts events of other accounts.
+As long as it is not known whether it does, the account is in doubt.
 """
 
 from __future__ import annotations
@@ -32,6 +35,10 @@ FIRST_FRUITLESS: Final = 3
 REFUSED_IN_A_ROW: Final = 50
 """Refused accounts at which the run ends, if no event was accepted in between."""
 
+MISSED_IN_DOUBT: Final = 2
+"""Accounts that are found to be unavailable while another one is in doubt, at which all accounts count as unavailable.
+"""
+
 LOOK_AGAIN: Final = 0.25
 """Seconds between two checks for a stop, while a batch waits for the first batch of its account."""
 
@@ -44,6 +51,10 @@ def named(ad_accounts: Sequence[str]) -> str:
     """Return a list of ad accounts for a message."""
     more = f" and {len(ad_accounts) - NAMED:,} more" if len(ad_accounts) > NAMED else ""
     return f"{', '.join(ad_accounts[:NAMED])}{more}"
+
+
+def _for(ad_account_id: str) -> str:
+    return f"The call was for ad account {ad_account_id}."
 
 
 @dataclass(slots=True)
@@ -88,6 +99,39 @@ class Standings:
     def deny(self, ad_account_id: str, status: int | None) -> None:
         """Record that Pinterest denies access to an account."""
 
+    def miss(self, ad_account_id: str) -> None:
+        """Record that Pinterest is unavailable for an account now."""
+
+    @property
+    def accepted_any(self) -> bool:
+        """Whether Pinterest has accepted events of this mapping, in this attempt or before."""
+        return self._accepted_any
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether an account stays unavailable and it is not known whether all accounts do."""
+        return False
+
+    @property
+    def outage(self) -> bool:
+        """Whether Pinterest is unavailable for all accounts, as it seems."""
+        return False
+
+    def set_aside(self, ad_account_id: str) -> UnavailableError | None:
+        """Return why an account gets no more calls; ``None`` if it does not stay unavailable."""
+        del ad_account_id
+        return None
+
+    def is_missing(self, ad_account_id: str) -> bool:
+        """Return whether an account is unavailable now."""
+        del ad_account_id
+        return False
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds until Pinterest may be available for the accounts that are set aside, if it said so."""
+        return None
+
     def begin(self, ad_account_id: str, check: Callable[[], None]) -> DeliveryError | None:
         """Wait until a batch may be sent; return why it must not be sent.
 
@@ -125,14 +169,57 @@ class AccountStandings(Standings):
         self._refused: dict[str, DeliveryError] = {}
         self._denied_in_a_row: set[str] = set()
         self._fruitless_in_a_row: set[str] = set()
+        self._accepted = 0
+        """Calls that were accepted."""
+        self._missing: dict[str, int] = {}
+        """Account that is unavailable now → calls that had been accepted when that began."""
+        self._aside: dict[str, UnavailableError] = {}
+        self._in_doubt = self._outage = False
+        self._missed_in_doubt: set[str] = set()
 
     def accept(self, ad_account_id: str) -> None:
         """Record that an account has accepted events."""
         super().accept(ad_account_id)
-        if self._denied_in_a_row or self._fruitless_in_a_row:
-            with self._lock:
-                self._denied_in_a_row.clear()
-                self._fruitless_in_a_row.clear()
+        with self._lock:
+            self._accepted += 1
+            self._missing.pop(ad_account_id, None)
+            self._in_doubt = False
+            self._missed_in_doubt.clear()
+            self._denied_in_a_row.clear()
+            self._fruitless_in_a_row.clear()
+
+    def miss(self, ad_account_id: str) -> None:
+        """Record that Pinterest is unavailable for an account now."""
+        with self._lock:
+            if ad_account_id in self._aside or ad_account_id in self._missing:
+                return
+            self._missing[ad_account_id] = self._accepted
+            if self._in_doubt:
+                self._missed_in_doubt.add(ad_account_id)
+                self._outage = self._outage or len(self._missed_in_doubt) >= MISSED_IN_DOUBT
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether an account stays unavailable and it is not known whether all accounts do."""
+        return self._in_doubt and not self._outage
+
+    @property
+    def outage(self) -> bool:
+        """Whether Pinterest is unavailable for all accounts, as it seems."""
+        return self._outage
+
+    def set_aside(self, ad_account_id: str) -> UnavailableError | None:
+        """Return why an account gets no more calls; ``None`` if it does not stay unavailable."""
+        return self._aside.get(ad_account_id)
+
+    def is_missing(self, ad_account_id: str) -> bool:
+        """Return whether an account is unavailable now."""
+        return ad_account_id in self._missing or ad_account_id in self._aside
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds until Pinterest may be available for the accounts that are set aside, if it said so."""
+        return max((one.retry_after for one in self._aside.values() if one.retry_after is not None), default=None)
 
     def reject_all(self, ad_account_id: str, error: RefusedError) -> RefusedError | None:
         """Record that all events of a batch were rejected one by one; return the error if the mapping is wrong.
@@ -161,7 +248,7 @@ class AccountStandings(Standings):
                 check()
                 self._changed.wait(LOOK_AGAIN)
             self._begun.add(ad_account_id)
-            return self._refused.get(ad_account_id)
+            return self._refused.get(ad_account_id) or self._aside.get(ad_account_id)
 
     def end(self, ad_account_id: str, error: BaseException | None) -> bool:
         """Record that a batch was sent; return whether its error is about its account alone.
@@ -169,6 +256,9 @@ class AccountStandings(Standings):
         :param error: why the batch is not settled; ``None`` if it is.
         """
         with self._changed:
+            if isinstance(error, UnavailableError):
+                return self._end_unavailable(ad_account_id, error)
+            self._missing.pop(ad_account_id, None)
             if error is None:
                 self._answered.add(ad_account_id)
                 self._changed.notify_all()
@@ -189,8 +279,23 @@ class AccountStandings(Standings):
         log.error("Ad account %s is refused, so no more of its events are sent. %s", ad_account_id, said)
         return True
 
+    def _end_unavailable(self, ad_account_id: str, error: UnavailableError) -> bool:
+        """Set an account aside that stays unavailable, unless Pinterest is unavailable for all accounts."""
+        accepted_before = self._missing.pop(ad_account_id, None)
+        if ad_account_id not in self._aside:
+            if accepted_before is None or self._outage:
+                self._let_another_begin(ad_account_id)
+                return False
+            self._in_doubt = self._in_doubt or self._accepted == accepted_before
+            self._aside[ad_account_id] = error.followed_by(_for(ad_account_id))
+            self._changed.notify_all()
+            log.error("%s No more events are sent to this account in this attempt.", " ".join(str(error).splitlines()))
+        return not (self._in_doubt or self._outage)
+
     def told(self, ad_account_id: str, error: DeliveryError) -> DeliveryError:
         """Return the error of a batch that ends the run, with what it says about the ad accounts."""
+        if error is self._aside.get(ad_account_id):
+            return error
         with self._lock:
             refused = sorted(self._in_a_row()) if self._too_many() else []
         if refused and isinstance(error, CredentialError | RefusedError):
@@ -199,7 +304,7 @@ class AccountStandings(Standings):
                 f"so the token, its roles or the column of the ad account is probably wrong: {named(refused)}."
             )
         if isinstance(error, UnavailableError | RefusedError):
-            return error.followed_by(f"The call was for ad account {ad_account_id}.")
+            return error.followed_by(_for(ad_account_id))
         return error
 
     def _let_another_begin(self, ad_account_id: str) -> None:
@@ -208,7 +313,7 @@ class AccountStandings(Standings):
         self._changed.notify_all()
 
     def _is_first_under_way(self, ad_account_id: str) -> bool:
-        known = ad_account_id in self._answered or ad_account_id in self._refused
+        known = ad_account_id in self._answered or ad_account_id in self._refused or ad_account_id in self._aside
         return not known and ad_account_id in self._begun
 
     def _in_a_row(self) -> set[str]:

@@ -64,7 +64,7 @@ def open_attempt(call: Call, parts: Parts, start: Start, resources: ExitStack) -
     if ledger is not None and call.options.skip_already_sent and ledger.is_empty():
         log.warning(EMPTY_LEDGER)
     selection = _selection(call, parts, start.checkpoint, table)
-    sender = _sender(call, start, ledger)
+    sender = _sender(call, start, ledger, records=table is not None)
     if sender is not None:
         resources.callback(sender.close)
     fence(parts.store, start.checkpoint)
@@ -101,8 +101,11 @@ def _selection(call: Call, parts: Parts, checkpoint: Checkpoint, table: OpenOutc
     )
 
 
-def _sender(call: Call, start: Start, ledger: OpenOutcomeTable | None) -> Sender | None:
-    """Return the sender; ``None`` to validate only."""
+def _sender(call: Call, start: Start, ledger: OpenOutcomeTable | None, *, records: bool) -> Sender | None:
+    """Return the sender; ``None`` to validate only.
+
+    :param records: whether outcomes are recorded in a table.
+    """
     options, connection = call.options, call.connection
     if options.validate_only or connection is None:
         return None
@@ -118,6 +121,7 @@ def _sender(call: Call, start: Start, ledger: OpenOutcomeTable | None) -> Sender
         max_wait=options.max_wait.total_seconds(),
         guard=call.info.guard,
         standings=AccountStandings() if options.ad_account_id_column else None,
+        records=records,
     )
     call.stop.on_set(sender.abort)
     return sender

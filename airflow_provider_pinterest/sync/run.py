@@ -151,7 +151,7 @@ class _Sync:
         changed = isinstance(error, SourceChangedError)
         _log_result(run, result, advice(result.values, rows.unlisted_names()) if error is None or changed else ())
         if error is None:
-            return self._ended(parts, run, result)
+            return self._ended(parts, run, result, opened.sender)
         if not changed:
             self.call.observer.ended(dict(result.values), error)
         if isinstance(error, PinterestError):
@@ -231,7 +231,7 @@ class _Sync:
             selection=selection.summary(run.counters, finished=run.finished) if selection else None,
         )
 
-    def _ended(self, parts: Parts, run: PipelineRun, result: Result) -> RunResult:
+    def _ended(self, parts: Parts, run: PipelineRun, result: Result, sender: Sender | None) -> RunResult:
         """Decide whether a complete run succeeds, and store its end."""
         options, counters, progress = self.call.options, run.counters, run.progress
         finished = progress.finished(identity=parts.attempt.identity, result=dict(result.values), problem=None)
@@ -248,8 +248,10 @@ class _Sync:
             vocabulary=self.call.info.vocabulary,
             resends_held=options.only == Status.HELD,
         )
-        progress.finish(replace(finished, problem=problem))
-        error = ResultError(problem) if problem else None
+        retryable = bool(account_counts.unavailable(counters.accounts))
+        finished = replace(finished, problem=problem, retryable=retryable)
+        progress.finish(finished)
+        error = _failure(finished, sender) if problem else None
         self.call.observer.ended(dict(result.values), error)
         if error is not None:
             raise error
@@ -358,6 +360,16 @@ class _Sync:
                 advice="If no earlier attempt sent offline events, or if counting them twice is acceptable, set "
                 f"send_everything_again=True. {self.call.info.vocabulary.remembers}",
             )
+
+
+def _failure(finished: Finished, sender: Sender | None) -> PinterestError:
+    """Return the error of a complete run that fails."""
+    problem = finished.problem or ""
+    if not finished.retryable:
+        return ResultError(problem)
+    error = UnavailableError(problem, retry_after=sender.standings.retry_after if sender else None)
+    error.state = finished.as_json()
+    return error
 
 
 def _show(event: Event) -> None:

@@ -215,7 +215,8 @@ def failure_reason(
     :param vocabulary: names what may happen next.
     """
     where = f" They are listed in {listed}." if listed else ""
-    again = _capital(vocabulary.clear)
+    unavailable = account_counts.unavailable(counters.accounts)
+    again = _capital(vocabulary.again if unavailable else vocabulary.clear)
     if not recorded:
         end = f"Pinterest recorded nothing, so {vocabulary.clear} is safe."
     elif not counters.events_built:
@@ -225,11 +226,18 @@ def failure_reason(
         end = f"{_accepted(counters)}. {after}"
     held = counters.delivered.held
     refused = account_counts.refused(counters.accounts)
-    if refused:
-        happened = f"{_refused(refused)} Their events were not sent.{where}"
+    if refused or unavailable:
+        happened = f"{_of_accounts(refused, unavailable)}{where}"
         if held:
             happened += f" {_events(held)} with unknown outcome are held, look for them in Ads Manager."
-        do = "Give the token's user a role on these accounts, or remove their rows. The log has Pinterest's answers."
+        do = (
+            "Give the token's user a role on these accounts, or remove their rows. The log has Pinterest's answers."
+            if not unavailable
+            else "Wait, and send the events again. The log has Pinterest's answers."
+            if not refused
+            else "Give the token's user a role on the accounts that are refused, or remove their rows. Wait for the "
+            "others, and send the events again. The log has Pinterest's answers."
+        )
         return f"{advised(happened, do)}\n{end}"
     if held:
         clear = (
@@ -274,10 +282,20 @@ def failure_reason(
     return None
 
 
-def _refused(accounts: Mapping[str, int]) -> str:
-    """Return a sentence that names refused ad accounts."""
+def _of_accounts(refused: Mapping[str, int], unavailable: Mapping[str, int]) -> str:
+    """Return what happened to the ad accounts that fail alone."""
+    found = []
+    if refused:
+        found.append(f"Pinterest refuses {_accounts(refused)}. Their events were not sent.")
+    if unavailable:
+        found.append(f"Pinterest stayed unavailable for {_accounts(unavailable)}. Their events were not accepted.")
+    return " ".join(found)
+
+
+def _accounts(accounts: Mapping[str, int]) -> str:
+    """Return a list of ad accounts with their events."""
     listed = named([f"{account} ({_events(count)})" for account, count in accounts.items()])
-    return f"Pinterest refuses {len(accounts):,} ad account{'' if len(accounts) == 1 else 's'}: {listed}."
+    return f"{len(accounts):,} ad account{'' if len(accounts) == 1 else 's'}: {listed}"
 
 
 def _allowed(limit: float, counters: RunCounters) -> float:

@@ -70,7 +70,8 @@ def check(made: AccountScenario, run: Any) -> None:
     assert not [one for one in events if not copies[one] and one not in codes], "rows are lost"
     assert len({line["row"] for line in lines}) == len(lines), "a row is among the rejects twice"
     assert all(line["ad_account_id"] == account_of(line["row"]) for line in lines)
-    assert not [one for one, code in codes.items() if code == "account_refused" and copies[one]], "failed and arrived"
+    not_accepted = [one for one, code in codes.items() if code in ("account_refused", "account_unavailable")]
+    assert not [one for one in not_accepted if copies[one]], "failed and arrived"
     once_only = {one for one, kind in events.items() if kind == "offline"}
     if made.on_unknown_outcome is not OnUnknownOutcome.RESEND:
         assert not [one for one in once_only if copies[one] > 1], "sent twice what must not be"
@@ -86,11 +87,14 @@ def check(made: AccountScenario, run: Any) -> None:
             "outcome_unknown": "events_held",
             "pinterest_failed": "events_failed",
             "account_refused": "events_failed",
+            "account_unavailable": "events_failed",
+            "account_unanswered": "events_failed",
         }[code]
         name = {"invalid": "rows_rejected", "duplicate": "duplicates_dropped"}.get(kind, end)
         counts = expected.setdefault(account_of(number), Counter())
         counts[name] += 1
         counts["events_refused"] += code == "account_refused"
+        counts["events_unavailable"] += code in ("account_unavailable", "account_unanswered")
     found = account_counts.table(counters.accounts)
     assert set(found) == set(expected)
     for account, counts in expected.items():

@@ -315,6 +315,7 @@ class TestResult:
             "accounts": {},
             "accounts_read": 0,
             "accounts_refused": 0,
+            "accounts_unavailable": 0,
             "other_accounts": {},
             "rejects_path": None,
             "resumed_from": None,

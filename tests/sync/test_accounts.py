@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 import json
 import subprocess
 import time
@@ -17,7 +16,6 @@ from airflow_provider_pinterest.exceptions import (
     ParameterError,
     RefusedError,
     ResultError,
-    UnavailableError,
 )
 from airflow_provider_pinterest.sandbox import Sandbox
 from airflow_provider_pinterest.sandbox.tokens import Token
@@ -298,17 +296,6 @@ def test_a_token_without_any_role_ends_the_run_and_the_next_one_starts_at_row_1(
     assert sandbox.totals().accepted == 100
 
 
-@pytest.mark.parametrize("status", [429, 500, 503])
-def test_an_account_for_which_pinterest_stays_unavailable_is_named(sandbox, status):
-    sandbox.fault("status", status=status, ad_account_id=B, headers={"Retry-After": "60"})
-
-    ran = run([*of(A, 2), *of(B, 2), *of(C, 2)], sandbox, max_wait=dt.timedelta(seconds=1))
-
-    assert isinstance(ran.error, UnavailableError)
-    assert f"The call was for ad account {B}." in ran.said
-    assert counts(ran, "rows_not_sent")[B] == 2
-
-
 def test_if_every_account_is_refused_the_run_fails_and_names_them(sandbox, state):
     limited(sandbox)
 
@@ -413,20 +400,6 @@ def test_a_run_that_was_stopped_in_the_middle_continues_with_all_counts(sandbox,
     assert 0 < sum(counts(stopped, "events_processed").values()) < 18
     assert copies(sandbox) == {A: 6, B: 6, C: 6}
     assert counts(ran, "events_processed") == {A: 6, B: 6, C: 6}
-
-
-def test_a_retry_that_ends_early_counts_what_the_earlier_attempt_sent_behind_it(sandbox, state):
-    source = [*of(A, 2), *of(B, 2), *of(C, 4)]
-    sandbox.fault("status", status=503, ad_account_id=B, headers={"Retry-After": "1"})
-    options = {"batch_size": 2, "max_wait": dt.timedelta(seconds=1.5)}
-
-    first, second = (run(source, sandbox, call={"state": state}, **options) for _ in range(2))
-
-    for ran in (first, second):
-        assert isinstance(ran.error, UnavailableError)
-        assert counts(ran, "events_processed") == {A: 2, C: 4}
-        assert counts(ran, "rows_not_sent") == {B: 2}
-    assert copies(sandbox) == {A: 2, B: 0, C: 4}
 
 
 def test_rows_whose_account_changed_between_two_attempts_are_changed_rows(sandbox, state):
