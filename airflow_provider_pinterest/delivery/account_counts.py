@@ -147,12 +147,14 @@ def total(rows: AccountCounts, events: AccountCounts, validated: AccountCounts) 
     return found
 
 
-def correction(counts: AccountCounts, *, failed: bool, held: bool) -> AccountCounts:
+def correction(counts: AccountCounts, *, failed: bool, held: bool, own: bool = False) -> AccountCounts:
     """Return the counts that correct the total when the remaining events of a finished run are sent.
 
     :param failed: whether the rows of the failed events are no longer known.
     :param held: the same for held events.
+    :param own: whether accepted events are counted as processed.
     """
+    accepted = PROCESSED if own else ALREADY_SENT
     found: AccountCounts = Counter()
     lost = [
         kind
@@ -163,7 +165,7 @@ def correction(counts: AccountCounts, *, failed: bool, held: bool) -> AccountCou
         if kind in lost:
             found[account, kind] += count
             if kind not in (REFUSED, UNAVAILABLE):  # they are counted as failed, too
-                found[account, ALREADY_SENT] -= count
+                found[account, accepted] -= count
     return found
 
 

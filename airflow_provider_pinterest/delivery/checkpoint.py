@@ -165,7 +165,7 @@ class Finished:
     :param written: Unix seconds.
     :param forced: whether it sent everything again by request.
     :param ledger: the ledger that has all its events; empty if there is none.
-    :param retryable: whether a retry sends the failed events again, as a cleared task does.
+    :param retryable: whether a retry sends the failed events again, as a cleared task does. It continues the run.
     """
 
     fingerprint: Mapping[str, str]
@@ -204,6 +204,11 @@ class Finished:
             return not self.failed.complete
         return stage == Stage.OUTCOME_UNKNOWN and not self.held.complete
 
+    @property
+    def counts_on(self) -> bool:
+        """Whether the run that sends the rest counts the accepted events as its own, because it is a retry."""
+        return self.retryable and not self.delivered.already_sent
+
     def correction(self) -> DeliveryCounters:
         """Return counts that correct the total when the remaining events of this run are sent.
 
@@ -215,8 +220,12 @@ class Finished:
             counts.failed = self.delivered.failed
         if not self.held.complete:
             counts.held = self.delivered.held
-        counts.already_sent = -(counts.failed + counts.held)
-        lost = {"failed": not self.failed.complete, "held": not self.held.complete}
+        accepted = -(counts.failed + counts.held)
+        if self.counts_on:
+            counts.processed = accepted
+        else:
+            counts.already_sent = accepted
+        lost = {"failed": not self.failed.complete, "held": not self.held.complete, "own": self.counts_on}
         counts.accounts = AccountSum(correction(self.delivered.accounts.total(), **lost))
         return counts
 
@@ -316,7 +325,11 @@ class Checkpoint:
     @property
     def accepted(self) -> int:
         """Events that Pinterest is known to have accepted, in this run or before."""
-        return self.delivered.processed + self.earlier.delivered.accepted if self.earlier else self.delivered.accepted
+        if self.earlier is None:
+            return self.delivered.accepted
+        if self.earlier.counts_on:
+            return max(self.delivered.processed, self.earlier.accepted)
+        return self.delivered.processed + self.earlier.accepted
 
     def keeps(self, row: int, stage: str) -> bool:
         """Return whether the line of a row in the rejects file stays valid: no later attempt writes it again."""

@@ -154,7 +154,7 @@ class PipelineRun:
         self._wall = wall
         self._started = self._reported = clock()
         self._settled_before = resume.delivered.settled - resume.delivered.already_sent if resume else 0
-        self._answered = self._in_doubt = False
+        self._answered = self._undecided = False
         self._warned = bool(resume and resume.offline and resume.unknown_before is None)
         self._offline = bool(resume and resume.offline)
         self._shown = False
@@ -207,7 +207,7 @@ class PipelineRun:
         """Do all pending work, and wait for more."""
         self._stop.check()
         moved = self._settle()
-        if self.progress.checkpoint_due() or self._doubt_begins():
+        if self.progress.checkpoint_due() or self._becomes_undecided():
             self.progress.checkpoint()
         moved = self._take() or moved
         moved = self._let_send() or moved
@@ -242,32 +242,35 @@ class PipelineRun:
         return moved
 
     def _fail_set_aside(self, sender: Sender) -> None:
-        """Settle the batches of accounts that stay unavailable, unless it is in doubt whether all accounts do."""
+        """Settle the batches of accounts that stay unavailable, unless it is not known whether all accounts do."""
         standings = sender.standings
-        if standings.outage or (standings.in_doubt and not self._ends_in_doubt(standings)):
+        if standings.outage or (standings.undecided and not self._stays_undecided(standings)):
             return
         for flight in self.progress.under_way:
             if flight.done and isinstance(flight.error, DeliveryError) and standings.set_aside(_account(flight)):
                 sender.fail(flight.batch, flight.outcome, flight.error)
                 flight.error = None
 
-    def _ends_in_doubt(self, standings: Standings) -> bool:
+    def _stays_undecided(self, standings: Standings) -> bool:
         """Return whether no other account can be asked: there is no room for its batch, or there is none left."""
         if self._sections.ended and not self._is_asking(standings):
             return standings.accepted_any
-        return len(self.progress.under_way) >= self._most_in_doubt
+        return len(self.progress.under_way) >= self._most_while_undecided
 
-    def _doubt_begins(self) -> bool:
-        """Return whether an account is in doubt since a moment ago. More batches than usual are then under way."""
-        before, self._in_doubt = self._in_doubt, bool(self._dispatcher and self._dispatcher.sender.standings.in_doubt)
-        return self._in_doubt and not before
+    def _becomes_undecided(self) -> bool:
+        """Return whether that is not known since a moment ago. More batches than usual are then under way."""
+        before, self._undecided = (
+            self._undecided,
+            bool(self._dispatcher and self._dispatcher.sender.standings.undecided),
+        )
+        return self._undecided and not before
 
     def _may_turn_out(self, oldest: InFlightBatch) -> bool:
         """Return whether another account may still show that only the account of this batch is unavailable."""
         if self._dispatcher is None:
             return False
         standings = self._dispatcher.sender.standings
-        if not standings.in_doubt or standings.set_aside(_account(oldest)) is None:
+        if not standings.undecided or standings.set_aside(_account(oldest)) is None:
             return False
         return not self._sections.ended or self._is_asking(standings)
 
@@ -276,7 +279,7 @@ class PipelineRun:
         return any(not flight.done and not standings.is_missing(_account(flight)) for flight in self.progress.under_way)
 
     @property
-    def _most_in_doubt(self) -> int:
+    def _most_while_undecided(self) -> int:
         """Batches under way at which no more are taken to find another account."""
         return 2 * self._dispatcher.size if self._dispatcher else 0
 
@@ -300,8 +303,8 @@ class PipelineRun:
         standings = self._dispatcher.sender.standings
         if standings.outage:
             return False
-        if standings.in_doubt:
-            return not self._is_asking(standings) and len(self.progress.under_way) < self._most_in_doubt
+        if standings.undecided:
+            return not self._is_asking(standings) and len(self.progress.under_way) < self._most_while_undecided
         sending = sum(bool(flight.batch.events) for flight in self.progress.under_way)
         if not self._answered and sending:
             return False

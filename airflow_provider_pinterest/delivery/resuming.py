@@ -187,7 +187,11 @@ def _after_the_end(finished: Finished, attempt: Attempt) -> Start | Finished:
         return start_over(finished, attempt, changed)
     return Start(
         replace(
-            attempt.begun(earlier=finished, ledger=attempt.ledger, forced=retry and finished.forced),
+            attempt.begun(
+                earlier=finished if retry else replace(finished, retryable=False),
+                ledger=attempt.ledger,
+                forced=retry and finished.forced,
+            ),
             clock=finished.clock,
         ),
         resume=True,

@@ -242,9 +242,12 @@ class SectionCutter:
         if event.row in earlier.held:
             self._hold(event)
         else:
-            self._counts.already_sent += 1
+            if earlier.counts_on:
+                self._counts.processed += 1
+            else:
+                self._counts.already_sent += 1
             if event.ad_account_id:
-                self._accounts[event.ad_account_id, ALREADY_SENT] += 1
+                self._accounts[event.ad_account_id, PROCESSED if earlier.counts_on else ALREADY_SENT] += 1
         return False
 
     def _verifies(self, event: Event, earlier: Finished) -> bool:

@@ -4,7 +4,7 @@ In a run with one account, a refusal of the account or of the mapping ends the r
 ends for that account alone, unless so many accounts are refused that the token or the mapping must be wrong.
 
 The same holds for an account that stays unavailable. It is set aside if Pinterest accepts events of other accounts.
-As long as it is not known whether it does, the account is in doubt.
+As long as it is not known whether it does, the run is undecided.
 """
 
 from __future__ import annotations
@@ -35,9 +35,8 @@ FIRST_FRUITLESS: Final = 3
 REFUSED_IN_A_ROW: Final = 50
 """Refused accounts at which the run ends, if no event was accepted in between."""
 
-MISSED_IN_DOUBT: Final = 2
-"""Accounts that are found to be unavailable while another one is in doubt, at which all accounts count as unavailable.
-"""
+MISSED_WHILE_UNDECIDED: Final = 2
+"""Accounts that are found to be unavailable while the run is undecided, at which all accounts count as unavailable."""
 
 LOOK_AGAIN: Final = 0.25
 """Seconds between two checks for a stop, while a batch waits for the first batch of its account."""
@@ -108,7 +107,7 @@ class Standings:
         return self._accepted_any
 
     @property
-    def in_doubt(self) -> bool:
+    def undecided(self) -> bool:
         """Whether an account stays unavailable and it is not known whether all accounts do."""
         return False
 
@@ -174,8 +173,8 @@ class AccountStandings(Standings):
         self._missing: dict[str, int] = {}
         """Account that is unavailable now → calls that had been accepted when that began."""
         self._aside: dict[str, UnavailableError] = {}
-        self._in_doubt = self._outage = False
-        self._missed_in_doubt: set[str] = set()
+        self._undecided = self._outage = False
+        self._missed_while_undecided: set[str] = set()
 
     def accept(self, ad_account_id: str) -> None:
         """Record that an account has accepted events."""
@@ -183,8 +182,8 @@ class AccountStandings(Standings):
         with self._lock:
             self._accepted += 1
             self._missing.pop(ad_account_id, None)
-            self._in_doubt = False
-            self._missed_in_doubt.clear()
+            self._undecided = False
+            self._missed_while_undecided.clear()
             self._denied_in_a_row.clear()
             self._fruitless_in_a_row.clear()
 
@@ -194,14 +193,14 @@ class AccountStandings(Standings):
             if ad_account_id in self._aside or ad_account_id in self._missing:
                 return
             self._missing[ad_account_id] = self._accepted
-            if self._in_doubt:
-                self._missed_in_doubt.add(ad_account_id)
-                self._outage = self._outage or len(self._missed_in_doubt) >= MISSED_IN_DOUBT
+            if self._undecided:
+                self._missed_while_undecided.add(ad_account_id)
+                self._outage = self._outage or len(self._missed_while_undecided) >= MISSED_WHILE_UNDECIDED
 
     @property
-    def in_doubt(self) -> bool:
+    def undecided(self) -> bool:
         """Whether an account stays unavailable and it is not known whether all accounts do."""
-        return self._in_doubt and not self._outage
+        return self._undecided and not self._outage
 
     @property
     def outage(self) -> bool:
@@ -286,11 +285,11 @@ class AccountStandings(Standings):
             if accepted_before is None or self._outage:
                 self._let_another_begin(ad_account_id)
                 return False
-            self._in_doubt = self._in_doubt or self._accepted == accepted_before
+            self._undecided = self._undecided or self._accepted == accepted_before
             self._aside[ad_account_id] = error.followed_by(_for(ad_account_id))
             self._changed.notify_all()
             log.error("%s No more events are sent to this account in this attempt.", " ".join(str(error).splitlines()))
-        return not (self._in_doubt or self._outage)
+        return not (self._undecided or self._outage)
 
     def told(self, ad_account_id: str, error: DeliveryError) -> DeliveryError:
         """Return the error of a batch that ends the run, with what it says about the ad accounts."""

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 
+from airflow_provider_pinterest.exceptions import UnavailableError
 from airflow_provider_pinterest.links.conversions import AdsManagerConversionsLink
 from airflow_provider_pinterest.sandbox.tokens import Token
 from tests.operators.attempts import Life
@@ -48,6 +49,30 @@ def test_a_deferred_task_continues_with_the_counts_of_each_account(pinterest, re
     assert ran.error is None
     assert arrived(pinterest) == {A: 6, B: 6, C: 6}
     assert counts(ran, "events_processed") == {A: 6, B: 6, C: 6}
+
+
+@pytest.mark.parametrize("action_source", ["web", "offline"])
+@pytest.mark.parametrize("cleared", [False, True])
+def test_an_account_that_stays_unavailable_is_sent_by_a_retry_or_after_clear(pinterest, action_source, cleared):
+    source = [one for account in (A, B, C) for one in of(account, 6, action_source=action_source)]
+    task = life(events=source)
+    pinterest.fault("status", status=503, ad_account_id=B, headers={"Retry-After": "3600"})
+
+    ran = task.attempt()
+
+    assert isinstance(ran.error, UnavailableError)
+    assert not isinstance(ran.error, AirflowFailException)
+    assert ran.error.retry_after == 3600
+    assert f"Pinterest stayed unavailable for 1 ad account: {B} (6 events)." in ran.said
+    assert "Clear or a retry sends only the 6 that failed" in ran.said
+    assert arrived(pinterest) == {A: 6, B: 0, C: 6}
+
+    pinterest.clear_faults()
+    ran = task.clear() if cleared else task.attempt()
+
+    assert ran.error is None
+    assert arrived(pinterest) == {A: 6, B: 6, C: 6}
+    assert counts(ran, "already_sent") == ({A: 6, C: 6} if cleared else {})
 
 
 @pytest.mark.parametrize("action_source", ["web", "offline"])

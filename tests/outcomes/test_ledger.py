@@ -300,3 +300,19 @@ def test_several_accounts_are_counted_apart(sqlite, sandbox, monkeypatch, looked
         accounts[1]: (5, 15),
     }
     assert set(sandbox.copies().values()) == {1}
+
+
+@pytest.mark.parametrize("ledger", [True, False])
+def test_what_may_have_arrived_is_held_if_its_account_stays_unavailable(sqlite, sandbox, ledger):
+    """The rows that failed could be sent again from the table at any time."""
+    some = [one | {"account": "549755885171" if number < 4 else "549755885172"} for number, one in enumerate(rows(8))]
+    sandbox.fault("status", status=500, ad_account_id="549755885171", headers={"Retry-After": "3600"})
+    options = {"ad_account_id_column": "account", "batch_size": 2, "skip_already_sent": ledger}
+    ran = send(sqlite, "monday", some, sandbox, **options)
+
+    assert isinstance(ran.error, UnavailableError)
+    assert (ran["events_processed"], ran["events_held"], ran["events_failed"]) == (4, 2, 2)
+    assert statuses(sqlite) == {"processed": 4, "held": 2, "failed": 2}
+    sandbox.clear_faults()
+    ran = send(sqlite, "tuesday", some, sandbox, **{**options, "skip_already_sent": True})
+    assert (ran["already_sent"], ran["events_processed"], ran["events_held"]) == (4, 4, 0)

@@ -200,8 +200,11 @@ def test_a_later_attempt_sends_exactly_what_is_missing(sandbox, state, tmp_path,
     assert ran.error is None
     assert arrived(sandbox) == all_but()
     assert len(sandbox.calls()) == before + 1
-    assert counts(ran, "already_sent") == all_but(BAD)
-    assert counts(ran, "events_processed") == {BAD: 2}
+    if identity == 1:
+        assert counts(ran, "events_processed") == all_but()
+    else:
+        assert counts(ran, "already_sent") == all_but(BAD)
+        assert counts(ran, "events_processed") == {BAD: 2}
     assert (ran["events_failed"], ran["accounts_unavailable"]) == (0, 0)
     assert reasons(tmp_path / "r") == {}
 
@@ -216,7 +219,7 @@ def test_retries_try_the_account_again_and_send_nothing_else(sandbox, state):
         assert f"Pinterest stayed unavailable for 1 ad account: {BAD} (2 events)." in ran.said
         assert counts(ran, "events_unavailable") == {BAD: 2}
         assert calls(sandbox, BAD) == number
-        assert ran["already_sent"] == 20
+        assert (ran["events_processed"], ran["already_sent"]) == (20, 0)
     sandbox.clear_faults()
 
     assert send(source(), sandbox, state, number=4).error is None
@@ -248,7 +251,7 @@ def test_a_retry_that_is_stopped_and_tried_again_sends_each_event_to_its_account
 
     assert ran.error is None
     assert arrived(sandbox) == all_but()
-    assert counts(ran, "events_processed") == {BAD: 2}
+    assert counts(ran, "events_processed") == all_but()
     assert counts(ran, "rows_not_sent") == {}
 
 
