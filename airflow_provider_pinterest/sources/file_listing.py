@@ -19,7 +19,7 @@ from airflow_provider_pinterest.sources.file_patterns import (
     is_hidden,
     is_recursive,
 )
-from airflow_provider_pinterest.sources.formats.file_formats import FORMATS, FileFormat, format_of
+from airflow_provider_pinterest.sources.formats.file_formats import ENDS, FileFormat, format_of
 
 _password: Final = re.compile(r"(://[^/@:]*:)[^/@]*@").sub
 
@@ -151,7 +151,7 @@ def _files(entry: _Entry) -> Iterator[SourceFile]:
     if found is None:
         raise ParameterError(
             f"The name of {shown(entry.path)} does not say which format the file has.",
-            advice=f"Names must end with {', '.join(FORMATS)}.",
+            advice=f"Names must end with {ENDS}",
         )
     found.check()
     yield SourceFile(entry.path, found)

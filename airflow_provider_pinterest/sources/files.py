@@ -102,11 +102,12 @@ class FileRows:
         except (SourceError, ParameterError):
             raise
         except BrokenFileError as error:
-            place = error.place or f"after {rows:,} rows"
-            raise SourceError(f"{file.shown} cannot be read, {place}: {error.problem}", advice=_ADVICE) from None
+            place = error.place or _after(rows)
+            message = f"{file.shown} cannot be read, {place}: {error.problem}"
+            raise SourceError(message, advice=error.advice or _ADVICE) from None
         except Exception as error:  # noqa: BLE001 - every store has its own exceptions
             # Not chained: a store's exception may quote a request with its signature.
-            place = f" after {rows:,} rows" if rows else ""
+            place = f" {_after(rows)}" if rows else ""
             raise SourceError(f"{file.shown} cannot be read{place}: {_said(error)}") from None
 
 
@@ -121,6 +122,10 @@ def _opened(file: SourceFile) -> IO[bytes]:
     except TypeError:  # a path object of another library
         opened = path.open("rb")
     return opened
+
+
+def _after(rows: int) -> str:
+    return f"after {rows:,} {'row' if rows == 1 else 'rows'}"
 
 
 def _said(error: Exception) -> str:

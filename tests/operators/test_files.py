@@ -205,7 +205,7 @@ class TestProblems:
         ran = deliver(path=str(tmp_path))
 
         assert isinstance(ran.error, SourceError)
-        assert f"{tmp_path}/2.csv.gz cannot be read, after 1 rows: the gzip data is cut off." in ran.said
+        assert f"{tmp_path}/2.csv.gz cannot be read, after 1 row: the gzip data is cut off." in ran.said
         assert pinterest.copies() == ids(1_000)
         assert (ran["rows_read"], ran["events_processed"], ran["rows_not_sent"]) == (1_501, 1_000, 500)
         assert "1,000 of 1,500 events that were read were delivered." in ran.said

@@ -162,6 +162,7 @@ def test_a_file_of_an_unknown_format_is_an_error_even_among_others(tmp_path, nam
         with pytest.raises(ParameterError, match=f"name of .*{name} does not say which format") as caught:
             FileSource(path).open()
         assert ".csv.gz" in str(caught.value)
+        assert ".parquet" in str(caught.value)
 
 
 def test_subfolders_are_not_left_out_silently(tmp_path):
