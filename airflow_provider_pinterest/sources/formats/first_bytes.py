@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+LONGEST_MARK: Final = 16
+"""Bytes that are enough to recognize a format."""
+
 _FORMATS: Final = {
     b"PAR1": "Parquet",
     b"PARE": "encrypted Parquet",

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import gzip
 import sys
 import time
 from decimal import Decimal
@@ -72,6 +73,12 @@ def written(tmp_path):
             [{"at": dt.datetime(2023, 11, 14, 22, 13, 20)}, None],
         ),
         (pa.array([[("a", 0.1)], None, []], pa.map_(pa.string(), pa.float32())), [{"a": 0.1}, None, {}]),
+        (
+            pa.array([[("a", 1_700_000_000_000_000_001)]], pa.map_(pa.string(), pa.timestamp("ns"))),
+            [{"a": dt.datetime(2023, 11, 14, 22, 13, 20)}],
+        ),
+        (pa.array([[1, 1_001]], pa.list_(pa.duration("ns"), 2)), [[dt.timedelta(), dt.timedelta(microseconds=1)]]),
+        (pa.array([1.1, 72.4, None, 0.0]).cast(pa.float32()).cast(pa.float16()), [1.1, 72.4, None, 0.0]),
         (pa.nulls(2), [None, None]),
     ],
     ids=lambda value: str(value.type) if isinstance(value, pa.Array) else "",
@@ -81,6 +88,17 @@ def test_cells_keep_their_types(written, array, cells):
 
     assert found == cells
     assert [type(cell) for cell in found] == [type(cell) for cell in cells]
+
+
+def test_times_of_spark_keep_their_years(written):
+    times = [dt.datetime(9999, 12, 31), MOMENT, dt.datetime(1, 1, 1)]
+    path = written({"a": pa.array(times, pa.timestamp("us"))}, use_deprecated_int96_timestamps=True)
+
+    assert [row["a"] for row in read(path)] == times
+
+
+def test_the_index_of_a_data_frame_is_not_a_column(written):
+    assert read(written({"a": [1], "__index_level_0__": [7]})) == [{"a": 1}]
 
 
 NOW = int(time.time())
@@ -161,6 +179,8 @@ def test_the_columns_of_each_file_are_its_own(written, tmp_path):
         (lambda data: data[: len(data) // 2], 0, "its footer: it is not a complete Parquet file"),
         (lambda _: b"", 0, "its footer: it is not a complete Parquet file"),
         (lambda _: b"id,name\n1,a\n", 0, "its footer: it is not a complete Parquet file"),
+        (gzip.compress, 0, "its start: the file is not Parquet but gzip, unlike its name"),
+        (lambda data: b"PARE" + data[4:-4] + b"PARE", 0, "its footer: the file is encrypted"),
         (lambda data: data[:45_000] + b"\xff" * 2_000 + data[47_000:], 2_000, "row group 3 of 5"),
     ],
 )
@@ -172,6 +192,18 @@ def test_a_damaged_file_names_itself_and_the_row_group(written, damage, rows, pl
 
     assert found == rows
     assert f"{path} cannot be read, {place}" in str(error)
+
+
+def test_a_page_that_does_not_fit_its_checksum_is_damaged(written):
+    path = written({"a": [f"{number:016}" for number in range(5_000)]}, row_group_size=1_000,
+                   compression="none", use_dictionary=False, write_page_checksum=True)  # fmt: skip
+    data = bytearray(path.read_bytes())
+    data[45_000] ^= 1
+    path.write_bytes(data)
+    found, error = broken_off(path)
+
+    assert found == 2_000
+    assert "row group 3 of 5: could not verify page integrity" in str(error)
 
 
 def test_a_file_that_vanishes_after_it_was_listed_is_named(written, tmp_path):
