@@ -615,7 +615,7 @@ class _Rows:
         self._first_source = opens() if self._verifies and opened.once else opened
         for one in {self._source, self._first_source}:
             if isinstance(one, SelectiveSource):
-                one.select_columns(parts.mapping.reads)
+                one.select_columns(parts.mapping.reads, parts.mapping.names)
         self._transform = self._new_transform(options.processes)
         self.cutter = SectionCutter(
             Batcher(
