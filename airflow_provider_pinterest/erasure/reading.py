@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from airflow_provider_pinterest.api.interruptible import NoThreadError, Stopped, start_thread
 from airflow_provider_pinterest.conversions.names import folded
+from airflow_provider_pinterest.conversions.outcomes import UNREADABLE
 from airflow_provider_pinterest.conversions.placeholders import PLACEHOLDERS
 from airflow_provider_pinterest.conversions.placeholders import folded as folded_words
 from airflow_provider_pinterest.conversions.values import texts
@@ -32,6 +33,7 @@ PATIENCE: Final = 1.0
 """Seconds to wait for the thread at the end."""
 
 REASONS: Final[Mapping[str, str]] = {
+    "bad_row": "The source cannot read the row.",
     "missing": "The row has neither an e-mail address nor a click id.",
     "bad_email": "The cell is not an e-mail address.",
     "hashed_email": "The cell is a hash. Pinterest needs the plain address.",
@@ -81,6 +83,11 @@ def batches(
     known: set[bytes] = set()
     open_batches: dict[IdentifierKind, tuple[list[str], list[int]]] = {kind: ([], []) for kind in columns}
     for row_batch in source.row_batches():
+        if row_batch.columns == UNREADABLE:
+            for _ in row_batch.rows:
+                counts.rows_read += 1
+                counts.reject(counts.rows_read, "bad_row")
+            continue
         places = _places(row_batch.columns, columns, complete=source.columns_complete)
         for cells in row_batch.rows:
             counts.rows_read += 1
