@@ -148,6 +148,9 @@ def _after(rows: int) -> str:
 
 
 def _said(error: Exception) -> str:
+    """Return what an error of a store says, without what may be personal or secret."""
+    if type(error).__name__ == "FileExpired":  # of fsspec, which need not be installed
+        return "the file was replaced while it was read."
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}."
+        return f"{clean(error.strerror).rstrip('.')}."
     return f"{type(error).__name__}: {clean(error)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Generator, Sequence
-from typing import IO, Any, Final
+from typing import IO, Any, Final, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,6 +15,8 @@ from airflow_provider_pinterest.sources.formats.arrow_cells import python_cells
 from airflow_provider_pinterest.sources.formats.broken import BrokenFileError
 from airflow_provider_pinterest.sources.formats.first_bytes import LONGEST_MARK, foreign_format
 from airflow_provider_pinterest.sources.grouping import MAX_BYTES, MAX_ROWS
+
+T = TypeVar("T")
 
 BUFFER: Final = 1024 * 1024
 """Bytes of a column that are read at once. Without it, the whole column of a row group would be in memory."""
@@ -35,16 +37,17 @@ def parquet_rows(file: IO[bytes], reads: Callable[[str], bool]) -> Generator[Row
     :param reads: returns whether the cells of a column matter.
     :raises BrokenFileError: the file is not a Parquet file, or a row group is damaged.
     """
+    watched = _Watched(file)
     try:
         opened = pq.ParquetFile(
-            file,
+            watched,
             pre_buffer=False,
             buffer_size=BUFFER,
             coerce_int96_timestamp_unit="us",  # years that nanoseconds cannot hold would become other years
             page_checksum_verification=True,
         )
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise _not_parquet(file, error) from None
+        raise watched.failure or _not_parquet(file, error) from None
     names = [name for name in opened.schema_arrow.names if not _pandas_index(name)]
     yield RowBatch((*names,), ())
     wanted = [name for name in dict.fromkeys(names) if reads(name)] or names[:1]
@@ -58,7 +61,39 @@ def parquet_rows(file: IO[bytes], reads: Callable[[str], bool]) -> Generator[Row
                 yield from _row_batches(batch, {*wanted})
         except (pa.ArrowException, OSError, ValueError) as error:
             place = f"row group {group + 1:,} of {groups:,}"
-            raise BrokenFileError(f"{clean(error).rstrip('.')}.", place=place) from None
+            raise watched.failure or BrokenFileError(f"{clean(error).rstrip('.')}.", place=place) from None
+
+
+class _Watched:
+    """A file that remembers why it could not be read: a store that fails must not look like a damaged file."""
+
+    closed = False
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.failure: Exception | None = None
+
+    def read(self, size: int = -1) -> bytes:
+        """Read bytes."""
+        return self._noting(self._file.read, size)
+
+    def seek(self, *place: int) -> int:
+        """Go to a place in the file."""
+        return self._noting(self._file.seek, *place)
+
+    def tell(self) -> int:
+        """Return the place in the file."""
+        return self._noting(self._file.tell)
+
+    def close(self) -> None:
+        """Do nothing, because the file itself is closed elsewhere."""
+
+    def _noting(self, method: Callable[..., T], *arguments: int) -> T:
+        try:
+            return method(*arguments)
+        except Exception as error:
+            self.failure = error
+            raise
 
 
 def _not_parquet(file: IO[bytes], error: Exception) -> BrokenFileError:

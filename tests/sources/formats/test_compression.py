@@ -6,6 +6,7 @@ import bz2
 import gzip
 import lzma
 import sys
+from collections.abc import Callable
 
 import pytest
 
@@ -23,7 +24,12 @@ def zstandard(data):
     return sink.getvalue().to_pybytes()
 
 
-COMPRESS = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress, ".zst": zstandard}
+COMPRESS: dict[str, Callable[[bytes], bytes]] = {
+    ".gz": gzip.compress,
+    ".bz2": bz2.compress,
+    ".xz": lzma.compress,
+    ".zst": zstandard,
+}
 
 
 @pytest.mark.parametrize("suffix", COMPRESS)

@@ -6,9 +6,12 @@ from __future__ import annotations
 
 import datetime as dt
 import gzip
+import io
 import sys
 import time
 from decimal import Decimal
+from pathlib import PosixPath
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -216,6 +219,37 @@ def test_a_file_that_vanishes_after_it_was_listed_is_named(written, tmp_path):
     assert [next(row_batches).rows, next(row_batches).rows] == [(), [(1,)]]
     with pytest.raises(SourceError, match=r"2\.parquet cannot be read: No such file or directory\."):
         next(row_batches)
+
+
+@pytest.mark.parametrize("after", [0, 5])
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (PermissionError(13, "Access Denied for jane@example.com"), "Access Denied for …."),
+        (ConnectionResetError("by peer"), "ConnectionResetError: by peer"),
+        (ValueError("stream"), "ValueError: stream"),
+    ],
+)
+def test_a_store_that_fails_does_not_look_like_a_damaged_file(written, after, error, said):
+    class Failing(io.FileIO):
+        reads = 0
+
+        def read(self, size=-1):
+            self.reads += 1
+            if self.reads > after:
+                raise error
+            return super().read(size)
+
+    class Remote(PosixPath):
+        def open(self, *_: Any, **__: Any) -> Any:
+            return Failing(str(self), "rb")
+
+    found, failure = broken_off(Remote(written({"a": list(range(5_000)), "b": ["x"] * 5_000}, row_group_size=1_000)))
+
+    assert (found > 0) == (after > 0)
+    assert said in str(failure)
+    assert "row group" not in str(failure)
+    assert "Write the file again" not in str(failure)
 
 
 def test_without_pyarrow_the_error_says_what_to_install(written, tmp_path, monkeypatch):
