@@ -349,6 +349,11 @@ class Progress:
         if self._outcomes is not None and self._outcomes.waiting and self._writable:
             self._outcomes.flush()
 
+    def start_record(self) -> None:
+        """Start to write the waiting outcomes."""
+        if self._outcomes is not None and self._outcomes.waiting and self._writable:
+            self._outcomes.start_write()
+
     def _sweep(self) -> None:
         """Try to remove rejects that replaced attempts wrote late."""
         if self._rejects is None:
@@ -413,8 +418,10 @@ class Progress:
             self._add((line,), ())
 
     def _flush_full(self) -> None:
-        if (self._rejects is not None and self._rejects.full) or (self._outcomes is not None and self._outcomes.full):
+        if self._rejects is not None and self._rejects.full:
             self.flush()
+        if self._outcomes is not None and self._outcomes.full:
+            self.start_record()
 
     def _fence(self) -> None:
         """Check that no other attempt has replaced this one, before anything is written into the rejects folder."""

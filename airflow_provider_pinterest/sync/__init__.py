@@ -1,6 +1,9 @@
 """A complete run without Airflow: rows in, a result out.
 
 - ``run``: the function :func:`~.run.sync`, which sends the rows of a source and returns the counts.
+- ``call``: the arguments of a call, and the parts that are made from them.
+- ``opened``: what an attempt opens before it delivers.
+- ``source_rows``: the rows of a source, from row batches to sections.
 - ``options``: the options of a run and the values that each may have.
 - ``attempt``: what an orchestrator knows about an attempt, and the state that earlier attempts left.
 - ``state``: state stores, in a file or in a database table.
