@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from airflow_provider_pinterest.api.connection import PinterestConnection
+    from airflow_provider_pinterest.api.interruptible import Stopped
     from airflow_provider_pinterest.conversions.outcomes import RowBatch
     from airflow_provider_pinterest.delivery.stop import StopSignal
     from airflow_provider_pinterest.outcomes.table import OutcomeTable
@@ -49,6 +50,7 @@ _MODULES: Final = {
     "SqlStateStore": "sync.state",
     "StateStore": "sync.state",
     "StopSignal": "delivery.stop",
+    "Stopped": "api.interruptible",
     "SyncObserver": "sync.observer",
     "SyncOptions": "sync.options",
     "sync": "sync.run",
@@ -70,6 +72,7 @@ __all__ = [
     "SqlStateStore",
     "StateStore",
     "StopSignal",
+    "Stopped",
     "SyncObserver",
     "SyncOptions",
     "sync",
