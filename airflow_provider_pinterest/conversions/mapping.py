@@ -143,6 +143,10 @@ class ColumnMapping:
         known, path = self.target(column)
         return not known or path is not None or folded(column) in self._other_columns
 
+    def names(self, column: str) -> bool:
+        """Return whether a parameter names a column."""
+        return self.is_mapped(column) or folded(column) in self._other_columns
+
     def is_mapped(self, column: str) -> bool:
         """Return whether ``field_map`` names a column."""
         return folded(column) in self._targets.columns

@@ -55,7 +55,7 @@ class SourceRows:
         self._first_source = call.source.open() if self._verifies and opened.source.once else opened.source
         for one in {self._source, self._first_source}:
             if isinstance(one, SelectiveSource):
-                one.select_columns(parts.mapping.reads)
+                one.select_columns(parts.mapping.reads, parts.mapping.names)
         self._transform = self._new_transform(options.processes)
         self.cutter = SectionCutter(
             Batcher(
