@@ -14,10 +14,11 @@ from airflow_provider_pinterest.conversions.outcomes import Event, Rejection
 from airflow_provider_pinterest.delivery.ledger import Entry
 from airflow_provider_pinterest.delivery.outcome_log import EventOutcome, Status, of_unsent
 from airflow_provider_pinterest.delivery.selection import Standing
-from airflow_provider_pinterest.exceptions import OutcomesError, ParameterError
+from airflow_provider_pinterest.exceptions import ParameterError
 from airflow_provider_pinterest.outcomes import dialects
 from airflow_provider_pinterest.outcomes.database import SqlDatabase, checked_table
 from airflow_provider_pinterest.outcomes.database_thread import DatabaseThread
+from airflow_provider_pinterest.outcomes.preparation import prepare
 from airflow_provider_pinterest.outcomes.records import (
     COLUMNS,
     Record,
@@ -28,7 +29,6 @@ from airflow_provider_pinterest.outcomes.records import (
     seconds,
     timestamp,
 )
-from airflow_provider_pinterest.redaction import clean
 
 TABLE: Final = "pinterest_outcomes"
 
@@ -277,20 +277,12 @@ class OpenOutcomeTable:
         self._thread.close()
 
     def _prepare(self, database: SqlDatabase) -> dialects.Dialect:
-        """Create the table if it does not exist.
+        """Create the table if it does not exist, and check that it can be used.
 
-        :raises OutcomesError: it cannot be created; the message has the statement.
+        :raises OutcomesError: it cannot; the message says what to do.
         """
         dialect = dialects.dialect_of(database.driver)
-        statement = dialect.create_table(self._table)
-        try:
-            database.create_table(self._table, "status_before", lambda: statement)
-        except Exception as error:  # noqa: BLE001 - each driver has exceptions of its own
-            raise OutcomesError(
-                f"The outcome table {self._table} does not exist and cannot be created "
-                f"({type(error).__name__}: {clean(error)}).",
-                advice=f"Create it, or let somebody create it who may:\n{statement};",
-            ) from None
+        prepare(database, dialect, self._table)
         return dialect
 
     def _keys(self, ad_account_id: str, events: Sequence[Event]) -> dict[str, Event]:

@@ -16,12 +16,15 @@ import orjson
 
 from airflow_provider_pinterest.exceptions import ParameterError, StateConflictError
 from airflow_provider_pinterest.outcomes.database import SqlDatabase, checked_table
+from airflow_provider_pinterest.outcomes.preparation import ensure_table
 from airflow_provider_pinterest.state_store import StateStore
 
 __all__ = ["FileStateStore", "SqlStateStore", "StateStore"]
 
 LONGEST_RUN: Final = 255
 """Most characters of a run's name: every database supports keys of this length."""
+
+_COLUMNS: Final = ("run", "revision", "state")
 
 _REVISION: Final = "revision"
 _VALUES: Final = "values"
@@ -227,7 +230,7 @@ class _Row:
 
     def create_table(self) -> None:
         """Create the table if it does not exist, or if another process has not just done so."""
-        self._database.create_table(self._table, "run", self._create_statement)
+        ensure_table(self._database, self._table, _COLUMNS, self._create_statement, kind="state table")
 
     def _create_statement(self) -> str:
         driver = self._database.driver

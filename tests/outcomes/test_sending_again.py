@@ -14,7 +14,7 @@ from tests.running import ids, row, rows
 from tests.sync.plain import run
 
 
-@pytest.fixture(params=["sqlite3", "psycopg2"])
+@pytest.fixture(params=["sqlite3", "psycopg2", "pymysql", "duckdb", "psycopg-autocommit"])
 def database(request, tmp_path):
     """Make connections to an empty SQLite or PostgreSQL database."""
     from tests.outcomes.conftest import connections
