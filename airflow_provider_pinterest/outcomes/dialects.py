@@ -157,6 +157,33 @@ def by_columns(table: str, keys: int) -> str:
     )
 
 
+def without_event(table: str) -> str:
+    """Return the query for all rows without an event that have key columns: the status and the mode."""
+    return (
+        f"SELECT {_KEY}, key_columns, ad_account_id FROM {table} "  # noqa: S608 - checked names
+        f"WHERE status = {{}} AND is_test = {{}} AND key_columns IS NOT NULL AND {_WITHOUT_EVENT}"
+    )
+
+
+def claimed(table: str, *, account: bool) -> str:
+    """Return the query for events that are claimed: the mode.
+
+    :param account: whether the account follows.
+    """
+    return (
+        f"SELECT {_KEY}, written_at FROM {table} "  # noqa: S608 - checked names
+        f"WHERE status = 'sending' AND is_test = {{}}{_of_account(account)}"
+    )
+
+
+def hold(table: str, keys: int) -> str:
+    """Return the statement for claimed events whose outcome nobody records any more: keys."""
+    return (
+        f"UPDATE {table} SET status = 'held', reasons = 'outcome_unknown', "  # noqa: S608 - checked names
+        f"status_before = NULL, claim = NULL WHERE status = 'sending' AND {_KEY} IN ({_marks(keys)})"
+    )
+
+
 def count(table: str, *, account: bool) -> str:
     """Return the query for the number of rows in a state, and of those without an event: the status and the mode.
 
@@ -165,7 +192,7 @@ def count(table: str, *, account: bool) -> str:
     return (
         f"SELECT COUNT(*) AS all_rows, COUNT(CASE WHEN {_WITHOUT_EVENT} THEN 1 END) AS without_event "  # noqa: S608
         f"FROM {table} "
-        f"WHERE status = {{}} AND is_test = {{}}{' AND ad_account_id = {}' if account else ''}"
+        f"WHERE status = {{}} AND is_test = {{}}{_of_account(account)}"
     )
 
 
@@ -213,6 +240,10 @@ def dialect_of(driver: str) -> Dialect:
 
 def _known(table: str, keys: int) -> str:
     return f"SELECT {_KEY}, status, run, written_at, action_source FROM {table} WHERE {_KEY} IN ({_marks(keys)})"  # noqa: S608
+
+
+def _of_account(account: bool) -> str:
+    return " AND ad_account_id = {}" if account else ""
 
 
 def _marks(count: int) -> str:

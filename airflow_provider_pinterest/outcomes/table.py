@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 import orjson
 
 from airflow_provider_pinterest.conversions.outcomes import Event, Rejection
-from airflow_provider_pinterest.delivery.ledger import Entry
+from airflow_provider_pinterest.delivery.ledger import ALIVE, Entry
 from airflow_provider_pinterest.delivery.outcome_log import EventOutcome, Status, of_unsent
 from airflow_provider_pinterest.delivery.selection import Standing
 from airflow_provider_pinterest.exceptions import ParameterError
@@ -40,6 +40,9 @@ FULL: Final = 5_000
 
 LOOKED_UP: Final = 500
 """Most keys of a query."""
+
+LOADED: Final = 100_000
+"""Most rows without an event that are loaded at once, to find them by their key columns."""
 
 _STATUS: Final = COLUMNS.index("status")
 
@@ -119,6 +122,9 @@ class OpenOutcomeTable:
         self._decided: float | None = None
         """When the user decided to send some rows again, in Unix seconds."""
         self._resends_held = False
+        self._without_event = 0
+        self._by_text: dict[str, list[Any]] | None = None
+        """Key columns → rows without an event, once they are loaded."""
         self._superseded: dict[int, Sequence[str]] = {}
         """Row → keys of older rows of the table, which are removed with its outcome; changed with ``_lock``."""
         self._dialect = thread.call(self._prepare)
@@ -235,7 +241,28 @@ class OpenOutcomeTable:
             return found
 
         [(rows, without_event)] = self._thread.call(work)
-        return int(rows), int(without_event)
+        self._without_event = int(without_event)
+        return int(rows), self._without_event
+
+    def hold_abandoned(self, ad_account_id: str | None) -> tuple[int, int]:
+        """Hold events that a run claimed a while ago without recording an outcome.
+
+        :return: how many are held now, and how many other events are claimed.
+        """
+        statement = dialects.claimed(self._table, account=ad_account_id is not None)
+        values = [int(self._test), *([] if ad_account_id is None else [ad_account_id])]
+        before = self._wall() - ALIVE
+
+        def work(database: SqlDatabase) -> tuple[int, int]:
+            found = database.fetch(statement, values)
+            database.roll_back()
+            keys = sorted(str(key) for key, written in found if seconds(written) < before)
+            for some in _chunks(keys, LOOKED_UP):
+                database.execute(dialects.hold(self._table, len(some)), some)
+                database.commit()
+            return len(keys), len(found) - len(keys)
+
+        return self._thread.call(work)
 
     def look_up(
         self, ad_account_id: str, rows: Sequence[Event | Rejection], status: Status, *, by_columns: bool
@@ -250,7 +277,7 @@ class OpenOutcomeTable:
 
         def work(database: SqlDatabase) -> tuple[list[Any], list[Any]]:
             by_key = self._select(database, dialects.standings, sorted(set(keys.values())))
-            return by_key, self._select(database, dialects.by_columns, sorted(set(texts.values())), more)
+            return by_key, self._rows_by_columns(database, sorted(set(texts.values())), more)
 
         known, others = self._thread.call(work)
         events: dict[str, tuple[Any, ...]] = {}
@@ -311,6 +338,18 @@ class OpenOutcomeTable:
         status, run, written, before = event
         own = run == self._run and self._decided is not None and seconds(written) >= self._decided
         return Standing(key, str(status), own, before == Status.HELD, text, others)
+
+    def _rows_by_columns(self, database: SqlDatabase, texts: Sequence[str], more: Sequence[Any]) -> list[Any]:
+        """Return rows without an event by their key columns, which have no index: few rows are loaded at once."""
+        if not texts or self._without_event > LOADED:
+            return self._select(database, dialects.by_columns, texts, more)
+        if self._by_text is None:
+            by_text: dict[str, list[Any]] = {}
+            for row in database.fetch(dialects.without_event(self._table), more):
+                by_text.setdefault(str(row[1]), []).append(row)
+            database.roll_back()
+            self._by_text = by_text
+        return [row for text in texts for row in self._by_text.get(text, ())]
 
     def _forget(self, database: SqlDatabase, keys: Sequence[str]) -> None:
         for some in _chunks(keys, LOOKED_UP):
