@@ -7,10 +7,12 @@ import threading
 from contextlib import closing
 from functools import partial
 
+import orjson
 import pytest
 
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 from airflow_provider_pinterest.conversions.transform import Transform
+from airflow_provider_pinterest.delivery.checkpoint import KEY
 from airflow_provider_pinterest.delivery.outcome_log import of_processed
 from airflow_provider_pinterest.exceptions import ParameterError, ResendRefusedError, UnavailableError
 from airflow_provider_pinterest.outcomes.records import timestamp
@@ -93,6 +95,22 @@ def test_a_later_attempt_that_remembers_nothing_is_no_reason_to_refuse(sqlite, s
     assert ran.error is None, ran.said
     assert (ran["already_sent"], ran["events_processed"]) == (50, 10)
     assert sandbox.copies() == ids(60)
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_state_that_cannot_be_read_is_no_reason_to_refuse(sqlite, sandbox, tmp_path, killed):
+    path = tmp_path / "state.json"
+    send(sqlite, "monday", offline(50), sandbox, state=FileStateStore(path), attempt=AttemptInfo(number=1))
+    if killed:
+        claim(sqlite, sandbox, offline(55)[50:], "monday")
+    path.write_bytes(orjson.dumps({"revision": "1", "values": {KEY: {"version": 99}}}))
+    second = AttemptInfo(number=2)
+    ran = send(sqlite, "monday", offline(60), sandbox, state=FileStateStore(path), attempt=second)
+
+    assert "cannot be read" in ran.log
+    assert not isinstance(ran.error, ResendRefusedError)
+    assert (ran["already_sent"], ran["events_processed"], ran["events_held"]) == (50, 5, 5) if killed else (50, 10, 0)
+    assert max(sandbox.copies().values()) == 1
 
 
 def test_an_earlier_attempt_without_the_ledger_is_refused_as_before(sqlite, sandbox, tmp_path):
