@@ -140,6 +140,17 @@ def test_test_mode_is_told_apart(sqlite, sandbox):
     ]
 
 
+def test_a_run_in_test_mode_leaves_the_rows_of_the_run_alone(sqlite, sandbox):
+    some = [row(1), row(1), row(3, event_id=None), row(4, event_name=None)]
+    outcomes = OutcomeTable(sqlite, "monday")
+    run(some, sandbox, call={"outcomes": outcomes}, max_rejected=1.0)
+    before = table(sqlite)
+    run(some, sandbox, call={"outcomes": outcomes}, max_rejected=1.0, test=True)
+
+    assert [one for one in table(sqlite) if not one["is_test"]] == before
+    assert statuses(sqlite) == {"processed": 2, "duplicate": 2, "rejected": 4}
+
+
 def test_validate_only_leaves_the_database_alone(tmp_path, sandbox):
     path = tmp_path / "none.db"
     outcomes = OutcomeTable(partial(sqlite3.connect, path), "monday")
