@@ -346,7 +346,12 @@ class Progress:
 
     def record(self) -> None:
         """Write the waiting outcomes. An attempt that was replaced may do so too: what it knows stays true."""
-        if self._outcomes is not None and self._outcomes.waiting and self._writable:
+        if self._outcomes is None or not self._writable:
+            return
+        for flight in self.under_way:
+            if flight.outcome.parts > flight.recorded:
+                self._note(flight)
+        if self._outcomes.waiting:
             self._outcomes.flush()
 
     def _sweep(self) -> None:

@@ -79,7 +79,9 @@ def ensure_table(
             f"somebody create it who may:\n{statement()};",
         )
     missing = [name for name in columns if name not in found]
-    if not missing and uncreated is None:
+    unread = None if missing else database.refusal(lambda: database.fetch(query))
+    database.roll_back()
+    if unread is not None:
         raise OutcomesError(
             f"The {kind} {table} cannot be read ({_said(unread)}).",
             advice=f"Grant {RIGHTS} on the whole table to the user of the connection.",

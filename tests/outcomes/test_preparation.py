@@ -156,6 +156,33 @@ def test_a_connection_that_is_lost_while_the_table_is_looked_up_is_made_again(tm
     assert statuses(partial(sqlite3.connect, path)) == {"processed": 2}
 
 
+class Racing:
+    """A SQLite connection; another process creates the table right after it was looked up."""
+
+    def __init__(self, path):
+        self._path = path
+        self._inner = sqlite3.connect(path)
+
+    def __getattr__(self, name):
+        return getattr(self._inner, name)
+
+    def rollback(self):
+        self._inner.rollback()
+        with closing(sqlite3.connect(self._path)) as other:
+            other.execute(create_table_statement("sqlite").replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS"))
+
+
+Racing.__module__ = "sqlite3"
+
+
+def test_a_table_that_another_process_creates_at_the_same_moment_is_used(tmp_path, sandbox):
+    connect = partial(Racing, str(tmp_path / "outcomes.db"))
+    ran = run(rows(2), sandbox, call={"outcomes": OutcomeTable(connect, "monday")})
+
+    assert ran.error is None, ran.said
+    assert statuses(connect) == {"processed": 2}
+
+
 def test_the_state_table_has_the_same_messages(tmp_path):
     path = tmp_path / "read-only.db"
     sqlite3.connect(path).close()
