@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 
 from airflow_provider_pinterest.exceptions import OutcomesError, PinterestError
 from airflow_provider_pinterest.outcomes.database import SqlDatabase
+from airflow_provider_pinterest.outcomes.preparation import RIGHTS
 from airflow_provider_pinterest.outcomes.retries import next_wait
 from airflow_provider_pinterest.redaction import clean
 
@@ -119,8 +120,9 @@ class DatabaseThread:
             time.sleep(wait)
         raise OutcomesError(
             f"The outcome table {self._name} cannot be used ({problem}).",
-            advice="Check the connection outcomes_conn_id and its rights: SELECT, INSERT, UPDATE and DELETE on the "
-            "table. SQLite needs its own file, or the WAL mode, if the rows come from the same file.",
+            advice="Check that the database runs, that no other process has locked it, and that the user of the "
+            f"connection has the rights {RIGHTS} on the table. SQLite needs its own file, or the WAL mode, if the rows "
+            "come from the same file.",
         )
 
     def _disconnect(self) -> None:

@@ -165,6 +165,14 @@ def without_event(table: str) -> str:
     )
 
 
+def rows_of_run(table: str) -> str:
+    """Return the query for the rows of a run that have no key of an event: the run and the mode."""
+    return (
+        f"SELECT {_KEY} FROM {table} "  # noqa: S608 - checked names
+        f"WHERE run = {{}} AND is_test = {{}} AND (status = 'duplicate' OR {_WITHOUT_EVENT})"
+    )
+
+
 def claimed(table: str, *, account: bool) -> str:
     """Return the query for events that are claimed: the mode.
 

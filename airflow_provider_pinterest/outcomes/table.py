@@ -26,6 +26,7 @@ from airflow_provider_pinterest.outcomes.records import (
     is_event,
     key_columns,
     record,
+    row_outcome_key,
     seconds,
     timestamp,
 )
@@ -83,16 +84,17 @@ class OutcomeTable:
         self.identity = f"{name}:{table}"
         """Names the table in the state of a run."""
 
-    def open(self, *, test: bool, stopped: Callable[[], bool] = lambda: False) -> OpenOutcomeTable:
+    def open(self, *, test: bool, again: bool = False, stopped: Callable[[], bool] = lambda: False) -> OpenOutcomeTable:
         """Connect, and create the table if it does not exist.
 
         :param test: whether the events are sent in test mode.
+        :param again: whether an earlier attempt may have recorded the same rows.
         :param stopped: returns whether the run was told to stop.
         :raises OutcomesError: the database cannot be used.
         """
         thread = DatabaseThread(self.connect, self.table, stopped=stopped)
         try:
-            return OpenOutcomeTable(thread, self.table, self.run, test=test)
+            return OpenOutcomeTable(thread, self.table, self.run, test=test, again=again)
         except BaseException:
             thread.close()
             raise
@@ -103,11 +105,19 @@ class OpenOutcomeTable:
 
     :param thread: runs the statements.
     :param test: whether the events are sent in test mode.
+    :param again: whether an earlier attempt may have recorded the same rows.
     :param wall: Unix seconds.
     """
 
     def __init__(
-        self, thread: DatabaseThread, table: str, run: str, *, test: bool, wall: Callable[[], float] = time.time
+        self,
+        thread: DatabaseThread,
+        table: str,
+        run: str,
+        *,
+        test: bool,
+        again: bool = False,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         self._thread = thread
         self._table = table
@@ -128,6 +138,8 @@ class OpenOutcomeTable:
         self._superseded: dict[int, Sequence[str]] = {}
         """Row → keys of older rows of the table, which are removed with its outcome; changed with ``_lock``."""
         self._dialect = thread.call(self._prepare)
+        self._rows_before: set[str] = set(thread.call(self._rows_of_run)) if again else set()
+        """Keys of rows without an event that an earlier attempt recorded."""
 
     @property
     def waiting(self) -> bool:
@@ -169,6 +181,9 @@ class OpenOutcomeTable:
         with self._lock:
             rows = [one.row for one in waiting if one.row in self._superseded] if self._superseded else []
             older = sorted({key for row in rows for key in self._superseded[row]}.difference(records))
+        if self._rows_before:  # a corrected row has the key of its event now
+            keys = {row_outcome_key(self._run, one.row, test=self._test) for one in waiting}
+            older += sorted(keys.intersection(self._rows_before).difference(records))
 
         def work(database: SqlDatabase) -> None:
             for some in _chunks(sorted(claimed), LOOKED_UP):
@@ -182,6 +197,7 @@ class OpenOutcomeTable:
         self._thread.call(work)
         with self._lock:
             self._claimed.difference_update(claimed)
+            self._rows_before.difference_update(older)
             for row in rows:
                 self._superseded.pop(row, None)
         del self._waiting[: len(waiting)]
@@ -311,6 +327,11 @@ class OpenOutcomeTable:
         dialect = dialects.dialect_of(database.driver)
         prepare(database, dialect, self._table)
         return dialect
+
+    def _rows_of_run(self, database: SqlDatabase) -> list[str]:
+        found = database.fetch(dialects.rows_of_run(self._table), [self._run, int(self._test)])
+        database.roll_back()
+        return [str(row[0]) for row in found]
 
     def _keys(self, ad_account_id: str, events: Sequence[Event]) -> dict[str, Event]:
         return {event_outcome_key(ad_account_id, event.name, event.id, test=self._test): event for event in events}

@@ -217,7 +217,8 @@ class _Sync:
         """Open the outcome table, if there is one and events are sent."""
         if self.outcomes is None or self.options.validate_only:
             return None
-        return self.outcomes.open(test=self.options.test, stopped=self.stop.is_set)
+        again = self.info.number != 1 and self.options.only is None
+        return self.outcomes.open(test=self.options.test, again=again, stopped=self.stop.is_set)
 
     def _account(self) -> str:
         """Return the ad account; with ``ad_account_id_column``, that of rows that name none, which may be empty.

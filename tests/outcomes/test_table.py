@@ -14,7 +14,7 @@ import pytest
 from airflow_provider_pinterest.delivery.outcome_log import EventOutcome, Status
 from airflow_provider_pinterest.exceptions import OutcomesError, ParameterError
 from airflow_provider_pinterest.outcomes.table import create_table_statement
-from airflow_provider_pinterest.sync import OutcomeTable, SqlStateStore
+from airflow_provider_pinterest.sync import AttemptInfo, OutcomeTable, SqlStateStore
 from tests.outcomes.conftest import connections
 from tests.outcomes.reading import query, statuses, table
 from tests.running import row, rows
@@ -149,6 +149,21 @@ def test_a_run_in_test_mode_leaves_the_rows_of_the_run_alone(sqlite, sandbox):
 
     assert [one for one in table(sqlite) if not one["is_test"]] == before
     assert statuses(sqlite) == {"processed": 2, "duplicate": 2, "rejected": 4}
+
+
+@pytest.mark.parametrize("ledger", [False, True])
+def test_a_corrected_row_of_a_run_that_is_cleared_is_not_rejected_any_more(connect, sandbox, ledger):
+    outcomes = OutcomeTable(connect, "monday")
+    wrong = [row(1), row(2, event_id=None), row(1), row(4, event_id=None), row(5, email="none")]
+    send = partial(run, sandbox=sandbox, max_rejected=1.0, max_duplicates=1.0, skip_already_sent=ledger)
+    send(wrong, call={"outcomes": outcomes, "attempt": AttemptInfo(number=1)})
+    assert statuses(connect) == {"processed": 1, "rejected": 3, "duplicate": 1}
+    corrected = [row(1), row(2), row(3), row(4, event_id=None), row(5)]
+    ran = send(corrected, call={"outcomes": outcomes, "attempt": AttemptInfo(number=2)})
+
+    assert ran.error is None, ran.said
+    assert statuses(connect) == {"processed": 4, "rejected": 1}
+    assert [one["source_row"] for one in table(connect) if one["status"] == "rejected"] == [4]
 
 
 def test_validate_only_leaves_the_database_alone(tmp_path, sandbox):
