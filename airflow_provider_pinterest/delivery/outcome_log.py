@@ -47,10 +47,16 @@ class OutcomeLog(Protocol):
 
     @property
     def full(self) -> bool:
-        """Whether enough outcomes wait. Call :meth:`flush` before adding many more."""
+        """Whether enough outcomes wait. Call :meth:`start_write` before adding many more."""
 
     def add(self, outcome: EventOutcome) -> None:
         """Add an outcome; :meth:`flush` writes it."""
+
+    def start_write(self) -> None:
+        """Start to write the outcomes that wait, once an earlier write is done.
+
+        :raises OutcomesError: the outcomes of the earlier write cannot be written; they still wait.
+        """
 
     def flush(self) -> None:
         """Write the outcomes that wait.

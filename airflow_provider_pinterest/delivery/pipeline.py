@@ -225,7 +225,7 @@ class PipelineRun:
         )
         moved = self.progress.settled()
         if self._dispatcher is not None and self._dispatcher.sender.claims is not None:
-            self.progress.record()  # so that other runs, and a later attempt, find few claims without an outcome
+            self.progress.start_record()  # so that other runs, and a later attempt, find few claims without an outcome
         oldest = self.progress.under_way[0] if self.progress.under_way else None
         if oldest is not None and oldest.done and oldest.failure is not None:
             raise oldest.failure

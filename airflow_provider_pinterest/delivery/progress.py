@@ -346,13 +346,18 @@ class Progress:
 
     def record(self) -> None:
         """Write the waiting outcomes. An attempt that was replaced may do so too: what it knows stays true."""
+        if self._outcomes is not None and self._outcomes.waiting and self._writable:
+            self._outcomes.flush()
+
+    def start_record(self) -> None:
+        """Start to write the waiting outcomes, also those of batches that are not done."""
         if self._outcomes is None or not self._writable:
             return
         for flight in self.under_way:
             if flight.outcome.parts > flight.recorded:
                 self._note(flight)
         if self._outcomes.waiting:
-            self._outcomes.flush()
+            self._outcomes.start_write()
 
     def _sweep(self) -> None:
         """Try to remove rejects that replaced attempts wrote late."""
@@ -418,8 +423,10 @@ class Progress:
             self._add((line,), ())
 
     def _flush_full(self) -> None:
-        if (self._rejects is not None and self._rejects.full) or (self._outcomes is not None and self._outcomes.full):
+        if self._rejects is not None and self._rejects.full:
             self.flush()
+        if self._outcomes is not None and self._outcomes.full:
+            self.start_record()
 
     def _fence(self) -> None:
         """Check that no other attempt has replaced this one, before anything is written into the rejects folder."""

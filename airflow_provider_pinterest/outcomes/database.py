@@ -84,11 +84,6 @@ class SqlDatabase:
         with closing(self.connection.cursor()) as cursor:
             cursor.execute(*self.bound(statement, values))
 
-    def execute_many(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
-        """Execute a statement once for each row of values."""
-        with closing(self.connection.cursor()) as cursor:
-            cursor.executemany(_marked(statement, self._mark, len(rows[0])), rows)
-
     def bound(self, statement: str, values: Sequence[Any]) -> tuple[Any, ...]:
         """Return the arguments of ``execute``."""
         if not values:

@@ -61,10 +61,24 @@ class DatabaseThread:
 
         :raises OutcomesError: the database does not do it, or not in time after a stop.
         """
+        return self.wait(self.start(work))
+
+    def start(self, work: Work[T]) -> Future[T]:
+        """Run a job after those that were started before.
+
+        :raises OutcomesError: the run has ended.
+        """
         if self._closed:
             raise OutcomesError(f"The run has ended, so {self._name} is not used any more.")
         future: Future[T] = Future()
         self._jobs.put((work, future))
+        return future
+
+    def wait(self, future: Future[T]) -> T:
+        """Return the result of a job.
+
+        :raises OutcomesError: the database does not do it, or not in time after a stop.
+        """
         since: float | None = None
         said = started = time.monotonic()
         while True:

@@ -67,7 +67,6 @@ class Dialect:
     :param binds_null: whether a value may be ``None``; otherwise the statement says NULL.
     :param json: returns what follows FROM to read all rows from one value, the JSON of a list of objects; ``None``:
         the statement has a place for each value.
-    :param many: whether the driver executes a statement for one row many times faster than one for many rows.
     :param rows: most rows of a statement.
     :param keys: the query for the primary key of ``{table}``, if a table without one takes the statements too.
     """
@@ -79,7 +78,6 @@ class Dialect:
     primary_key: bool = True
     binds_null: bool = True
     json: Callable[[Dialect], str] | None = None
-    many: bool = False
     rows: int = 500
     keys: str = ""
 
@@ -352,7 +350,7 @@ _STRINGS: Final = {f"VARCHAR({size})": "STRING" for size in (16, 32, 64, 255)} |
 
 DIALECTS: Final[Mapping[str, Dialect]] = {
     "postgresql": Dialect("postgresql", ("psycopg", "pg8000"), _on_conflict, json=_postgres_json, rows=1_000),
-    "sqlite": Dialect("sqlite", ("sqlite",), _on_conflict, many=True),
+    "sqlite": Dialect("sqlite", ("sqlite",), _on_conflict),
     "duckdb": Dialect("duckdb", ("duckdb",), _on_conflict, json=_duckdb_json, rows=1_000),
     "mysql": Dialect(
         "mysql",

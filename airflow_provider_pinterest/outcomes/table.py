@@ -6,7 +6,8 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final, TypeVar
+from concurrent.futures import Future
+from typing import Any, Final, NamedTuple, TypeVar
 
 import orjson
 
@@ -100,6 +101,22 @@ class OutcomeTable:
             raise
 
 
+class _Write(NamedTuple):
+    """A write that is under way.
+
+    :param outcomes: how many of the waiting outcomes it writes, from the first.
+    :param claimed: keys of claimed events that it settles.
+    :param superseding: rows whose older rows of the table it removes.
+    :param older: keys of all rows of the table that it removes.
+    """
+
+    outcomes: int
+    claimed: Sequence[str]
+    superseding: Sequence[int]
+    older: Sequence[str]
+    future: Future[None]
+
+
 class OpenOutcomeTable:
     """The outcome table during a run: an :class:`~.delivery.outcome_log.OutcomeLog` and a ledger.
 
@@ -129,6 +146,8 @@ class OpenOutcomeTable:
         """Keys of the events that this attempt has claimed and not settled; changed with ``_lock``."""
         self._lock = threading.Lock()
         self._waiting: list[EventOutcome] = []
+        self._write: _Write | None = None
+        """The write that is under way; at most one."""
         self._decided: float | None = None
         """When the user decided to send some rows again, in Unix seconds."""
         self._resends_held = False
@@ -149,20 +168,21 @@ class OpenOutcomeTable:
     @property
     def full(self) -> bool:
         """Whether enough outcomes wait."""
-        return len(self._waiting) >= FULL
+        return len(self._waiting) - (self._write.outcomes if self._write else 0) >= FULL
 
     def add(self, outcome: EventOutcome) -> None:
         """Add an outcome; :meth:`flush` writes it."""
         self._waiting.append(outcome)
 
-    def flush(self) -> None:
-        """Write the outcomes that wait.
+    def start_write(self) -> None:
+        """Start to write the outcomes that wait, once an earlier write is done.
 
-        :raises OutcomesError: they cannot be written; they still wait.
+        :raises OutcomesError: the outcomes of the earlier write cannot be written; they still wait.
         """
-        waiting = self._waiting[:]
-        if not waiting:
+        self._finish_write()
+        if not self._waiting:
             return
+        waiting = self._waiting[:]
         now = timestamp(self._wall()) or ""
         records: dict[str, Record] = {}
         claimed: list[str] = []
@@ -186,21 +206,46 @@ class OpenOutcomeTable:
             older += sorted(keys.intersection(self._rows_before).difference(records))
 
         def work(database: SqlDatabase) -> None:
-            for some in _chunks(sorted(claimed), LOOKED_UP):
-                database.execute(dialects.settle(self._table, len(some)), [now, *some])
+            if claimed:
+                for some in _chunks(sorted(claimed), LOOKED_UP):
+                    database.execute(dialects.settle(self._table, len(some)), [now, *some])
                 if not older:
                     database.commit()
-            self._upsert(database, self._dialect.write, ordered, commit=not older)
-            if older:  # in the same transaction
-                self._forget(database, older)
+            self._upsert(database, self._dialect.write, ordered)
+            self._delete(database, older)
+            database.commit()
 
-        self._thread.call(work)
+        self._write = _Write(len(waiting), claimed, rows, older, self._thread.start(work))
+
+    def flush(self) -> None:
+        """Write the outcomes that wait.
+
+        :raises OutcomesError: they cannot be written; they still wait.
+        """
+        self._finish_write()
+        self.start_write()
+        self._finish_write()
+
+    def _finish_write(self) -> None:
+        """Wait for the write that is under way.
+
+        :raises OutcomesError: the outcomes cannot be written; they still wait.
+        """
+        write = self._write
+        if write is None:
+            return
+        try:
+            self._thread.wait(write.future)
+        except BaseException:
+            self._write = None
+            raise
         with self._lock:
-            self._claimed.difference_update(claimed)
-            self._rows_before.difference_update(older)
-            for row in rows:
+            self._claimed.difference_update(write.claimed)
+            self._rows_before.difference_update(write.older)
+            for row in write.superseding:
                 self._superseded.pop(row, None)
-        del self._waiting[: len(waiting)]
+        self._write = None
+        del self._waiting[: write.outcomes]
 
     def processed(self, ad_account_id: str, events: Sequence[Event]) -> Mapping[int, Entry]:
         """Return the events that were processed, by row."""
@@ -216,6 +261,7 @@ class OpenOutcomeTable:
 
         def work(database: SqlDatabase) -> list[Any]:
             self._upsert(database, dialect.claim_again if self._resends_held else dialect.claim, records)
+            database.commit()
             return self._select(database, dialects.others, sorted(by_key), [self._claim])
 
         found = self._thread.call(work)
@@ -313,7 +359,12 @@ class OpenOutcomeTable:
 
     def remove(self, older: Sequence[str]) -> None:
         """Remove older rows of the table now."""
-        self._thread.call(lambda database: self._forget(database, older))
+
+        def work(database: SqlDatabase) -> None:
+            self._delete(database, older)
+            database.commit()
+
+        self._thread.call(work)
 
     def close(self) -> None:
         """Close the connection."""
@@ -372,10 +423,9 @@ class OpenOutcomeTable:
             self._by_text = by_text
         return [row for text in texts for row in self._by_text.get(text, ())]
 
-    def _forget(self, database: SqlDatabase, keys: Sequence[str]) -> None:
+    def _delete(self, database: SqlDatabase, keys: Sequence[str]) -> None:
         for some in _chunks(keys, LOOKED_UP):
             database.execute(dialects.forget(self._table, len(some)), some)
-        database.commit()
 
     def _claim_record(self, key: str, account: str, event: Event, now: str | None) -> Record:
         outcome = EventOutcome(
@@ -401,33 +451,19 @@ class OpenOutcomeTable:
                 entries[event.row] = entry
         return entries
 
-    def _upsert(
-        self,
-        database: SqlDatabase,
-        statement: Callable[[str, int], str],
-        records: Sequence[Record],
-        *,
-        commit: bool = True,
-    ) -> None:
+    def _upsert(self, database: SqlDatabase, statement: Callable[[str, int], str], records: Sequence[Record]) -> None:
         dialect = self._dialect
-        end = database.commit if commit else _nothing
         for some in _chunks(records, dialect.rows):
-            if dialect.many:
-                database.execute_many(statement(self._table, 1), some)
-                end()
-                continue
             text = statement(self._table, len(some))
             if dialect.json is not None:
                 objects = [dict(zip(COLUMNS, one, strict=True)) for one in some]
                 database.execute(text, [orjson.dumps(objects).decode()])
-                end()
                 continue
             values = [value for one in some for value in one]
             if not dialect.binds_null:
                 text = text.format(*("NULL" if value is None else "{}" for value in values))
                 values = [value for value in values if value is not None]
             database.execute(text, values)
-            end()
 
     def _select(
         self,
@@ -441,10 +477,6 @@ class OpenOutcomeTable:
             found += database.fetch(statement(self._table, len(some)), [*some, *more])
         database.roll_back()  # ends the transaction, so that the next query sees later changes
         return found
-
-
-def _nothing() -> None:
-    """Do nothing."""
 
 
 def _replaces(status: str, before: str) -> bool:

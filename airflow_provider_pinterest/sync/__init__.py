@@ -1,6 +1,9 @@
 """A complete run without Airflow: rows in, a result out.
 
 - ``run``: the function :func:`~.run.sync`, which sends the rows of a source and returns the counts.
+- ``call``: the arguments of a call, and the parts that are made from them.
+- ``opened``: what an attempt opens before it delivers.
+- ``source_rows``: the rows of a source, from row batches to sections.
 - ``options``: the options of a run and the values that each may have.
 - ``attempt``: what an orchestrator knows about an attempt, and the state that earlier attempts left.
 - ``state``: state stores, in a file or in a database table.
@@ -17,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from airflow_provider_pinterest.api.connection import PinterestConnection
+    from airflow_provider_pinterest.api.interruptible import Stopped
     from airflow_provider_pinterest.conversions.outcomes import RowBatch
     from airflow_provider_pinterest.delivery.stop import StopSignal
     from airflow_provider_pinterest.outcomes.table import OutcomeTable
@@ -46,6 +50,7 @@ _MODULES: Final = {
     "SqlStateStore": "sync.state",
     "StateStore": "sync.state",
     "StopSignal": "delivery.stop",
+    "Stopped": "api.interruptible",
     "SyncObserver": "sync.observer",
     "SyncOptions": "sync.options",
     "sync": "sync.run",
@@ -67,6 +72,7 @@ __all__ = [
     "SqlStateStore",
     "StateStore",
     "StopSignal",
+    "Stopped",
     "SyncObserver",
     "SyncOptions",
     "sync",

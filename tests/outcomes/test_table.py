@@ -8,6 +8,7 @@ import sqlite3
 import time
 from contextlib import closing
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -253,7 +254,7 @@ def test_connections_that_return_mappings(request, tmp_path, sandbox):
 @pytest.mark.parametrize("charset", ["latin1", "utf8", "ascii"])
 @pytest.mark.parametrize("driver", ["pymysql", "mysql.connector"])
 def test_a_mysql_connection_of_any_character_set_takes_any_text(request, tmp_path, sandbox, driver, charset):
-    database = connections(request, driver, tmp_path)
+    database: Any = connections(request, driver, tmp_path)
     some = [row(1, shop="Café 😀", event_id="😀-1")]
     options = {"key_columns": ["shop"], "field_map": {"shop": None}, "skip_already_sent": True}
     outcomes = OutcomeTable(partial(database, charset=charset), "montag 😀")
