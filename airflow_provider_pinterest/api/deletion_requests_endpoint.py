@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 
 from airflow_provider_pinterest.api.ad_account import account_id
 from airflow_provider_pinterest.api.client import Client
-from airflow_provider_pinterest.api.deletion_states import CANCELLED, DeletionRequest
+from airflow_provider_pinterest.api.deletion_states import CANCELLED, SUBMITTED, DeletionRequest
 from airflow_provider_pinterest.api.limited_call import MAX_WAIT, Failure, call_limited
 from airflow_provider_pinterest.api.rate_limit import RateLimiter
 from airflow_provider_pinterest.api.request import Request
@@ -89,7 +89,7 @@ class DeletionRequestsEndpoint:
     ) -> None:
         self.client = client
         self.rate_limiter = rate_limiter
-        self._max_wait = max_wait
+        self.max_wait = max_wait
         self._guard = guard
 
     def create(self, account: str, body: Callable[[], bytes]) -> DeletionRequest | NotAccepted | Failure:
@@ -125,11 +125,12 @@ class DeletionRequestsEndpoint:
     def cancel(self, account: str, request_id: str) -> Cancelled | NotAccepted | Missing | Failure:
         """Cancel a pending request.
 
-        A first attempt without an answer may have cancelled it, so a refusal is compared with the request's status.
+        A first attempt without an answer may have cancelled it, so the status of the request is looked up after a
+        refusal.
         """
         request = Request(_path(account, request_id), method="DELETE")
         answer: Cancelled | NotAccepted | Missing | Failure = self._call(account, request, _cancelled, repeatable=True)
-        if isinstance(answer, NotAccepted):
+        if isinstance(answer, (NotAccepted, Missing)):
             found = self.get(account, request_id)
             if isinstance(found, DeletionRequest) and found.status == CANCELLED:
                 return Cancelled()
@@ -145,7 +146,7 @@ class DeletionRequestsEndpoint:
             request,
             read,
             repeatable=repeatable,
-            max_wait=self._max_wait,
+            max_wait=self.max_wait,
             guard=self._guard,
         )
 
@@ -203,8 +204,12 @@ def _listed(reply: Reply, now: float) -> DeletionPage | Failure:
 
 
 def _cancelled(reply: Reply, now: float) -> Cancelled | NotAccepted | Missing | Failure:
-    trace = trace_of(reply, json_object(reply))
+    document = json_object(reply)
+    trace = trace_of(reply, document)
     if 200 <= reply.status < 300:
+        shown = _request(document)
+        if shown is not None and shown.status == SUBMITTED:
+            return NotAccepted(_said(trace, f"the status of the request is {SUBMITTED}"))
         return Cancelled()
     if reply.status in _ABOUT_THE_REQUEST:
         return NotAccepted(trace)

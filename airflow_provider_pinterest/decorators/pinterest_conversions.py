@@ -13,7 +13,8 @@ from airflow_provider_pinterest.airflow_versions import (
     task_decorator_factory,
 )
 from airflow_provider_pinterest.exceptions import ParameterError
-from airflow_provider_pinterest.operators.send_conversions import RedactedRows, SendConversionsOperator
+from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
+from airflow_provider_pinterest.operators.templates import RedactedRows
 
 if TYPE_CHECKING:
     from airflow_provider_pinterest.airflow_versions import Context, TaskDecorator

@@ -1,18 +1,14 @@
 """Deletion requests without Airflow: rows in, requests and counts out.
 
 - ``deletion_run``: the function :func:`~.deletion_run.request_deletion`.
-- ``deletion_options``: the options of a run.
+- ``deletion_options``: the options of a run, and how people are named.
 - ``reading``: reads rows and yields people in batches.
-- ``identifier_kinds``: how people are named.
 - ``targets``: the people of one request, and the form of addresses and click ids.
 - ``requester``: gets a request created for each batch.
 - ``created_requests``: remembers which requests exist.
 - ``account_requests``: lists, shows and cancels the requests of an ad account.
-- ``progress_of_request``: how far a request is.
-- ``deletion_counts``: the counts.
-- ``endings``: the sentences about how a run ended.
+- ``deletion_counts``: the counts, and the sentences about how a run ended.
 - ``failures``: the errors for failed calls.
-- ``stopping``: ends a run that is told to stop.
 """
 
 from __future__ import annotations

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Final, Self
 
@@ -20,6 +22,9 @@ from airflow_provider_pinterest.exceptions import RefusedError
 
 MAX_WAIT: Final = dt.timedelta(minutes=1)
 """The longest time in which a call is made again."""
+
+FEW: Final = 10
+"""So many requests are looked up one by one."""
 
 
 class AccountRequests:
@@ -69,6 +74,27 @@ class AccountRequests:
             raise error_of(found)
         return found
 
+    def get_all(self, request_ids: Sequence[str]) -> list[DeletionRequest]:
+        """Return several requests, in any order. Many are looked up in the list, which has 250 on a page.
+
+        :raises ParameterError: an id does not have 1 to 18 digits.
+        :raises DeliveryError: there is no such request, or Pinterest does not show it.
+        """
+        missing = dict.fromkeys(map(checked_request_id, request_ids))
+        found = []
+        if len(missing) > FEW:
+            pages = self._endpoint.pages(self._account)
+            for page in itertools.islice(pages, len(missing)):
+                if not isinstance(page, DeletionPage):
+                    raise error_of(page)
+                wanted = [one for one in page.requests if one.request_id in missing]
+                found += wanted
+                for one in wanted:
+                    missing.pop(one.request_id, None)
+                if len(missing) <= FEW:
+                    break
+        return [*found, *map(self.get, missing)]
+
     def cancel(self, request_id: str) -> None:
         """Cancel a pending request.
 
@@ -80,7 +106,7 @@ class AccountRequests:
         if isinstance(answer, NotAccepted):
             raise RefusedError(
                 f"Deletion request {request_id} cannot be cancelled ({answer.trace}).",
-                advice="Only a pending request can be cancelled, within 72 hours after it was created.",
+                advice="Only a pending request can be cancelled. A request is submitted 72 hours after it was created.",
                 status=answer.trace.status,
                 code=answer.trace.code,
                 request_id=answer.trace.request_id,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Annotated, Final
 
-from airflow_provider_pinterest.erasure.identifier_kinds import IdentifierKind
 from airflow_provider_pinterest.problems import raise_all
 from airflow_provider_pinterest.sync.options import (
     ACCOUNT,
@@ -29,6 +29,27 @@ LARGEST_BATCH: Final = 10_000
 UNKNOWN: Final = ParameterKind("'resend' or 'hold'", lambda value: value in ("resend", "hold"))
 
 
+class IdentifierKind(Enum):
+    """How people are named; the value is the name of the list in the API."""
+
+    EMAIL = "user_emails"
+    CLICK_ID = "epiks"
+
+    @property
+    def singular(self) -> str:
+        """The name of one, for messages."""
+        return "e-mail address" if self is IdentifierKind.EMAIL else "click id"
+
+    @property
+    def plural(self) -> str:
+        """The name of several, for messages."""
+        return "e-mail addresses" if self is IdentifierKind.EMAIL else "click ids"
+
+    def counted(self, number: int) -> str:
+        """Return a number of them, such as ``1 click id``."""
+        return f"{number:,} {self.singular if number == 1 else self.plural}"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DeletionOptions:
     """The options, checked when they are created.
@@ -39,6 +60,7 @@ class DeletionOptions:
     :param batch_size: people in a request.
     :param max_rejected: how many rows may be rejected: an int counts rows, a float is a share of the rows read. Above
         it the run fails, after all other people were requested.
+    :param validate_only: do everything except the calls: read the rows and count the people.
     :param max_wait: the longest time in which a call is made again.
     :param on_unknown_outcome: what to do if it is unknown whether Pinterest created a request: ``"resend"`` creates it
         once more, because two requests for the same people do no harm; ``"hold"`` leaves it and fails at the end.
@@ -51,6 +73,7 @@ class DeletionOptions:
     ad_account_id: Annotated[str | int | None, ACCOUNT] = None
     batch_size: Annotated[int, between(1, LARGEST_BATCH)] = BATCH_SIZE
     max_rejected: Annotated[float, TOLERANCE] = 0
+    validate_only: Annotated[bool, SWITCH] = False
     max_wait: Annotated[dt.timedelta, WAIT] = dt.timedelta(minutes=10)
     on_unknown_outcome: Annotated[str, UNKNOWN] = "resend"
     create_again: Annotated[bool, SWITCH] = False

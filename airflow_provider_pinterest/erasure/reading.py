@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextvars
 import hashlib
 import queue
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from airflow_provider_pinterest.api.interruptible import NoThreadError, Stopped, start_thread
@@ -16,14 +14,12 @@ from airflow_provider_pinterest.conversions.placeholders import PLACEHOLDERS
 from airflow_provider_pinterest.conversions.placeholders import folded as folded_words
 from airflow_provider_pinterest.conversions.values import texts
 from airflow_provider_pinterest.delivery.stop import StopSignal
-from airflow_provider_pinterest.erasure.identifier_kinds import IdentifierKind
-from airflow_provider_pinterest.erasure.targets import CANONICAL, Targets, is_hash
+from airflow_provider_pinterest.erasure.deletion_counts import REFUSED, PersonRowCounts
+from airflow_provider_pinterest.erasure.deletion_options import IdentifierKind
+from airflow_provider_pinterest.erasure.targets import IDENTIFIERS, Targets, is_hash
 from airflow_provider_pinterest.exceptions import ParameterError, PinterestError, SourceError
 from airflow_provider_pinterest.redaction import clean
 from airflow_provider_pinterest.sources.protocol import OpenSource
-
-LISTED_ROWS: Final = 100
-"""Largest number of rejected rows that the result lists."""
 
 CHECK_EVERY: Final = 0.1
 """Seconds between two checks for a stop."""
@@ -36,35 +32,12 @@ REASONS: Final[Mapping[str, str]] = {
     "bad_email": "The cell is not an e-mail address.",
     "hashed_email": "The cell is a hash. Pinterest needs the plain address.",
     "bad_click_id": "The cell is not a click id.",
-    "pinterest_refused": "Pinterest refuses this address or click id.",
+    REFUSED: "Pinterest refuses this address or click id.",
 }
 """Code → meaning."""
 
 _EMPTY: Final = folded_words(PLACEHOLDERS)
 _BAD: Final = {IdentifierKind.EMAIL: "bad_email", IdentifierKind.CLICK_ID: "bad_click_id"}
-
-
-@dataclass(slots=True)
-class PersonRowCounts:
-    """The rows that were read.
-
-    :param identifiers: valid addresses and click ids, duplicates included.
-    :param rejected_rows: numbers of rejected rows, :data:`LISTED_ROWS` at most.
-    """
-
-    rows_read: int = 0
-    rows_rejected: int = 0
-    identifiers: int = 0
-    duplicates: int = 0
-    reasons: Counter[str] = field(default_factory=Counter)
-    rejected_rows: list[int] = field(default_factory=list)
-
-    def reject(self, row: int, *codes: str) -> None:
-        """Count a row that is rejected."""
-        self.rows_rejected += 1
-        self.reasons.update(codes)
-        if len(self.rejected_rows) < LISTED_ROWS:
-            self.rejected_rows.append(row)
 
 
 def batches(
@@ -80,8 +53,14 @@ def batches(
     """
     known: set[bytes] = set()
     open_batches: dict[IdentifierKind, tuple[list[str], list[int]]] = {kind: ([], []) for kind in columns}
+    seen: dict[str, None] = {}
+    found_columns = False
     for row_batch in source.row_batches():
-        places = _places(row_batch.columns, columns, complete=source.columns_complete)
+        seen |= dict.fromkeys(row_batch.columns)
+        places = _places(row_batch.columns, columns)
+        if source.columns_complete and len(places) < len(columns):
+            raise _missing_columns([name for kind, name in columns.items() if kind not in places], seen)
+        found_columns |= bool(places)
         for cells in row_batch.rows:
             counts.rows_read += 1
             for kind, value in _identifiers(cells, places, counts):
@@ -97,30 +76,26 @@ def batches(
                 if len(values) == size:
                     open_batches[kind] = ([], [])
                     yield Targets(kind, values, rows)
+    if counts.rows_read and not found_columns:
+        raise _missing_columns(columns.values(), seen)
     for kind, (values, rows) in open_batches.items():
         if values:
             yield Targets(kind, values, rows)
 
 
-def _places(
-    found: Sequence[str], columns: Mapping[IdentifierKind, str], *, complete: bool
-) -> dict[IdentifierKind, int]:
-    """Return where the columns are.
-
-    :param complete: whether all rows have these columns.
-    :raises ParameterError: a column does not exist.
-    """
+def _places(found: Sequence[str], columns: Mapping[IdentifierKind, str]) -> dict[IdentifierKind, int]:
+    """Return where the columns are that exist."""
     by_name = {folded(name): place for place, name in reversed(list(enumerate(found)))}
     exact = {name: place for place, name in enumerate(found)}
-    places = {}
-    for kind, name in columns.items():
-        place = exact.get(name, by_name.get(folded(name)))
-        if place is not None:
-            places[kind] = place
-        elif complete:
-            names = ", ".join(clean(one) for one in found[:20])
-            raise ParameterError(f"The rows have no column {name!r}. Their columns: {names}.")
-    return places
+    places = {kind: exact.get(name, by_name.get(folded(name))) for kind, name in columns.items()}
+    return {kind: place for kind, place in places.items() if place is not None}
+
+
+def _missing_columns(wanted: Iterable[str], found: Iterable[str]) -> ParameterError:
+    """Return the error for columns that do not exist."""
+    which = " or ".join(map(repr, wanted))
+    names = ", ".join(clean(one) for one in list(found)[:20])
+    return ParameterError(f"The rows have no column {which}. Their columns: {names}.")
 
 
 def _identifiers(
@@ -136,38 +111,40 @@ def _identifiers(
             else:
                 found.append((kind, value))
     if problems or not found:
-        counts.reject(counts.rows_read, *(problems or ["missing"]))
+        counts.reject(*(problems or ["missing"]), partly=bool(found))
     return found
 
 
 def _read(cell: Any, kind: IdentifierKind) -> list[tuple[str, str]]:
     """Return the identifiers of a cell, each with the code of its problem, which is empty if there is none."""
-    try:
-        parts = texts(cell) or []
-    except Exception:  # noqa: BLE001 - cells may be of any type
-        return [("", _BAD[kind])]
     found = []
-    for part in parts:
-        if part.lower() in _EMPTY:
-            continue
-        value = CANONICAL[kind](part)
-        hashed = not value and kind is IdentifierKind.EMAIL and is_hash(part)
-        found.append((value, "" if value else "hashed_email" if hashed else _BAD[kind]))
+    try:
+        for part in texts(cell) or ():
+            if part.lower() in _EMPTY:
+                continue
+            values = IDENTIFIERS[kind](part)
+            hashed = not values and kind is IdentifierKind.EMAIL and is_hash(part)
+            found += [(value, "") for value in values] or [("", "hashed_email" if hashed else _BAD[kind])]
+    except Exception:  # noqa: BLE001 - cells may be of any type
+        found.append(("", _BAD[kind]))
     return found
 
 
 class ReadAheadTargets:
     """Reads batches in a thread, one batch ahead.
 
-    :param generate: returns the batches; called in the thread.
+    :param generate: returns the batches, and counts the rows; called in the thread.
     :param stop: ends the reading.
     :raises PinterestError: no thread can be started.
     """
 
-    def __init__(self, generate: Callable[[], Iterator[Targets]], stop: StopSignal) -> None:
+    def __init__(self, generate: Callable[[PersonRowCounts], Iterator[Targets]], stop: StopSignal) -> None:
+        self.counts = PersonRowCounts()
+        """The rows up to the last batch that was returned; all rows at the end."""
+        self._counting = PersonRowCounts()
         self._generate = generate
         self._stop = stop
-        self._queue: queue.Queue[Targets | PinterestError | None] = queue.Queue(maxsize=1)
+        self._queue: queue.Queue[tuple[Targets | PinterestError | None, PersonRowCounts]] = queue.Queue(maxsize=1)
         self._ended = False
         context = contextvars.copy_context()
         try:
@@ -184,7 +161,7 @@ class ReadAheadTargets:
         while True:
             self._stop.check()
             try:
-                found = self._queue.get(timeout=CHECK_EVERY)
+                found, self.counts = self._queue.get(timeout=CHECK_EVERY)
             except queue.Empty:
                 continue
             if found is None:
@@ -201,7 +178,7 @@ class ReadAheadTargets:
     def _run(self) -> None:
         end: PinterestError | None = None
         try:
-            for found in self._generate():
+            for found in self._generate(self._counting):
                 self._put(found)
         except Stopped:
             return
@@ -218,11 +195,12 @@ class ReadAheadTargets:
             return
 
     def _put(self, found: Targets | PinterestError | None) -> None:
+        item = found, self._counting.copy()
         while True:
             if self._ended or self._stop.is_set():
                 raise Stopped
             try:
-                self._queue.put(found, timeout=CHECK_EVERY)
+                self._queue.put(item, timeout=CHECK_EVERY)
             except queue.Full:
                 continue
             return

@@ -9,14 +9,23 @@ from typing import Final
 
 import orjson
 
+from airflow_provider_pinterest.conversions.click_ids import click_id
 from airflow_provider_pinterest.conversions.email_addresses import email
-from airflow_provider_pinterest.erasure.identifier_kinds import NAMES, IdentifierKind
+from airflow_provider_pinterest.conversions.identifiers import LONGEST
+from airflow_provider_pinterest.conversions.invisible import visible
+from airflow_provider_pinterest.conversions.reasons import UnusableCellError
+from airflow_provider_pinterest.conversions.values import unquoted
+from airflow_provider_pinterest.erasure.deletion_options import IdentifierKind
 
-LONGEST: Final = {"email": 320, "click_id": 2_000}
-"""Largest number of characters."""
+LONGEST_EMAIL: Final = 320
+"""Largest number of characters of an address."""
+
+LONGEST_CELL: Final = 20_000
+"""Largest number of characters of a text with several addresses."""
 
 _is_hash: Final = re.compile(r"(?:[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64})", re.IGNORECASE | re.ASCII).fullmatch
-_is_click_id: Final = re.compile(r"[\x21-\x3f\x41-\x7e]+").fullmatch  # printable ASCII without @
+_between_addresses: Final = re.compile(r"[,;|\r\n\t]+").split
+_is_sendable: Final = re.compile(r"[\x21-\x7e]+").fullmatch  # printable ASCII
 
 
 class Targets:
@@ -37,7 +46,7 @@ class Targets:
         return len(self._values)
 
     def __repr__(self) -> str:
-        return f"<{len(self)} {NAMES[self.kind]}, not shown>"
+        return f"<{self.kind.counted(len(self))}, not shown>"
 
     def halves(self) -> tuple[Targets, Targets]:
         """Return two parts."""
@@ -51,6 +60,13 @@ class Targets:
         """Return the body of the request; do not keep it in a local variable."""
         return orjson.dumps({"deletion_targets": {self.kind.value: self._values}})
 
+    def redacted(self, text: str) -> str:
+        """Return a text of Pinterest's without the people."""
+        for value in self._values:
+            if value in text:
+                text = text.replace(value, "…")
+        return text
+
     def digest(self, salt: str) -> str:
         """Return a text by which the same people in the same order are recognised, and no one else.
 
@@ -59,16 +75,30 @@ class Targets:
         return hashlib.scrypt(self.body(), salt=salt.encode(), n=2**12, r=8, p=1, dklen=16).hex()
 
 
-def email_of(text: str) -> str:
-    """Return an address as Pinterest takes it, plain, trimmed and in lower case; or ``""`` if it is not an address."""
-    found = email(text) if len(text) <= LONGEST["email"] else ""
-    return found if _can_be_sent(found) else ""
+def emails_of(text: str) -> list[str]:
+    """Return the addresses in a text, as Pinterest takes them: plain, trimmed and in lower case.
+
+    Empty if something in it is not an address.
+    """
+    single = _email(text)
+    if single:
+        return [single]
+    if text.count("@") < 2 or len(text) > LONGEST_CELL:
+        return []
+    for parts in (_between_addresses(text), text.split()):
+        found = [_email(part) for part in parts if part.strip()]
+        if found and all(found):
+            return found
+    return []
 
 
-def click_id_of(text: str) -> str:
-    """Return a click id, trimmed; or ``""`` if it is not one."""
-    found = text.strip()
-    return found if len(found) <= LONGEST["click_id"] and _is_click_id(found) else ""
+def click_ids_of(text: str) -> list[str]:
+    """Return the click id in a text, in the form in which it was sent; empty if there is none."""
+    try:
+        found = click_id(unquoted(visible(text)) or "")
+    except UnusableCellError:  # it has an @
+        return []
+    return [found] if _is_sendable(found) else []
 
 
 def is_hash(text: str) -> bool:
@@ -76,15 +106,17 @@ def is_hash(text: str) -> bool:
     return _is_hash(text.strip()) is not None
 
 
-CANONICAL: Final[dict[IdentifierKind, Callable[[str], str]]] = {
-    IdentifierKind.EMAIL: email_of,
-    IdentifierKind.CLICK_ID: click_id_of,
+IDENTIFIERS: Final[dict[IdentifierKind, Callable[[str], list[str]]]] = {
+    IdentifierKind.EMAIL: emails_of,
+    IdentifierKind.CLICK_ID: click_ids_of,
 }
+"""Kind → a function that returns the identifiers in a text."""
 
 
-def _can_be_sent(text: str) -> bool:
+def _email(text: str) -> str:
+    found = email(text) if len(text) <= LONGEST else ""
     try:
-        text.encode()
+        found.encode()
     except UnicodeEncodeError:  # lone surrogates
-        return False
-    return True
+        return ""
+    return found if len(found) <= LONGEST_EMAIL else ""

@@ -8,7 +8,7 @@
 - ``task_options``: the operator's parameters and their allowed values.
 - ``task_events``: checks the rows that a task is given.
 - ``task_files``: the files that a task reads.
-- ``templates``: templates that have no value in a run.
+- ``templates``: how parameters are rendered, and what of them is not shown.
 - ``task_attempt``: the number, identity and folders of a task's attempt.
 - ``task_runner``: runs one attempt: connection, state store, XCom, deferral.
 - ``task_outcomes``: the outcome table of a task, and its state in the same database.

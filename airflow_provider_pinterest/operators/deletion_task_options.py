@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, Self
 
 from airflow_provider_pinterest.erasure.deletion_options import DeletionOptions, problem_of_columns
 from airflow_provider_pinterest.operators.task_options import is_late
+from airflow_provider_pinterest.operators.templates import unwrapped
 from airflow_provider_pinterest.sync.options import (
     ANY_MAPPING,
     BOUND,
@@ -35,7 +36,7 @@ class DeletionTaskOptions(DeletionOptions):
 
         :raises ParameterError: some values are not allowed; the message names all of them.
         """
-        given: dict[str, Any] = {name: getattr(task, name) for name in DELETION_KINDS}
+        given: dict[str, Any] = {name: unwrapped(getattr(task, name)) for name in DELETION_KINDS}
         for name, value in given.items():
             if isinstance(value, str):
                 given[name] = DELETION_KINDS[name].read(value)

@@ -9,9 +9,9 @@ import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_pinterest.airflow_versions import BaseOperator, XComArg, in_any_thread
+from airflow_provider_pinterest.airflow_versions import BaseOperator, XComArg
 from airflow_provider_pinterest.erasure.deletion_options import BATCH_SIZE
-from airflow_provider_pinterest.exceptions import ParameterError, PinterestError, problems
+from airflow_provider_pinterest.exceptions import PinterestError, problems
 from airflow_provider_pinterest.links.conversions import RESULT_KEY
 from airflow_provider_pinterest.operators.deletion_task_options import (
     DELETION_KINDS,
@@ -19,9 +19,8 @@ from airflow_provider_pinterest.operators.deletion_task_options import (
     problems_of_deletion_constants,
 )
 from airflow_provider_pinterest.operators.errors import WrongParameterError
-from airflow_provider_pinterest.operators.send_conversions import RedactedRows
-from airflow_provider_pinterest.operators.task_options import is_late, is_output
-from airflow_provider_pinterest.operators.templates import LostValues
+from airflow_provider_pinterest.operators.task_options import is_late
+from airflow_provider_pinterest.operators.templates import LostValues, RedactsRows, without_addresses
 from airflow_provider_pinterest.problems import SEVERAL
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ REQUEST_IDS_KEY = "request_ids"
 """XCom key of the ids of the requests."""
 
 
-class RequestDeletionOperator(BaseOperator):
+class RequestDeletionOperator(RedactsRows, BaseOperator):
     """Ask Pinterest to delete the conversion data of people, such as those who asked a shop to erase their data.
 
     The rows come from ``sql`` or ``rows``, one person in each. ``execute`` creates a deletion request for every batch
@@ -53,7 +52,8 @@ class RequestDeletionOperator(BaseOperator):
     :param sql: a statement that returns one row per person, or the path of a ``.sql`` file. (templated)
     :param sql_conn_id: the connection of the warehouse; its hook must be a ``DbApiHook``. (templated)
     :param hook_params: passed to the hook of the warehouse. (templated)
-    :param parameters: values that the driver binds to the statement. Airflow stores and shows them. (templated)
+    :param parameters: values that the driver binds to the statement. Airflow stores and shows them, without e-mail
+        addresses. (templated)
     :param rows: a list of rows, or the ``.output`` of an upstream task. Never stored in the rendered fields.
     :param email_column: the column with plain e-mail addresses. (templated)
     :param click_id_column: the column with click ids, which the Pinterest tag stores in the cookie ``_epik``. At least
@@ -63,6 +63,7 @@ class RequestDeletionOperator(BaseOperator):
     :param batch_size: people in a request. Pinterest does not publish a limit. (templated)
     :param max_rejected: how many rows may be rejected: an int counts rows, a float is a share of the rows read. Above
         it the task fails without retry, after all other people were requested. (templated)
+    :param validate_only: do everything except the calls: read the rows and count the people. (templated)
     :param max_wait: the longest time in which a call is made again before the task fails. (templated)
     :param on_unknown_outcome: what to do if it is unknown whether Pinterest created a request: ``"resend"`` creates it
         once more, because two requests for the same people do no harm; ``"hold"`` leaves it, and the task fails without
@@ -77,6 +78,7 @@ class RequestDeletionOperator(BaseOperator):
     template_fields: Sequence[str] = ("sql", "rows", *(name for name in DELETION_KINDS if name != "sql"))
     template_ext: Sequence[str] = (".sql",)
     template_fields_renderers: ClassVar[dict[str, str]] = {"sql": "sql", "parameters": "json", "hook_params": "json"}
+    rows_parameter = "rows"
     ui_color = "#e0e4fd"
 
     pushes_result: bool = True
@@ -96,6 +98,7 @@ class RequestDeletionOperator(BaseOperator):
         ad_account_id: str | int | None = None,
         batch_size: int | str = BATCH_SIZE,
         max_rejected: float | str = 0,
+        validate_only: bool | str = False,
         max_wait: dt.timedelta | str = dt.timedelta(minutes=10),
         on_unknown_outcome: str = "resend",
         create_again: bool | str = False,
@@ -114,6 +117,7 @@ class RequestDeletionOperator(BaseOperator):
         self.ad_account_id = ad_account_id
         self.batch_size = batch_size
         self.max_rejected = max_rejected
+        self.validate_only = validate_only
         self.max_wait = max_wait
         self.on_unknown_outcome = on_unknown_outcome
         self.create_again = create_again
@@ -124,6 +128,7 @@ class RequestDeletionOperator(BaseOperator):
         if found:
             intro = f"Task {self.task_id!r}: "
             raise WrongParameterError(intro + problems(SEVERAL[0].lower() + SEVERAL[1:], found))
+        self._redact_rows()
 
     @property
     def output(self) -> XComArg:
@@ -165,12 +170,12 @@ class RequestDeletionOperator(BaseOperator):
         from airflow_provider_pinterest.operators.task_attempt import AIRFLOW, identity, not_orphaned, try_number
         from airflow_provider_pinterest.sync.attempt import AttemptInfo
 
-        self._lost.check()
+        self._check_rendered()
         options = DeletionTaskOptions.of(self)
         hook = PinterestHook(options.pinterest_conn_id)
-        hook.check(options.ad_account_id)
+        hook.check(options.ad_account_id, sends=not options.validate_only)
         store = state_store(context)
-        if store is None and try_number(context) > 1:
+        if store is None and try_number(context) > 1 and not options.validate_only:
             self.log.warning(
                 "Airflow before 3.3 remembers nothing between attempts, so all requests are created again. This does "
                 "no harm."
@@ -202,12 +207,7 @@ class RequestDeletionOperator(BaseOperator):
 
         if options.sql is not None:
             return warehouse_query(options.sql, options.sql_conn_id or "", options.hook_params, options.parameters)
-        rows: Any = self.rows.rows if isinstance(self.rows, RedactedRows) else self.rows
-        rows = in_any_thread(rows.resolve(context)) if is_output(rows) else rows
-        problem = _problem_of_rows(rows)
-        if problem is not None:
-            raise ParameterError(problem)
-        return IterableSource(rows)
+        return IterableSource(self._rows(context), name="rows")
 
     def _problems_of_source(self) -> list[str]:
         """Return the problems with the choice of a source."""
@@ -216,10 +216,7 @@ class RequestDeletionOperator(BaseOperator):
             return [f"Pass one source, sql or rows; got {which}."]
         if self.sql is not None and self.sql_conn_id is None:
             return ["sql needs sql_conn_id, the connection of the warehouse."]
-        rows: Any = self.rows
-        if isinstance(rows, str) and is_late(rows):
-            return ["rows: a template arrives as text. Pass the upstream task's output itself, rows=upstream.output."]
-        problem = None if rows is None or is_late(rows) or isinstance(rows, RedactedRows) else _problem_of_rows(rows)
+        problem = self._problem_of_rows() or _problem_of_templates(self.rows)
         return [] if problem is None else [problem]
 
     def _do_render_template_fields(
@@ -230,19 +227,19 @@ class RequestDeletionOperator(BaseOperator):
         jinja_env: Any,
         seen_oids: set[int],
     ) -> None:
-        """Render all fields except ``rows``, whose people must not appear in the rendered fields."""
-        parent._lost = LostValues()  # noqa: SLF001
-        for name in template_fields:
-            if name != "rows":
-                with parent._lost.watch(parent, name, jinja_env, context) as watched:  # noqa: SLF001
-                    super()._do_render_template_fields(parent, [name], context, watched, seen_oids)
-        if parent.rows is not None and not is_output(parent.rows) and not isinstance(parent.rows, RedactedRows):
-            parent.rows = RedactedRows(parent.rows)
+        """Render the parameters, and hide those with an address."""
+        super()._do_render_template_fields(parent, template_fields, context, jinja_env, seen_oids)
+        parent.sql = without_addresses(parent.sql)
+        parent.parameters = without_addresses(parent.parameters)
 
 
-def _problem_of_rows(rows: object) -> str | None:
-    """Return why a value cannot be ``rows``. The rows are not read."""
-    from airflow_provider_pinterest.sources.iterables import problem_of
-
-    problem = problem_of(rows)
-    return None if problem is None else problem.replace("events:", "rows:", 1)
+def _problem_of_templates(rows: object) -> str | None:
+    """Return why constant rows cannot be read, if a cell is a template."""
+    for number, row in enumerate(rows if isinstance(rows, (list, tuple)) else (), 1):
+        cells = row.values() if isinstance(row, Mapping) else ()
+        if any(isinstance(cell, str) and is_late(cell) for cell in cells):
+            return (
+                f"rows: row {number} has a template, and rows are not rendered. Use sql, such as SELECT :email AS "
+                "email, with the template in parameters."
+            )
+    return None

@@ -10,19 +10,17 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_pinterest.airflow_versions import BaseOperator, XComArg, conf, in_any_thread
+from airflow_provider_pinterest.airflow_versions import BaseOperator, XComArg, conf
 from airflow_provider_pinterest.conversions.batches import MAX_EVENTS
-from airflow_provider_pinterest.exceptions import ParameterError, problems
+from airflow_provider_pinterest.exceptions import problems
 from airflow_provider_pinterest.links.conversions import RESULT_KEY, AdsManagerConversionsLink
 from airflow_provider_pinterest.operators.errors import WrongParameterError
 from airflow_provider_pinterest.operators.task_options import (
     KINDS,
     TaskOptions,
-    is_late,
-    is_output,
     problems_of_constants,
 )
-from airflow_provider_pinterest.operators.templates import EMPTY_INTERVAL, LostValues
+from airflow_provider_pinterest.operators.templates import LostValues, RedactsRows
 from airflow_provider_pinterest.problems import SEVERAL, raise_all
 
 if TYPE_CHECKING:
@@ -33,18 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["SendConversionsOperator"]
 
 
-class RedactedRows:
-    """Wraps rows on their way into ``execute``, because Airflow stores and shows rendered values."""
-
-    def __init__(self, rows: object) -> None:
-        self.rows = rows
-
-    def __repr__(self) -> str:
-        size = len(self.rows) if isinstance(self.rows, Sequence) and not isinstance(self.rows, str) else "some"
-        return f"<{size} rows, not shown>"
-
-
-class SendConversionsOperator(BaseOperator):
+class SendConversionsOperator(RedactsRows, BaseOperator):
     """Send conversion events to Pinterest: read, map, hash, validate, batch, deliver, and account for every row.
 
     The rows come from one source: ``sql``, ``events`` or ``path``. A column that is named like a field of the API, or
@@ -128,6 +115,7 @@ class SendConversionsOperator(BaseOperator):
         "sql": "sql",
         **dict.fromkeys(("parameters", "defaults", "field_map", "identifiers", "hook_params", "event_names"), "json"),
     }
+    rows_parameter = "events"
     operator_extra_links = (AdsManagerConversionsLink(),)
     ui_color = "#fde0e4"
 
@@ -236,6 +224,7 @@ class SendConversionsOperator(BaseOperator):
         self._stop: StopSignal | None = None
         self._lost = LostValues()
         self._check_constants()
+        self._redact_rows()
 
     @property
     def output(self) -> XComArg:
@@ -270,9 +259,7 @@ class SendConversionsOperator(BaseOperator):
 
         :raises ParameterError: some values are not allowed; the message names all of them.
         """
-        self._lost.check()
-        if self._lost.empty_interval:
-            self.log.warning("%s", EMPTY_INTERVAL)
+        self._check_rendered()
         return TaskOptions.of(self)
 
     def _check_constants(self) -> None:
@@ -297,11 +284,7 @@ class SendConversionsOperator(BaseOperator):
         if self.sql is not None:
             needed = self.sql_conn_id is None
             return ["sql needs sql_conn_id, the connection of the warehouse."] if needed else []
-        if isinstance(self.events, RedactedRows) or is_late(self.events):
-            return []
-        from airflow_provider_pinterest.operators.task_events import problem_of_events
-
-        problem = problem_of_events(self.events)
+        problem = self._problem_of_rows()
         return [] if problem is None else [problem]
 
     def _run(self, context: Context, checkpoint: dict[str, Any] | None) -> dict[str, Any]:
@@ -316,34 +299,12 @@ class SendConversionsOperator(BaseOperator):
         finally:
             self._stop, self._killed = None, False
 
-    def _do_render_template_fields(
-        self,
-        parent: Any,
-        template_fields: Iterable[str],
-        context: Context,
-        jinja_env: Any,
-        seen_oids: set[int],
-    ) -> None:
-        """Render all fields except ``events``, whose rows must not appear in the rendered fields."""
-        parent._lost = LostValues()  # noqa: SLF001
-        for name in template_fields:
-            if name != "events":
-                with parent._lost.watch(parent, name, jinja_env, context) as watched:  # noqa: SLF001
-                    super()._do_render_template_fields(parent, [name], context, watched, seen_oids)
-        if (
-            parent.events is not None
-            and not is_output(parent.events)
-            and not isinstance(parent.events, (RedactedRows, str))
-        ):
-            parent.events = RedactedRows(parent.events)
-
     def source(self, context: Context) -> OpenSource:
         """Return the source of the rows.
 
         :raises ParameterError: there is none, or more than one, or it cannot be read.
         """
         from airflow_provider_pinterest.hooks.lookup import find_database
-        from airflow_provider_pinterest.operators.task_events import problem_of_events
         from airflow_provider_pinterest.sources.iterables import IterableSource
         from airflow_provider_pinterest.sources.sql import SqlSource
 
@@ -353,12 +314,7 @@ class SendConversionsOperator(BaseOperator):
 
             return open_files(TaskOptions.of(self).path)
         if self.sql is None:
-            events: Any = self.events.rows if isinstance(self.events, RedactedRows) else self.events
-            events = in_any_thread(events.resolve(context)) if is_output(events) else events
-            problem = problem_of_events(events)
-            if problem is not None:
-                raise ParameterError(problem)
-            return IterableSource(events)
+            return IterableSource(self._rows(context))
         options = TaskOptions.of(self)
         hook = find_database(
             options.sql_conn_id or "",

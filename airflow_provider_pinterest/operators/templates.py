@@ -1,21 +1,30 @@
-"""Finds templates that have no value in a run, such as the data interval of a run without one.
+"""How the parameters of a task are rendered.
 
-``'None'`` or an empty text instead of a time makes a query return the wrong rows, or no rows, without an error.
+The rows of a task are not rendered, because Airflow stores and shows rendered values. Templates that have no value in a
+run, such as the data interval of a run without one, are noticed: ``'None'`` or an empty text instead of a time makes a
+query return the wrong rows, or no rows, without an error.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from airflow_provider_pinterest.airflow_versions import in_any_thread
 from airflow_provider_pinterest.exceptions import ParameterError, problems
+from airflow_provider_pinterest.operators.task_options import is_late, is_output
+
+if TYPE_CHECKING:
+    from airflow_provider_pinterest.airflow_versions import Context
 
 ADVICE: Final = (
     "Start the run with a logical date, or use a parameter of the DAG with a fallback: params.start or "
     "data_interval_start. Runs of partitioned schedules have partition_date instead of an interval."
 )
+
+_address: Final = re.compile(r"[^\s\"'<>(),;:=\[\]{}\\]+@[^\s\"'<>(),;:=\[\]{}\\]+")
 
 _WINDOW: Final = re.compile(
     r"'(?:data_interval\w*|logical_date|execution_date|partition\w*|ds\w*|ts\w*|prev_\w+|next_\w+)'"
@@ -28,6 +37,108 @@ EMPTY_INTERVAL: Final = (
 
 MAY_BE_NONE: Final = frozenset({"on_unknown_outcome", "max_event_age"})
 """Parameters that a template may set to ``None``."""
+
+
+class RedactedRows:
+    """Wraps rows in a parameter, because Airflow stores and shows the parameters of a task."""
+
+    def __init__(self, rows: object) -> None:
+        self.rows = rows
+
+    def __repr__(self) -> str:
+        size = len(self.rows) if isinstance(self.rows, Sequence) and not isinstance(self.rows, str) else "some"
+        return f"<{size} rows, not shown>"
+
+
+class RedactedValue:
+    """Wraps a rendered value with e-mail addresses, which Airflow would store and show."""
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+
+    def __repr__(self) -> str:
+        return _address.sub("…", str(self.value))
+
+
+def without_addresses(value: Any) -> Any:
+    """Return a value that Airflow may show: wrapped if it has e-mail addresses."""
+    return RedactedValue(value) if isinstance(value, (str, Mapping, list, tuple)) and _has_address(value) else value
+
+
+def unwrapped(value: Any) -> Any:
+    """Return the value itself."""
+    return value.value if isinstance(value, RedactedValue) else value
+
+
+class RedactsRows:
+    """An operator with rows in one of its parameters. Neither the serialized DAG nor the rendered fields show them.
+
+    :cvar rows_parameter: the name of that parameter.
+    """
+
+    rows_parameter: ClassVar[str]
+    _lost: LostValues
+    log: Any
+
+    def _redact_rows(self) -> None:
+        """Hide rows that are constants. Outputs of other tasks stay visible, because they are dependencies."""
+        rows = getattr(self, self.rows_parameter)
+        if not (rows is None or is_output(rows) or isinstance(rows, RedactedRows)):
+            setattr(self, self.rows_parameter, RedactedRows(rows))
+
+    def _problem_of_rows(self) -> str | None:
+        """Return why the rows cannot be read; ``None`` if they can, or if that is known only when the task runs."""
+        rows = self._given_rows()
+        if rows is None or is_late(rows):
+            return None
+        from airflow_provider_pinterest.operators.task_events import problem_of_rows
+
+        return problem_of_rows(rows, self.rows_parameter)
+
+    def _rows(self, context: Context) -> Any:
+        """Return the rows; those of another task are fetched.
+
+        :raises ParameterError: the value cannot be rows.
+        """
+        from airflow_provider_pinterest.operators.task_events import problem_of_rows
+
+        rows = self._given_rows()
+        if is_output(rows):
+            rows = in_any_thread(rows.resolve(context))
+        problem = problem_of_rows(rows, self.rows_parameter)
+        if problem is not None:
+            raise ParameterError(problem)
+        return rows
+
+    def _given_rows(self) -> Any:
+        rows = getattr(self, self.rows_parameter)
+        return rows.rows if isinstance(rows, RedactedRows) else rows
+
+    def _check_rendered(self) -> None:
+        """Check that every template had a value.
+
+        :raises ParameterError: the message names the parameters.
+        """
+        self._lost.check()
+        if self._lost.empty_interval:
+            self.log.warning("%s", EMPTY_INTERVAL)
+
+    def _do_render_template_fields(
+        self,
+        parent: Any,
+        template_fields: Iterable[str],
+        context: Context,
+        jinja_env: Any,
+        seen_oids: set[int],
+    ) -> None:
+        """Render all parameters except the rows."""
+        parent._lost = LostValues()  # noqa: SLF001
+        render: Any = super()
+        for name in template_fields:
+            if name != self.rows_parameter:
+                with parent._lost.watch(parent, name, jinja_env, context) as watched:  # noqa: SLF001
+                    render._do_render_template_fields(parent, [name], context, watched, seen_oids)  # noqa: SLF001
+        parent._redact_rows()  # noqa: SLF001
 
 
 class LostValues:
@@ -83,6 +194,10 @@ class LostValues:
         if self._problems:
             text = problems("Several templates have no value:", self._problems)
             raise ParameterError(text, advice=ADVICE if self._of_windows else "")
+
+
+def _has_address(value: object) -> bool:
+    return _address.search(str(value)) is not None
 
 
 def _same(value: Any) -> Any:

@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_pinterest.airflow_versions import (
+    AirflowFailException,
     AirflowSensorTimeout,
     AirflowSkipException,
     BaseSensorOperator,
     XComArg,
     conf,
 )
-from airflow_provider_pinterest.erasure.progress_of_request import RequestProgress, WaitFor, progress_of
+from airflow_provider_pinterest.api.deletion_states import KNOWN_STATUSES, RequestProgress, WaitFor, progress_of
 from airflow_provider_pinterest.exceptions import ParameterError, PinterestError, ResultError, UnavailableError
 from airflow_provider_pinterest.operators.errors import WrongParameterError
 from airflow_provider_pinterest.operators.task_options import is_late
@@ -90,7 +91,12 @@ class DeletionRequestSensor(BaseSensorOperator):
         """Wait; in the triggerer if the sensor is deferrable."""
         if not self.deferrable:
             return super().execute(context)
-        return self._look_or_defer(context, dt.datetime.now(dt.UTC))
+        try:
+            return self._look_or_defer(context, dt.datetime.now(dt.UTC))
+        except AirflowFailException as error:
+            if self.soft_fail:
+                raise AirflowSkipException(str(error)) from None
+            raise
 
     def look_again(
         self,
@@ -123,7 +129,7 @@ class DeletionRequestSensor(BaseSensorOperator):
         hook = PinterestHook(self.pinterest_conn_id)
         hook.check(self.ad_account_id)
         with AccountRequests(hook.api_connection(), hook.ad_account_id(self.ad_account_id)) as account:
-            found = [account.get(one) for one in ids]
+            found = account.get_all(ids)
         now = dt.datetime.now(dt.UTC)
         progress = {one.request_id: progress_of(one, wanted, now) for one in found}
         cancelled = [name for name, one in progress.items() if one is RequestProgress.CANCELLED]
@@ -135,6 +141,11 @@ class DeletionRequestSensor(BaseSensorOperator):
             )
         done = sum(one is RequestProgress.DONE for one in progress.values())
         statuses = sorted({one.status for one in found})
+        for status in statuses:
+            if status not in KNOWN_STATUSES:
+                self.log.warning(
+                    "Pinterest shows the status %s, which this version does not know. The sensor waits on.", status
+                )
         self.log.info("%d of %d deletion requests are %s (status: %s).", done, len(ids), wanted, ", ".join(statuses))
         return done == len(progress)
 
@@ -146,6 +157,11 @@ class DeletionRequestSensor(BaseSensorOperator):
         from airflow_provider_pinterest.api.deletion_requests_endpoint import checked_request_id
 
         found: Any = NAMES.read(self.request_ids) if isinstance(self.request_ids, str) else self.request_ids
+        if found is None:
+            raise ParameterError(
+                "request_ids is None. Pass the request_ids of a RequestDeletionOperator, or output['request_ids'] if "
+                "it is mapped. The operator pushes them to XCom unless do_xcom_push is False."
+            )
         if isinstance(found, int):
             found = [found]
         if not isinstance(found, Sequence) or isinstance(found, (str, bytes)):

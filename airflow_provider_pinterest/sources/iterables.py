@@ -17,21 +17,23 @@ class IterableSource:
     A list is checked at once; a generator or the XComs of a mapped task are checked while they are read.
 
     :param replayable: whether each attempt gets a new iterator; an iterator can be read only once.
+    :param name: the parameter that errors name.
     :raises ParameterError: ``events`` is something else; the message says what to pass.
     """
 
     ordered = True
     columns_complete = False
 
-    def __init__(self, events: object, *, replayable: bool = False) -> None:
-        problem = problem_of(events, replayable=replayable)
+    def __init__(self, events: object, *, replayable: bool = False, name: str = "events") -> None:
+        problem = problem_of(events, replayable=replayable, name=name)
         if problem is not None:
             raise ParameterError(problem)
         rows: Any = events
         if isinstance(rows, (list, tuple)):
-            for _ in _rows(rows, ParameterError):
+            for _ in _rows(rows, name, ParameterError):
                 pass
         self._events = rows
+        self._name = name
         self.once = isinstance(events, Iterator)
         """Whether the rows can be read only once."""
 
@@ -54,33 +56,34 @@ class IterableSource:
 
         :raises SourceError: a row is not a mapping.
         """
-        return by_columns(_rows(self._events, SourceError))
+        return by_columns(_rows(self._events, self._name, SourceError))
 
 
-def problem_of(events: object, *, replayable: bool = False) -> str | None:
+def problem_of(events: object, *, replayable: bool = False, name: str = "events") -> str | None:
     """Return why a value cannot be a source of rows, and what to pass instead. The rows are not read.
 
     :param replayable: whether each attempt gets the rows anew.
+    :param name: the parameter that the message names.
     """
     if isinstance(events, str):
-        return "events: expected a list of rows, got text."
+        return f"{name}: expected a list of rows, got text."
     if isinstance(events, Mapping):
         if isinstance(events.get("data"), list):
-            return "events: expected a list of rows, got a request body. Pass the list in its 'data'."
-        return "events: expected a list of rows, got one mapping. Put it into a list."
+            return f"{name}: expected a list of rows, got a request body. Pass the list in its 'data'."
+        return f"{name}: expected a list of rows, got one mapping. Put it into a list."
     if hasattr(events, "to_dict"):
-        return f"events: expected a list of rows, got a {type(events).__name__}. Pass its .to_dict('records')."
+        return f"{name}: expected a list of rows, got a {type(events).__name__}. Pass its .to_dict('records')."
     if not isinstance(events, Iterable) or isinstance(events, (bytes, bytearray, memoryview)):
-        return f"events: expected a list of rows, got {type(events).__name__}."
+        return f"{name}: expected a list of rows, got {type(events).__name__}."
     if isinstance(events, Iterator) and not replayable:
         return (
-            f"events: got a {type(events).__name__}, which can be read only once: a second attempt would find no "
+            f"{name}: got a {type(events).__name__}, which can be read only once: a second attempt would find no "
             "rows. Pass a list, or an object that yields the rows anew each time that it is iterated."
         )
     return None
 
 
-def _rows(events: Iterable[Any], error: type[Exception]) -> Iterator[Mapping[str, Any]]:
+def _rows(events: Iterable[Any], name: str, error: type[Exception]) -> Iterator[Mapping[str, Any]]:
     """Yield the rows, including those of inner lists.
 
     :raises error: a row is not a mapping.
@@ -89,12 +92,12 @@ def _rows(events: Iterable[Any], error: type[Exception]) -> Iterator[Mapping[str
     for element in events:
         for found in element if isinstance(element, (list, tuple)) else (element,):
             row += 1
-            yield _mapping(found, row, error)
+            yield _mapping(found, row, name, error)
 
 
-def _mapping(row: Any, number: int, error: type[Exception]) -> Mapping[str, Any]:
+def _mapping(row: Any, number: int, name: str, error: type[Exception]) -> Mapping[str, Any]:
     """Return a row, checked."""
     if isinstance(row, Mapping) and all(type(name) is str for name in row):
         return row
     what = "a mapping with a key that is not text" if isinstance(row, Mapping) else f"of type {type(row).__name__}"
-    raise error(f"events: row {number} is {what}; expected a mapping of column names to values.")
+    raise error(f"{name}: row {number} is {what}; expected a mapping of column names to values.")

@@ -128,9 +128,10 @@ def test_either_status_of_a_cancellation_is_one(reply):
     assert [one.method for one in server.requests] == ["DELETE"]
 
 
-def test_a_cancellation_whose_answer_was_lost_is_found():
+@pytest.mark.parametrize("status", [400, 404, 409])
+def test_a_cancellation_whose_answer_was_lost_is_found(status):
     cancelled = ScriptedReply(200, MADE.replace(b"PENDING", b"CANCELLED"))
-    with serving(ScriptedReply(400, b"{}"), cancelled) as server:
+    with serving(ScriptedReply(status, b"{}"), cancelled) as server:
         assert endpoint(server).cancel("1", "12") == Cancelled()
 
 
@@ -138,8 +139,11 @@ def test_a_request_that_is_submitted_cannot_be_cancelled():
     submitted = ScriptedReply(200, MADE.replace(b"PENDING", b"SUBMITTED"))
     with serving(ScriptedReply(409, b"{}"), submitted) as server:
         assert isinstance(endpoint(server).cancel("1", "12"), NotAccepted)
-    with serving(ScriptedReply(404, b"{}")) as server:
+    with serving(ScriptedReply(404, b"{}"), ScriptedReply(404, b"{}")) as server:
         assert isinstance(endpoint(server).cancel("1", "12"), Missing)
+    shown = ScriptedReply(200, MADE.replace(b"PENDING", b"SUBMITTED"))
+    with serving(shown, shown) as server:
+        assert isinstance(endpoint(server).cancel("1", "12"), NotAccepted)
 
 
 @pytest.mark.parametrize("value", ["", "x", "1/2", "1" * 19, "\u0661", None])

@@ -7,7 +7,8 @@ from airflow.providers.common.compat.sdk import DAG, AirflowFailException, Airfl
 
 from airflow_provider_pinterest.exceptions import ParameterError
 from airflow_provider_pinterest.get_provider_info import get_provider_info
-from airflow_provider_pinterest.operators.send_conversions import RedactedRows, SendConversionsOperator
+from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
+from airflow_provider_pinterest.operators.templates import RedactedRows
 from harness.accounting import imbalances
 from harness.task import RecordingTaskInstance
 from tests.running import ids, row, rows, run

@@ -91,6 +91,26 @@ def test_the_tasks_run(pinterest):
     assert waiting.poke({})
 
 
+def test_every_account_has_its_request(pinterest):
+    with DAG("docs", schedule=None) as dag:
+        exec(compile(code("for account in"), "docs", "exec"), {})  # noqa: S102
+    for account in ("549755885175", "549755885176"):
+        request: Any = dag.task_dict[f"request_deletion_{account}"]
+        request.execute({"ti": RecordingTaskInstance()})
+
+    assert [one.ad_account_id for one in pinterest.deletion_requests()] == ["549755885175", "549755885176"]
+
+
+def test_people_who_are_erased_are_left_out_of_a_query(pinterest):
+    [query] = [block.text for block in blocks(PAGE, "sql") if "NOT EXISTS" in block.text]
+    with closing(sqlite3.connect(":memory:")) as shop:
+        shop.execute("CREATE TABLE erasure_requests (email)")
+        shop.execute("CREATE TABLE orders (email)")
+        shop.execute("INSERT INTO erasure_requests VALUES ('jane@example.com')")
+        shop.executemany("INSERT INTO orders VALUES (?)", [("Jane@example.com",), ("max@example.com",), (None,)])
+        assert shop.execute(query).fetchall() == [("max@example.com",), (None,)]
+
+
 def test_the_hook_cancels(pinterest):
     pinterest.settings(deletion_pending_seconds=60)
     rows = [{"email": "jane@example.com"}]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_pinterest.erasure.identifier_kinds import IdentifierKind
+from airflow_provider_pinterest.erasure.deletion_options import IdentifierKind
 from airflow_provider_pinterest.erasure.targets import Targets
 
 TESTS = Path(__file__).parent.parent

@@ -8,6 +8,7 @@ import logging
 import sqlite3
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -242,6 +243,38 @@ class TestRefusals:
         assert attempt.result["requested"] == 1
         assert adds_up(attempt.result)
 
+    @pytest.mark.parametrize(
+        "cells", [["ada1@example.com", "ada2@example.com"], ["ada1@example.com", "x"], ["x", "ada1@example.com"]]
+    )
+    def test_a_row_with_several_problems_is_rejected_once(self, pinterest, attempt, cells):
+        pinterest.fault("status", status=400, on="deletion_create", body={"code": 1, "message": "no"})
+        with pytest.raises(ResultError, match="1 of 1 rows were rejected"):
+            attempt([{"email": cells}])
+
+        assert attempt.result["rejected_rows"] == [1]
+        assert attempt.result["refused"] == sum("@" in cell for cell in cells)
+
+    def test_the_answer_of_pinterest_is_logged_and_in_the_error(self, pinterest, attempt, caplog):
+        body = {"code": 8, "message": "ada1@example.com: the address is blocked"}
+        pinterest.fault("status", status=400, on="deletion_create", body=body)
+        with pytest.raises(ResultError) as raised:
+            attempt([{"email": "x"}, *rows(2)])
+
+        assert (
+            "Pinterest refused the e-mail address of row 2: HTTP 400, code 8, … the address is blocked" in caplog.text
+        )
+        assert "refused: HTTP 400, code 8, … the address is blocked" in str(raised.value)
+        assert "opened deletion requests to your app" in str(raised.value)
+        assert "No deletion request was created." in str(raised.value)
+        assert attempt.result["rejected_rows"] == [1, 2, 3]
+
+    def test_an_answer_that_repeats_a_click_id_is_not_shown(self, pinterest, attempt, caplog):
+        pinterest.fault("status", status=400, on="deletion_create", body={"code": 8, "message": "dj0abc is not known"})
+        with pytest.raises(ResultError, match="… is not known") as raised:
+            attempt([{"epik": "dj0abc"}], email_column=None, click_id_column="epik")
+
+        assert "dj0abc" not in caplog.text + str(raised.value)
+
 
 class TestUnknownOutcomes:
     def test_a_lost_answer_is_followed_by_one_more_request(self, pinterest, attempt, asked, caplog):
@@ -268,6 +301,52 @@ class TestUnknownOutcomes:
 
         assert asked() == people(4)
         assert (attempt.result["outcome_unknown"], attempt.result["requested"]) == (2, 2)
+
+    def test_an_answer_that_asks_to_wait_is_waited_for(self, pinterest, attempt):
+        pinterest.fault("status", status=500, times=1, on="deletion_create", headers={"Retry-After": "0.3"})
+        began = time.monotonic()
+        attempt(rows(1), max_wait=dt.timedelta(seconds=5))
+
+        assert time.monotonic() - began >= 0.3
+
+    def test_a_longer_wait_than_allowed_ends_the_run(self, pinterest, attempt):
+        pinterest.fault("status", status=500, on="deletion_create", headers={"Retry-After": "60"})
+        with pytest.raises(UnavailableError, match="retry after 60 seconds"):
+            attempt(rows(1), max_wait=dt.timedelta(seconds=5))
+
+        assert len(pinterest.calls()) == 1
+        assert attempt.result["outcome_unknown"] == 1
+
+    @pytest.mark.parametrize("status", [401, 503])
+    def test_a_repetition_that_is_not_processed_leaves_it_unknown(self, pinterest, attempt, status):
+        store = MemoryStateStore()
+        pinterest.fault("drop", times=1, on="deletion_create", after_accepting=True)
+        pinterest.fault("status", status=status, on="deletion_create")
+        with pytest.raises((CredentialError, UnavailableError)):
+            attempt(rows(2), state=store)
+
+        assert (attempt.result["outcome_unknown"], attempt.result["not_requested"]) == (2, 0)
+        assert adds_up(attempt.result)
+        pinterest.clear_faults()
+        assert attempt(rows(2), state=store)["requests_repeated"] == 1
+
+    def test_a_token_that_cannot_be_renewed_leaves_nothing_unknown(self, pinterest, attempt, asked):
+        """Nothing was sent, so even ``hold`` sends it in the next attempt."""
+        attempt.connection = replace(
+            attempt.connection,
+            app_id=pinterest.app_id,
+            app_secret=pinterest.app_secret,
+            refresh_token=pinterest.refresh_token,
+        )
+        store = MemoryStateStore()
+        pinterest.expire_tokens()
+        pinterest.fault("status", status=400, times=1, on="token")
+        with pytest.raises(CredentialError):
+            attempt(rows(1), state=store, on_unknown_outcome="hold")
+        result = attempt(rows(1), state=store, on_unknown_outcome="hold")
+
+        assert asked() == people(1)
+        assert (result["requested"], result["requests_repeated"]) == (1, 0)
 
     @pytest.mark.parametrize("form", ["json", "html", "empty"])
     def test_an_unreadable_answer_is_no_success(self, pinterest, attempt, form):
@@ -379,6 +458,27 @@ class TestLaterAttempts:
 
         assert attempt(rows(1), state=store)["requested"] == 1
         assert len(pinterest.deletion_requests()) == 1
+
+    @pytest.mark.parametrize("status", [404, 503])
+    def test_the_id_of_a_request_is_kept_if_it_cannot_be_replaced(self, pinterest, attempt, asked, status):
+        store = MemoryStateStore()
+        first = attempt(rows(1), state=store)
+        pinterest.fault("status", status=404, on="deletion_get")
+        pinterest.fault("status", status=status, on="deletion_create")
+        with pytest.raises((CredentialError, UnavailableError)):
+            attempt(rows(1), state=store)
+        pinterest.clear_faults()
+        again = attempt(rows(1), state=store)
+
+        assert again["request_ids"] == first["request_ids"]
+        assert asked() == people(1)
+
+    def test_a_wrong_token_is_not_taken_for_one_that_may_not_read(self, pinterest, attempt):
+        store = MemoryStateStore()
+        attempt(rows(1), state=store)
+        pinterest.fault("status", status=401, on="deletion_get")
+        with pytest.raises(CredentialError, match="401"):
+            attempt(rows(1), state=store)
 
     def test_a_token_that_may_not_read_is_no_obstacle(self, pinterest, attempt, caplog):
         store = MemoryStateStore()

@@ -11,12 +11,18 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException
+from airflow.serialization import serialized_objects
+from airflow.serialization.helpers import serialize_template_field
 
 from airflow_provider_pinterest.exceptions import CredentialError, ParameterError, ResultError, UnavailableError
 from airflow_provider_pinterest.operators.request_deletion import RequestDeletionOperator
+from airflow_provider_pinterest.operators.send_conversions import SendConversionsOperator
 from airflow_provider_pinterest.sandbox import Sandbox
 from harness.task import MemoryStateStore, RecordingTaskInstance
 from tests.running import impersonal, logged
+
+_names: Any = vars(serialized_objects)
+serialize = (_names.get("DagSerialization") or _names["SerializedDAG"]).to_dict  # the latter before Airflow 3.2
 
 NEVER = dt.timedelta()
 
@@ -178,6 +184,74 @@ def test_rendered_fields_show_no_person(pinterest):
     assert (operator.email_column, operator.batch_size) == ("email", "7")
 
 
+@pytest.mark.parametrize(
+    "task",
+    [
+        lambda: RequestDeletionOperator(task_id="erase", rows=rows(2), email_column="email"),
+        lambda: SendConversionsOperator(task_id="send", events=rows(2)),
+    ],
+    ids=["rows", "events"],
+)
+def test_the_serialized_dag_shows_no_person_of_a_constant(task):
+    with DAG("shop", schedule=None, start_date=dt.datetime(2026, 1, 1, tzinfo=dt.UTC)) as dag:
+        task()
+
+    serialized = json.dumps(serialize(dag), default=str)
+    assert impersonal(serialized)
+    assert "<2 rows, not shown>" in serialized
+
+
+def test_rows_that_are_wrong_are_named_by_their_parameter(pinterest):
+    for wrong in ([5], ["{{ email }}"], {"email": "x"}):
+        with pytest.raises(ParameterError, match=r"^(Task 'erase': )?rows: "):
+            RequestDeletionOperator(task_id="erase", rows=wrong, email_column="email").execute(  # type: ignore[arg-type]
+                {"ti": RecordingTaskInstance()}  # type: ignore[typeddict-item]
+            )
+
+
+def test_rendered_fields_show_no_address_of_a_statement_or_its_parameters(pinterest, warehouse):
+    warehouse.fill("people", rows(3))
+    operator: Any = RequestDeletionOperator(
+        task_id="erase",
+        sql="SELECT email FROM people WHERE email IN (:one, '{{ two }}')",
+        sql_conn_id="warehouse",
+        parameters={"one": "{{ one }}"},
+        email_column="email",
+    )
+    context = {"ti": RecordingTaskInstance(), "one": people(1)[0], "two": people(2)[1]}
+    operator.render_template_fields(context)
+
+    shown = {name: serialize_template_field(getattr(operator, name), name) for name in operator.template_fields}
+    assert impersonal(repr(shown))
+    assert shown["sql"] == "SELECT email FROM people WHERE email IN (:one, '…')"
+    assert shown["parameters"] == "{'one': '…'}"
+    operator.execute(context)
+    assert sorted(asked(pinterest)) == people(2)
+
+
+def test_without_an_address_they_are_shown_as_they_are():
+    operator: Any = RequestDeletionOperator(
+        task_id="erase", sql="SELECT 1", sql_conn_id="w", parameters={"day": "{{ ds }}"}, email_column="email"
+    )
+    operator.render_template_fields({"ds": "2026-11-26"})
+
+    assert (operator.sql, operator.parameters) == ("SELECT 1", {"day": "2026-11-26"})
+
+
+def test_validate_only_counts_and_makes_no_call(pinterest, connect):
+    connect(pinterest, password="")
+    task = Task(rows=[*rows(3), *rows(1), {"email": "x"}], validate_only=True, max_rejected=1)
+    result = task.attempt()
+
+    assert task.error is None
+    assert pinterest.calls() == []
+    assert (result["rows_read"], result["rows_rejected"], result["identifiers"]) == (5, 1, 4)
+    assert (result["duplicates_dropped"], result["not_requested"], result["request_ids"]) == (1, 3, [])
+    assert task.store.values == {}
+    task.attempt(max_rejected=0)
+    assert isinstance(task.error, ResultError)
+
+
 def test_templates_become_values(pinterest):
     values = {
         "batch_size": "1",
@@ -215,6 +289,7 @@ def test_the_output_of_another_task(pinterest):
         ({"rows": "{{ ti.xcom_pull() }}"}, "rows=upstream.output"),
         ({"rows": "ada@example.com"}, "rows: expected a list of rows, got text"),
         ({"rows": ["ada@example.com"]}, ""),
+        ({"rows": [{"email": "x"}, {"email": "{{ params.email }}"}]}, "rows: row 2 has a template"),
         ({"rows": [], "email_column": None}, "Pass email_column or click_id_column"),
         ({"rows": [], "batch_size": 0}, "batch_size must be"),
         ({"rows": [], "max_wait": 5}, "max_wait must be"),

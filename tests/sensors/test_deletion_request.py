@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import logging
 from typing import Any
 
 import pytest
@@ -15,8 +16,7 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_pinterest.airflow_versions import AirflowSensorTimeout
-from airflow_provider_pinterest.api.deletion_states import DeletionRequest
-from airflow_provider_pinterest.erasure.progress_of_request import RequestProgress, progress_of
+from airflow_provider_pinterest.api.deletion_states import DeletionRequest, RequestProgress, progress_of
 from airflow_provider_pinterest.exceptions import CredentialError, ParameterError, ResultError
 from airflow_provider_pinterest.hooks.pinterest import PinterestHook
 from airflow_provider_pinterest.operators.request_deletion import RequestDeletionOperator
@@ -68,6 +68,36 @@ def test_it_reads_the_ids_of_a_template_and_of_mapped_tasks(pinterest, made):
     assert sensor([made[:2], made[1:]]).poke({})
     assert sensor([int(one) for one in made]).poke({})
     assert len(pinterest.calls(method="GET")) == 12
+
+
+def test_many_requests_are_looked_up_in_the_list(pinterest):
+    rows = [{"email": f"ada{number}@example.com"} for number in range(300)]
+    operator: Any = RequestDeletionOperator(task_id="erase", rows=rows, email_column="email", batch_size=1)
+    ids = operator.execute({"ti": RecordingTaskInstance()})["request_ids"]
+    pinterest.submit_deletion_requests()
+
+    assert sensor(ids).poke({})
+    assert len(pinterest.calls(method="GET")) == 2
+    assert sensor(ids[:60]).poke({})
+    assert len(pinterest.calls(method="GET")) == 4
+    with pytest.raises(CredentialError, match="no such deletion request"):
+        sensor([*ids[-20:], "7"]).poke({})
+
+
+def test_a_status_that_is_not_known_is_logged_and_waited_for(pinterest, made, caplog):
+    body = {"request_id": made[0], "status": "IN_REVIEW", "created_time": "2026-11-26", "processed_time": None}
+    pinterest.fault("status", status=200, on="deletion_get", body=body)
+
+    waiting = sensor(made[:1])
+    vars(waiting).update(dict.fromkeys(("_log", "_cached_logger"), logging.getLogger("tests.task")))
+
+    assert not waiting.poke({})
+    assert "the status IN_REVIEW, which this version does not know" in caplog.text
+
+
+def test_missing_ids_are_explained():
+    with pytest.raises(ParameterError, match=r"request_ids is None.*output\['request_ids'\] if it is mapped"):
+        sensor(None).poke({})
 
 
 def test_no_requests_are_not_waited_for(pinterest):
@@ -141,6 +171,12 @@ class TestDeferrable:
         )
         pinterest.submit_deletion_requests()
         getattr(waiting, deferred.method_name)({}, None, **json.loads(json.dumps(deferred.kwargs)))
+
+    @pytest.mark.parametrize(("soft", "kind"), [(False, AirflowFailException), (True, AirflowSkipException)])
+    def test_a_cancelled_request_fails_it_or_skips_it(self, made, soft, kind):
+        PinterestHook().cancel_deletion_request(made[1])
+        with pytest.raises(kind, match="1 of 3 deletion requests were cancelled"):
+            sensor(made, deferrable=True, soft_fail=soft).execute({})
 
     @pytest.mark.parametrize(("soft", "kind"), [(False, AirflowSensorTimeout), (True, AirflowSkipException)])
     def test_it_ends_after_the_longest_time(self, made, soft, kind):
