@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from airflow_provider_pinterest.api.interruptible import NoThreadError, Stopped, start_thread
 from airflow_provider_pinterest.conversions.names import folded
+from airflow_provider_pinterest.conversions.outcomes import UNREADABLE
 from airflow_provider_pinterest.conversions.placeholders import PLACEHOLDERS
 from airflow_provider_pinterest.conversions.placeholders import folded as folded_words
 from airflow_provider_pinterest.conversions.values import texts
@@ -28,6 +29,7 @@ PATIENCE: Final = 1.0
 """Seconds to wait for the thread at the end."""
 
 REASONS: Final[Mapping[str, str]] = {
+    "bad_row": "The source cannot read the row.",
     "missing": "The row has neither an e-mail address nor a click id.",
     "bad_email": "The cell is not an e-mail address.",
     "hashed_email": "The cell is a hash. Pinterest needs the plain address.",
@@ -56,6 +58,11 @@ def batches(
     seen: dict[str, None] = {}
     found_columns = False
     for row_batch in source.row_batches():
+        if row_batch.columns == UNREADABLE:
+            for _ in row_batch.rows:
+                counts.rows_read += 1
+                counts.reject("bad_row", partly=False)
+            continue
         seen |= dict.fromkeys(row_batch.columns)
         places = _places(row_batch.columns, columns)
         if source.columns_complete and len(places) < len(columns):

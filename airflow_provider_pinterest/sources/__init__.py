@@ -7,6 +7,7 @@
 - ``iterables``: the rows of a list or a generator.
 - ``files``: the rows of files.
 - ``file_listing``: the files of a path.
+- ``file_patterns``: what the text of a path says.
 - ``formats``: how the rows of a file are read in each format.
 - ``grouping``: groups single rows into row batches.
 """

@@ -11,14 +11,20 @@ from typing import IO, Any, Final, NamedTuple, Protocol, runtime_checkable
 
 from airflow_provider_pinterest.exceptions import ParameterError, SourceError
 from airflow_provider_pinterest.redaction import clean
-from airflow_provider_pinterest.sources.formats.file_formats import FORMATS, FileFormat, format_of
-
-WILDCARDS: Final = "*?["
+from airflow_provider_pinterest.sources.file_patterns import (
+    WILDCARDS,
+    alternatives,
+    in_order,
+    is_data,
+    is_hidden,
+    is_recursive,
+)
+from airflow_provider_pinterest.sources.formats.file_formats import ENDS, FileFormat, format_of
 
 _password: Final = re.compile(r"(://[^/@:]*:)[^/@]*@").sub
 
-_HIDDEN: Final = ("_", ".")
-"""First characters of names that are not data, such as ``_SUCCESS`` and ``_temporary`` of Spark."""
+_TABLES: Final = {"_delta_log": "Delta Lake", ".hoodie": "Hudi"}
+"""Name of the log in the folder of a table → the format of the table."""
 
 _ADVICE: Final = (
     "Check the path, and check that the job that writes the files has ended. If a run may have no rows, let that job "
@@ -52,6 +58,13 @@ class SourceFile(NamedTuple):
     def shown(self) -> str:
         """Its path, for messages."""
         return shown(self.path)
+
+
+class _Entry(NamedTuple):
+    """What a folder or a pattern has."""
+
+    path: PathObject
+    is_folder: bool
 
 
 def shown(path: object) -> str:
@@ -103,18 +116,65 @@ def files_of(paths: Iterable[PathObject]) -> list[SourceFile]:
         if not files:
             raise SourceError(f"No file matches {shown(path)}.", advice=_ADVICE)
         found |= {str(file.path): file for file in files}
-    return [found[name] for name in sorted(found)]
+    return [found[name] for name in sorted(found, key=in_order)]
 
 
 def _found(path: PathObject) -> Iterator[SourceFile]:
     base, pattern = _split(path)
-    if pattern:
-        named_hidden = pattern.rpartition("/")[2].startswith(_HIDDEN)
-        for one in _matches(base, pattern):
-            if named_hidden or not _is_hidden(one, base):
-                yield from _expanded(one)
-    elif _exists(path):
-        yield from _files_in(path) if path.is_dir() else _expanded(path)
+    found = list(_matched(base, pattern)) if pattern else []
+    if found:
+        _refuse_table(base)
+        yield from found
+    elif _exists(path):  # also if its name has wildcards
+        entry = _Entry(path, path.is_dir())
+        if entry.is_folder:
+            _refuse_table(path)
+        yield from _files(entry)
+
+
+def _matched(base: PathObject, pattern: str) -> Iterator[SourceFile]:
+    """Yield the files that a pattern stands for."""
+    for one in alternatives(pattern):
+        whole = f"{one}/*" if one.endswith("**") else one
+        for entry in _matches(base, whole):
+            if is_hidden(_below(base, entry.path), whole) or (entry.is_folder and is_recursive(whole)):
+                continue
+            yield from _files(entry)
+
+
+def _files(entry: _Entry) -> Iterator[SourceFile]:
+    """Yield a file, or the files of a folder."""
+    if entry.is_folder:
+        yield from _files_in(entry.path)
+        return
+    found = format_of(entry.path.name)
+    if found is None:
+        raise ParameterError(
+            f"The name of {shown(entry.path)} does not say which format the file has.",
+            advice=f"Names must end with {ENDS}",
+        )
+    found.check()
+    yield SourceFile(entry.path, found)
+
+
+def _files_in(folder: PathObject) -> Iterator[SourceFile]:
+    children = {entry.path.name: entry for entry in _children(folder)}
+    for log in children.keys() & _TABLES:
+        raise _table_error(folder, _TABLES[log])
+    for name, entry in children.items():
+        if not is_data(name):
+            continue
+        if entry.is_folder and format_of(name) is None:
+            raise ParameterError(
+                f"The folder {shown(folder)} has subfolders.",
+                advice="To read the files in them as well, name them by a pattern, such as folder/**/*.parquet.",
+            )
+        yield from _files(entry)
+
+
+def _below(base: PathObject, path: PathObject) -> str:
+    """Return a path without that of a folder above it."""
+    return str(path).removeprefix("" if str(base) == "." else str(base))
 
 
 def _split(path: PathObject) -> tuple[PathObject, str]:
@@ -127,16 +187,20 @@ def _split(path: PathObject) -> tuple[PathObject, str]:
     return base, "/".join(names)
 
 
-def _matches(base: PathObject, pattern: str) -> Iterable[Any]:
+def _matches(base: Any, pattern: str) -> list[_Entry]:
+    """Return what matches a pattern."""
     try:
-        return list(base.glob(pattern))
+        if not _has_store(base):
+            return [_Entry(one, one.is_dir()) for one in base.glob(pattern)]
+        found = base.fs.glob(f"{base.path.rstrip('/')}/{pattern}", detail=True)
     except FileNotFoundError:
-        return ()
+        return []
+    return [_Entry(base / _below_key(base, key), about["type"] == "directory") for key, about in found.items()]
 
 
 def _forget(path: Any) -> None:
     """Forget what a store's library knows of its files, because a process may have listed them long ago."""
-    if not is_local(path) and hasattr(path, "fs"):
+    if _has_store(path):
         path.fs.invalidate_cache()
 
 
@@ -149,59 +213,63 @@ def _exists(path: PathObject) -> bool:
     return True
 
 
+def _may_exist(path: PathObject) -> bool:
+    """Return whether there is a file or a folder, as far as this can be known."""
+    try:
+        return _exists(path)
+    except Exception:  # noqa: BLE001 - a folder above the files may be off limits
+        return False
+
+
 def _probe(path: PathObject) -> None:
     """List the folder of a path, because a pattern matches nothing where a request is denied."""
     base, pattern = _split(path)
     folder: Any = base if pattern else path.parent
     with suppress(FileNotFoundError, NotADirectoryError):
-        if not is_local(path) and hasattr(folder, "fs"):
+        if _has_store(folder):
             folder.fs.ls(folder.path)  # iterdir may turn a denied request into "not a folder"
         else:
             next(iter(folder.iterdir()), None)
 
 
-def _is_hidden(path: Any, base: Any) -> bool:
-    """Return whether a path, or a folder above it that a wildcard found, is not data."""
-    start = "" if str(base) == "." else str(base)
-    below = str(path).removeprefix(start).strip("/").split("/")
-    return any(name.startswith(_HIDDEN) for name in below)
+def _refuse_table(folder: Any) -> None:
+    """Refuse the files of a table whose format keeps deleted rows in them.
+
+    :param folder: the folder, or a partition of it.
+    """
+    while "=" in folder.name:
+        folder = folder.parent
+    for log, kind in _TABLES.items():
+        if _may_exist(folder / log):
+            raise _table_error(folder, kind)
 
 
-def _expanded(path: PathObject) -> Iterator[SourceFile]:
-    """Yield a file, or the files of a folder whose name a pattern matched."""
-    found = format_of(path.name)
-    if found is not None and not (is_local(path) and path.is_dir()):
-        found.check()
-        yield SourceFile(path, found)
-    elif path.is_dir():
-        yield from _files_in(path)
-    else:
-        raise ParameterError(
-            f"The name of {shown(path)} does not say which format the file has.",
-            advice=f"Names must end with {', '.join(FORMATS)}.",
-        )
+def _table_error(folder: object, kind: str) -> ParameterError:
+    return ParameterError(
+        f"{shown(folder)} is a {kind} table. Its files also hold rows that were deleted or replaced.",
+        advice="Read the table with a query, sql, or export its rows into files.",
+    )
 
 
-def _files_in(folder: PathObject) -> Iterator[SourceFile]:
-    for path in _children(folder):
-        if path.name.startswith(_HIDDEN):
-            continue
-        if format_of(path.name) is None and path.is_dir():
-            raise ParameterError(
-                f"The folder {shown(folder)} has subfolders.",
-                advice="To read the files in them as well, name them by a pattern, such as folder/**/*.parquet.",
-            )
-        yield from _expanded(path)
-
-
-def _children(folder: Any) -> Iterator[Any]:
+def _children(folder: Any) -> Iterator[_Entry]:
     """Yield what is in a folder, without the empty object that some programs store for the folder itself."""
-    if is_local(folder) or not hasattr(folder, "fs"):
-        yield from folder.iterdir()
+    if not _has_store(folder):
+        yield from (_Entry(one, one.is_dir()) for one in folder.iterdir())
         return
-    for key in folder.fs.ls(folder.path, detail=False):
-        if key.strip("/") != folder.path.strip("/"):
-            yield folder / key.strip("/").rpartition("/")[2]
+    for about in folder.fs.ls(folder.path, detail=True):
+        name = _below_key(folder, about["name"])
+        if name:
+            yield _Entry(folder / name, about["type"] == "directory")
+
+
+def _below_key(folder: Any, key: str) -> str:
+    """Return a store's name of a file, without that of a folder above it."""
+    return key.strip("/").removeprefix(folder.path.strip("/")).strip("/")
+
+
+def _has_store(path: object) -> bool:
+    """Return whether a path has a store that lists names together with their types."""
+    return not is_local(path) and hasattr(path, "fs")
 
 
 def is_local(path: object) -> bool:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from typing import IO, Any, Final
 
-from airflow_provider_pinterest.conversions.outcomes import RowBatch
+from airflow_provider_pinterest.conversions.outcomes import UNREADABLE, RowBatch
 from airflow_provider_pinterest.exceptions import ParameterError, SourceError
 from airflow_provider_pinterest.redaction import clean
 from airflow_provider_pinterest.sources.file_listing import PathObject, SourceFile, files_of, is_local, paths_of
+from airflow_provider_pinterest.sources.file_patterns import folder_columns
 from airflow_provider_pinterest.sources.formats.broken import BrokenFileError
 
 log = logging.getLogger(__name__)
@@ -64,15 +65,21 @@ class FileRows:
         self._files = files
         self._cancelled = False
         self._reads: Callable[[str], bool] = lambda _: True
+        self._named: Callable[[str], bool] = lambda _: False
 
     @property
     def columns_complete(self) -> bool:
         """Whether there is only one file, whose rows all have the same columns."""
         return len(self._files) == 1 and self._files[0].format.same_columns
 
-    def select_columns(self, reads: Callable[[str], bool]) -> None:
-        """Leave out columns, in formats where that saves time."""
+    def select_columns(self, reads: Callable[[str], bool], named: Callable[[str], bool] = lambda _: False) -> None:
+        """Leave out columns, in formats where that saves time.
+
+        :param named: returns whether a parameter names a column. Columns in the names of folders are only yielded if
+            this is so.
+        """
         self._reads = reads
+        self._named = named
 
     def cancel(self) -> None:
         """End the reading before the next row batch."""
@@ -94,7 +101,8 @@ class FileRows:
         rows = 0
         try:
             with _opened(file) as stream:
-                for row_batch in file.format.row_batches(stream, file.path.name, self._reads):
+                row_batches = file.format.row_batches(stream, file.path.name, self._reads)
+                for row_batch in with_columns(row_batches, self._columns_of(file)):
                     if self._cancelled:
                         raise SourceError("The reading of files was cancelled.")
                     rows += len(row_batch.rows)
@@ -102,12 +110,24 @@ class FileRows:
         except (SourceError, ParameterError):
             raise
         except BrokenFileError as error:
-            place = error.place or f"after {rows:,} rows"
-            raise SourceError(f"{file.shown} cannot be read, {place}: {error.problem}", advice=_ADVICE) from None
+            place = error.place or _after(rows)
+            message = f"{file.shown} cannot be read, {place}: {error.problem}"
+            raise SourceError(message, advice=error.advice or _ADVICE) from None
         except Exception as error:  # noqa: BLE001 - every store has its own exceptions
             # Not chained: a store's exception may quote a request with its signature.
-            place = f" after {rows:,} rows" if rows else ""
+            place = f" {_after(rows)}" if rows else ""
             raise SourceError(f"{file.shown} cannot be read{place}: {_said(error)}") from None
+
+    def _columns_of(self, file: SourceFile) -> Mapping[str, str | None]:
+        """Return the columns in the names of folders that a parameter names."""
+        return {name: cell for name, cell in folder_columns(str(file.path)).items() if self._named(name)}
+
+
+def with_columns(row_batches: Iterable[RowBatch], added: Mapping[str, str | None]) -> Generator[RowBatch, None, None]:
+    """Yield row batches with more columns, unless they have a column with the same name."""
+    for columns, rows in row_batches:
+        new = {} if columns == UNREADABLE else {name: cell for name, cell in added.items() if name not in columns}
+        yield RowBatch((*columns, *new), [(*row, *new.values()) for row in rows]) if new else RowBatch(columns, rows)
 
 
 def _opened(file: SourceFile) -> IO[bytes]:
@@ -123,7 +143,14 @@ def _opened(file: SourceFile) -> IO[bytes]:
     return opened
 
 
+def _after(rows: int) -> str:
+    return f"after {rows:,} {'row' if rows == 1 else 'rows'}"
+
+
 def _said(error: Exception) -> str:
+    """Return what an error of a store says, without what may be personal or secret."""
+    if type(error).__name__ == "FileExpired":  # of fsspec, which need not be installed
+        return "the file was replaced while it was read."
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}."
+        return f"{clean(error.strerror).rstrip('.')}."
     return f"{type(error).__name__}: {clean(error)}"

@@ -38,12 +38,14 @@ class OpenSource(Protocol):
 class SelectiveSource(Protocol):
     """An open source that can leave out columns whose cells do not matter."""
 
-    def select_columns(self, reads: Callable[[str], bool]) -> None:
+    def select_columns(self, reads: Callable[[str], bool], named: Callable[[str], bool]) -> None:
         """Leave out columns. Called before the rows are read.
 
         The first row batch still has all columns, so that they can be checked.
 
         :param reads: returns whether the cells of a column matter.
+        :param named: returns whether a parameter names a column. Columns that are easily mistaken for something else
+            are only yielded if this is so.
         """
 
 

@@ -24,6 +24,7 @@ from airflow_provider_pinterest.exceptions import (
     StoppedError,
     UnavailableError,
 )
+from airflow_provider_pinterest.sources.files import FileSource
 from airflow_provider_pinterest.sources.sql import Database, SqlSource
 from airflow_provider_pinterest.sync.attempt import AttemptInfo
 from harness.task import MemoryStateStore
@@ -144,6 +145,20 @@ class TestRejectedRows:
         assert adds_up(result)
         assert "10 of 12 rows were rejected (bad_email 6, missing 3, hashed_email 1)" in str(raised.value)
         assert "2 of 2 addresses and click ids that were read are in deletion requests" in str(raised.value)
+
+    @pytest.mark.parametrize(
+        ("name", "text"),
+        [
+            ("a.csv", "email\nada1@example.com\nx,y\nada2@example.com\n"),
+            ("a.ndjson", '{"email": "ada1@example.com"}\nx\n{"email": "ada2@example.com"}\n'),
+        ],
+    )
+    def test_so_does_a_row_of_a_file_that_cannot_be_read(self, attempt, asked, tmp_path, name, text):
+        (tmp_path / name).write_text(text)
+        attempt(FileSource(tmp_path / name), max_rejected=1)
+
+        assert asked() == people(2)
+        assert (attempt.result["reasons"], attempt.result["rejected_rows"]) == ({"bad_row": 1}, [2])
 
     @pytest.mark.parametrize("limit", [1, 0.5])
     def test_some_may_be_tolerated(self, attempt, limit):

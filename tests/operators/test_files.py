@@ -153,6 +153,37 @@ class TestColumns:
         assert pinterest.events()[-1].event["custom_data"] == {"value": "5", "currency": "EUR"}
         assert ran["reasons"] == {"unknown_field": 1}
 
+    @pytest.mark.parametrize("name", ["part-0.parquet", "part-0.csv", "part-0.ndjson"])
+    def test_names_of_folders_are_columns_if_a_parameter_names_them(self, pinterest, tmp_path, name):
+        write(tmp_path / "dt=2026-11-24" / "shop=a%2Fb" / name, [row(1, order_id=None)])
+        write(tmp_path / "dt=2026-11-24" / "shop=__HIVE_DEFAULT_PARTITION__" / name, [row(2)])
+
+        ran = deliver(path=f"{tmp_path}/**", field_map={"Shop": "order_id"}, key_columns=["dt"])
+
+        assert ran.error is None
+        assert pinterest.copies() == ids(2)
+        assert sorted(one.event.get("custom_data", {}).get("order_id", "") for one in pinterest.events()) == ["", "a/b"]
+
+    def test_they_count_for_one_file(self, pinterest, tmp_path):
+        path = write(tmp_path / "account=549755885175" / "consent=false" / "a.parquet", rows(2))
+
+        ran = deliver(path=path, consent_column="consent", ad_account_id_column="account")
+
+        assert ran.error is None
+        assert ran["reasons"] == {"no_consent": 2}
+
+    def test_a_column_of_the_file_is_preferred(self, pinterest, tmp_path):
+        path = write(tmp_path / "dt=2026-11-24" / "a.csv", [row(1, dt="x")])
+
+        assert deliver(path=path, field_map={"dt": "order_id"}).error is None
+        assert pinterest.events()[0].event["custom_data"] == {"order_id": "x"}
+
+    def test_the_names_of_folders_are_not_columns_otherwise(self, pinterest, tmp_path):
+        path = write(tmp_path / "dt=2026-11-24" / "date=2026-11-24" / "a.csv", rows(2))
+
+        assert deliver(path=path).error is None
+        assert pinterest.copies() == ids(2)
+
     def test_typed_cells(self, pinterest, tmp_path):
         pa = pytest.importorskip("pyarrow")
         pq = pytest.importorskip("pyarrow.parquet")
@@ -205,7 +236,7 @@ class TestProblems:
         ran = deliver(path=str(tmp_path))
 
         assert isinstance(ran.error, SourceError)
-        assert f"{tmp_path}/2.csv.gz cannot be read, after 1 rows: the gzip data is cut off." in ran.said
+        assert f"{tmp_path}/2.csv.gz cannot be read, after 1 row: the gzip data is cut off." in ran.said
         assert pinterest.copies() == ids(1_000)
         assert (ran["rows_read"], ran["events_processed"], ran["rows_not_sent"]) == (1_501, 1_000, 500)
         assert "1,000 of 1,500 events that were read were delivered." in ran.said

@@ -11,7 +11,7 @@ from functools import partial
 import pytest
 
 from airflow_provider_pinterest.delivery.checkpoint import KEY
-from airflow_provider_pinterest.exceptions import ParameterError, StateConflictError
+from airflow_provider_pinterest.exceptions import OutcomesError, ParameterError, StateConflictError
 from airflow_provider_pinterest.sync import FileStateStore, IterableSource, SqlStateStore
 from tests.running import ids, rows
 from tests.sync.plain import run
@@ -180,7 +180,7 @@ class TestSql:
             return connection
 
         assert SqlStateStore(connect, "monday").get("a") == 1
-        with pytest.raises(sqlite3.DatabaseError, match="not authorized"):
+        with pytest.raises(OutcomesError, match="not authorized"):
             SqlStateStore(connect, "monday", table="other").get("a")
 
     @pytest.mark.parametrize("table", ["", "a b", "a;b", 'a"b', "a.b.c.d", "1a"])

@@ -6,7 +6,8 @@
 - ``ndjson``: one JSON object on each line.
 - ``delimited``: CSV with a header.
 - ``lines``: the numbered lines of a file.
-- ``compression``: gzip.
+- ``first_bytes``: formats that are recognized by the first bytes of a file.
+- ``compression``: gzip, bzip2, xz and Zstandard.
 - ``broken``: the error for a file that cannot be read to its end.
 """
 

@@ -12,12 +12,13 @@ from pyarrow import types
 Convert = Callable[[Any], Any]
 
 _float32: Final = struct.Struct("f").pack
+_float16: Final = struct.Struct("e").pack
 
 
 def python_cells(array: pa.Array) -> Sequence[Any]:
     """Return the cells of an array.
 
-    Times have microseconds; a float of 32 bits has the digits that it was written with, such as 72.39; a map is a
+    Times have microseconds; a float of 32 or 16 bits has the digits that it was written with, such as 72.39; a map is a
     dictionary. A cell that Python cannot hold, such as text that is not UTF-8 or a date in the year 10000, stays an
     Arrow scalar, which costs only its row.
     """
@@ -55,6 +56,10 @@ def _plain(kind: pa.DataType) -> pa.DataType:
         return pa.list_(kind.value_field.with_type(_plain(kind.value_type)))
     if types.is_large_list(kind):
         return pa.large_list(kind.value_field.with_type(_plain(kind.value_type)))
+    if types.is_fixed_size_list(kind):
+        return pa.list_(kind.value_field.with_type(_plain(kind.value_type)), kind.list_size)
+    if types.is_map(kind):
+        return pa.map_(kind.key_type, kind.item_field.with_type(_plain(kind.item_type)), keys_sorted=kind.keys_sorted)
     if types.is_struct(kind):
         return pa.struct([field.with_type(_plain(field.type)) for field in kind])
     return kind
@@ -64,6 +69,8 @@ def _conversion(kind: pa.DataType) -> Convert | None:
     """Return what converts a Python object of an Arrow type further, ``None`` if nothing needs to."""
     if types.is_float32(kind):
         return _shortest
+    if types.is_float16(kind):
+        return _shortest_half
     if types.is_dictionary(kind):
         return _conversion(kind.value_type)
     if types.is_map(kind):
@@ -86,11 +93,20 @@ def _converted(convert: Convert | None, cell: Any) -> Any:
 
 def _shortest(number: float) -> float:
     """Return the float with the fewest digits that is the same number in 32 bits."""
-    for digits in (6, 7, 8):
+    return _fewest_digits(number, _float32, (6, 7, 8), 9)
+
+
+def _shortest_half(number: float) -> float:
+    """Return the float with the fewest digits that is the same number in 16 bits."""
+    return _fewest_digits(number, _float16, (1, 2, 3, 4), 5)
+
+
+def _fewest_digits(number: float, packed: Callable[[float], bytes], tried: Sequence[int], most: int) -> float:
+    for digits in tried:
         found = float(f"{number:.{digits}g}")
         try:
-            if _float32(found) == _float32(number):
+            if packed(found) == packed(number):
                 return found
         except OverflowError:
             continue
-    return float(f"{number:.9g}")
+    return float(f"{number:.{most}g}")

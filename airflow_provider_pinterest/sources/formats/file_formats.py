@@ -9,12 +9,10 @@ from typing import IO, Final, NamedTuple, Protocol
 
 from airflow_provider_pinterest.conversions.outcomes import RowBatch
 from airflow_provider_pinterest.exceptions import ParameterError
-from airflow_provider_pinterest.sources.formats.compression import gunzipped
+from airflow_provider_pinterest.sources.formats.compression import SUFFIXES, decompressed
 from airflow_provider_pinterest.sources.formats.delimited import csv_rows
 from airflow_provider_pinterest.sources.formats.lines import blocks_of
 from airflow_provider_pinterest.sources.formats.ndjson import ndjson_rows
-
-GZIP: Final = ".gz"
 
 Reads = Callable[[str], bool]
 """Returns whether the cells of a column matter."""
@@ -52,7 +50,6 @@ class Text(NamedTuple):
 
     rows: Callable[..., Generator[RowBatch, None, None]]
     same_columns: bool
-    gzip: bool = False
     sequential: bool = True
 
     def check(self) -> None:
@@ -60,8 +57,7 @@ class Text(NamedTuple):
 
     def row_batches(self, file: IO[bytes], name: str, _reads: Reads) -> Generator[RowBatch, None, None]:
         """Yield the rows of a file."""
-        blocks = blocks_of(file)
-        return self.rows(gunzipped(blocks) if self.gzip else blocks, name)
+        return self.rows(decompressed(blocks_of(file)), name)
 
 
 @dataclass(frozen=True)
@@ -89,14 +85,23 @@ class Parquet:
         return parquet_rows(file, reads)
 
 
+_TEXT: Final = {
+    **dict.fromkeys((".ndjson", ".jsonl", ".json"), Text(ndjson_rows, same_columns=False)),
+    **dict.fromkeys((".csv", ".tsv"), Text(csv_rows, same_columns=True)),
+}
+
 FORMATS: Final[dict[str, FileFormat]] = {
-    ".parquet": Parquet(),
-    **{suffix: Text(ndjson_rows, same_columns=False) for suffix in (".ndjson", ".jsonl", ".json")},
-    ".csv": Text(csv_rows, same_columns=True),
-    **{suffix + GZIP: Text(ndjson_rows, same_columns=False, gzip=True) for suffix in (".ndjson", ".jsonl", ".json")},
-    ".csv" + GZIP: Text(csv_rows, same_columns=True, gzip=True),
+    **dict.fromkeys((".parquet", ".parq", ".pq"), Parquet()),
+    **_TEXT,
+    **{name + suffix: found for name, found in _TEXT.items() for suffix in SUFFIXES},
 }
 """End of a file's name, in lower case → its format."""
+
+ENDS: Final = (
+    f"{', '.join(name for name in FORMATS if name.count('.') == 1)}. "
+    f"Text files may be compressed: {', '.join(f'.csv{suffix}' for suffix in SUFFIXES)}."
+)
+"""The ends of names, as an end of a sentence."""
 
 
 def format_of(name: str) -> FileFormat | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import IO, Final
 
 from airflow_provider_pinterest.sources.formats.broken import BrokenFileError
+from airflow_provider_pinterest.sources.formats.first_bytes import foreign_format
 
 BLOCK: Final = 1024 * 1024
 """Bytes that are read at once."""
@@ -13,8 +14,13 @@ BLOCK: Final = 1024 * 1024
 LONGEST: Final = 16 * 1024 * 1024
 """The longest line, in bytes."""
 
-_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
-"""The first bytes of a file in UTF-16."""
+_UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
+"""The first bytes of a file in UTF-16 with a byte order mark."""
+
+_ASCII_WIDTH: Final = 2
+"""Bytes of the first character of a file in UTF-16 without a byte order mark; one of them is a NUL."""
+
+UTF8: Final = "Write the file in UTF-8."
 
 
 def blocks_of(file: IO[bytes]) -> Iterator[bytes]:
@@ -26,7 +32,7 @@ def blocks_of(file: IO[bytes]) -> Iterator[bytes]:
 def numbered_lines(blocks: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
     r"""Yield the number and the bytes of each line, without ``\n`` and without a byte order mark.
 
-    :raises BrokenFileError: a line is too long, or the file is UTF-16.
+    :raises BrokenFileError: a line is too long, or the file is not text in UTF-8.
     """
     number, rest = 0, b""
     for block in blocks:
@@ -42,6 +48,9 @@ def numbered_lines(blocks: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
 
 
 def _without_mark(block: bytes) -> bytes:
-    if block.startswith(_MARKS):
-        raise BrokenFileError("the file is encoded as UTF-16; expected UTF-8.", place="line 1")
+    foreign = foreign_format(block)
+    if foreign:
+        raise BrokenFileError(f"the file is not text but {foreign}, unlike its name.", place="line 1")
+    if block.startswith(_UTF16) or b"\0" in block[:_ASCII_WIDTH]:
+        raise BrokenFileError("the file is encoded as UTF-16; expected UTF-8.", place="line 1", advice=UTF8)
     return block.removeprefix(b"\xef\xbb\xbf")

@@ -24,6 +24,14 @@ _FLOAT: Final = 16
 """Characters of a number with a point up to which a float keeps all digits."""
 
 
+_lenient: Final = json.JSONDecoder(strict=False, parse_int=str, parse_float=str)
+
+_ADVICE: Final = (
+    """Write one JSON object on each line, such as with `jq -c '.[]'`, or in pandas with """
+    """to_json(path, orient="records", lines=True)."""
+)
+
+
 def ndjson_rows(blocks: Iterable[bytes], name: str) -> Generator[RowBatch, None, None]:
     """Yield the rows of a file. Empty lines are skipped; a line that is not a JSON object is an unreadable row.
 
@@ -41,12 +49,27 @@ def _rows(blocks: Iterable[bytes], name: str) -> Iterator[Mapping[str, Any]]:
             yield row
         elif not line.strip():
             continue
-        elif first:
-            what = "a JSON array" if line.lstrip().startswith(b"[") else "not a JSON object"
-            raise BrokenFileError(f"the line is {what}; expected one JSON object on each line.", place=f"line {number}")
         else:
+            problem = _other_format(line.strip()) if first else ""
+            if problem:
+                expected = "; expected one JSON object on each line."
+                raise BrokenFileError(f"the line {problem}{expected}", place=f"line {number:,}", advice=_ADVICE)
             yield unreadable_row(f"is not a JSON object (line {number:,} of {name})")
         first = False
+
+
+def _other_format(line: bytes) -> str:
+    """Return what shows that a file has another format, ``""`` if the line is just an invalid row."""
+    if line.startswith(b"["):
+        return "is a JSON array"
+    text = line.decode(errors="replace")
+    try:
+        found, end = _lenient.raw_decode(text)
+    except (ValueError, RecursionError):
+        return "is not a JSON object"
+    if end < len(text):
+        return "has more than one JSON object" if isinstance(found, dict) else "is not a JSON object"
+    return "" if found is None or isinstance(found, dict) else "is not a JSON object"
 
 
 def _object(line: bytes) -> dict[str, Any] | None:

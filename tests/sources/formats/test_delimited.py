@@ -69,13 +69,18 @@ def test_the_columns_of_a_file_without_rows_are_known(written):
 @pytest.mark.parametrize(
     ("row", "problem"),
     [
-        ("2", "has 1 cells, and the header has 2"),
+        ("2", "has 1 cell, and the header has 2"),
         ("2,b,c", "has 3 cells, and the header has 2"),
         ("2,\0", "has a NUL character"),
+        ("2,b\rc", "has a carriage return outside of quotes"),
+        ("2\r3", "has a carriage return outside of quotes"),
+        (b"2,\xfc", "is not valid UTF-8"),
+        (b'2,"\xfc"', "is not valid UTF-8"),
     ],
 )
 def test_a_row_that_does_not_fit_costs_only_itself_and_names_its_line(written, row, problem):
-    assert read(written(f'id,name\n1,"a\nb"\n\n{row}\n3,d\n')) == [
+    row = row if isinstance(row, bytes) else row.encode()
+    assert read(written(b'id,name\n1,"a\nb"\n\n' + row + b"\n3,d\n")) == [
         {"id": "1", "name": "a\nb"},
         unreadable(f"{problem} (line 5 of rows.csv)"),
         {"id": "3", "name": "d"},
@@ -85,13 +90,17 @@ def test_a_row_that_does_not_fit_costs_only_itself_and_names_its_line(written, r
 @pytest.mark.parametrize(
     ("content", "rows", "problem"),
     [
-        ("id,name\n1,é\n2,ü\n".encode("latin-1"), 0, "line 2: the line is not valid UTF-8"),
-        (b"id,name\n1,a\n2,\xff\n", 1, "line 3: the line is not valid UTF-8"),
         (b"id,n\xe4me\n1,a\n", 0, "line 1: the line is not valid UTF-8"),
         ("id,name\n1,a\n".encode("utf-16"), 0, "line 1: the file is encoded as UTF-16; expected UTF-8"),
-        ('id,name\n1,a\n2,"b" c\n', 1, "line 3: the CSV is not valid: ',' expected after"),
-        ('id,name\n1,a\n2,"b\n3,c\n', 1, "line 3: the CSV is not valid: unexpected end of data"),
-        ("id,name\r1,a\r", 0, "line 1: the CSV is not valid: new-line character seen in unquoted field"),
+        ("id,name\n1,a\n".encode("utf-16-le"), 0, "line 1: the file is encoded as UTF-16; expected UTF-8"),
+        ('id,name\n1,a\n2,"b" c\n', 1, "line 3: a quote in a quoted cell is not doubled"),
+        ('id,name\n1,a\n2,"b \\"c\\""\n', 1, "line 3: a quote in a quoted cell is escaped with a backslash"),
+        ('id,name\n1,a\n2,"b\n3,c\n', 1, "line 3: a quoted cell is not closed"),
+        ('\n\nid,name\n1,a\n2,"b\n3,c\n', 1, "line 5: a quoted cell is not closed"),
+        ("id,name\r1,a\r", 0, "line 1: the lines end with carriage returns"),
+        (b"PK\x03\x04", 0, "line 1: the file is not text but a ZIP archive or an Excel file"),
+        ("<!DOCTYPE html>", 0, "line 1: the file is not text but HTML or XML"),
+        ('{"phone": "+4917012345"}\n', 0, "line 1: the file is not CSV but JSON"),
         ("1,jane@example.com\n2,joe@example.com\n", 0, "line 1: the line is not a header"),
         ("2026-11-24,72.39,Jane\n", 0, "line 1: the line is not a header"),
         (",,\n1,2,3\n", 0, "line 1: the line is not a header"),
@@ -103,6 +112,22 @@ def test_a_file_that_is_not_valid_is_an_error_that_names_the_line(written, conte
     assert found == rows
     assert f"rows.csv cannot be read, {problem}" in str(error)
     assert "example.com" not in str(error)
+
+
+def test_lines_above_the_header_may_be_empty(written):
+    assert read(written('\n  \r\nid,name\n1,"a\nb"\n2\n')) == [
+        {"id": "1", "name": "a\nb"},
+        unreadable("has 1 cell, and the header has 2 (line 6 of rows.csv)"),
+    ]
+
+
+def test_only_one_column(written):
+    assert read(written(b"id\n1\n\xfc\n2\r3\n4\n")) == [
+        {"id": "1"},
+        unreadable("is not valid UTF-8 (line 3 of rows.csv)"),
+        unreadable("has a carriage return outside of quotes (line 4 of rows.csv)"),
+        {"id": "4"},
+    ]
 
 
 def test_large_cells(written):

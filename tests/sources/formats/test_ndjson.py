@@ -78,14 +78,43 @@ def test_long_numbers_do_not_let_anything_else_through(written, bad):
 
 
 @pytest.mark.parametrize(
+    "bad",
+    [
+        '{"a": NaN}',
+        '{"a": "\\ud800"}',
+        b'{"a": "\xff"}',
+        '{"a": 1e400}',
+        '{"a": "\x01"}',
+        "null",
+        f'{{"a": {"9" * 5000}}}',
+    ],
+)
+def test_so_does_a_first_line(written, bad):
+    bad = bad if isinstance(bad, bytes) else bad.encode()
+
+    assert read(written(bad + b'\n{"a": 2}\n')) == [
+        unreadable("is not a JSON object (line 1 of rows.ndjson)"),
+        {"a": 2},
+    ]
+
+
+@pytest.mark.parametrize(
     ("content", "problem"),
     [
         ('[{"a": 1},\n{"a": 2}]\n', "line 1: the line is a JSON array; expected one JSON object on each line"),
         ('{\n  "a": 1\n}\n', "line 1: the line is not a JSON object"),
+        ('{"a": 1},\n{"a": 2}\n', "line 1: the line has more than one JSON object"),
+        ('{"a": 1}{"a": 2}\n', "line 1: the line has more than one JSON object"),
+        ('{"a": 1}\r{"a": 2}\r', "line 1: the line has more than one JSON object"),
+        ("7\n8\n", "line 1: the line is not a JSON object"),
+        ("{'a': 1}\n", "line 1: the line is not a JSON object"),
         ("\n\njane@example.com,1\n", "line 3: the line is not a JSON object"),
         ('{"a": 1}\n'.encode("utf-16"), "line 1: the file is encoded as UTF-16; expected UTF-8"),
-        (b"PAR1\x00\x01", "line 1: the line is not a JSON object"),
-        (gzip.compress(b'{"a": 1}\n', mtime=0), "line 1: the line is not a JSON object"),
+        ('{"a": 1}\n'.encode("utf-16-le"), "line 1: the file is encoded as UTF-16; expected UTF-8"),
+        ('{"a": 1}\n'.encode("utf-16-be"), "line 1: the file is encoded as UTF-16; expected UTF-8"),
+        (b"PAR1\x00\x01", "line 1: the file is not text but Parquet"),
+        (b"<html>", "line 1: the file is not text but HTML or XML"),
+        (gzip.compress(gzip.compress(b'{"a": 1}\n')), "line 1: the file is not text but gzip"),
     ],
 )
 def test_a_file_that_is_something_else_is_an_error(written, content, problem):

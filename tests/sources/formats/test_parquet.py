@@ -5,9 +5,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import gzip
+import io
 import sys
 import time
 from decimal import Decimal
+from pathlib import PosixPath
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -72,6 +76,12 @@ def written(tmp_path):
             [{"at": dt.datetime(2023, 11, 14, 22, 13, 20)}, None],
         ),
         (pa.array([[("a", 0.1)], None, []], pa.map_(pa.string(), pa.float32())), [{"a": 0.1}, None, {}]),
+        (
+            pa.array([[("a", 1_700_000_000_000_000_001)]], pa.map_(pa.string(), pa.timestamp("ns"))),
+            [{"a": dt.datetime(2023, 11, 14, 22, 13, 20)}],
+        ),
+        (pa.array([[1, 1_001]], pa.list_(pa.duration("ns"), 2)), [[dt.timedelta(), dt.timedelta(microseconds=1)]]),
+        (pa.array([1.1, 72.4, None, 0.0]).cast(pa.float32()).cast(pa.float16()), [1.1, 72.4, None, 0.0]),
         (pa.nulls(2), [None, None]),
     ],
     ids=lambda value: str(value.type) if isinstance(value, pa.Array) else "",
@@ -81,6 +91,17 @@ def test_cells_keep_their_types(written, array, cells):
 
     assert found == cells
     assert [type(cell) for cell in found] == [type(cell) for cell in cells]
+
+
+def test_times_of_spark_keep_their_years(written):
+    times = [dt.datetime(9999, 12, 31), MOMENT, dt.datetime(1, 1, 1)]
+    path = written({"a": pa.array(times, pa.timestamp("us"))}, use_deprecated_int96_timestamps=True)
+
+    assert [row["a"] for row in read(path)] == times
+
+
+def test_the_index_of_a_data_frame_is_not_a_column(written):
+    assert read(written({"a": [1], "__index_level_0__": [7]})) == [{"a": 1}]
 
 
 NOW = int(time.time())
@@ -161,6 +182,8 @@ def test_the_columns_of_each_file_are_its_own(written, tmp_path):
         (lambda data: data[: len(data) // 2], 0, "its footer: it is not a complete Parquet file"),
         (lambda _: b"", 0, "its footer: it is not a complete Parquet file"),
         (lambda _: b"id,name\n1,a\n", 0, "its footer: it is not a complete Parquet file"),
+        (gzip.compress, 0, "its start: the file is not Parquet but gzip, unlike its name"),
+        (lambda data: b"PARE" + data[4:-4] + b"PARE", 0, "its footer: the file is encrypted"),
         (lambda data: data[:45_000] + b"\xff" * 2_000 + data[47_000:], 2_000, "row group 3 of 5"),
     ],
 )
@@ -174,6 +197,18 @@ def test_a_damaged_file_names_itself_and_the_row_group(written, damage, rows, pl
     assert f"{path} cannot be read, {place}" in str(error)
 
 
+def test_a_page_that_does_not_fit_its_checksum_is_damaged(written):
+    path = written({"a": [f"{number:016}" for number in range(5_000)]}, row_group_size=1_000,
+                   compression="none", use_dictionary=False, write_page_checksum=True)  # fmt: skip
+    data = bytearray(path.read_bytes())
+    data[45_000] ^= 1
+    path.write_bytes(data)
+    found, error = broken_off(path)
+
+    assert found == 2_000
+    assert "row group 3 of 5: could not verify page integrity" in str(error)
+
+
 def test_a_file_that_vanishes_after_it_was_listed_is_named(written, tmp_path):
     written({"a": [1]}, "1.parquet")
     gone = written({"a": [2]}, "2.parquet")
@@ -184,6 +219,37 @@ def test_a_file_that_vanishes_after_it_was_listed_is_named(written, tmp_path):
     assert [next(row_batches).rows, next(row_batches).rows] == [(), [(1,)]]
     with pytest.raises(SourceError, match=r"2\.parquet cannot be read: No such file or directory\."):
         next(row_batches)
+
+
+@pytest.mark.parametrize("after", [0, 5])
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (PermissionError(13, "Access Denied for jane@example.com"), "Access Denied for …."),
+        (ConnectionResetError("by peer"), "ConnectionResetError: by peer"),
+        (ValueError("stream"), "ValueError: stream"),
+    ],
+)
+def test_a_store_that_fails_does_not_look_like_a_damaged_file(written, after, error, said):
+    class Failing(io.FileIO):
+        reads = 0
+
+        def read(self, size=-1):
+            self.reads += 1
+            if self.reads > after:
+                raise error
+            return super().read(size)
+
+    class Remote(PosixPath):
+        def open(self, *_: Any, **__: Any) -> Any:
+            return Failing(str(self), "rb")
+
+    found, failure = broken_off(Remote(written({"a": list(range(5_000)), "b": ["x"] * 5_000}, row_group_size=1_000)))
+
+    assert (found > 0) == (after > 0)
+    assert said in str(failure)
+    assert "row group" not in str(failure)
+    assert "Write the file again" not in str(failure)
 
 
 def test_without_pyarrow_the_error_says_what_to_install(written, tmp_path, monkeypatch):
