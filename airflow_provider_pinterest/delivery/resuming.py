@@ -199,7 +199,7 @@ def _after_the_end(finished: Finished, attempt: Attempt) -> Start | Finished:
     return Start(
         replace(
             attempt.begun(
-                earlier=finished if retry else replace(finished, retryable=False),
+                earlier=replace(finished, retryable=False) if finished.retryable and not retry else finished,
                 ledger=attempt.ledger,
                 forced=retry and finished.forced,
             ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import random
 from collections import Counter
@@ -10,13 +11,14 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_pinterest.api.events_endpoint import Answer
 from airflow_provider_pinterest.conversions.batches import Batcher
 from airflow_provider_pinterest.conversions.outcomes import Event, RowBatch
 from airflow_provider_pinterest.delivery import account_counts
 from airflow_provider_pinterest.delivery.sender import OnUnknownOutcome
 from airflow_provider_pinterest.delivery.standings import AccountStandings
 from tests.delivery.test_model import kinds, run_attempts
-from tests.delivery.world import Scenario, transform
+from tests.delivery.world import ModelPinterest, Scenario, ids_of, transform
 
 BLOCK = 60
 """Scenarios of a test."""
@@ -25,6 +27,26 @@ BLOCK = 60
 def account_of(row: int) -> str:
     """Return the account of a row: three accounts, which come again."""
     return str(701 + row // 4 % 3)
+
+
+class AwayPinterest(ModelPinterest):
+    """Is unavailable for some accounts until the run ends.
+
+    :param away: account → how it is unavailable.
+    """
+
+    def __init__(self, chance: random.Random) -> None:
+        super().__init__(chance)
+        self.away: dict[str, str] = {}
+
+    def answer(self, body: bytes) -> Answer:
+        word = self.away.get(account_of(int(ids_of(body)[0].removeprefix("e-"))))
+        if word is None:
+            return super().answer(body)
+        with self._lock:
+            self.calls += 1
+            self.posted.update(ids_of(body))
+            return self._respond_in(word, body)
 
 
 class AccountScenario(Scenario):
@@ -103,6 +125,29 @@ def check(made: AccountScenario, run: Any) -> None:
         }
         assert +Counter(shown) == +counts, account
     assert sum(row["calls"] for row in found.values()) == counters.delivered.calls
+
+
+@pytest.mark.parametrize("start", range(2_000, 2_240, BLOCK))
+def test_each_account_is_accounted_for_if_some_stay_unavailable(start: int) -> None:
+    """A run that ends because no account is left to ask ends so again, and then Pinterest is back."""
+    complete = 0
+    for seed in range(start, start + BLOCK):
+        made = scenario(seed, threads=seed % 4 == 0)
+        made.pinterest = away = AwayPinterest(made.chance)
+        away.away = {"702": made.chance.choice(("busy", "away", "lost", "unknown"))}
+        if made.chance.random() < 0.3:
+            away.away["703"] = "busy"
+        for _ in range(2):
+            with contextlib.suppress(AssertionError):
+                run, _ = run_attempts(made, interrupts=seed % 4 != 0)
+                break
+            away.away = {}
+        else:
+            raise AssertionError("it never ended")
+        if run is not None:
+            complete += bool(away.away)
+            check(made, run)
+    assert complete > BLOCK // 4
 
 
 @pytest.mark.parametrize("start", range(0, 300, BLOCK))

@@ -68,6 +68,69 @@ def test_errors_that_are_not_refusals_end_the_run(error):
     assert not standings.end(A, error)
 
 
+def stays_away(standings: Standings, account: str) -> bool:
+    """Wait for an account in vain; return whether it fails alone."""
+    assert standings.begin(account, go_on) is None
+    standings.miss(account)
+    return standings.end(account, UnavailableError("busy", status=503))
+
+
+def test_an_account_that_stays_unavailable_is_set_aside_if_another_one_is_accepted():
+    standings = AccountStandings()
+
+    assert not stays_away(standings, A)
+    assert standings.undecided
+    standings.accept(B)
+
+    assert not standings.undecided
+    assert standings.set_aside(A) is standings.begin(A, go_on) is not None
+    assert standings.end(A, standings.set_aside(A))
+
+
+def test_an_account_is_set_aside_at_once_if_another_one_was_accepted_while_it_waited():
+    standings = AccountStandings()
+    standings.begin(A, go_on)
+    standings.miss(A)
+    standings.accept(B)
+
+    assert standings.end(A, UnavailableError("busy", status=503))
+    assert not standings.undecided
+
+
+def test_two_more_accounts_that_are_unavailable_show_an_outage():
+    standings = AccountStandings()
+    stays_away(standings, A)
+    standings.miss(B)
+    standings.miss(B)
+    assert not standings.outage
+
+    standings.miss("549755885173")
+
+    assert standings.outage
+    assert not standings.undecided
+    assert not standings.end(B, UnavailableError("busy", status=503))
+
+
+def test_accounts_that_were_unavailable_before_do_not_show_an_outage():
+    standings = AccountStandings()
+    others = [str(number) for number in range(5)]
+    for account in others:
+        standings.miss(account)
+    stays_away(standings, A)
+    for account in others:
+        standings.miss(account)
+
+    assert standings.undecided
+
+
+def test_a_missing_connection_is_not_about_an_account():
+    standings = AccountStandings()
+    standings.begin(A, go_on)
+
+    assert not standings.end(A, UnavailableError("cannot connect"))
+    assert standings.set_aside(A) is None
+
+
 def test_the_run_ends_if_the_first_accounts_are_all_denied():
     standings = AccountStandings()
 
