@@ -27,7 +27,7 @@ from airflow_provider_pinterest.delivery.sections import Section
 from airflow_provider_pinterest.delivery.sender import Sender
 from airflow_provider_pinterest.delivery.standings import Standings
 from airflow_provider_pinterest.delivery.stop import StopSignal
-from airflow_provider_pinterest.exceptions import DeliveryError, OutcomesError, ResendRefusedError
+from airflow_provider_pinterest.exceptions import DeliveryError, OutcomesError, ResendRefusedError, UnavailableError
 
 log = logging.getLogger(__name__)
 
@@ -247,7 +247,7 @@ class PipelineRun:
         if standings.outage or (standings.undecided and not self._stays_undecided(standings)):
             return
         for flight in self.progress.under_way:
-            if flight.done and isinstance(flight.error, DeliveryError) and standings.set_aside(_account(flight)):
+            if flight.done and isinstance(flight.error, UnavailableError) and standings.set_aside(_account(flight)):
                 sender.fail(flight.batch, flight.outcome, flight.error)
                 flight.error = None
 
@@ -270,8 +270,10 @@ class PipelineRun:
         if self._dispatcher is None:
             return False
         standings = self._dispatcher.sender.standings
-        if not standings.undecided or standings.set_aside(_account(oldest)) is None:
+        if not isinstance(oldest.error, UnavailableError) or standings.set_aside(_account(oldest)) is None:
             return False
+        if not standings.undecided:
+            return not standings.outage  # it was decided a moment ago, and the next step settles the batch
         return not self._sections.ended or self._is_asking(standings)
 
     def _is_asking(self, standings: Standings) -> bool:
@@ -302,7 +304,7 @@ class PipelineRun:
             return True
         standings = self._dispatcher.sender.standings
         if standings.outage:
-            return False
+            return not self.progress.under_way
         if standings.undecided:
             return not self._is_asking(standings) and len(self.progress.under_way) < self._most_while_undecided
         sending = sum(bool(flight.batch.events) for flight in self.progress.under_way)

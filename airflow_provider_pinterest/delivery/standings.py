@@ -182,7 +182,7 @@ class AccountStandings(Standings):
         with self._lock:
             self._accepted += 1
             self._missing.pop(ad_account_id, None)
-            self._undecided = False
+            self._undecided = self._outage = False
             self._missed_while_undecided.clear()
             self._denied_in_a_row.clear()
             self._fruitless_in_a_row.clear()
