@@ -26,7 +26,7 @@ def checked_table(name: str, example: str) -> str:
     :raises ParameterError: it is not the name of a table, with or without a schema.
     """
     if not _TABLE.fullmatch(name):
-        raise ParameterError(f"table must be a name such as {example}, got {name[:60]!r}.")
+        raise ParameterError(f"The table must have a name such as {example}, got {name[:60]!r}.")
     return name
 
 

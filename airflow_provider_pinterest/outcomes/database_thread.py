@@ -56,7 +56,7 @@ class DatabaseThread:
     def call(self, work: Work[T]) -> T:
         """Run a job and return its result.
 
-        :raises OutcomesError: the database does not do it, or not in time after a stop.
+        :raises OutcomesError: the database cannot do it, or does not answer in time after a stop.
         """
         return self.wait(self.start(work))
 
@@ -66,7 +66,7 @@ class DatabaseThread:
         :raises OutcomesError: the run has ended.
         """
         if self._closed:
-            raise OutcomesError(f"The run has ended, so {self._name} is not used any more.")
+            raise OutcomesError(f"The run has ended, so {self._name} is no longer used.")
         future: Future[T] = Future()
         self._jobs.put((work, future))
         return future
@@ -74,7 +74,7 @@ class DatabaseThread:
     def wait(self, future: Future[T]) -> T:
         """Return the result of a job.
 
-        :raises OutcomesError: the database does not do it, or not in time after a stop.
+        :raises OutcomesError: the database cannot do it, or does not answer in time after a stop.
         """
         since: float | None = None
         while True:
@@ -122,8 +122,9 @@ class DatabaseThread:
             time.sleep(wait)
         raise OutcomesError(
             f"The outcome table {self._name} cannot be used ({problem}).",
-            advice="Check the connection outcomes_conn_id and its rights: SELECT, INSERT, UPDATE and DELETE on the "
-            "table. SQLite needs its own file, or the WAL mode, if the rows come from the same file.",
+            advice="Check that the database is running, and that the user of the connection has the rights SELECT, "
+            "INSERT, UPDATE and DELETE on the table. If the rows come from a SQLite file, keep the table in another "
+            "file, or set the WAL mode.",
         )
 
     def _disconnect(self) -> None:

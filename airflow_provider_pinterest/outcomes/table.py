@@ -349,7 +349,7 @@ class OpenOutcomeTable:
             raise OutcomesError(
                 f"The outcome table {self._table} does not exist and cannot be created "
                 f"({type(error).__name__}: {clean(error)}).",
-                advice=f"Create it, or let somebody create it who may:\n{statement};",
+                advice=f"Create the table, or ask a user with the right to create tables:\n{statement};",
             ) from None
         return dialect
 

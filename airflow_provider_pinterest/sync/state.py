@@ -14,8 +14,9 @@ from typing import Any, Final
 
 import orjson
 
-from airflow_provider_pinterest.exceptions import ParameterError, StateConflictError
+from airflow_provider_pinterest.exceptions import OutcomesError, ParameterError, StateConflictError
 from airflow_provider_pinterest.outcomes.database import SqlDatabase, checked_table
+from airflow_provider_pinterest.redaction import clean
 from airflow_provider_pinterest.state_store import StateStore
 
 __all__ = ["FileStateStore", "SqlStateStore", "StateStore"]
@@ -226,8 +227,18 @@ class _Row:
         return self._revision() == revision
 
     def create_table(self) -> None:
-        """Create the table if it does not exist, or if another process has not just done so."""
-        self._database.create_table(self._table, "run", self._create_statement)
+        """Create the table if it does not exist, or if another process has not just done so.
+
+        :raises OutcomesError: it cannot be created; the message has the statement.
+        """
+        try:
+            self._database.create_table(self._table, "run", self._create_statement)
+        except Exception as error:  # noqa: BLE001 - each driver has exceptions of its own
+            raise OutcomesError(
+                f"The state table {self._table} cannot be read or created ({type(error).__name__}: {clean(error)}).",
+                advice="If it does not exist, create it, or ask a user with the right to create tables:\n"
+                f"{self._create_statement()};",
+            ) from None
 
     def _create_statement(self) -> str:
         driver = self._database.driver

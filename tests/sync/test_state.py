@@ -11,7 +11,7 @@ from functools import partial
 import pytest
 
 from airflow_provider_pinterest.delivery.checkpoint import KEY
-from airflow_provider_pinterest.exceptions import ParameterError, StateConflictError
+from airflow_provider_pinterest.exceptions import OutcomesError, ParameterError, StateConflictError
 from airflow_provider_pinterest.sync import FileStateStore, IterableSource, SqlStateStore
 from tests.running import ids, rows
 from tests.sync.plain import run
@@ -180,12 +180,13 @@ class TestSql:
             return connection
 
         assert SqlStateStore(connect, "monday").get("a") == 1
-        with pytest.raises(sqlite3.DatabaseError, match="not authorized"):
+        with pytest.raises(OutcomesError, match=r"The state table other .* created .*not authorized") as caught:
             SqlStateStore(connect, "monday", table="other").get("a")
+        assert "CREATE TABLE other (run VARCHAR(255) NOT NULL PRIMARY KEY" in str(caught.value)
 
     @pytest.mark.parametrize("table", ["", "a b", "a;b", 'a"b', "a.b.c.d", "1a"])
     def test_a_table_needs_a_plain_name(self, table):
-        with pytest.raises(ParameterError, match="table must be a name"):
+        with pytest.raises(ParameterError, match="table must have a name"):
             SqlStateStore(partial(sqlite3.connect, ":memory:"), "monday", table=table)
 
     @pytest.mark.parametrize("name", ["", " ", "monday ", "x" * 256])
