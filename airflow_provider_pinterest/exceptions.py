@@ -126,7 +126,7 @@ class RejectsError(PinterestError, OSError):
 
 
 class OutcomesError(PinterestError):
-    """The outcome table cannot be read or written."""
+    """The outcome table, or a state table, cannot be read or written."""
 
 
 class MissingConnectionError(PinterestError):

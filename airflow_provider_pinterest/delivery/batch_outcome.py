@@ -127,6 +127,11 @@ class BatchOutcome:
                 tuple(self._settled),
             )
 
+    @property
+    def parts(self) -> int:
+        """How often events were settled."""
+        return len(self._settled)
+
     @cached_property
     def rows(self) -> frozenset[int]:
         """The rows of all events."""

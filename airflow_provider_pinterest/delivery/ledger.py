@@ -135,8 +135,10 @@ class Claims:
         may_resend: Callable[[Event], bool],
         may_resend_any: bool,
         now: Callable[[], float],
-    ) -> Batch:
-        """Return the events of a part that may be sent; the others are settled.
+    ) -> Sequence[Batch]:
+        """Return the events of a part that may be sent, and those to admit again afterwards; the others are settled.
+
+        A part that waits for another run has no claims, so that no third run waits for this one.
 
         :param may_resend: returns whether a second copy of an event does no harm soon after the first.
         :param may_resend_any: whether the user accepts second copies of any event.
@@ -144,20 +146,20 @@ class Claims:
         account = part.ad_account_id
         new = [event for event in part.events if event.row not in outcome.claimed]
         if not new:
-            return part
-        entries = self._ledger.claim(account, new)
-        outcome.claimed.update(event.row for event in new if event.row not in entries)
-        for wait in LOOK_AGAIN:
+            return (part,)
+        busy: list[Event] = []
+        for wait in (*LOOK_AGAIN, None):
+            entries = self._ledger.claim(account, new)
             busy = [event for event in new if event.row in entries and _is_busy(entries[event.row], now())]
-            if not busy:
+            if wait is None or len(busy) < len(part):
                 break
             self._sleep(wait)
-            found = self._ledger.claim(account, busy)
-            outcome.claimed.update(event.row for event in busy if event.row not in found)
-            asked = {event.row for event in busy}
-            entries = {row: one for row, one in entries.items() if row not in asked} | dict(found)
+        later = busy if len(busy) < len(part) else []
+        waits = {event.row for event in later}
+        new = [event for event in new if event.row not in waits]
+        outcome.claimed.update(event.row for event in new if event.row not in entries)
         if not entries:
-            return part
+            return (part,)
         self._settle_sent(
             [event for event in new if event.row in entries and entries[event.row].sent], entries, outcome
         )
@@ -186,8 +188,9 @@ class Claims:
             )
             rejections = [held_by(event, entries[event.row].run, own=entries[event.row].own) for event in hold.values()]
             outcome.settle(list(hold.values()), counted(rejections), rejections)
-        left = [event for event in part.events if event.row not in hold and not _was_sent(event, entries)]
-        return Batch(left, account)
+        gone = waits.union(hold)
+        left = [event for event in part.events if event.row not in gone and not _was_sent(event, entries)]
+        return tuple(Batch(events, account) for events in (left, later) if events)
 
     def release(self, part: Batch, outcome: BatchOutcome, *, wait: float | None = None) -> None:
         """Give up the claims of events that were not accepted, and are not sent for some time.

@@ -352,8 +352,13 @@ class Progress:
             self._outcomes.flush()
 
     def start_record(self) -> None:
-        """Start to write the waiting outcomes."""
-        if self._outcomes is not None and self._outcomes.waiting and self._writable:
+        """Start to write the waiting outcomes, also those of batches that are not done."""
+        if self._outcomes is None or not self._writable:
+            return
+        for flight in self.under_way:
+            if flight.outcome.parts > flight.recorded:
+                self._note(flight)
+        if self._outcomes.waiting:
             self._outcomes.start_write()
 
     def _sweep(self) -> None:

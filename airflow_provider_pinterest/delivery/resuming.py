@@ -104,11 +104,7 @@ def decide_start(state: Checkpoint | Finished | str | None, attempt: Attempt) ->
         case None:
             return _nothing_stored(attempt)
         case str():
-            notice = (
-                f"The state that an earlier attempt stored cannot be read ({state}). All rows are sent again; "
-                f"Pinterest deduplicates by event_name and event_id for 24 hours. {attempt.not_deduplicable}"
-            )
-            return Start(attempt.begun(unknown_before=attempt.now), notice=notice, warn=True)
+            return _unreadable(state, attempt)
         case Finished():
             return _after_the_end(state, attempt)
         case Checkpoint():
@@ -173,12 +169,27 @@ def _nothing_stored(attempt: Attempt) -> Start:
     )
 
 
+def _unreadable(reason: str, attempt: Attempt, *, ledger: bool = True) -> Start:
+    """Start over after a state that cannot be read.
+
+    :param ledger: whether the attempts that stored it may have used the ledger.
+    """
+    said = f"The state that an earlier attempt stored cannot be read ({reason})."
+    if attempt.ledger and ledger:
+        return Start(attempt.begun(ledger=attempt.ledger), notice=f"{said} {LEDGER_TELLS}", warn=True)
+    notice = (
+        f"{said} All rows are sent again; Pinterest deduplicates by event_name and event_id for 24 hours. "
+        f"{attempt.not_deduplicable}"
+    )
+    return Start(attempt.begun(unknown_before=attempt.now), notice=notice, warn=True)
+
+
 def _after_the_end(finished: Finished, attempt: Attempt) -> Start | Finished:
     """Start after a complete run: a retry has nothing to do; after Clear the rest is sent."""
     if attempt.is_retry_of(finished.identity):
         return finished
     if not finished.fingerprint:  # version 2 stored only the result
-        return decide_start("an earlier version stored it without the sent events", attempt)
+        return _unreadable("an earlier version stored it without the sent events", attempt, ledger=False)
     if attempt.selects:
         return Start(attempt.begun(ledger=attempt.ledger))
     changed = changes(finished.fingerprint, attempt)

@@ -52,6 +52,12 @@ class StandingTable(Protocol):
         :param ad_account_id: their account; ``None``: of all accounts.
         """
 
+    def hold_abandoned(self, ad_account_id: str | None) -> tuple[int, int]:
+        """Hold events that a run claimed a while ago without recording an outcome.
+
+        :return: how many are held now, and how many other events are claimed.
+        """
+
     def look_up(
         self, ad_account_id: str, rows: Sequence[Row], status: Status, *, by_columns: bool
     ) -> Mapping[int, Standing]:
@@ -145,7 +151,10 @@ class Selection:
         self._wanted = wanted
         self._account = ad_account_id
         self._usual = "" if several_accounts else ad_account_id
-        self._total, without_event = standings.count(wanted, None if several_accounts else ad_account_id)
+        accounts = None if several_accounts else ad_account_id
+        if wanted is Status.HELD:
+            _log_abandoned(*standings.hold_abandoned(accounts))
+        self._total, without_event = standings.count(wanted, accounts)
         self._by_columns = bool(without_event) and has_key_columns
         self._found: set[int] = set()
         """Rows of the table that the source has, by the start of their keys."""
@@ -240,3 +249,18 @@ class Selection:
 
     def _note(self, key: str) -> None:
         self._found.add(int(key[:16], 16))
+
+
+def _log_abandoned(held: int, claimed: int) -> None:
+    if held:
+        log.warning(
+            "%d events were claimed by runs that ended without recording an outcome. They are held now, and sent again "
+            "if the source has them.",
+            held,
+        )
+    if claimed:
+        log.warning(
+            "%d other events are not sent again, because a run claimed them in the last ten minutes and may still be "
+            "sending them.",
+            claimed,
+        )

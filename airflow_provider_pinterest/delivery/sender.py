@@ -235,9 +235,9 @@ class Sender:
             if answer is None:
                 self._rate_limiter.wait(part.ad_account_id)
                 if self.claims is not None:
-                    left = self._admitted(self.claims, part, outcome)
-                    if len(left) < len(part):
-                        return (left,) if left.events else ()
+                    admitted = self._admitted(self.claims, part, outcome)
+                    if not admitted or len(admitted[0]) < len(part):
+                        return admitted
                 if not deduplicable and self._marks:
                     announce(part.events)
                 self._guard()
@@ -310,8 +310,8 @@ class Sender:
                         self._standings.deny(part.ad_account_id, answer.trace.status)
                     raise error
 
-    def _admitted(self, claims: Claims, part: Batch, outcome: BatchOutcome) -> Batch:
-        """Return the events of a part that this attempt may send, as the ledger says."""
+    def _admitted(self, claims: Claims, part: Batch, outcome: BatchOutcome) -> Sequence[Batch]:
+        """Return the events of a part that this attempt may send, and those to admit later, as the ledger says."""
         return claims.admit(
             part, outcome, may_resend=self.may_resend, may_resend_any=self.may_resend_any, now=self._wall
         )

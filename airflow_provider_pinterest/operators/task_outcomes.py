@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_pinterest.airflow_versions import state_store
 from airflow_provider_pinterest.hooks.lookup import find_database
 from airflow_provider_pinterest.operators.task_attempt import run_name
+from airflow_provider_pinterest.outcomes.database import beside
 from airflow_provider_pinterest.outcomes.table import OutcomeTable
 from airflow_provider_pinterest.sync.state import SqlStateStore
 
@@ -39,7 +40,7 @@ def store_of(options: TaskOptions, context: Context) -> StateStore | None:
     if found is not None or options.outcomes_conn_id is None:
         return found
     return SqlStateStore(
-        _connections(options.outcomes_conn_id), run_name(context), table=f"{options.outcomes_table}_state"
+        _connections(options.outcomes_conn_id), run_name(context), table=beside(options.outcomes_table, "_state")
     )
 
 

@@ -3,7 +3,9 @@
 - ``database``: statements through a DB-API connection of any driver.
 - ``database_thread``: a thread that owns the connection of a run.
 - ``dialects``: the SQL of each database.
+- ``preparation``: creates a table, and checks that a run can write into it.
 - ``records``: a row of the table.
+- ``retries``: how long a run waits for a database that fails.
 - ``__main__``: prints the statement that creates the table.
 - ``table``: the table, and what a run writes into it and reads from it.
 """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from functools import lru_cache
 from typing import Any, Final
@@ -11,7 +11,18 @@ from typing import Any, Final
 from airflow_provider_pinterest.exceptions import ParameterError
 from airflow_provider_pinterest.sources.paramstyles import paramstyle
 
-_TABLE: Final = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*){0,2}", re.ASCII)
+_PART: Final = r'(?:[^\W\d][\w$]*|"[\w $#@-]+"|`[\w $#@-]+`|\[[\w $#@-]+\])'
+
+_TABLE: Final = re.compile(rf"(?:[A-Za-z][\w-]*\.(?={_PART}\.))?{_PART}(?:\.{_PART}){{0,2}}")
+"""Up to three parts. The project of a BigQuery table may have dashes."""
+
+_QUOTES: Final = '"`]'
+
+_CHARSETS: Final = ("set_character_set", "set_charset", "set_charset_collation")
+"""Methods of MySQL drivers that choose the character set of a connection."""
+
+_PASSING: Final = re.compile(r"\b(dead)?lock(ed|s)?\b|\btime[d -]?out\b|\bshut(ting)? ?down\b", re.IGNORECASE).search
+"""Words of errors that may not occur when the statement is tried again."""
 
 _MARKS: Final = {"format": "%s", "pyformat": "%s", "numeric": ":{0}", "named": ":p{0}", "bigquery": "%(p{0})s"}
 """Style of a driver → its placeholder for a number; other drivers take ``?``."""
@@ -25,9 +36,17 @@ def checked_table(name: str, example: str) -> str:
 
     :raises ParameterError: it is not the name of a table, with or without a schema.
     """
-    if not _TABLE.fullmatch(name):
-        raise ParameterError(f"The table must have a name such as {example}, got {name[:60]!r}.")
+    if not _TABLE.fullmatch(name) or name.count(".") > 2:
+        raise ParameterError(
+            f"The table must have a name such as {example}, got {name[:60]!r}.",
+            advice="Put the quotes of the database around a part with spaces, dashes or reserved words.",
+        )
     return name
+
+
+def beside(table: str, suffix: str) -> str:
+    """Return the name of another table in the same schema."""
+    return f"{table[:-1]}{suffix}{table[-1]}" if table[-1] in _QUOTES else f"{table}{suffix}"
 
 
 class SqlDatabase:
@@ -43,12 +62,22 @@ class SqlDatabase:
         style = "bigquery" if "bigquery" in self.driver else paramstyle(connection)
         self._mark = _MARKS.get(style or "", "?")
         self._by_name = style in _BY_NAME
+        if "mysql" in self.driver or "mariadb" in self.driver:
+            self._take_any_character()
 
     def fetch(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
-        """Return the rows of a query."""
+        """Return the rows of a query as sequences; some connections are set to return mappings."""
         with closing(self.connection.cursor()) as cursor:
             cursor.execute(*self.bound(statement, values))
-            return list(cursor.fetchall())
+            rows = list(cursor.fetchall())
+        return [tuple(row.values()) for row in rows] if rows and isinstance(rows[0], Mapping) else rows
+
+    def columns(self, table: str) -> list[str]:
+        """Return the names of a table's columns in lower case."""
+        with closing(self.connection.cursor()) as cursor:
+            cursor.execute(f"SELECT * FROM {table} WHERE 1 = 0")  # noqa: S608 - checked names  # nosec B608
+            cursor.fetchall()
+            return [str(column[0]).lower() for column in cursor.description]
 
     def execute(self, statement: str, values: Sequence[Any] = ()) -> None:
         """Execute a statement."""
@@ -77,31 +106,35 @@ class SqlDatabase:
         with suppress(Exception):
             self.connection.rollback()
 
-    def has_table(self, table: str, column: str) -> bool:
-        """Return whether a table can be read."""
+    def refusal(self, work: Callable[[], object]) -> Exception | None:
+        """Return the error if the database refuses some work; the transaction is rolled back then.
+
+        :raises Exception: the connection is lost, or another process is in the way. It may be tried again.
+        """
         try:
-            self.fetch(f"SELECT {column} FROM {table} WHERE 1 = 0")  # noqa: S608 - checked names  # nosec B608
-        except Exception:  # noqa: BLE001 - each driver has exceptions of its own
+            work()
+        except Exception as error:
             self.roll_back()
+            if _PASSING(str(error)) or not self._answers():
+                raise
+            return error
+        return None
+
+    def _answers(self) -> bool:
+        """Return whether the connection still works."""
+        try:
+            self.fetch("SELECT 1")
+        except Exception:  # noqa: BLE001 - each driver has exceptions of its own
             return False
         self.roll_back()
         return True
 
-    def create_table(self, table: str, column: str, statement: Callable[[], str]) -> None:
-        """Create a table if it does not exist, or if another process has not just done so.
-
-        :param column: one of its columns.
-        :param statement: returns the statement that creates it.
-        """
-        if self.has_table(table, column):
-            return
-        try:
-            self.execute(statement())
-            self.commit()
-        except Exception:
-            self.roll_back()
-            if not self.has_table(table, column):
-                raise
+    def _take_any_character(self) -> None:
+        """Let MySQL take text with any characters, whatever character set the connection is made with."""
+        for name in _CHARSETS:
+            if (choose := getattr(self.connection, name, None)) is not None:
+                choose("utf8mb4")
+                return
 
 
 @lru_cache(maxsize=16)

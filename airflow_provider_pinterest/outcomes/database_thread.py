@@ -14,15 +14,17 @@ from typing import Any, Final, TypeVar
 
 from airflow_provider_pinterest.exceptions import OutcomesError, PinterestError
 from airflow_provider_pinterest.outcomes.database import SqlDatabase
+from airflow_provider_pinterest.outcomes.preparation import RIGHTS
+from airflow_provider_pinterest.outcomes.retries import next_wait
 from airflow_provider_pinterest.redaction import clean
 
 log = logging.getLogger(__name__)
 
-WAITS: Final = (0.1, 0.5, 1.0, 2.0)
-"""Seconds before each further try of a job that failed. A job can be repeated without harm."""
-
 LOOK_AGAIN: Final = 0.25
 """Seconds between two checks for a stop."""
+
+SAY_SO: Final = 30.0
+"""Seconds between two warnings about a job that is not done yet."""
 
 GRACE: Final = 3.0
 """Seconds that a job may take after the run was told to stop."""
@@ -46,6 +48,7 @@ class DatabaseThread:
         self._stopped = stopped
         self._jobs: queue.SimpleQueue[tuple[Work[Any], Future[Any]] | None] = queue.SimpleQueue()
         self._database: SqlDatabase | None = None
+        self._reached = False
         self._closed = False
         self._thread = threading.Thread(target=self._work, name="pinterest-outcomes", daemon=True)
         try:
@@ -56,7 +59,7 @@ class DatabaseThread:
     def call(self, work: Work[T]) -> T:
         """Run a job and return its result.
 
-        :raises OutcomesError: the database cannot do it, or does not answer in time after a stop.
+        :raises OutcomesError: the database does not do it, or not in time after a stop.
         """
         return self.wait(self.start(work))
 
@@ -74,15 +77,19 @@ class DatabaseThread:
     def wait(self, future: Future[T]) -> T:
         """Return the result of a job.
 
-        :raises OutcomesError: the database cannot do it, or does not answer in time after a stop.
+        :raises OutcomesError: the database does not do it, or not in time after a stop.
         """
         since: float | None = None
+        said = started = time.monotonic()
         while True:
             try:
                 return future.result(timeout=LOOK_AGAIN)
             except FutureTimeoutError:
                 if future.done():
                     raise
+            if time.monotonic() - said >= SAY_SO:
+                said = time.monotonic()
+                log.warning("The outcome table %s has not answered for %.0f s.", self._name, said - started)
             if self._stopped():
                 since = time.monotonic() if since is None else since
                 if time.monotonic() - since > GRACE:
@@ -104,11 +111,14 @@ class DatabaseThread:
         self._disconnect()
 
     def _tried(self, work: Work[T]) -> T:
-        """Run a job, again if it fails: the connection may be lost, or another run may be in the way."""
-        for wait in (*WAITS, None):
+        """Run a job, again if it fails, which does no harm."""
+        tries = 0
+        while True:
+            connected = False
             try:
                 if self._database is None:
                     self._database = SqlDatabase(self._connect())
+                connected = self._reached = True
                 return work(self._database)
             except PinterestError:
                 self._disconnect()
@@ -116,15 +126,17 @@ class DatabaseThread:
             except Exception as error:  # noqa: BLE001 - each driver has exceptions of its own
                 self._disconnect()
                 problem = f"{type(error).__name__}: {clean(error)}"
+            tries += 1
+            wait = next_wait(tries, restarts=self._reached and not connected)
             if wait is None or self._stopped():
                 break
-            log.info("The outcome table %s could not be used (%s); trying again", self._name, problem)
+            log.info("The outcome table %s could not be used (%s). Trying again", self._name, problem)
             time.sleep(wait)
         raise OutcomesError(
             f"The outcome table {self._name} cannot be used ({problem}).",
-            advice="Check that the database is running, and that the user of the connection has the rights SELECT, "
-            "INSERT, UPDATE and DELETE on the table. If the rows come from a SQLite file, keep the table in another "
-            "file, or set the WAL mode.",
+            advice="Check that the database is running, that no other process has locked it, and that the user of the "
+            f"connection has the rights {RIGHTS} on the table. If the rows come from a SQLite file, keep the table in "
+            "another file, or set the WAL mode.",
         )
 
     def _disconnect(self) -> None:

@@ -68,6 +68,7 @@ class Dialect:
     :param json: returns what follows FROM to read all rows from one value, the JSON of a list of objects; ``None``:
         the statement has a place for each value.
     :param rows: most rows of a statement.
+    :param keys: the query for the primary key of ``{table}``, if a table without one takes the statements too.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Dialect:
     binds_null: bool = True
     json: Callable[[Dialect], str] | None = None
     rows: int = 500
+    keys: str = ""
 
     def type_of(self, column: str) -> str:
         """Return the type of a column."""
@@ -90,6 +92,18 @@ class Dialect:
         needed = {_KEY: end, "status": " NOT NULL", "run": " NOT NULL", "written_at": " NOT NULL"}
         columns = ",\n  ".join(f"{name} {self.type_of(name)}{needed.get(name, '')}" for name in COLUMNS)
         return f"CREATE TABLE {table} (\n  {columns}\n)"
+
+    def add_columns(self, table: str, columns: Sequence[str]) -> str:
+        """Return the statements that add columns to a table of an earlier version."""
+        return "\n".join(f"ALTER TABLE {table} ADD COLUMN {name} {self.type_of(name)};" for name in columns)
+
+    def checks(self, table: str) -> Sequence[tuple[str, str]]:
+        """Return a statement for each right that a run needs beside SELECT. They change nothing."""
+        return (
+            ("INSERT", self.write(table, 0)),
+            ("UPDATE", f"UPDATE {table} SET status = status WHERE {_KEY} = ''"),  # noqa: S608 - checked names
+            ("DELETE", f"DELETE FROM {table} WHERE {_KEY} = ''"),  # noqa: S608 - checked names
+        )
 
     def write(self, table: str, rows: int) -> str:
         """Return the statement that stores outcomes, with ``{}`` for each value."""
@@ -141,14 +155,50 @@ def by_columns(table: str, keys: int) -> str:
     )
 
 
+def without_event(table: str) -> str:
+    """Return the query for all rows without an event that have key columns: the status and the mode."""
+    return (
+        f"SELECT {_KEY}, key_columns, ad_account_id FROM {table} "  # noqa: S608 - checked names
+        f"WHERE status = {{}} AND is_test = {{}} AND key_columns IS NOT NULL AND {_WITHOUT_EVENT}"
+    )
+
+
+def rows_of_run(table: str) -> str:
+    """Return the query for the rows of a run that have no key of an event: the run and the mode."""
+    return (
+        f"SELECT {_KEY} FROM {table} "  # noqa: S608 - checked names
+        f"WHERE run = {{}} AND is_test = {{}} AND (status = 'duplicate' OR {_WITHOUT_EVENT})"
+    )
+
+
+def claimed(table: str, *, account: bool) -> str:
+    """Return the query for events that are claimed: the mode.
+
+    :param account: whether the account follows.
+    """
+    return (
+        f"SELECT {_KEY}, written_at FROM {table} "  # noqa: S608 - checked names
+        f"WHERE status = 'sending' AND is_test = {{}}{_of_account(account)}"
+    )
+
+
+def hold(table: str, keys: int) -> str:
+    """Return the statement for claimed events whose outcome nobody records any more: keys."""
+    return (
+        f"UPDATE {table} SET status = 'held', reasons = 'outcome_unknown', "  # noqa: S608 - checked names
+        f"status_before = NULL, claim = NULL WHERE status = 'sending' AND {_KEY} IN ({_marks(keys)})"
+    )
+
+
 def count(table: str, *, account: bool) -> str:
     """Return the query for the number of rows in a state, and of those without an event: the status and the mode.
 
     :param account: whether the account follows.
     """
     return (
-        f"SELECT COUNT(*), COUNT(CASE WHEN {_WITHOUT_EVENT} THEN 1 END) FROM {table} "  # noqa: S608 - checked names
-        f"WHERE status = {{}} AND is_test = {{}}{' AND ad_account_id = {}' if account else ''}"
+        f"SELECT COUNT(*) AS all_rows, COUNT(CASE WHEN {_WITHOUT_EVENT} THEN 1 END) AS without_event "  # noqa: S608
+        f"FROM {table} "
+        f"WHERE status = {{}} AND is_test = {{}}{_of_account(account)}"
     )
 
 
@@ -203,6 +253,10 @@ def _known(table: str, keys: int) -> str:
     return f"SELECT {_KEY}, status, run, written_at, action_source FROM {table} WHERE {_KEY} IN ({_marks(keys)})"  # noqa: S608
 
 
+def _of_account(account: bool) -> str:
+    return " AND ad_account_id = {}" if account else ""
+
+
 def _marks(count: int) -> str:
     return ", ".join(["{}"] * count)
 
@@ -215,7 +269,7 @@ def _on_conflict(dialect: Dialect, table: str, rows: int, changes: Mapping[str, 
     """PostgreSQL, SQLite and DuckDB."""
     old = table.rpartition(".")[2]
     sets = ", ".join(f"{name} = {_named(value, old, 'excluded')}" for name, value in changes.items())
-    insert = _insert(table, rows) if dialect.json is None else _insert_json(table, dialect.json(dialect))
+    insert = _insert(table, rows) if dialect.json is None or not rows else _insert_json(table, dialect.json(dialect))
     return f"{insert} ON CONFLICT ({_KEY}) DO UPDATE SET {sets} WHERE {_named(condition, old, 'excluded')}"
 
 
@@ -226,6 +280,8 @@ def _on_duplicate_key(dialect: Dialect, table: str, rows: int, changes: Mapping[
     def named(text: str) -> str:
         return _of_old(r"\1", _of_new(r"VALUES(\1)", text))
 
+    if not rows:  # the names of the changes would be ambiguous
+        return _insert(table, 0)
     sets = ", ".join(f"{name} = IF({named(condition)}, {named(value)}, {name})" for name, value in changes.items())
     return f"{_insert(table, rows)} ON DUPLICATE KEY UPDATE {sets}"
 
@@ -236,7 +292,7 @@ def _merge(dialect: Dialect, table: str, rows: int, changes: Mapping[str, str], 
     first = ", ".join(f"{cast} AS {name}" for cast, name in zip(casts, COLUMNS, strict=True))
     columns = ", ".join(COLUMNS)
     values = ", ".join(f"n.{name}" for name in COLUMNS)
-    source = f"SELECT {first}" + f" UNION ALL SELECT {', '.join(casts)}" * (rows - 1)
+    source = f"SELECT {first}" + f" UNION ALL SELECT {', '.join(casts)}" * (rows - 1) if rows else _nothing(table)
     sets = ", ".join(f"{name} = {_named(value, 'o', 'n')}" for name, value in changes.items())
     return (
         f"MERGE INTO {table} o USING ({source}) n ON o.{_KEY} = n.{_KEY} "  # noqa: S608 - checked names
@@ -245,8 +301,15 @@ def _merge(dialect: Dialect, table: str, rows: int, changes: Mapping[str, str], 
     )
 
 
+def _nothing(table: str) -> str:
+    """Return a query with the columns of the table and no rows."""
+    return f"SELECT {', '.join(COLUMNS)} FROM {table} WHERE 1 = 0"  # noqa: S608 - checked names
+
+
 @lru_cache(maxsize=64)
 def _insert(table: str, rows: int) -> str:
+    if not rows:
+        return f"INSERT INTO {table} ({', '.join(COLUMNS)}) {_nothing(table)}"
     one = f"({_marks(len(COLUMNS))})"
     return f"INSERT INTO {table} ({', '.join(COLUMNS)}) VALUES {', '.join([one] * rows)}"  # noqa: S608 - checked names
 
@@ -303,6 +366,7 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
             "TEXT": f"LONGTEXT{_EXACT}",
             **{f"VARCHAR({size})": f"VARCHAR({size}){_EXACT}" for size in (16, 32, 64, 255)},
         },
+        keys=f"SHOW KEYS FROM {{table}} WHERE Non_unique = 0 AND Seq_in_index = 1 AND Column_name = '{_KEY}'",
     ),
     "snowflake": Dialect(
         "snowflake", ("snowflake",), _merge, {"TIMESTAMP": "TIMESTAMP_NTZ"}, primary_key=False, rows=250

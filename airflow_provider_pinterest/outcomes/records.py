@@ -51,9 +51,9 @@ def event_outcome_key(account: str, name: str, event_id: str, *, test: bool) -> 
     return _hash(f"e\0{account}\0{int(test)}\0{name}\0{event_id}")
 
 
-def row_outcome_key(run: str, row: int) -> str:
+def row_outcome_key(run: str, row: int, *, test: bool) -> str:
     """Return the key of a row that is not an event: the same in every attempt of a run."""
-    return _hash(f"r\0{run}\0{row}")
+    return _hash(f"{'t' if test else 'r'}\0{run}\0{row}")
 
 
 def _hash(text: str) -> str:
@@ -80,7 +80,7 @@ def record(outcome: EventOutcome, run: str, now: str, *, test: bool, since: floa
     if name and event_id and is_event(outcome):
         key = event_outcome_key(outcome.ad_account_id, name, event_id, test=test)
     else:
-        key = row_outcome_key(run if since is None else f"{run}\0{since!r}", outcome.row)
+        key = row_outcome_key(run if since is None else f"{run}\0{since!r}", outcome.row, test=test)
     return (
         key,
         outcome.ad_account_id,

@@ -12,13 +12,14 @@ from typing import Any, Final, NamedTuple, TypeVar
 import orjson
 
 from airflow_provider_pinterest.conversions.outcomes import Event, Rejection
-from airflow_provider_pinterest.delivery.ledger import Entry
+from airflow_provider_pinterest.delivery.ledger import ALIVE, Entry
 from airflow_provider_pinterest.delivery.outcome_log import EventOutcome, Status, of_unsent
 from airflow_provider_pinterest.delivery.selection import Standing
-from airflow_provider_pinterest.exceptions import OutcomesError, ParameterError
+from airflow_provider_pinterest.exceptions import ParameterError
 from airflow_provider_pinterest.outcomes import dialects
 from airflow_provider_pinterest.outcomes.database import SqlDatabase, checked_table
 from airflow_provider_pinterest.outcomes.database_thread import DatabaseThread
+from airflow_provider_pinterest.outcomes.preparation import prepare
 from airflow_provider_pinterest.outcomes.records import (
     COLUMNS,
     Record,
@@ -26,10 +27,10 @@ from airflow_provider_pinterest.outcomes.records import (
     is_event,
     key_columns,
     record,
+    row_outcome_key,
     seconds,
     timestamp,
 )
-from airflow_provider_pinterest.redaction import clean
 
 TABLE: Final = "pinterest_outcomes"
 
@@ -41,6 +42,9 @@ FULL: Final = 5_000
 
 LOOKED_UP: Final = 500
 """Most keys of a query."""
+
+LOADED: Final = 100_000
+"""Most rows without an event that are loaded at once, to find them by their key columns."""
 
 _STATUS: Final = COLUMNS.index("status")
 
@@ -81,16 +85,17 @@ class OutcomeTable:
         self.identity = f"{name}:{table}"
         """Names the table in the state of a run."""
 
-    def open(self, *, test: bool, stopped: Callable[[], bool] = lambda: False) -> OpenOutcomeTable:
+    def open(self, *, test: bool, again: bool = False, stopped: Callable[[], bool] = lambda: False) -> OpenOutcomeTable:
         """Connect, and create the table if it does not exist.
 
         :param test: whether the events are sent in test mode.
+        :param again: whether an earlier attempt may have recorded the same rows.
         :param stopped: returns whether the run was told to stop.
         :raises OutcomesError: the database cannot be used.
         """
         thread = DatabaseThread(self.connect, self.table, stopped=stopped)
         try:
-            return OpenOutcomeTable(thread, self.table, self.run, test=test)
+            return OpenOutcomeTable(thread, self.table, self.run, test=test, again=again)
         except BaseException:
             thread.close()
             raise
@@ -102,11 +107,13 @@ class _Write(NamedTuple):
     :param outcomes: how many of the waiting outcomes it writes, from the first.
     :param claimed: keys of claimed events that it settles.
     :param superseding: rows whose older rows of the table it removes.
+    :param older: keys of all rows of the table that it removes.
     """
 
     outcomes: int
     claimed: Sequence[str]
     superseding: Sequence[int]
+    older: Sequence[str]
     future: Future[None]
 
 
@@ -115,11 +122,19 @@ class OpenOutcomeTable:
 
     :param thread: runs the statements.
     :param test: whether the events are sent in test mode.
+    :param again: whether an earlier attempt may have recorded the same rows.
     :param wall: Unix seconds.
     """
 
     def __init__(
-        self, thread: DatabaseThread, table: str, run: str, *, test: bool, wall: Callable[[], float] = time.time
+        self,
+        thread: DatabaseThread,
+        table: str,
+        run: str,
+        *,
+        test: bool,
+        again: bool = False,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         self._thread = thread
         self._table = table
@@ -136,9 +151,14 @@ class OpenOutcomeTable:
         self._decided: float | None = None
         """When the user decided to send some rows again, in Unix seconds."""
         self._resends_held = False
+        self._without_event = 0
+        self._by_text: dict[str, list[Any]] | None = None
+        """Key columns → rows without an event, once they are loaded."""
         self._superseded: dict[int, Sequence[str]] = {}
         """Row → keys of older rows of the table, which are removed with its outcome; changed with ``_lock``."""
         self._dialect = thread.call(self._prepare)
+        self._rows_before: set[str] = set(thread.call(self._rows_of_run)) if again else set()
+        """Keys of rows without an event that an earlier attempt recorded."""
 
     @property
     def waiting(self) -> bool:
@@ -181,6 +201,9 @@ class OpenOutcomeTable:
         with self._lock:
             rows = [one.row for one in waiting if one.row in self._superseded] if self._superseded else []
             older = sorted({key for row in rows for key in self._superseded[row]}.difference(records))
+        if self._rows_before:  # a corrected row has the key of its event now
+            keys = {row_outcome_key(self._run, one.row, test=self._test) for one in waiting}
+            older += sorted(keys.intersection(self._rows_before).difference(records))
 
         def work(database: SqlDatabase) -> None:
             if claimed:
@@ -192,7 +215,7 @@ class OpenOutcomeTable:
             self._delete(database, older)
             database.commit()
 
-        self._write = _Write(len(waiting), claimed, rows, self._thread.start(work))
+        self._write = _Write(len(waiting), claimed, rows, older, self._thread.start(work))
 
     def flush(self) -> None:
         """Write the outcomes that wait.
@@ -218,6 +241,7 @@ class OpenOutcomeTable:
             raise
         with self._lock:
             self._claimed.difference_update(write.claimed)
+            self._rows_before.difference_update(write.older)
             for row in write.superseding:
                 self._superseded.pop(row, None)
         self._write = None
@@ -290,7 +314,28 @@ class OpenOutcomeTable:
             return found
 
         [(rows, without_event)] = self._thread.call(work)
-        return int(rows), int(without_event)
+        self._without_event = int(without_event)
+        return int(rows), self._without_event
+
+    def hold_abandoned(self, ad_account_id: str | None) -> tuple[int, int]:
+        """Hold events that a run claimed a while ago without recording an outcome.
+
+        :return: how many are held now, and how many other events are claimed.
+        """
+        statement = dialects.claimed(self._table, account=ad_account_id is not None)
+        values = [int(self._test), *([] if ad_account_id is None else [ad_account_id])]
+        before = self._wall() - ALIVE
+
+        def work(database: SqlDatabase) -> tuple[int, int]:
+            found = database.fetch(statement, values)
+            database.roll_back()
+            keys = sorted(str(key) for key, written in found if seconds(written) < before)
+            for some in _chunks(keys, LOOKED_UP):
+                database.execute(dialects.hold(self._table, len(some)), some)
+                database.commit()
+            return len(keys), len(found) - len(keys)
+
+        return self._thread.call(work)
 
     def look_up(
         self, ad_account_id: str, rows: Sequence[Event | Rejection], status: Status, *, by_columns: bool
@@ -305,7 +350,7 @@ class OpenOutcomeTable:
 
         def work(database: SqlDatabase) -> tuple[list[Any], list[Any]]:
             by_key = self._select(database, dialects.standings, sorted(set(keys.values())))
-            return by_key, self._select(database, dialects.by_columns, sorted(set(texts.values())), more)
+            return by_key, self._rows_by_columns(database, sorted(set(texts.values())), more)
 
         known, others = self._thread.call(work)
         events: dict[str, tuple[Any, ...]] = {}
@@ -337,21 +382,18 @@ class OpenOutcomeTable:
         self._thread.close()
 
     def _prepare(self, database: SqlDatabase) -> dialects.Dialect:
-        """Create the table if it does not exist.
+        """Create the table if it does not exist, and check that it can be used.
 
-        :raises OutcomesError: it cannot be created; the message has the statement.
+        :raises OutcomesError: it cannot; the message says what to do.
         """
         dialect = dialects.dialect_of(database.driver)
-        statement = dialect.create_table(self._table)
-        try:
-            database.create_table(self._table, "status_before", lambda: statement)
-        except Exception as error:  # noqa: BLE001 - each driver has exceptions of its own
-            raise OutcomesError(
-                f"The outcome table {self._table} does not exist and cannot be created "
-                f"({type(error).__name__}: {clean(error)}).",
-                advice=f"Create the table, or ask a user with the right to create tables:\n{statement};",
-            ) from None
+        prepare(database, dialect, self._table)
         return dialect
+
+    def _rows_of_run(self, database: SqlDatabase) -> list[str]:
+        found = database.fetch(dialects.rows_of_run(self._table), [self._run, int(self._test)])
+        database.roll_back()
+        return [str(row[0]) for row in found]
 
     def _keys(self, ad_account_id: str, events: Sequence[Event]) -> dict[str, Event]:
         return {event_outcome_key(ad_account_id, event.name, event.id, test=self._test): event for event in events}
@@ -379,6 +421,18 @@ class OpenOutcomeTable:
         status, run, written, before = event
         own = run == self._run and self._decided is not None and seconds(written) >= self._decided
         return Standing(key, str(status), own, before == Status.HELD, text, others)
+
+    def _rows_by_columns(self, database: SqlDatabase, texts: Sequence[str], more: Sequence[Any]) -> list[Any]:
+        """Return rows without an event by their key columns, which have no index: few rows are loaded at once."""
+        if not texts or self._without_event > LOADED:
+            return self._select(database, dialects.by_columns, texts, more)
+        if self._by_text is None:
+            by_text: dict[str, list[Any]] = {}
+            for row in database.fetch(dialects.without_event(self._table), more):
+                by_text.setdefault(str(row[1]), []).append(row)
+            database.roll_back()
+            self._by_text = by_text
+        return [row for text in texts for row in self._by_text.get(text, ())]
 
     def _delete(self, database: SqlDatabase, keys: Sequence[str]) -> None:
         for some in _chunks(keys, LOOKED_UP):

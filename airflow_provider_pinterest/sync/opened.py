@@ -77,7 +77,8 @@ def _outcome_table(call: Call) -> OpenOutcomeTable | None:
     """Open the outcome table, if there is one and events are sent."""
     if call.outcomes is None or call.options.validate_only:
         return None
-    return call.outcomes.open(test=call.options.test, stopped=call.stop.is_set)
+    again = call.info.number != 1 and call.options.only is None
+    return call.outcomes.open(test=call.options.test, again=again, stopped=call.stop.is_set)
 
 
 def _selection(call: Call, parts: Parts, checkpoint: Checkpoint, table: OpenOutcomeTable | None) -> Selection | None:

@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
+import time
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import orjson
 
-from airflow_provider_pinterest.exceptions import OutcomesError, ParameterError, StateConflictError
+from airflow_provider_pinterest.exceptions import OutcomesError, ParameterError, PinterestError, StateConflictError
 from airflow_provider_pinterest.outcomes.database import SqlDatabase, checked_table
+from airflow_provider_pinterest.outcomes.preparation import RIGHTS, ensure_table
+from airflow_provider_pinterest.outcomes.retries import next_wait
 from airflow_provider_pinterest.redaction import clean
 from airflow_provider_pinterest.state_store import StateStore
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 __all__ = ["FileStateStore", "SqlStateStore", "StateStore"]
 
 LONGEST_RUN: Final = 255
 """Most characters of a run's name: every database supports keys of this length."""
+
+_COLUMNS: Final = ("run", "revision", "state")
 
 _REVISION: Final = "revision"
 _VALUES: Final = "values"
@@ -155,30 +165,51 @@ class SqlStateStore(_RevisionedStore):
         self._connect = connect
         self._run = run
         self._table = checked_table(table, "analytics.pinterest_sync_state")
-        self._exists = False
+        self._reached = self._exists = False
 
     def _take_over(self) -> _Stored:
-        with self._opened() as database:
-            found = database.read()
+        def work(row: _Row) -> _Stored | None:
+            found = row.read()
             if found.revision is None:
                 return found
             new = _Stored(found.values, uuid.uuid4().hex)
-            if database.replace(found.revision, new.revision, None):
-                return new
-        return self._take_over()  # another process was faster, and is read now
+            return new if row.replace(found.revision, new.revision, None) else None
+
+        while (found := self._tried(work)) is None:
+            pass  # another process was faster, and is read now
+        return found
 
     def _replace(self, expected: str | None, new: _Stored) -> bool:
-        with self._opened() as database:
-            return database.replace(expected, new.revision, orjson.dumps(new.values).decode())
+        state = orjson.dumps(new.values).decode()
+        return self._tried(lambda row: row.replace(expected, new.revision, state))
 
-    @contextmanager
-    def _opened(self) -> Iterator[_Row]:
-        with closing(self._connect()) as connection:
-            database = _Row(connection, self._table, self._run)
-            if not self._exists:
-                database.create_table()
-                self._exists = True
-            yield database
+    def _tried(self, work: Callable[[_Row], T]) -> T:
+        """Do some work with a new connection, again if it fails, which does no harm."""
+        tries = 0
+        while True:
+            connected = False
+            try:
+                with closing(self._connect()) as connection:
+                    connected = self._reached = True
+                    row = _Row(connection, self._table, self._run)
+                    if not self._exists:
+                        row.create_table()
+                        self._exists = True
+                    return work(row)
+            except PinterestError:
+                raise
+            except Exception as error:  # noqa: BLE001 - each driver has exceptions of its own
+                problem = f"{type(error).__name__}: {clean(error)}"
+            tries += 1
+            wait = next_wait(tries, restarts=self._reached and not connected)
+            if wait is None:
+                break
+            log.info("The state table %s could not be used (%s). Trying again", self._table, problem)
+            time.sleep(wait)
+        raise OutcomesError(
+            f"The state table {self._table} cannot be used ({problem}).",
+            advice=f"Check the connection and its rights on the table: {RIGHTS}.",
+        )
 
 
 class _Row:
@@ -221,24 +252,15 @@ class _Row:
             self._database.commit()
         except Exception:
             self._database.roll_back()
-            if self._revision() in (expected, revision):
+            found = self._revision()
+            if found == expected:
                 raise
-            return False
+            return found == revision
         return self._revision() == revision
 
     def create_table(self) -> None:
-        """Create the table if it does not exist, or if another process has not just done so.
-
-        :raises OutcomesError: it cannot be created; the message has the statement.
-        """
-        try:
-            self._database.create_table(self._table, "run", self._create_statement)
-        except Exception as error:  # noqa: BLE001 - each driver has exceptions of its own
-            raise OutcomesError(
-                f"The state table {self._table} cannot be read or created ({type(error).__name__}: {clean(error)}).",
-                advice="If it does not exist, create it, or ask a user with the right to create tables:\n"
-                f"{self._create_statement()};",
-            ) from None
+        """Create the table if it does not exist, or if another process has not just done so."""
+        ensure_table(self._database, self._table, _COLUMNS, self._create_statement, kind="state table")
 
     def _create_statement(self) -> str:
         driver = self._database.driver

@@ -114,6 +114,21 @@ def test_what_cannot_be_read_may_have_sent_everything(number):
     assert "KeyError while it was read" in start.notice
 
 
+def test_the_ledger_tells_what_was_sent_if_the_state_cannot_be_read():
+    start = decide_start("KeyError while it was read", attempt(2, ledger="analytics"))
+
+    assert begins(start).unknown_before is None
+    assert start.checkpoint.ledger == "analytics"
+    assert "KeyError while it was read" in start.notice
+    assert "The rows are sent, except for events that the outcome table has" in start.notice
+
+
+def test_the_ledger_does_not_tell_what_version_2_sent():
+    start = decide_start(finished(fingerprint={}, identity={"run": "r-0"}), attempt(2, ledger="analytics"))
+
+    assert begins(start).unknown_before == NOW
+
+
 # ---- after the end ----
 
 

@@ -12,7 +12,7 @@ import yaml
 
 from airflow_provider_pinterest.outcomes.records import COLUMNS
 from airflow_provider_pinterest.sandbox import Sandbox
-from airflow_provider_pinterest.sync import OutcomeTable, SqlStateStore
+from airflow_provider_pinterest.sync import OutcomeTable
 from tests.docs.pages import DOCS, blocks, lines
 from tests.running import row
 from tests.sync.plain import run
@@ -84,17 +84,6 @@ def test_retention(database):
         cursor.execute("UPDATE pinterest_outcomes SET written_at = CURRENT_DATE - INTERVAL '401 days'")
         cursor.execute(query("retention"))
         assert cursor.rowcount == 4
-
-
-def test_the_statement_of_the_state_table(postgres):
-    connect = partial(psycopg2.connect, postgres.dsn)
-    with closing(connect()) as connection:
-        connection.cursor().execute("DROP TABLE IF EXISTS pinterest_outcomes_state")
-        connection.cursor().execute(query("state"))
-        connection.commit()
-    SqlStateStore(connect, "x" * 255, table="pinterest_outcomes_state").set("a", "y" * 100_000)
-
-    assert SqlStateStore(connect, "x" * 255, table="pinterest_outcomes_state").get("a") == "y" * 100_000
 
 
 def test_the_dbt_source_names_columns_of_the_table():

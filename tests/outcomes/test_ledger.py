@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import datetime as dt
+import random
 import threading
+import time
 from contextlib import closing
 from functools import partial
+from typing import Any
 
+import orjson
 import pytest
 
 from airflow_provider_pinterest.conversions.mapping import ColumnMapping
 from airflow_provider_pinterest.conversions.transform import Transform
+from airflow_provider_pinterest.delivery.checkpoint import KEY
 from airflow_provider_pinterest.delivery.outcome_log import of_processed
 from airflow_provider_pinterest.exceptions import ParameterError, ResendRefusedError, UnavailableError
 from airflow_provider_pinterest.outcomes.records import timestamp
 from airflow_provider_pinterest.outcomes.table import OpenOutcomeTable
-from airflow_provider_pinterest.sync import AttemptInfo, FileStateStore, IterableSource, OutcomeTable
+from airflow_provider_pinterest.sync import AttemptInfo, FileStateStore, IterableSource, OutcomeTable, SyncOptions, sync
 from tests.outcomes.reading import statuses, table
 from tests.running import ids, rows
-from tests.sync.plain import run
+from tests.sync.plain import connection, run
 
 
 def send(connect, name, some, sandbox, *, state=None, attempt=None, **options):
@@ -108,6 +113,22 @@ def test_a_later_attempt_that_remembers_nothing_is_no_reason_to_refuse(sqlite, s
     assert sandbox.copies() == ids(60)
 
 
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_state_that_cannot_be_read_is_no_reason_to_refuse(sqlite, sandbox, tmp_path, killed):
+    path = tmp_path / "state.json"
+    send(sqlite, "monday", offline(50), sandbox, state=FileStateStore(path), attempt=AttemptInfo(number=1))
+    if killed:
+        claim(sqlite, sandbox, offline(55)[50:], "monday")
+    path.write_bytes(orjson.dumps({"revision": "1", "values": {KEY: {"version": 99}}}))
+    second = AttemptInfo(number=2)
+    ran = send(sqlite, "monday", offline(60), sandbox, state=FileStateStore(path), attempt=second)
+
+    assert "cannot be read" in ran.log
+    assert not isinstance(ran.error, ResendRefusedError)
+    assert (ran["already_sent"], ran["events_processed"], ran["events_held"]) == (50, 5, 5) if killed else (50, 10, 0)
+    assert max(sandbox.copies().values()) == 1
+
+
 def test_an_earlier_attempt_without_the_ledger_is_refused_as_before(sqlite, sandbox, tmp_path):
     store = partial(FileStateStore, tmp_path / "state.json")
     send(sqlite, "monday", offline(50), sandbox, state=store(), skip_already_sent=False)
@@ -194,6 +215,52 @@ def test_another_run_that_settles_its_claims_is_waited_for(shared, sandbox):
 
     assert (ran["already_sent"], ran["events_held"]) == (1, 1)
     assert sandbox.copies() == {}
+
+
+def test_events_that_need_not_wait_for_another_run_are_sent_and_recorded_first(shared, sandbox):
+    """Otherwise a third run would wait for a run that only waits itself, and so on."""
+    opened = claim(shared, sandbox, offline(1), "monday", keep=True)
+    seen: list[str] = []
+
+    def settle():
+        deadline = time.monotonic() + 6
+        while not seen and time.monotonic() < deadline:
+            seen.extend(one["event_id"] for one in table(shared) if one["status"] == "processed")
+            time.sleep(0.05)
+        for outcome in of_processed(sandbox.ad_account_id, events(offline(1))):
+            opened.add(outcome)
+        opened.flush()
+
+    thread = threading.Thread(target=settle)
+    thread.start()
+    ran = send(shared, "tuesday", offline(3), sandbox)
+    thread.join()
+    opened.close()
+
+    assert sorted(seen) == ["order-2", "order-3"]
+    assert (ran["events_processed"], ran["already_sent"], ran["events_held"]) == (2, 1, 0)
+    assert sandbox.copies() == {"order-2": 1, "order-3": 1}
+
+
+def test_runs_that_read_the_same_events_in_other_orders_hold_none(shared, sandbox):
+    results: list[dict[str, Any]] = []
+
+    def one(number):
+        some = offline(120)
+        random.Random(number).shuffle(some)  # noqa: S311
+        options = SyncOptions(skip_already_sent=True, batch_size=20)
+        outcomes = OutcomeTable(shared, f"run {number}")
+        results.append(sync(IterableSource(some), options, connection=connection(sandbox), outcomes=outcomes))
+
+    threads = [threading.Thread(target=one, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert [one["events_held"] for one in results] == [0] * 4
+    assert sum(one["events_processed"] for one in results) == 120
+    assert sandbox.copies() == ids(120)
 
 
 def test_what_was_certainly_not_accepted_is_not_claimed_any_more(connect, sandbox):

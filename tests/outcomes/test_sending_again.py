@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import closing
 from functools import partial
 from typing import Any
 
 import pytest
 
 from airflow_provider_pinterest.exceptions import ParameterError, ResultError
+from airflow_provider_pinterest.outcomes.records import timestamp
 from airflow_provider_pinterest.sync import AttemptInfo, FileStateStore, OutcomeTable, SyncOptions
 from tests.outcomes.reading import statuses, table
+from tests.outcomes.test_ledger import claim, events
 from tests.running import ids, row, rows
 from tests.sync.plain import run
 
 
-@pytest.fixture(params=["sqlite3", "psycopg2"])
+@pytest.fixture(params=["sqlite3", "psycopg2", "pymysql", "duckdb"])
 def database(request, tmp_path):
-    """Make connections to an empty SQLite or PostgreSQL database."""
+    """Make connections to an empty database of each kind."""
     from tests.outcomes.conftest import connections
 
     return connections(request, request.param, tmp_path)
@@ -84,6 +88,71 @@ def test_only_held_events_are_sent_once_more(database, sandbox):
     assert "may have arrived before" in ran.log
     assert sandbox.copies() == {"order-1": 2, "order-2": 2, "order-3": 1, "order-4": 1}
     assert statuses(database) == {"processed": 4, "rejected": 1}
+
+
+class TestEventsOfARunThatDied:
+    """It claimed them and recorded no outcome: nobody knows whether they were sent."""
+
+    def test_they_are_sent_with_the_held_ones(self, database, sandbox):
+        abandoned(database, sandbox, offline(3), seconds=700)
+        ran = send(database, "tuesday", offline(4), sandbox, only="held")
+
+        assert ran.error is None, ran.said
+        assert "3 events were claimed by runs that ended without recording an outcome" in ran.log
+        assert numbers(ran) == (3, 3, 0, 0)
+        assert sandbox.copies() == ids(3)
+        assert statuses(database) == {"processed": 3}
+
+    def test_those_that_are_gone_from_the_source_are_counted(self, database, sandbox):
+        abandoned(database, sandbox, offline(3), seconds=700)
+        ran = send(database, "tuesday", offline(1), sandbox, only="held")
+
+        assert numbers(ran) == (1, 1, 0, 2)
+        assert statuses(database) == {"processed": 1, "held": 2}
+        assert {one["reasons"] for one in table(database)} == {None, "outcome_unknown"}
+
+    def test_a_run_that_may_still_send_them_is_left_alone(self, database, sandbox):
+        abandoned(database, sandbox, offline(3), seconds=500)
+        ran = send(database, "tuesday", offline(4), sandbox, only="held")
+
+        assert "3 other events are not sent again, because a run claimed them" in ran.log
+        assert numbers(ran) == (0, 0, 0, 0)
+        assert sandbox.copies() == {}
+        assert statuses(database) == {"sending": 3}
+
+    def test_other_accounts_and_the_other_mode_are_left_alone(self, database, sandbox):
+        abandoned(database, sandbox, offline(2), seconds=700, account="1")
+        send(database, "tuesday", offline(1), sandbox, only="held")
+        send(database, "tuesday", offline(1), sandbox, only="held", test=True)
+
+        assert statuses(database) == {"sending": 2}
+
+    def test_a_retry_of_the_run_that_died_does_not_send_them_again(self, database, sandbox, tmp_path):
+        store = partial(FileStateStore, tmp_path / "state.json")
+        again = partial(send, database, "tuesday", offline(2), sandbox, only="held", max_in_flight=1, batch_size=1)
+        hold(database, sandbox, offline(2))
+        sandbox.fault("status", status=401)
+        first = again(state=store(), attempt=AttemptInfo(number=1, identity={"run": "tuesday"}))
+        assert first.error is not None
+        sandbox.clear_faults()
+        copies = sandbox.copies()
+        opened = OutcomeTable(database, "tuesday").open(test=False)
+        opened.decide(0.0, resends_held=True)
+        assert opened.claim(sandbox.ad_account_id, events(offline(2))) == {}
+        opened.close()
+        ran = again(state=store(), attempt=AttemptInfo(number=2, identity={"run": "tuesday"}))
+
+        assert numbers(ran) == (2, 0, 2, 0)
+        assert sandbox.copies() == copies
+
+
+def abandoned(connect, sandbox, some, *, seconds, account=None):
+    """Claim events as a run does that is killed right afterwards, some time ago."""
+    claim(connect, sandbox, some, "monday", account=account)
+    with closing(connect()) as connection:
+        with closing(connection.cursor()) as cursor:
+            cursor.execute(f"UPDATE pinterest_outcomes SET written_at = '{timestamp(time.time() - seconds)}'")  # noqa: S608
+        connection.commit()
 
 
 @pytest.mark.parametrize("only", ["failed", "rejected"])
@@ -192,6 +261,15 @@ class TestRowsWithoutAnId:
 
         assert numbers(ran) == (5, 4, 1, 0)
         assert statuses(database) == {"processed": 4, "rejected": 1}
+
+    @pytest.mark.parametrize("loaded", [0, 2, 100])
+    def test_many_are_looked_up_one_by_one(self, database, sandbox, monkeypatch, loaded):
+        monkeypatch.setattr("airflow_provider_pinterest.outcomes.table.LOADED", loaded)
+        send(database, "monday", [without_id(n) for n in range(1, 6)], sandbox, **KEYS)
+        ran = send(database, "tuesday", [with_id(n) for n in range(4, 10)], sandbox, only="rejected", **KEYS)
+
+        assert numbers(ran) == (2, 2, 0, 3)
+        assert statuses(database) == {"processed": 2, "rejected": 3}
 
     def test_the_log_says_that_key_columns_are_needed(self, database, sandbox):
         send(database, "monday", [with_id(1), without_id(2)], sandbox, field_map={"order_no": None})

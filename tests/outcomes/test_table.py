@@ -8,13 +8,15 @@ import sqlite3
 import time
 from contextlib import closing
 from functools import partial
+from typing import Any
 
 import pytest
 
 from airflow_provider_pinterest.delivery.outcome_log import EventOutcome, Status
 from airflow_provider_pinterest.exceptions import OutcomesError, ParameterError
 from airflow_provider_pinterest.outcomes.table import create_table_statement
-from airflow_provider_pinterest.sync import OutcomeTable
+from airflow_provider_pinterest.sync import AttemptInfo, OutcomeTable, SqlStateStore
+from tests.outcomes.conftest import connections
 from tests.outcomes.reading import query, statuses, table
 from tests.running import row, rows
 from tests.sync.plain import run
@@ -139,6 +141,32 @@ def test_test_mode_is_told_apart(sqlite, sandbox):
     ]
 
 
+def test_a_run_in_test_mode_leaves_the_rows_of_the_run_alone(sqlite, sandbox):
+    some = [row(1), row(1), row(3, event_id=None), row(4, event_name=None)]
+    outcomes = OutcomeTable(sqlite, "monday")
+    run(some, sandbox, call={"outcomes": outcomes}, max_rejected=1.0)
+    before = table(sqlite)
+    run(some, sandbox, call={"outcomes": outcomes}, max_rejected=1.0, test=True)
+
+    assert [one for one in table(sqlite) if not one["is_test"]] == before
+    assert statuses(sqlite) == {"processed": 2, "duplicate": 2, "rejected": 4}
+
+
+@pytest.mark.parametrize("ledger", [False, True])
+def test_a_corrected_row_of_a_run_that_is_cleared_is_not_rejected_any_more(connect, sandbox, ledger):
+    outcomes = OutcomeTable(connect, "monday")
+    wrong = [row(1), row(2, event_id=None), row(1), row(4, event_id=None), row(5, email="none")]
+    send = partial(run, sandbox=sandbox, max_rejected=1.0, max_duplicates=1.0, skip_already_sent=ledger)
+    send(wrong, call={"outcomes": outcomes, "attempt": AttemptInfo(number=1)})
+    assert statuses(connect) == {"processed": 1, "rejected": 3, "duplicate": 1}
+    corrected = [row(1), row(2), row(3), row(4, event_id=None), row(5)]
+    ran = send(corrected, call={"outcomes": outcomes, "attempt": AttemptInfo(number=2)})
+
+    assert ran.error is None, ran.said
+    assert statuses(connect) == {"processed": 4, "rejected": 1}
+    assert [one["source_row"] for one in table(connect) if one["status"] == "rejected"] == [4]
+
+
 def test_validate_only_leaves_the_database_alone(tmp_path, sandbox):
     path = tmp_path / "none.db"
     outcomes = OutcomeTable(partial(sqlite3.connect, path), "monday")
@@ -199,3 +227,43 @@ def test_a_wrong_table_name_is_refused(name):
 def test_a_wrong_run_name_is_refused(name):
     with pytest.raises(ParameterError, match="run must be 1 to 255 characters"):
         OutcomeTable(partial(sqlite3.connect, ":memory:"), name)
+
+
+def test_connections_that_return_mappings(request, tmp_path, sandbox):
+    """Airflow sets such cursors with the extra ``cursor``."""
+    extras = pytest.importorskip("psycopg2.extras")
+    cursors = pytest.importorskip("pymysql.cursors")
+    for driver, option in (
+        ("psycopg2", {"cursor_factory": extras.RealDictCursor}),
+        ("psycopg2", {"cursor_factory": extras.NamedTupleCursor}),
+        ("pymysql", {"cursorclass": cursors.DictCursor}),
+    ):
+        database = connections(request, driver, tmp_path)
+        mapped = partial(database, **option)
+        bad = [{**one, "currency": "XX"} for one in rows(4)[2:]]
+        send = partial(run, sandbox=sandbox, max_rejected=1.0, skip_already_sent=True)
+        send(rows(2) + bad, call={"outcomes": OutcomeTable(mapped, f"{driver} monday")}, test=False)
+        state = SqlStateStore(mapped, "tuesday", table="pinterest_outcomes_state")
+        ran = send(rows(4), call={"outcomes": OutcomeTable(mapped, "tuesday"), "state": state}, only="rejected")
+
+        assert ran.error is None, ran.said
+        assert ran["selection"]["processed"] == 2
+        assert statuses(database) == {"processed": 4}
+
+
+@pytest.mark.parametrize("charset", ["latin1", "utf8", "ascii"])
+@pytest.mark.parametrize("driver", ["pymysql", "mysql.connector"])
+def test_a_mysql_connection_of_any_character_set_takes_any_text(request, tmp_path, sandbox, driver, charset):
+    database: Any = connections(request, driver, tmp_path)
+    some = [row(1, shop="Café 😀", event_id="😀-1")]
+    options = {"key_columns": ["shop"], "field_map": {"shop": None}, "skip_already_sent": True}
+    outcomes = OutcomeTable(partial(database, charset=charset), "montag 😀")
+    ran = run(some, sandbox, call={"outcomes": outcomes}, **options)
+
+    assert ran.error is None, ran.said
+    [found] = table(database)
+    assert (found["event_id"], found["run"], json.loads(found["key_columns"])) == (
+        "😀-1",
+        "montag 😀",
+        {"shop": "Café 😀"},
+    )

@@ -180,9 +180,8 @@ class TestSql:
             return connection
 
         assert SqlStateStore(connect, "monday").get("a") == 1
-        with pytest.raises(OutcomesError, match=r"The state table other .* created .*not authorized") as caught:
+        with pytest.raises(OutcomesError, match="not authorized"):
             SqlStateStore(connect, "monday", table="other").get("a")
-        assert "CREATE TABLE other (run VARCHAR(255) NOT NULL PRIMARY KEY" in str(caught.value)
 
     @pytest.mark.parametrize("table", ["", "a b", "a;b", 'a"b', "a.b.c.d", "1a"])
     def test_a_table_needs_a_plain_name(self, table):
