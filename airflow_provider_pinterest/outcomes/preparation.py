@@ -91,7 +91,7 @@ def ensure_table(
             f"The table {table} exists, but has no column {', '.join(missing)}.",
             advice=f"It was created by another version. Add the columns:\n{add(table, missing)}"
             if add is not None and columns[0] in found
-            else f"It is not an {kind}. Choose another name for the {kind}.",
+            else f"It is another table. Choose another name for the {kind}.",
         )
 
 

@@ -102,7 +102,7 @@ def test_the_table_of_somebody_else(connect, sandbox):
     said = refused(connect, sandbox)
 
     assert "exists, but has no column outcome_key, ad_account_id" in said
-    assert "It is not an outcome table. Choose another name" in said
+    assert "It is another table. Choose another name" in said
 
 
 def test_a_table_without_a_primary_key(connect, sandbox):
