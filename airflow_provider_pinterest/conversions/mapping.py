@@ -171,18 +171,25 @@ class ColumnMapping:
             name = getattr(self, parameter)
             if name and folded(name) not in have:
                 found.append(f"{parameter} names {name!r}, which the source does not have{suggestion(name, columns)}")
-        for parameter in ("field_map", "key_columns", "event_id_from") if complete else ():
+        if complete:
+            found += [f"{problem}{more}" for problem, more in self.absent(columns)]
+        if found:
+            raise mapping_error(found, unknown)
+
+    def absent(self, columns: Sequence[str]) -> list[tuple[str, str]]:
+        """Return a problem, and a suggestion, for each name in a parameter that none of all columns has."""
+        have = {folded(column) for column in columns}
+        found = []
+        for parameter in ("field_map", "key_columns", "event_id_from"):
             for name in getattr(self, parameter):
                 if parameter == "field_map":
                     known = self._targets.has_effect(name, lambda one: self.target(one)[1], columns)
                 else:
                     known = folded(name) in have or (parameter == "event_id_from" and folded(name) in PATHS)
                 if not known:
-                    found.append(
-                        f"{parameter} names {name!r}, which the source does not have{suggestion(name, columns)}"
-                    )
-        if found:
-            raise mapping_error(found, unknown)
+                    problem = f"{parameter} names {name!r}, which the source does not have"
+                    found.append((problem, suggestion(name, columns)))
+        return found
 
     def _set(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)

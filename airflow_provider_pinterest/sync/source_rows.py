@@ -126,16 +126,25 @@ class SourceRows:
         )
 
     def _counted(self, row_batches: Iterable[RowBatch]) -> Iterator[RowBatch]:
-        """Count the rows of the source, and check the columns of the first row batch.
+        """Count the rows of the source, and check its columns.
 
-        :raises MappingError: the columns cannot be mapped.
+        :raises MappingError: the columns of the first row batch cannot be mapped.
         """
+        mapping, complete = self._parts.mapping, self._source.columns_complete
+        columns: Sequence[str] = ()
+        seen: dict[str, None] = {}
         for position, row_batch in enumerate(self.reading.unlocked(row_batches)):
             if position == 0:
-                self._parts.mapping.check(row_batch.columns, complete=self._source.columns_complete)
+                mapping.check(row_batch.columns, complete=complete)
+            if row_batch.columns != columns:
+                columns = row_batch.columns
+                seen |= dict.fromkeys(columns)
             self.reading.rows += len(row_batch.rows)
             yield row_batch
             self._notice_interleaved_accounts()
+        if self.reading.rows and not complete:
+            for problem, more in mapping.absent(tuple(seen)):
+                log.warning("%s%s", problem, more)
 
     def _notice_interleaved_accounts(self) -> None:
         """Warn once if batches are small because the rows of the accounts come in turns."""

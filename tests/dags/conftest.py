@@ -60,6 +60,10 @@ class ExampleDags:
         self._dags = dag_runs.load(folder)
         self._ran: dict[str, ExampleDagRun] = {}
 
+    def outcomes(self, dag_id: str) -> Path:
+        """Return the file with the outcome table of a DAG."""
+        return self._folder / f"outcomes-{dag_id.replace('resend_store_sales', 'outcomes')}.db"
+
     def run(
         self, dag_id: str, when: dt.datetime | None, conf: dict[str, Any] | None = None, **variables: str
     ) -> ExampleDagRun:
@@ -67,7 +71,7 @@ class ExampleDags:
         key = json.dumps([dag_id, when and when.isoformat(), conf, variables], sort_keys=True)
         environment = {
             **self._connections,
-            "AIRFLOW_CONN_OUTCOMES": sqlite_connection(self._folder / f"outcomes-{dag_id}.db"),
+            "AIRFLOW_CONN_OUTCOMES": sqlite_connection(self.outcomes(dag_id)),
             **{f"AIRFLOW_VAR_{name.upper()}": value for name, value in variables.items()},
         }
         if key not in self._ran:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import sqlite3
 from collections import Counter
+from contextlib import closing
 
 import airflow
 import pytest
@@ -246,6 +248,35 @@ class TestOutcomes:
         assert orders.keys() >= dags.shop.keys[Feed.STORE_SALES]
         assert second.results[0]["already_sent"] == first.results[0]["events_processed"]
         assert second.results[0]["calls"] == second.results[0]["events_processed"] == 0
+
+
+class TestResend:
+    def run(self, dags, only, seconds):
+        day = dags.shop.day
+        window = {"start": (day.end - 7 * DAY).isoformat(), "end": day.end.isoformat()}
+        return dags.run("pinterest_resend_store_sales", day.end + seconds * SECOND, {"only": only, **window})
+
+    def test_rows_that_were_not_corrected_are_still_refused(self, dags):
+        [before] = dags.run("pinterest_outcomes", dags.shop.day.end).results
+        ran = self.run(dags, "rejected", 1)
+
+        assert ran.received == []
+        assert ran.results[0]["selection"]["still_refused"] == before["rows_rejected"] > 0
+        assert ran.results[0]["reasons"].items() >= before["reasons"].items()
+
+    def test_failed_events_and_no_others_are_sent_again(self, dags):
+        dags.run("pinterest_outcomes", dags.shop.day.end)
+        with closing(sqlite3.connect(dags.outcomes("pinterest_outcomes"))) as table:
+            found = table.execute(
+                "SELECT event_id FROM pinterest_outcomes WHERE status = 'processed' LIMIT 3"
+            ).fetchall()
+            table.executemany("UPDATE pinterest_outcomes SET status = 'failed' WHERE event_id = ?", found)
+            table.commit()
+        ran = self.run(dags, "failed", 2)
+
+        assert ids(ran.received) == once([event_id for (event_id,) in found])
+        assert ran.results[0]["selection"]["processed"] == 3
+        assert imbalances(ran.results[0]) == []
 
 
 class TestEventsFromTask:
