@@ -119,6 +119,7 @@ def test_what_cannot_be_read_may_have_sent_everything(number):
 def test_the_ledger_tells_what_was_sent_if_the_state_cannot_be_read():
     start = decide_start("KeyError while it was read", attempt(2, ledger="analytics"))
 
+    assert isinstance(start, Start)
     assert begins(start).unknown_before is None
     assert start.checkpoint.ledger == "analytics"
     assert "KeyError while it was read" in start.notice

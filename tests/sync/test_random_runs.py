@@ -131,6 +131,7 @@ class Story:
         self.in_flight = self.chance.randint(1, 3)
         self.files = self.chance.random() < 0.5
         self.kinds: dict[int, str] = {}
+        self.account = ACCOUNTS[0]
         self.rows = [self.new_row(number) for number in range(self.chance.randint(8, 24))]
         self.attempts: Counter[str] = Counter()
         self.ends: Counter[str] = Counter()
@@ -168,7 +169,9 @@ class Story:
                     number = self.chance.randrange(len(self.rows))
                     self.sandbox.fault("fail_event", event_id=f"order-{number}")
 
-    def attempt(self, run: str, rows: list[dict[str, Any]], clear: int, *, disturbed: bool, **options: Any) -> Any:
+    def attempt(
+        self, run: str, rows: list[dict[str, Any]], clear: int, *, disturbed: bool, **options: Any
+    ) -> ObservedRun | None:
         """Make one attempt; return what it did, ``None`` if it died."""
         self.sandbox.clear_faults()
         if disturbed:
