@@ -4,8 +4,9 @@ For an agency whose warehouse holds the orders of all its clients: one query ret
 column `ad_account_id` names the account of each row. A new client is a new row in a table. The token of the connection
 needs a role on every account.
 
-An account without that role fails alone: the others get their events, then the task fails and names the account. Give
-the token's user the role, and clear the task: it then sends only the events of that account (Airflow 3.3 and later).
+If the token has no role on an account, only this account fails: the events of the others are sent, then the task fails
+and names the account. Give the token's user the role, and clear the task: it then sends only the events of that account
+(Airflow 3.3 and later).
 
 If the accounts need different parameters, or different tokens, map the task over the accounts instead, as
 `pinterest_many_accounts` does.

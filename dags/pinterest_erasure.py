@@ -1,17 +1,18 @@
 """Ask Pinterest to delete the data of people who asked you to erase theirs, once a day.
 
-`request_deletion` creates deletion requests, in batches, for the addresses of one day. Pinterest shows no request's
-people, so the addresses stay in your warehouse and in the requests; the log, XCom and the rendered fields have none.
+`request_deletion` creates deletion requests, in batches, for the addresses of one day. The log, XCom and the rendered
+fields do not show the addresses.
 
-`wait_until_submitted` follows the requests without holding a worker. Pinterest submits a request after 72 hours. Until
-then you can cancel it: `PinterestHook("pinterest_oauth").cancel_deletion_request(request_id)`. Afterwards Pinterest
-deletes the data within 30 days; `wait_for="deleted"` waits for that time too.
+`wait_until_submitted` waits for the requests without occupying a worker. Pinterest submits a request after 72 hours.
+Until then you can cancel it: `PinterestHook("pinterest_oauth").cancel_deletion_request(request_id)`. Afterwards
+Pinterest deletes the data within 30 days; `wait_for="deleted"` waits for that time too.
 
-A bad address fails the task after all other people were requested, because nobody may be left out unnoticed. The log
-names the row. Clear does not create requests again that exist (Airflow 3.3 and later).
+If an address is bad, the task fails after it has requested the deletion of all other people. The log names the row.
+Correct it, and clear the task: on Airflow 3.3 and later it creates only the requests that are missing. On earlier
+versions it creates all of them again, which does no harm.
 
 **Needs** the connections `warehouse` and `pinterest_oauth`. The latter is like `pinterest_default`, with an **OAuth**
-access token that has the scopes `ads:write` and `ads:read`: Pinterest accepts no conversion token for deletion
+access token that has the scopes `ads:write` and `ads:read`: Pinterest does not accept a conversion token for deletion
 requests. The endpoint is in beta, and Pinterest must open it to your app.
 """
 
@@ -36,7 +37,7 @@ with DAG(
     schedule=CronDataIntervalTimetable("0 0 * * *", timezone="UTC"),
     start_date=pendulum.datetime(2026, 11, 21, tz="UTC"),
     catchup=False,  # when you go live: True, and start_date is then
-    max_active_runs=40,  # a run lasts for days, because its requests are followed
+    max_active_runs=40,  # a run lasts for days, because the sensor waits
     default_args={"retries": 3, "retry_delay": timedelta(minutes=5)},
     tags=["pinterest"],
 ):

@@ -1,8 +1,8 @@
 """Send the checkouts that another job exports as files.
 
 Every night a job writes the checkouts of the day as Parquet files into a folder of an object store, such as
-`s3://shop-exports/checkouts/2026-11-24/`. This DAG sends the rows of these files. The files are streamed, and of their
-columns only those are read that become fields. CSV and NDJSON files, also compressed, work in the same way.
+`s3://shop-exports/checkouts/2026-11-24/`. This DAG sends the rows of these files. The files are streamed, and only
+the columns that are used are read. CSV and NDJSON files, also compressed, work in the same way.
 
 **A day without files** fails the task, because the export is probably late or broken. A retry looks again. If a day may
 have no checkouts, the export should write a file without rows.

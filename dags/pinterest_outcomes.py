@@ -1,14 +1,14 @@
-"""Send the sales of stores, and let each sale count once, however often its window is sent.
+"""Send the sales of stores, and send each sale once, even if windows overlap.
 
 The table `pinterest_outcomes` in the database of the connection `outcomes` gets one row for each event. With
-`skip_already_sent`, events that the table has as processed are not sent again. So the DAG reads the last seven days
+`skip_already_sent`, events that are processed in the table are not sent again. So the DAG can read the last seven days
 each day: sales that a till delivers late are sent, and no sale counts twice. A backfill over the same days is safe too.
 
 Before Airflow 3.3 the same database keeps the state of the task, so that a retry continues where the attempt before it
 ended.
 
 **Needs** the connections `pinterest_default`, `warehouse` and `outcomes`. `outcomes` may be the same PostgreSQL or
-MySQL database as `warehouse`.
+MySQL database as `warehouse`. If the warehouse is a SQLite file, use another file.
 """
 
 from __future__ import annotations

@@ -1,12 +1,11 @@
-r"""Send again what did not arrive, after somebody has corrected the cause.
+r"""Send again what did not arrive, after the cause was corrected.
 
-The DAG `pinterest_outcomes` notes in the table `pinterest_outcomes` what became of each sale. This DAG reads the same
-rows with the same query, and sends just those that the table has in one state, selected by the parameter `only`:
+The DAG `pinterest_outcomes` records the outcome of each sale in the table `pinterest_outcomes`. This DAG reads the same
+rows with the same query, and sends only those that have one status in the table, selected by the parameter `only`:
 
-- **`rejected`**: rows that were no valid events. Correct them in the warehouse first.
+- **`rejected`**: rows that are not valid events. Correct them in the warehouse first.
 - **`failed`**: events that Pinterest did not accept. The column `reasons` of the table has the codes.
-- **`held`**: events whose outcome is unknown. They may have arrived, and would then count twice. Look in Ads Manager
-  first.
+- **`held`**: events whose outcome is unknown. If they arrived, they are counted twice. Look in Ads Manager first.
 
 It has no schedule. Use the trigger form, or
 

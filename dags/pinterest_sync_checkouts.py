@@ -21,9 +21,8 @@ Set `start` and `end` instead, in the trigger form or by
 It is safe to send the same window again within 24 hours: the events have the same ids, and Pinterest counts web
 events once.
 
-**Watch** the XCom `pinterest_result`: rows read = sent + rejected + duplicates
-dropped, always. The task fails if more than 1 % of the rows could not be sent (`max_rejected`), after delivering the
-others.
+**Watch** the XCom `pinterest_result`, which accounts for every row. The task fails if more than 1 % of the rows could
+not be sent (`max_rejected`), after delivering the others.
 """
 
 from __future__ import annotations

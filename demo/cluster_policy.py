@@ -1,7 +1,7 @@
 """The cluster policy of the demo's Airflow, which it has as ``airflow_local_settings.py``.
 
 The example DAGs do not name an outcome table. The policy gives one to every task that sends, as an administrator can do
-for all DAGs. Store sales, which Pinterest cannot deduplicate, skip what the table has as processed.
+for all DAGs. Store sales, which Pinterest cannot deduplicate, skip the events that are processed in the table.
 """
 
 from __future__ import annotations

@@ -157,7 +157,7 @@ def failed(event: Event, message: str, code: str = "pinterest_failed") -> Reject
 
 def held(event: Event, cause: object) -> Rejection:
     """Return the rejection of an event whose outcome is unknown and that is not sent again."""
-    message = f"sent, outcome unknown ({cause}); look for it in Ads Manager before sending it again"
+    message = f"was sent, and its outcome is unknown ({cause}); look for it in Ads Manager before sending it again"
     return _rejection(event, "outcome_unknown", message, Stage.OUTCOME_UNKNOWN)
 
 

@@ -326,6 +326,9 @@ class Result:
         """Return the result as a short table for the log."""
         value = self.values
         mode = " (test: validated by Pinterest, not recorded)" if value["test"] else ""
+        excluded = "excluded by your rules, never sent"
+        if value["selection"]:
+            excluded = "not selected by only, or excluded by your rules; not sent in this run"
         rows: list[tuple[str, object, str]] = [
             ("rows read", value["rows_read"], ""),
             ("  sent", value["events_sent"], ""),
@@ -334,7 +337,7 @@ class Result:
             ("    held", value["events_held"], "outcome unknown, not sent again"),
             ("  rejected", value["rows_rejected"], "not valid, never sent"),
             ("  duplicates", value["duplicates_dropped"], "same event_name and event_id earlier in this run"),
-            ("  excluded", value["rows_excluded"], "excluded by your rules, never sent"),
+            ("  excluded", value["rows_excluded"], excluded),
             ("  already sent", value["already_sent"], "accepted by Pinterest in an earlier run"),
             ("  validated only", value["validated_only"], "valid, not sent"),
             ("  not sent", value["rows_not_sent"], "read before the run stopped"),
@@ -366,7 +369,7 @@ class Result:
 
 def _selected(*, only: str, found: int, processed: int, still_refused: int, gone: int | None) -> str:
     said = f"only={only!r}: {found:,} found again, {processed:,} processed, {still_refused:,} still refused"
-    return said if gone is None else f"{said}, {gone:,} gone from the source"
+    return said if gone is None else f"{said}, {gone:,} not in this source"
 
 
 _ALWAYS: Final = frozenset({"sent", "processed", "rejected"})

@@ -21,7 +21,7 @@ from airflow_provider_pinterest.exceptions import ResendRefusedError
 
 log = logging.getLogger(__name__)
 
-LEDGER_TELLS = "The rows are sent, except for events that the outcome table has as processed."
+LEDGER_TELLS = "The rows are sent, except for events that are processed in the outcome table."
 
 SEND_AGAIN = "To send every row again and accept that events may be counted twice, set send_everything_again=True."
 
@@ -227,7 +227,7 @@ def _looked_up_again(checkpoint: Checkpoint, attempt: Attempt) -> Start:
     """
     begun = attempt.begun(ledger=checkpoint.ledger, unknown_before=checkpoint.unknown_before)
     retry = not checkpoint.identity or attempt.is_retry_of(checkpoint.identity)
-    notice = "The rows are looked up in the outcome table again, which has what the previous attempt sent."
+    notice = "The rows are looked up in the outcome table again. It shows what the previous attempt sent."
     return Start(replace(begun, clock=checkpoint.clock) if retry else begun, notice=notice)
 
 

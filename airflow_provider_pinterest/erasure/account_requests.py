@@ -24,7 +24,7 @@ MAX_WAIT: Final = dt.timedelta(minutes=1)
 """The longest time in which a call is made again."""
 
 FEW: Final = 10
-"""So many requests are looked up one by one."""
+"""Largest number of requests that are looked up one by one."""
 
 
 class AccountRequests:

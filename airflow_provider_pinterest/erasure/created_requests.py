@@ -50,7 +50,7 @@ class CreatedRequests:
         self._last: tuple[Targets, str] | None = None
         """The people whose key was computed last, and the key, which is slow to compute."""
         self.remembered = 0
-        """Number of requests that earlier attempts created or may have created."""
+        """Number of requests that earlier attempts created."""
         if store is not None:
             self._read(store, again=again)
 
@@ -116,7 +116,7 @@ class CreatedRequests:
             found = store.get(f"{KEY}_{place}")
             self._segments.append(dict(found) if _is_segment(found) else {})
             self._places |= dict.fromkeys(self._segments[-1], place)
-        self.remembered = len(self._places)
+        self.remembered = sum(found != OUTCOME_UNKNOWN for segment in self._segments for found in segment.values())
 
     def _write_header(self) -> None:
         if self._store is not None:

@@ -69,7 +69,7 @@ class DeletionCounts:
     :param refused: not accepted by Pinterest, each by itself.
     :param refused_rows: the numbers of their rows.
     :param refusal: Pinterest's answer to the last of them.
-    :param unknown: in requests of which nobody knows whether they exist.
+    :param unknown: in requests that may or may not exist.
     :param request_ids: of all requests for these rows, those of earlier attempts included.
     :param repeated: requests that were created again, because it was unknown whether they exist.
     """
@@ -153,7 +153,7 @@ def problem_of(counts: DeletionCounts, max_rejected: float) -> str | None:
         more = ", …" if rejected > 10 else ""
         reasons = ", ".join(f"{code} {count:,}" for code, count in counts.reasons.most_common())
         found.append(
-            f"{rejected:,} of {read:,} rows were rejected ({reasons}). Their numbers: {first}{more}. Correct the rows "
+            f"{rejected:,} of {read:,} rows were rejected ({reasons}). They are the rows {first}{more}. Correct them "
             "in the source, or raise max_rejected."
         )
     if counts.refused:
@@ -182,8 +182,8 @@ def clear_says(counts: DeletionCounts, *, durable: bool, vocabulary: Vocabulary)
     if not counts.covered:
         return "No deletion request was created." if not counts.unknown else ""
     said = (
-        f"{counts.covered:,} of {counts.rows.identifiers - counts.rows.duplicates:,} addresses and click ids that were "
-        f"read are in deletion requests. "
+        f"{counts.covered:,} of {counts.rows.identifiers - counts.rows.duplicates:,} valid addresses and click "
+        "ids that were read are in deletion requests. "
     )
     others = " It creates requests for the others." if counts.not_requested else ""
     again = f"{vocabulary.again[:1].upper()}{vocabulary.again[1:]}"

@@ -92,5 +92,5 @@ class DeletionOptions:
 def problem_of_columns(given: Mapping[str, object]) -> list[str]:
     """Return the problem with the choice of columns, if there is one."""
     if given.get("email_column") is None and given.get("click_id_column") is None:
-        return ["Pass email_column or click_id_column, the column that says who is to be deleted."]
+        return ["Pass email_column or click_id_column, the column that names the people."]
     return []

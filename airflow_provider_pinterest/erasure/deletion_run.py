@@ -70,7 +70,7 @@ def request_deletion(
         state, f"{connection.url()}/{account}", identity=info.identity, again=options.create_again
     )
     if created.remembered and not options.validate_only:
-        log.info("Earlier attempts created %d deletion requests. They are not created again.", created.remembered)
+        log.info("Deletion requests that earlier attempts created: %d. They are not created again.", created.remembered)
     counts = DeletionCounts()
     began = time.monotonic()
     error: BaseException | None = None
@@ -110,7 +110,7 @@ def _request_all(
     guard: Callable[[], None],
     stop: StopSignal,
 ) -> None:
-    """Request the deletion of everybody."""
+    """Request the deletion of all people."""
     account, created, counts = run
     stop.check()
     opened = source.open()

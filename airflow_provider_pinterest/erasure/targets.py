@@ -68,7 +68,7 @@ class Targets:
         return text
 
     def digest(self, salt: str) -> str:
-        """Return a text by which the same people in the same order are recognised, and no one else.
+        """Return a text by which the same people in the same order are recognised, and only they.
 
         It is slow to compute on purpose: a request may be about one person, and addresses can be guessed.
         """

@@ -177,8 +177,8 @@ class RequestDeletionOperator(RedactsRows, BaseOperator):
         store = state_store(context)
         if store is None and try_number(context) > 1 and not options.validate_only:
             self.log.warning(
-                "Airflow before 3.3 remembers nothing between attempts, so all requests are created again. This does "
-                "no harm."
+                "Airflow before 3.3 stores nothing between attempts, so all requests are created again. This does no "
+                "harm."
             )
         return request_deletion(
             self._source(context, options),

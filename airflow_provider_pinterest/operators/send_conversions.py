@@ -89,15 +89,15 @@ class SendConversionsOperator(RedactsRows, BaseOperator):
     :param rejects_path: folder for rejected, failed and held rows as NDJSON: a local path, or the URL of an object
         store that ``ObjectStoragePath`` can open.
     :param key_columns: columns that are copied into the rejects, so that a person can find the row.
-    :param resume: on Airflow 3.3 and later, let a retry continue where an earlier attempt ended, and let Clear send
-        only events that were not accepted.
+    :param resume: let a retry continue where an earlier attempt ended, and let Clear send only events that were not
+        accepted. Needs Airflow 3.3 or later, or ``outcomes_conn_id``.
     :param outcomes_conn_id: the connection of a database where a table gets one row for each event; its hook must be a
         ``DbApiHook``. Before Airflow 3.3, the same database keeps the state of the task, so that ``resume`` works.
     :param outcomes_table: the name of that table. It is created if it does not exist.
-    :param skip_already_sent: do not send events that the table has as processed, by any run. They are counted as
-        ``already_sent``. Needs ``outcomes_conn_id``.
-    :param only: ``"rejected"``, ``"failed"`` or ``"held"``: of the rows of the source, send only those that the table
-        has in this state. ``"held"`` sends events again that may have arrived, so they may be counted twice. Needs
+    :param skip_already_sent: do not send events that are processed in that table, whichever run sent them. They are
+        counted as ``already_sent``. Needs ``outcomes_conn_id``.
+    :param only: ``"rejected"``, ``"failed"`` or ``"held"``: send only the rows of the source that have this status in
+        that table. ``"held"`` sends events again that may have arrived, so they may be counted twice. Needs
         ``outcomes_conn_id``.
     :param defer_after: with ``deferrable``, the longest time that the task waits in the worker before it defers.
     :param send_everything_again: send every row, even if an earlier attempt sent it. Events that Pinterest does not

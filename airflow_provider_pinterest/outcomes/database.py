@@ -38,7 +38,7 @@ def checked_table(name: str, example: str) -> str:
     """
     if not _TABLE.fullmatch(name) or name.count(".") > 2:
         raise ParameterError(
-            f"table must be a name such as {example}, got {name[:60]!r}.",
+            f"The table must have a name such as {example}, got {name[:60]!r}.",
             advice="Put the quotes of the database around a part with spaces, dashes or reserved words.",
         )
     return name

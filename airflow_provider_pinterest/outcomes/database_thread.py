@@ -69,7 +69,7 @@ class DatabaseThread:
         :raises OutcomesError: the run has ended.
         """
         if self._closed:
-            raise OutcomesError(f"The run has ended, so {self._name} is not used any more.")
+            raise OutcomesError(f"The run has ended, so {self._name} is no longer used.")
         future: Future[T] = Future()
         self._jobs.put((work, future))
         return future
@@ -134,9 +134,9 @@ class DatabaseThread:
             time.sleep(wait)
         raise OutcomesError(
             f"The outcome table {self._name} cannot be used ({problem}).",
-            advice="Check that the database runs, that no other process has locked it, and that the user of the "
-            f"connection has the rights {RIGHTS} on the table. SQLite needs its own file, or the WAL mode, if the rows "
-            "come from the same file.",
+            advice="Check that the database is running, that no other process has locked it, and that the user of the "
+            f"connection has the rights {RIGHTS} on the table. If the rows come from a SQLite file, keep the table in "
+            "another file, or set the WAL mode.",
         )
 
     def _disconnect(self) -> None:

@@ -75,8 +75,8 @@ def ensure_table(
     if found is None:
         raise OutcomesError(
             f"The {kind} {table} cannot be read ({_said(unread)}) and cannot be created ({_said(uncreated)}).",
-            advice=f"If it exists, grant {RIGHTS} on it to the user of the connection. Otherwise create it, or let "
-            f"somebody create it who may:\n{statement()};",
+            advice=f"If it exists, grant {RIGHTS} on it to the user of the connection. Otherwise create it, or ask a "
+            f"user with the right to create tables:\n{statement()};",
         )
     missing = [name for name in columns if name not in found]
     unread = None if missing else database.refusal(lambda: database.fetch(query))
@@ -91,7 +91,7 @@ def ensure_table(
             f"The table {table} exists, but has no column {', '.join(missing)}.",
             advice=f"It was created by another version. Add the columns:\n{add(table, missing)}"
             if add is not None and columns[0] in found
-            else f"It is not an {kind}. Choose another name for the {kind}.",
+            else f"It is another table. Choose another name for the {kind}.",
         )
 
 

@@ -30,17 +30,17 @@ __all__ = ["DeletionRequestSensor"]
 
 POKE_INTERVAL: Final = dt.timedelta(hours=1)
 TIMEOUT: Final = dt.timedelta(days=40)
-"""72 hours until a request is submitted, 30 days for the deletion, and some time more."""
+"""72 hours until a request is submitted, 30 days for the deletion, and some spare time."""
 
 
 class DeletionRequestSensor(BaseSensorOperator):
-    """Wait for deletion requests. No worker is held meanwhile: the mode is ``reschedule`` unless another one is set.
+    """Wait for deletion requests, without occupying a worker: the mode is ``reschedule`` unless another one is set.
 
     Pinterest submits a request 72 hours after its creation. Then it can no longer be cancelled, and Pinterest deletes
     the data within 30 days. There is no status that says that the data is deleted.
 
     The connection needs an OAuth access token with the scope ``ads:read``. If Pinterest is not available, the sensor
-    looks again later. If a request was cancelled, the task fails without retry.
+    checks again later. If a request was cancelled, the task fails without retry.
 
     https://developers.pinterest.com/docs/api/v5/conversion_deletion_request-get/
 
@@ -50,8 +50,8 @@ class DeletionRequestSensor(BaseSensorOperator):
     :param pinterest_conn_id: the Pinterest connection. (templated)
     :param ad_account_id: the ad account, digits only; ``None``: that of the connection. (templated)
     :param deferrable: wait in the triggerer; ``None``: ``[operators] default_deferrable``.
-    :param poke_interval: the time between two looks, one hour by default.
-    :param timeout: the longest time to wait, 40 days by default.
+    :param poke_interval: seconds between two checks, one hour by default.
+    :param timeout: the longest time to wait in seconds, 40 days by default.
     :raises ParameterError: a parameter or the connection is wrong.
     :raises DeliveryError: Pinterest does not show a request.
     :raises AirflowFailException: a request was cancelled.
@@ -108,13 +108,13 @@ class DeletionRequestSensor(BaseSensorOperator):
         self._look_or_defer(context, dt.datetime.fromisoformat(started) if started else dt.datetime.now(dt.UTC))
 
     def poke(self, context: Context) -> bool:  # noqa: ARG002
-        """Return whether all requests are as far as wanted."""
+        """Return whether all requests have reached the wanted state."""
         from airflow_provider_pinterest.operators.error_report import for_airflow, report
 
         try:
             return self._all_done()
         except UnavailableError as error:
-            self.log.warning("%s Looking again later.", str(error).partition("\n")[0])
+            self.log.warning("%s The sensor checks again later.", str(error).partition("\n")[0])
             return False
         except PinterestError as error:
             failure = for_airflow(error)
@@ -136,17 +136,22 @@ class DeletionRequestSensor(BaseSensorOperator):
         if cancelled:
             raise ResultError(
                 f"{len(cancelled)} of {len(ids)} deletion requests were cancelled: {', '.join(cancelled[:20])}.",
-                advice="If the people are still to be deleted, clear the task that created the requests, with "
-                "create_again=True.",
+                advice="If this was a mistake, clear the task that created the requests, with create_again=True.",
             )
         done = sum(one is RequestProgress.DONE for one in progress.values())
         statuses = sorted({one.status for one in found})
         for status in statuses:
             if status not in KNOWN_STATUSES:
                 self.log.warning(
-                    "Pinterest shows the status %s, which this version does not know. The sensor waits on.", status
+                    "Pinterest shows the status %s, which this version does not know. The sensor keeps waiting.", status
                 )
-        self.log.info("%d of %d deletion requests are %s (status: %s).", done, len(ids), wanted, ", ".join(statuses))
+        self.log.info(
+            "wait_for=%r: %d of %d deletion requests are done (status: %s).",
+            wanted,
+            done,
+            len(ids),
+            ", ".join(statuses),
+        )
         return done == len(progress)
 
     def _ids(self) -> list[str]:
@@ -175,7 +180,7 @@ class DeletionRequestSensor(BaseSensorOperator):
         return str(self.wait_for)
 
     def _look_or_defer(self, context: Context, started: dt.datetime) -> None:
-        """Look once, and defer if the requests are not as far as wanted.
+        """Check once, and defer if some requests have not reached the wanted state.
 
         :raises AirflowSensorTimeout: the longest time to wait has passed.
         """
@@ -185,7 +190,10 @@ class DeletionRequestSensor(BaseSensorOperator):
             return
         waited = (dt.datetime.now(dt.UTC) - started).total_seconds()
         if waited > self.timeout:
-            message = f"The deletion requests are not {self.wait_for} after {waited / 3600:.0f} hours."
+            message = (
+                f"After {waited / 3600:.0f} hours, not all deletion requests are done (wait_for={self.wait_for!r}). "
+                "Clear the task to keep waiting, or raise timeout."
+            )
             raise AirflowSkipException(message) if self.soft_fail else AirflowSensorTimeout(message)
         self.defer(
             trigger=wake_up_after(self.poke_interval),

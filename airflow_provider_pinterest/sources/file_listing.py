@@ -214,7 +214,7 @@ def _exists(path: PathObject) -> bool:
 
 
 def _may_exist(path: PathObject) -> bool:
-    """Return whether there is a file or a folder, as far as this can be known."""
+    """Return whether there is a file or a folder; false if it cannot be found out."""
     try:
         return _exists(path)
     except Exception:  # noqa: BLE001 - a folder above the files may be off limits

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 from urllib.parse import unquote
 
+from airflow_provider_pinterest.exceptions import ParameterError
+
 WILDCARDS: Final = "*?[{"
 
 HIDDEN: Final = ("_", ".")
@@ -28,13 +30,16 @@ _numbers = re.compile(r"0*([0-9]+)").sub
 def alternatives(pattern: str) -> list[str]:
     """Return the patterns that one with braces stands for: ``*.{csv,parquet}`` → ``*.csv`` and ``*.parquet``.
 
-    :raises ValueError: there are too many.
+    :raises ParameterError: there are too many.
     """
     found = [pattern]
     while any(map(_braces, found)):
         found = [one for several in found for one in _expanded(several)]
         if len(found) > MOST_ALTERNATIVES:
-            raise ValueError(f"the braces stand for more than {MOST_ALTERNATIVES:,} patterns")
+            raise ParameterError(
+                f"path: the braces of a pattern stand for more than {MOST_ALTERNATIVES:,} patterns.",
+                advice="Use fewer braces, or pass a list of paths.",
+            )
     return list(dict.fromkeys(found))
 
 

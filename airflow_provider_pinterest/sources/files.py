@@ -20,14 +20,14 @@ AHEAD: Final = 4 * 1024 * 1024
 """Bytes that are requested from a store at once, for a file that is read from its start to its end."""
 
 
-_ADVICE: Final = "Write the file again, or remove it. A later attempt reads it from the start."
+_ADVICE: Final = "Write the file again, with the same rows in the same order. The next attempt reads it from the start."
 
 
 class FileSource:
     """The rows of one or more files. The format of a file follows from its name, see :data:`~.file_formats.FORMATS`.
 
     A path with ``*``, ``?`` or ``[`` is a pattern; a path that is a folder stands for the files in it. The files are
-    read in the order of their paths. Each may have columns of its own.
+    read in the order of their paths, and their columns may differ.
 
     :param path: a local path, or a path object of another store, such as a ``UPath``; or a list of them.
     :raises ParameterError: it is something else.

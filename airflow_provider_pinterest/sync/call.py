@@ -124,9 +124,9 @@ def wrong_arguments(source: object, options: object, connection: object, state: 
     if not isinstance(outcomes, OutcomeTable | None):
         found.append(f"outcomes must be an OutcomeTable, got {type(outcomes).__name__}.")
     if outcomes is None and isinstance(options, SyncOptions) and options.skip_already_sent:
-        found.append("skip_already_sent=True needs an outcome table, which tells what was sent.")
+        found.append("skip_already_sent=True needs an outcome table; pass outcomes=OutcomeTable(…).")
     if outcomes is None and isinstance(options, SyncOptions) and options.only is not None:
-        found.append("only needs an outcome table, which tells what became of each event.")
+        found.append("only needs an outcome table; pass outcomes=OutcomeTable(…).")
     return found
 
 

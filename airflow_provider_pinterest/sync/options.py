@@ -346,7 +346,7 @@ def problems_with(options: type[Any], given: Mapping[str, Any]) -> list[str]:
     if given.get("on_unknown_outcome") == "hold" and "rejects_path" in given and not given["rejects_path"]:
         found.append("on_unknown_outcome='hold' needs rejects_path, because held events are listed there.")
     if given.get("skip_already_sent") is True and given.get("outcomes_conn_id", given) is None:
-        found.append("skip_already_sent=True needs outcomes_conn_id, the database that tells which events were sent.")
+        found.append("skip_already_sent=True needs outcomes_conn_id, the connection of the outcome table.")
     if given.get("only") is not None and ONLY.fits(given["only"]):
         found += _problems_with_only(given)
     return found
@@ -356,7 +356,7 @@ def _problems_with_only(given: Mapping[str, Any]) -> list[str]:
     """Return the problems with other options if only some rows are sent again."""
     found = []
     if given.get("outcomes_conn_id", given) is None:
-        found.append("only needs outcomes_conn_id, the database that tells what became of each event.")
+        found.append("only needs outcomes_conn_id, the connection of the outcome table.")
     if given.get("send_everything_again") is True:
         found.append("only and send_everything_again=True contradict each other.")
     if given.get("validate_only") is True:

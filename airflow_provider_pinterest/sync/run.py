@@ -373,6 +373,7 @@ def _log_result(run: PipelineRun, result: Result, remarks: Iterable[str]) -> Non
             log.info("%s", line)
     for rejection in run.progress.examples:
         for code, field, message in rejection.reasons:
-            log.warning("Row %d, %s: %s %s", rejection.row, code, field or "the event", message)
+            subject = field or ("the row" if code == "bad_row" else "the event")
+            log.warning("Row %d, %s: %s %s", rejection.row, code, subject, message)
     for line in remarks:
         log.warning("%s", line)

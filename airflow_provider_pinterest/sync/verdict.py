@@ -105,7 +105,7 @@ class Ending:
         if not self.recorded:
             return f"Pinterest recorded nothing, so {self.vocabulary.again} starts at row 1."
         if self.selects and not self.refused:
-            return f"{again} looks the rows up in the outcome table again, which has what was sent."
+            return f"{again} looks the rows up in the outcome table again, and sends nothing that is processed there."
         if self.refused:
             return f"{again} is refused as well, unless send_everything_again=True is set."
         if not self.remembers:
@@ -312,9 +312,9 @@ def _after_clear(counters: RunCounters, again: str, *, remembers: bool, offline:
 def all_sent_by_others(counters: RunCounters) -> str:
     """Return the message for a run whose events were all sent by earlier runs."""
     return (
-        f"Pinterest had already accepted {counters.delivered.already_sent:,} events of these rows from earlier runs, "
-        "as the outcome table says, so no event was sent. To send them again, set send_everything_again=True; events "
-        "that Pinterest does not deduplicate are then counted twice."
+        f"No event was sent. According to the outcome table, Pinterest accepted {counters.delivered.already_sent:,} "
+        "events of these rows in earlier runs. To send them again, set send_everything_again=True; events that "
+        "Pinterest does not deduplicate are then counted twice."
     )
 
 

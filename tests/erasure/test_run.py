@@ -144,7 +144,7 @@ class TestRejectedRows:
         assert result["reasons"] == {"bad_email": 6, "hashed_email": 1, "missing": 3}
         assert adds_up(result)
         assert "10 of 12 rows were rejected (bad_email 6, missing 3, hashed_email 1)" in str(raised.value)
-        assert "2 of 2 addresses and click ids that were read are in deletion requests" in str(raised.value)
+        assert "2 of 2 valid addresses and click ids that were read are in deletion requests" in str(raised.value)
 
     @pytest.mark.parametrize(
         ("name", "text"),
@@ -308,6 +308,16 @@ class TestUnknownOutcomes:
         assert asked() == people(2) * 2
         assert attempt.result["outcome_unknown"] == 2
         assert adds_up(attempt.result)
+
+    def test_only_requests_that_exist_count_as_created_by_earlier_attempts(self, pinterest, attempt, caplog):
+        store = MemoryStateStore()
+        pinterest.fault("drop", after=1, on="deletion_create", after_accepting=True)
+        with pytest.raises(UnavailableError):
+            attempt(rows(4), batch_size=2, state=store)
+        pinterest.clear_faults()
+        attempt(rows(4), batch_size=2, state=store)
+
+        assert "Deletion requests that earlier attempts created: 1. They are not created again." in caplog.text
 
     def test_hold_leaves_it_at_one_and_fails_at_the_end(self, pinterest, attempt, asked):
         pinterest.fault("drop", times=1, on="deletion_create", after_accepting=True)

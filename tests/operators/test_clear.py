@@ -121,7 +121,7 @@ class TestAfterAHold:
         assert len(pinterest.calls()) == 5
         assert held_lines(tmp_path) == ["order-3", "order-4"]
         assert "8 of 10 events were accepted" in ran.said
-        assert "outcome unknown (held by an earlier attempt)" in ran.log
+        assert "outcome is unknown (held by an earlier attempt)" in ran.log
 
     def test_held_events_go_out_if_the_author_says_so(self, pinterest, life, tmp_path):
         ran = life.clear(on_unknown_outcome="resend")

@@ -42,7 +42,7 @@ def test_overlapping_runs_send_each_event_once(connect, sandbox):
 
     assert (ran["already_sent"], ran["events_processed"]) == (200, 200)
     assert (again["already_sent"], again["events_processed"], again["calls"]) == (600, 0, 0)
-    assert "had already accepted 600 events" in again.log
+    assert "Pinterest accepted 600 events of these rows in earlier runs" in again.log
     assert sandbox.copies() == ids(600)
     assert statuses(connect) == {"processed": 600}
 

@@ -102,7 +102,7 @@ def test_the_table_of_somebody_else(connect, sandbox):
     said = refused(connect, sandbox)
 
     assert "exists, but has no column outcome_key, ad_account_id" in said
-    assert "It is not an outcome table. Choose another name" in said
+    assert "It is another table. Choose another name" in said
 
 
 def test_a_table_without_a_primary_key(connect, sandbox):
@@ -212,7 +212,7 @@ def test_the_names_of_bigquery(name):
 
 @pytest.mark.parametrize("name", ['"a', '"a;b"', '"a"b"', "my-project.outcomes;", "a-b.c.d.e", '""', '"{}"', '"%s"'])
 def test_names_that_hide_something_else_are_refused(name):
-    with pytest.raises(ParameterError, match="table must be a name"):
+    with pytest.raises(ParameterError, match="table must have a name"):
         create_table_statement("bigquery", name)
 
 

@@ -52,7 +52,8 @@ def test_only_rejected_rows_that_were_corrected_are_sent(database, sandbox):
     assert ran.error is None, ran.said
     assert numbers(ran) == (3, 2, 1, 1)
     assert (ran["rows_excluded"], ran["reasons"]) == (8, {"not_selected": 8, "bad_currency": 1})
-    assert "only='rejected': 3 found again, 2 processed, 1 still refused, 1 gone from the source" in ran.log
+    assert "only='rejected': 3 found again, 2 processed, 1 still refused, 1 not in this source" in ran.log
+    assert "not selected by only, or excluded by your rules" in ran.log
     assert sandbox.copies() == {one: 1 for one in ids(10) if one not in ("order-7", "order-9")}
     assert statuses(database) == {"processed": 8, "rejected": 2}
     assert ran["coverage"]["event_name"] == 1.0

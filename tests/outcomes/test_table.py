@@ -219,7 +219,7 @@ def test_without_the_right_to_create_the_statement_is_printed(tmp_path, sandbox)
 
 @pytest.mark.parametrize("name", ["", "a b", "a;b", "1a", "a.b.c.d", "a-b"])
 def test_a_wrong_table_name_is_refused(name):
-    with pytest.raises(ParameterError, match="table must be a name"):
+    with pytest.raises(ParameterError, match="table must have a name"):
         OutcomeTable(partial(sqlite3.connect, ":memory:"), "monday", table=name)
 
 

@@ -82,8 +82,8 @@ def test_braces_stand_for_one_of_several_words(tmp_path, pattern, found):
     assert names(str(tmp_path / pattern)) == found
 
 
-def test_too_many_patterns_are_an_error(tmp_path):
-    with pytest.raises(SourceError, match="more than 1,000 patterns"):
+def test_too_many_patterns_are_a_wrong_parameter(tmp_path):
+    with pytest.raises(ParameterError, match="more than 1,000 patterns"):
         FileSource(f"{tmp_path}/{'{a,b}' * 11}.json").open()
 
 

@@ -185,7 +185,7 @@ class TestSql:
 
     @pytest.mark.parametrize("table", ["", "a b", "a;b", 'a"b', "a.b.c.d", "1a"])
     def test_a_table_needs_a_plain_name(self, table):
-        with pytest.raises(ParameterError, match="table must be a name"):
+        with pytest.raises(ParameterError, match="table must have a name"):
             SqlStateStore(partial(sqlite3.connect, ":memory:"), "monday", table=table)
 
     @pytest.mark.parametrize("name", ["", " ", "monday ", "x" * 256])

@@ -142,7 +142,7 @@ class _Readable:
         self._rest = b""
 
     def read(self, size: int) -> bytes:
-        """Return at most so many bytes; none at the end."""
+        """Return at most `size` bytes; none at the end."""
         rest = self._rest or next(self._blocks, b"")
         self._rest = rest[size:]
         return rest[:size]
