@@ -123,7 +123,7 @@ def test_the_ledger_tells_what_was_sent_if_the_state_cannot_be_read():
     assert begins(start).unknown_before is None
     assert start.checkpoint.ledger == "analytics"
     assert "KeyError while it was read" in start.notice
-    assert "The rows are sent, except for events that the outcome table has" in start.notice
+    assert "The rows are sent, except for events that are processed in the outcome table" in start.notice
 
 
 def test_the_ledger_does_not_tell_what_version_2_sent():
