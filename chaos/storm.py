@@ -56,7 +56,7 @@ def run_storm(seed: int, rows: int, kills: int, folder: Path, *, outcomes: bool 
 
     :param kills: how often the task is killed.
     :param folder: where everything is kept.
-    :param outcomes: whether the task has an outcome table in a PostgreSQL, and skips the events that are processed there.
+    :param outcomes: whether the task has an outcome table in PostgreSQL, and skips events that are processed there.
     """
     # Become the parent of processes whose parent was killed, to count them.
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)

@@ -40,7 +40,13 @@ def _account_imbalances(result: Mapping[str, Any]) -> list[str]:
     """Return the counts whose sum over the ad accounts is wrong, for a run whose rows name their account."""
     rows = [*result.get("accounts", {}).values(), result.get("other_accounts") or {}]
     sums = {name: sum(row.get(name, 0) for row in rows) for name in (*ROW_SUM, *EVENT_SUM, "rows_read", "calls")}
-    return [
+    negative = [
+        f"{name} of ad account {account} is {count:,}"
+        for account, row in (result.get("accounts") or {}).items()
+        for name, count in row.items()
+        if count < 0
+    ]
+    return negative + [
         f"{name} is {result[name]:,}, the sum of the accounts is {count:,}"
         for name, count in (sums.items() if result.get("accounts") else ())
         if result[name] != count

@@ -222,7 +222,7 @@ def _unfinished(checkpoint: Checkpoint, attempt: Attempt) -> Start:
         return _looked_up_again(checkpoint, attempt)
     if no_account_accepted(checkpoint):
         notice = "No ad account accepted an event in the previous attempt, so this one starts at row 1."
-        return Start(attempt.begun(forced=checkpoint.forced), notice=notice)
+        return Start(attempt.begun(forced=checkpoint.forced, ledger=attempt.ledger), notice=notice)
     batches = f" Batches in flight when it ended: {len(checkpoint.pending)}." if checkpoint.pending else ""
     notice = f"Resuming: {checkpoint.rows:,} rows were already accounted for by the previous attempt.{batches}"
     return Start(replace(checkpoint, fingerprint=attempt.fingerprint), resume=True, notice=notice)
@@ -274,18 +274,15 @@ def in_flight(section: Section, sender: Sender, now: float, resume: Checkpoint |
     """
     pending = section.pending
     if resume is not None and resume.ledger and sender.claims is not None:
-        if pending is None:
-            return _batch(section, section.events, (), (), since=now)
-        left = [event for event in section.events if event.row in pending.unknown or event.row in pending.open]
-        flight = _batch(section, left, (), (), since=now)
-        flight.prior = pending.delivered.copy()
+        flight = _batch(section, section.events, (), (), since=now)
+        if pending is not None:
+            flight.prior = pending.delivered.copy()
         return flight
     if pending is not None:
-        events = [event for event in section.events if event.row in pending.unknown or event.row in pending.open]
-        unknown = [event for event in events if event.row in pending.unknown]
+        unknown = [event for event in section.events if event.row in pending.unknown]
         earlier = resume.earlier if resume else None
         hold = _not_sendable(unknown, sender, now - pending.since, earlier)
-        flight = _batch(section, events, hold, unknown, since=pending.since if unknown else now)
+        flight = _batch(section, section.events, hold, unknown, since=pending.since if unknown else now)
         flight.prior = pending.delivered.copy()
         return flight
     if section.since is None:

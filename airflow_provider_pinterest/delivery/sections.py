@@ -398,7 +398,8 @@ class SectionCutter:
             for outcome in verify.through(outcomes, pending.last, self.rows):
                 self._note(outcome)
                 if type(outcome) is Event:
-                    events.append(outcome)
+                    if not pending.settles(outcome.row):  # settled ones may belong to other ad accounts
+                        events.append(outcome)
                     if self._earlier is not None:
                         self._verifies(outcome, self._earlier)
             verify.check()

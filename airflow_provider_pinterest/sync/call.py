@@ -73,7 +73,7 @@ class Call:
             mapping=mapping or options.mapping(),
             exclusions=exclusions or Exclusions(),
             account=account,
-            folder=folder,
+            folder=_own_folder(folder, options),
             store=store,
             attempt=attempt_of(
                 self.info,
@@ -135,6 +135,13 @@ def _source_hint(source: object) -> str:
     if isinstance(source, str | os.PathLike):
         return "; pass FileSource(path)"
     return "; pass IterableSource(rows)" if isinstance(source, Iterable) else ""
+
+
+def _own_folder(folder: Any, options: SyncOptions) -> Any:
+    """Return a subfolder for runs that store no state, so that the lines of the real run stay complete."""
+    if folder is None or options.sends:
+        return folder
+    return folder / ("validate_only" if options.validate_only else "test")
 
 
 def _folder(path: Any) -> Any:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from airflow_provider_pinterest.delivery.account_sums import AccountSum
 from airflow_provider_pinterest.delivery.checkpoint import Checkpoint, Finished
 from airflow_provider_pinterest.delivery.result import DeliveryCounters
 from airflow_provider_pinterest.delivery.resuming import Attempt, Start, decide_start, start_over
@@ -117,10 +119,11 @@ def test_what_cannot_be_read_may_have_sent_everything(number):
 def test_the_ledger_tells_what_was_sent_if_the_state_cannot_be_read():
     start = decide_start("KeyError while it was read", attempt(2, ledger="analytics"))
 
+    assert isinstance(start, Start)
     assert begins(start).unknown_before is None
     assert start.checkpoint.ledger == "analytics"
     assert "KeyError while it was read" in start.notice
-    assert "The rows are sent, except for events that the outcome table has" in start.notice
+    assert "The rows are sent, except for events that are processed in the outcome table" in start.notice
 
 
 def test_the_ledger_does_not_tell_what_version_2_sent():
@@ -220,6 +223,14 @@ def test_an_unfinished_run_is_continued_by_retry_and_by_clear(offline, identity)
     assert start == Start(state, resume=True, notice=start.notice if isinstance(start, Start) else "")
     assert isinstance(start, Start)
     assert "10 rows were already accounted for" in start.notice
+
+
+def test_the_ledger_is_not_forgotten_if_no_ad_account_accepted_an_event():
+    refused = DeliveryCounters(failed=1)
+    refused.accounts = AccountSum(Counter({("701", "events_failed"): 1}))
+    state = unfinished(rows=1, delivered=refused, ledger="analytics")
+
+    assert begins(decide_start(state, attempt(2, ledger="analytics"))).ledger == "analytics"
 
 
 def test_a_first_attempt_continues_what_is_stored():

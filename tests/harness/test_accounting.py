@@ -27,6 +27,15 @@ def test_what_is_not_a_count_is_found(name, value):
     assert imbalances(GOOD | {name: value}) == [f"{name} is {value!r}"]
 
 
+def test_a_negative_count_of_an_ad_account_is_found_although_the_sum_is_right():
+    accounts = {"701": GOOD | {"rows_not_sent": 2, "rows_read": 7}, "702": {"rows_not_sent": -2, "rows_read": -2}}
+
+    assert imbalances(GOOD | {"calls": 0, "accounts": accounts}) == [
+        "rows_not_sent of ad account 702 is -2",
+        "rows_read of ad account 702 is -2",
+    ]
+
+
 def test_no_result_does_not_add_up():
     assert imbalances({})
 

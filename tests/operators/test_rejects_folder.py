@@ -1,10 +1,13 @@
 """The folder of the rejects is tried before the first call."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from airflow_provider_pinterest.delivery.rejects import Rejects
 from tests.operators.attempts import Life, interrupted, offline, small
-from tests.running import ids, rows
+from tests.running import ids, row, rows
 
 
 @pytest.fixture(params=["a file in its place", "a file above it", "a link to nowhere"])
@@ -66,6 +69,29 @@ def test_it_fails_before_any_call_where_rows_are_only_validated(pinterest, tmp_p
     life = Life(**small(rows(10), rejects_path=str(tmp_path / "rejects"), validate_only=True))
 
     assert isinstance(life.attempt().error, OSError)
+
+
+@pytest.mark.parametrize("mode", ["test", "validate_only"])
+def test_a_run_that_only_tries_the_rows_keeps_the_lines_of_the_real_one(pinterest, tmp_path, mode):
+    """As an author does who looks for the reason of a failure, and then lets the task continue."""
+    source = [row(0, email=None), *offline()]
+    pinterest.fault("drop", times=1, after_accepting=True)
+    life = interrupted(pinterest, source, rejects_path=str(tmp_path), max_rejected=5)
+    assert reasons(tmp_path) == ["no_match_key", "outcome_unknown", "outcome_unknown"]
+
+    tried = life.clear(**{mode: True})
+    ran = life.clear()
+
+    assert tried["rejects_path"] == f"{ran['rejects_path']}/{mode}"
+    assert reasons(Path(tried["rejects_path"])) == ["no_match_key"]
+    assert reasons(Path(ran["rejects_path"]), "*") == ["no_match_key", "outcome_unknown", "outcome_unknown"]
+    assert (ran["events_held"], ran["rows_rejected"]) == (2, 1)
+
+
+def reasons(folder, pattern="**/*"):
+    """Return the codes of all lines."""
+    parts = [part for part in folder.glob(pattern) if part.is_file()]
+    return sorted(json.loads(line)["reasons"][0]["code"] for part in parts for line in part.read_text().splitlines())
 
 
 def test_another_folder_for_a_later_attempt_does_not_start_the_run_over(pinterest, tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from airflow_provider_pinterest.sync import FileSource, IterableSource
@@ -25,7 +27,7 @@ def source(request, tmp_path):
 
 @pytest.mark.parametrize("parameter", PLACES)
 def test_the_log_names_the_parameter_and_a_similar_column(source, sandbox, parameter):
-    options = {"field_map": {"order": "order_id"}} | {parameter: PLACES[parameter]}
+    options: dict[str, Any] = {"field_map": {"order": "order_id"}} | {parameter: PLACES[parameter]}
     if parameter == "field_map":
         options["key_columns"] = ["order"]
     ran = run(source, sandbox, max_rejected=1.0, **options)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import json
+import sqlite3
 import subprocess
 import time
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,10 +19,12 @@ from airflow_provider_pinterest.exceptions import (
     ParameterError,
     RefusedError,
     ResultError,
+    UnavailableError,
 )
 from airflow_provider_pinterest.sandbox import Sandbox
 from airflow_provider_pinterest.sandbox.tokens import Token
-from airflow_provider_pinterest.sync import FileStateStore, PinterestConnection
+from airflow_provider_pinterest.sync import FileStateStore, OutcomeTable, PinterestConnection
+from tests.outcomes.reading import table
 from tests.running import row, rows
 from tests.sync.plain import ObservedRun, command, connection
 from tests.sync.plain import run as plain_run
@@ -231,6 +236,50 @@ def test_a_batch_that_begins_with_rows_of_other_accounts_is_sent_to_its_own(sand
     assert copies(sandbox) == {A: 4, B: 7, C: 2}
     assert counts(ran, "events_processed") == {B: 7}
     assert counts(ran, "rows_not_sent") == {}
+
+
+def test_after_clear_an_interrupted_batch_is_continued_with_its_own_account(sandbox, state):
+    source = [*of(A, 4), *of(B, 3), *of(C, 2)]
+    limited(sandbox, A, C)
+    run(source, sandbox, call={"state": state})
+    limited(sandbox, A, B, C)
+    sandbox.fault("status", status=503, ad_account_id=B)
+    interrupted = run(source, sandbox, call={"state": state}, max_wait=dt.timedelta(seconds=0.1))
+    sandbox.clear_faults()
+
+    ran = run(source, sandbox, call={"state": state})
+
+    assert isinstance(interrupted.error, UnavailableError)
+    assert ran.error is None
+    assert copies(sandbox) == {A: 4, B: 3, C: 2}
+    assert counts(ran, "events_processed") == {B: 3}
+    assert counts(ran, "already_sent") == {A: 4, C: 2}
+    assert counts(ran, "rows_not_sent") == {}
+
+
+def test_an_interrupted_batch_behind_events_of_an_earlier_run_is_continued_with_its_own_account(
+    sandbox, state, tmp_path
+):
+    connect = partial(sqlite3.connect, tmp_path / "outcomes.db")
+    rows_of_a, rows_of_b = of(A, 4), of(B, 3, action_source="offline")
+    run(rows_of_a, sandbox, call={"outcomes": OutcomeTable(connect, "monday")}, skip_already_sent=True)
+    tuesday = {"state": state, "outcomes": OutcomeTable(connect, "tuesday")}
+    sandbox.fault("status", status=503, ad_account_id=B)
+    run(
+        [*rows_of_a, *rows_of_b],
+        sandbox,
+        call=tuesday,
+        skip_already_sent=True,
+        max_wait=dt.timedelta(seconds=0.1),
+    )
+    sandbox.clear_faults()
+
+    ran = run([*rows_of_a, *rows_of_b], sandbox, call=tuesday, skip_already_sent=True)
+
+    assert copies(sandbox) == {A: 4, B: 3, C: 0}
+    assert counts(ran, "events_processed") == {B: 3}
+    assert counts(ran, "already_sent") == {A: 4}
+    assert {(one["ad_account_id"], one["status"]) for one in table(connect)} == {(A, "processed"), (B, "processed")}
 
 
 def test_an_account_that_is_still_refused_fails_again_with_one_call(sandbox, state):
