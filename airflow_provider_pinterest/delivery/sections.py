@@ -341,18 +341,8 @@ class SectionCutter:
         batch = self.batcher.rest()
         return self._cut(batch.events if batch else ())
 
-    def _cut(
-        self,
-        events: Sequence[Event],
-        pending: PendingBatch | None = None,
-        *,
-        prefix: bool = False,
-        ad_account_id: str = "",
-    ) -> Section:
-        """End the section here.
-
-        :param ad_account_id: the account of the events that are sent; empty: that of the first one.
-        """
+    def _cut(self, events: Sequence[Event], pending: PendingBatch | None = None, *, prefix: bool = False) -> Section:
+        """End the section here."""
         self._hash_traces()
         self._counts.accounts = AccountSum(self._accounts)
         section = Section(
@@ -369,7 +359,7 @@ class SectionCutter:
             prefix,
             self._since,
             self._balance,
-            ad_account_id or (events[0].ad_account_id if events else "") or self.batcher.ad_account_id,
+            (events[0].ad_account_id if events else "") or self.batcher.ad_account_id,
             () if prefix else self._unsent,
         )
         self._begin()
@@ -404,8 +394,7 @@ class SectionCutter:
                         self._verifies(outcome, self._earlier)
             verify.check()
             self._balance = None  # the earlier attempt counted it with the batch
-            left = [event for event in events if event.row in pending.unknown or event.row in pending.open]
-            yield self._cut(events, pending, ad_account_id=(left or events)[0].ad_account_id if events else "")
+            yield self._cut(events, pending)
         ahead = resume.ahead
         while ahead and (found := next(outcomes, None)) is not None:
             ahead -= type(found) in (Event, AlreadySent)
