@@ -10,7 +10,7 @@ import pytest
 
 from airflow_provider_pinterest.delivery.outcome_log import EventOutcome, Status
 from airflow_provider_pinterest.exceptions import OutcomesError
-from airflow_provider_pinterest.outcomes import database_thread
+from airflow_provider_pinterest.outcomes import retries
 from airflow_provider_pinterest.sync import OutcomeTable
 from tests.outcomes.reading import query
 
@@ -85,7 +85,7 @@ def test_many_outcomes_that_are_being_written_do_not_count_as_waiting_for_a_writ
 
 
 def test_the_failure_of_a_write_is_raised_later_and_its_outcomes_wait_again(gate, opened, monkeypatch):
-    monkeypatch.setattr(database_thread, "WAITS", ())
+    monkeypatch.setattr(retries, "WAITS", ())
     gate.broken = True
     opened.add(processed(1))
     opened.start_write()
@@ -100,7 +100,7 @@ def test_the_failure_of_a_write_is_raised_later_and_its_outcomes_wait_again(gate
 
 
 def test_a_flush_raises_the_failure_of_an_earlier_write(gate, opened, monkeypatch):
-    monkeypatch.setattr(database_thread, "WAITS", ())
+    monkeypatch.setattr(retries, "WAITS", ())
     gate.broken = True
     opened.add(processed(1))
     opened.start_write()

@@ -91,7 +91,7 @@ def test_a_line_that_is_no_object_is_named_by_its_number(tmp_path):
     code, _, said = call("validate", "--file", path)
 
     assert code == FAILED
-    assert "Row 2, bad_row: the event is not a JSON object (line 3 of rows.ndjson)" in said
+    assert "Row 2, bad_row: the row is not a JSON object (line 3 of rows.ndjson)" in said
     assert "1 of 2 rows were rejected" in said
 
 
