@@ -69,7 +69,11 @@ def test_only_offline_events_cannot_be_deduplicated(source):
 
 # Reasons
 
-NOT_HERE = {"pinterest_failed", "pinterest_refused", "account_refused", "outcome_unknown", *EXCLUSIONS, "bad_account"}
+NOT_HERE = {
+    *("pinterest_failed", "pinterest_refused", "outcome_unknown", "bad_account"),
+    *("account_refused", "account_unavailable", "account_unanswered"),
+    *EXCLUSIONS,
+}
 """Codes of sending and of exclusions, and that of runs whose rows name their account."""
 AGED = new_transform(max_event_age=dt.timedelta(days=7))
 FAULTS = [
