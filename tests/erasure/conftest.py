@@ -14,6 +14,12 @@ from airflow_provider_pinterest.sandbox import Sandbox
 from airflow_provider_pinterest.sources.iterables import IterableSource
 
 
+@pytest.fixture(autouse=True)
+def _information_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """Capture INFO, whatever level another test has left."""
+    caplog.set_level("INFO", logger="airflow_provider_pinterest")
+
+
 @pytest.fixture
 def connection(pinterest: Sandbox) -> PinterestConnection:
     return PinterestConnection(

@@ -12,7 +12,7 @@ import pytest
 from airflow_provider_pinterest.sandbox import Sandbox
 
 DRIVERS = ("sqlite3", "duckdb", "psycopg2", "psycopg", "psycopg-autocommit", "pymysql", "mysql.connector")
-TABLES = ("pinterest_outcomes", "pinterest_outcomes_state")
+TABLES = ("pinterest_outcomes", "pinterest_outcomes_state", "pinterest_sync_state")
 
 
 @pytest.fixture

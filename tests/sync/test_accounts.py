@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import json
+import re
 import sqlite3
 import subprocess
 import time
@@ -332,7 +333,7 @@ def test_a_token_without_any_role_ends_the_run_and_the_next_one_starts_at_row_1(
 
     assert isinstance(ran.error, CredentialError)
     assert 10 <= len(sandbox.calls()) <= 14
-    assert "10 ad accounts were refused and none accepted an event in between" in ran.said
+    assert re.search(r"\b1[0-4] ad accounts were refused and none accepted an event in between", ran.said)
     assert ": 700, 701, 702" in ran.said
     assert "continues at row 1 and sends nothing twice" in ran.said
 
