@@ -170,7 +170,7 @@ class RequestDeletionOperator(RedactsRows, BaseOperator):
         from airflow_provider_pinterest.operators.task_attempt import AIRFLOW, identity, not_orphaned, try_number
         from airflow_provider_pinterest.sync.attempt import AttemptInfo
 
-        self._check_rendered()
+        self._lost.check()
         options = DeletionTaskOptions.of(self)
         hook = PinterestHook(options.pinterest_conn_id)
         hook.check(options.ad_account_id, sends=not options.validate_only)

@@ -259,7 +259,7 @@ class SendConversionsOperator(RedactsRows, BaseOperator):
 
         :raises ParameterError: some values are not allowed; the message names all of them.
         """
-        self._check_rendered()
+        self._lost.check()
         return TaskOptions.of(self)
 
     def _check_constants(self) -> None:

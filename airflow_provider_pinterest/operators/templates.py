@@ -120,13 +120,6 @@ class RedactsRows:
         rows = getattr(self, self.rows_parameter)
         return rows.rows if isinstance(rows, RedactedRows) else rows
 
-    def _check_rendered(self) -> None:
-        """Check that every template had a value.
-
-        :raises ParameterError: the message names the parameters.
-        """
-        self._lost.check()
-
     def _do_render_template_fields(
         self,
         parent: Any,

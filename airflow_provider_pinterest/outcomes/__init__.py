@@ -5,7 +5,7 @@
 - ``dialects``: the SQL of each database.
 - ``preparation``: creates a table, and checks that a run can write into it.
 - ``records``: a row of the table.
-- ``retries``: how long a run waits for a database that fails.
+- ``retries``: tries work on a database again if it fails.
 - ``__main__``: prints the statement that creates the table.
 - ``table``: the table, and what a run writes into it and reads from it.
 """

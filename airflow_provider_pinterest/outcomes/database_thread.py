@@ -15,8 +15,7 @@ from typing import Any, Final, TypeVar
 from airflow_provider_pinterest.exceptions import OutcomesError, PinterestError
 from airflow_provider_pinterest.outcomes.database import SqlDatabase
 from airflow_provider_pinterest.outcomes.preparation import RIGHTS
-from airflow_provider_pinterest.outcomes.retries import next_wait
-from airflow_provider_pinterest.redaction import clean
+from airflow_provider_pinterest.outcomes.retries import RetriedWork
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +47,13 @@ class DatabaseThread:
         self._stopped = stopped
         self._jobs: queue.SimpleQueue[tuple[Work[Any], Future[Any]] | None] = queue.SimpleQueue()
         self._database: SqlDatabase | None = None
-        self._reached = False
+        self._retried = RetriedWork(
+            f"outcome table {name}",
+            "Check that the database is running, that no other process has locked it, and that the user of the "
+            f"connection has the rights {RIGHTS} on the table. If the rows come from a SQLite file, keep the table in "
+            "another file, or set the WAL mode.",
+            stopped=stopped,
+        )
         self._closed = False
         self._thread = threading.Thread(target=self._work, name="pinterest-outcomes", daemon=True)
         try:
@@ -105,39 +110,28 @@ class DatabaseThread:
         while (found := self._jobs.get()) is not None:
             work, future = found
             try:
-                future.set_result(self._tried(work))
+                future.set_result(self._done(work))
             except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
                 future.set_exception(error)
         self._disconnect()
 
-    def _tried(self, work: Work[T]) -> T:
-        """Run a job, again if it fails, which does no harm."""
-        tries = 0
-        while True:
-            connected = False
+    def _connected(self) -> SqlDatabase:
+        """Return the connection, a new one if there is none."""
+        if self._database is None:
+            self._database = SqlDatabase(self._connect())
+        return self._database
+
+    def _done(self, work: Work[T]) -> T:
+        """Run a job; after a failure, the next one gets a new connection."""
+
+        def once(database: SqlDatabase) -> T:
             try:
-                if self._database is None:
-                    self._database = SqlDatabase(self._connect())
-                connected = self._reached = True
-                return work(self._database)
-            except PinterestError:
+                return work(database)
+            except Exception:
                 self._disconnect()
                 raise
-            except Exception as error:  # noqa: BLE001 - each driver has exceptions of its own
-                self._disconnect()
-                problem = f"{type(error).__name__}: {clean(error)}"
-            tries += 1
-            wait = next_wait(tries, restarts=self._reached and not connected)
-            if wait is None or self._stopped():
-                break
-            log.info("The outcome table %s could not be used (%s). Trying again", self._name, problem)
-            time.sleep(wait)
-        raise OutcomesError(
-            f"The outcome table {self._name} cannot be used ({problem}).",
-            advice="Check that the database is running, that no other process has locked it, and that the user of the "
-            f"connection has the rights {RIGHTS} on the table. If the rows come from a SQLite file, keep the table in "
-            "another file, or set the WAL mode.",
-        )
+
+        return self._retried.result(self._connected, once)
 
     def _disconnect(self) -> None:
         database, self._database = self._database, None

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import fcntl
-import logging
 import os
-import time
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
@@ -16,14 +14,11 @@ from typing import Any, Final, TypeVar
 
 import orjson
 
-from airflow_provider_pinterest.exceptions import OutcomesError, ParameterError, PinterestError, StateConflictError
+from airflow_provider_pinterest.exceptions import ParameterError, StateConflictError
 from airflow_provider_pinterest.outcomes.database import SqlDatabase, checked_table
 from airflow_provider_pinterest.outcomes.preparation import RIGHTS, ensure_table
-from airflow_provider_pinterest.outcomes.retries import next_wait
-from airflow_provider_pinterest.redaction import clean
+from airflow_provider_pinterest.outcomes.retries import RetriedWork
 from airflow_provider_pinterest.state_store import StateStore
-
-log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -165,7 +160,10 @@ class SqlStateStore(_RevisionedStore):
         self._connect = connect
         self._run = run
         self._table = checked_table(table, "analytics.pinterest_sync_state")
-        self._reached = self._exists = False
+        self._retried = RetriedWork(
+            f"state table {self._table}", f"Check the connection and its rights on the table: {RIGHTS}."
+        )
+        self._exists = False
 
     def _take_over(self) -> _Stored:
         def work(row: _Row) -> _Stored | None:
@@ -175,41 +173,26 @@ class SqlStateStore(_RevisionedStore):
             new = _Stored(found.values, uuid.uuid4().hex)
             return new if row.replace(found.revision, new.revision, None) else None
 
-        while (found := self._tried(work)) is None:
+        while (found := self._done(work)) is None:
             pass  # another process was faster, and is read now
         return found
 
     def _replace(self, expected: str | None, new: _Stored) -> bool:
         state = orjson.dumps(new.values).decode()
-        return self._tried(lambda row: row.replace(expected, new.revision, state))
+        return self._done(lambda row: row.replace(expected, new.revision, state))
 
-    def _tried(self, work: Callable[[_Row], T]) -> T:
-        """Do some work with a new connection, again if it fails, which does no harm."""
-        tries = 0
-        while True:
-            connected = False
-            try:
-                with closing(self._connect()) as connection:
-                    connected = self._reached = True
-                    row = _Row(connection, self._table, self._run)
-                    if not self._exists:
-                        row.create_table()
-                        self._exists = True
-                    return work(row)
-            except PinterestError:
-                raise
-            except Exception as error:  # noqa: BLE001 - each driver has exceptions of its own
-                problem = f"{type(error).__name__}: {clean(error)}"
-            tries += 1
-            wait = next_wait(tries, restarts=self._reached and not connected)
-            if wait is None:
-                break
-            log.info("The state table %s could not be used (%s). Trying again", self._table, problem)
-            time.sleep(wait)
-        raise OutcomesError(
-            f"The state table {self._table} cannot be used ({problem}).",
-            advice=f"Check the connection and its rights on the table: {RIGHTS}.",
-        )
+    def _done(self, work: Callable[[_Row], T]) -> T:
+        """Do some work with a new connection."""
+
+        def once(connection: Any) -> T:
+            with closing(connection):
+                row = _Row(connection, self._table, self._run)
+                if not self._exists:
+                    row.create_table()
+                    self._exists = True
+                return work(row)
+
+        return self._retried.result(self._connect, once)
 
 
 class _Row:
